@@ -1,0 +1,1 @@
+"""Train and analyse robot policies on simulated and real demonstrations."""
