@@ -1,0 +1,141 @@
+"""How sim and real are mixed: what a batch holds, and how the loss weighs it.
+
+The objective is `alpha * L_real + (1 - alpha) * L_sim`. A batch holds a fixed quota of each domain; where
+the quota differs from alpha the loss is reweighted, so that alignment can see balanced domains at any alpha.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from align.domain import Domain
+from align.errors import InputError
+from align.seeding import torch_generator
+
+
+def resolve_alpha(alpha: float | str | None, n_sim_windows: int, n_real_windows: int) -> float:
+    """The share of real data in the objective.
+
+    Args:
+        alpha: A number in [0, 1]; None or "natural" is `n_real / (n_real + n_sim)`.
+        n_sim_windows: Training windows of sim.
+        n_real_windows: Training windows of real.
+
+    Raises:
+        InputError: `alpha` is anything else, or a domain with a weight above 0 has no windows.
+    """
+    if alpha is None or alpha == "natural":
+        alpha = n_real_windows / max(n_real_windows + n_sim_windows, 1)
+    if isinstance(alpha, bool | str) or not 0 <= alpha <= 1:
+        raise InputError(f"alpha: {alpha!r}; expected a number in [0, 1], None or 'natural'")
+    for domain, weight, n in ((Domain.SIM, 1 - alpha, n_sim_windows), (Domain.REAL, alpha, n_real_windows)):
+        if weight > 0 and not n:
+            raise InputError(
+                f"alpha: {alpha:g} gives {domain.label} the weight {weight:g}, but it has no windows;"
+                " expected some, or a weight of 0"
+            )
+    return float(alpha)
+
+
+def real_quota(
+    alpha: float | str | None,
+    batch_size: int,
+    n_sim_windows: int,
+    n_real_windows: int,
+    balanced: bool = False,
+) -> int:
+    """Real samples in each batch.
+
+    Args:
+        alpha: As in `resolve_alpha`.
+        batch_size: Samples in a batch, B.
+        n_sim_windows: Training windows of sim.
+        n_real_windows: Training windows of real.
+        balanced: B // 2 whatever alpha is, for objectives that compare the domains.
+
+    Returns:
+        `round(alpha * B)`, at least 1 and at most B - 1 unless alpha is 0 or 1; or B // 2 if balanced.
+
+    Raises:
+        InputError: As `resolve_alpha`, or B is too small to hold both domains.
+    """
+    alpha = resolve_alpha(alpha, n_sim_windows, n_real_windows)
+    mixed = balanced or 0 < alpha < 1
+    if batch_size < 1 + mixed:
+        raise InputError(f"batch_size: {batch_size}; expected at least {1 + mixed}")
+    if balanced:
+        return batch_size // 2
+    quota = round(alpha * batch_size)
+    return min(max(quota, 1), batch_size - 1) if mixed else quota
+
+
+def weights(alpha: float, n_sim: int, n_real: int) -> Tensor:
+    """Weights of the samples of a batch that make the mean over it the objective.
+
+    Args:
+        alpha: Share of real in the objective, in [0, 1].
+        n_sim: Sim samples in the batch.
+        n_real: Real samples in the batch.
+
+    Returns:
+        (n_sim + n_real,) float32, sim first: `(weights * loss).mean()` is
+        `alpha * mean(loss of real) + (1 - alpha) * mean(loss of sim)`.
+
+    Raises:
+        InputError: A domain with a weight above 0 has no sample.
+    """
+    alpha, total = resolve_alpha(alpha, n_sim, n_real), n_sim + n_real
+    sim = torch.full((n_sim,), (1 - alpha) * total / max(n_sim, 1))
+    real = torch.full((n_real,), alpha * total / max(n_real, 1))
+    return torch.cat([sim, real])
+
+
+class MixtureSampler:
+    """Which windows of each domain a training step sees: a pure function of (seed, step).
+
+    Each domain is walked in shuffled epochs without replacement, at its own pace; an epoch that ends inside a
+    batch is followed by the next in the same batch. Nothing needs saving to resume a run. For data-parallel
+    training, draw the global batch on every rank and keep `indices[rank::world_size]`.
+
+    Args:
+        n_windows: Windows of each domain.
+        batch_size: Samples in a batch.
+        quota: Real samples among them; the others are sim. See `real_quota`.
+        seed: Seed of the shuffles.
+
+    Raises:
+        InputError: The quota is not in [0, batch_size], or a domain it draws from has no windows.
+    """
+
+    def __init__(self, n_windows: Mapping[Domain, int], batch_size: int, quota: int, seed: int):
+        if not 0 <= quota <= batch_size or batch_size < 1:
+            raise InputError(f"quota: {quota}; expected 0 to batch_size = {batch_size}, which is at least 1")
+        self.n_windows = {domain: int(n_windows.get(domain, 0)) for domain in Domain}
+        self.quotas = {Domain.SIM: batch_size - quota, Domain.REAL: quota}
+        self.batch_size, self.seed = batch_size, seed
+        for domain, n in self.quotas.items():
+            if n and not self.n_windows[domain]:
+                raise InputError(
+                    f"{domain.label}: no training windows; expected some for {n} samples a batch"
+                )
+        self._shuffles: dict[Domain, dict[int, Tensor]] = {domain: {} for domain in Domain}
+
+    def batch(self, step: int) -> dict[Domain, Tensor]:
+        """Numbers of the windows of each domain at a step, (quota,) int64; empty where the quota is 0."""
+        return {domain: self._draw(domain, step) for domain in Domain}
+
+    def _draw(self, domain: Domain, step: int) -> Tensor:
+        n, quota = self.n_windows[domain], self.quotas[domain]
+        if not quota:
+            return torch.empty(0, dtype=torch.int64)
+        start, end = step * quota, (step + 1) * quota
+        epochs = range(start // n, (end - 1) // n + 1)
+        cached = self._shuffles[domain]
+        shuffles = {e: cached[e] if e in cached else self._shuffle(domain, e) for e in epochs}
+        self._shuffles[domain] = shuffles  # only those of this batch are kept
+        return torch.cat([shuffle[max(start - e * n, 0) : end - e * n] for e, shuffle in shuffles.items()])
+
+    def _shuffle(self, domain: Domain, epoch: int) -> Tensor:
+        generator = torch_generator(self.seed, f"mixture/{domain.label}", epoch)
+        return torch.randperm(self.n_windows[domain], generator=generator)

@@ -1,0 +1,133 @@
+"""The scale on which a policy sees positions and actions; part of the policy, so saved with it."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from align.data.windows import Windows
+from align.errors import InputError
+
+_BATCH = 16384
+_STEP_FLOOR = 0.01  # of the dimension's widest step: rare motion of a still step must not be blown up
+_CONSTANT = 1e-6  # of the magnitude: float32 cannot tell a smaller spread from none
+
+
+class Normalizer(nn.Module):
+    """Normalises actions step by step of the horizon to zero mean and unit deviation, positions to [-1, 1].
+
+    Until it is fitted or loaded from a state dict it is the identity (but for the relative origin).
+
+    Args:
+        horizon: Steps of an action window H.
+        action_dim: Action dimension A.
+        agent_pos_dim: Proprioception dimension P.
+        relative: Take actions relative to the newest agent_pos, as suits actions that are target positions.
+
+    Raises:
+        InputError: `relative` with A != P.
+    """
+
+    def __init__(self, horizon: int, action_dim: int, agent_pos_dim: int, relative: bool = True):
+        super().__init__()
+        if relative and action_dim != agent_pos_dim:
+            raise InputError(
+                f"relative: True needs actions that are positions, but action has {action_dim} and agent_pos"
+                f" {agent_pos_dim} dimensions; expected as many, or relative=False"
+            )
+        self.horizon, self.action_dim, self.agent_pos_dim = horizon, action_dim, agent_pos_dim
+        self.relative = relative
+        self.register_buffer("action_mean", torch.zeros(horizon, action_dim))
+        self.register_buffer("action_std", torch.ones(horizon, action_dim))
+        self.register_buffer("agent_pos_centre", torch.zeros(agent_pos_dim))
+        self.register_buffer("agent_pos_half", torch.ones(agent_pos_dim))
+
+    @torch.no_grad()
+    def fit(self, windows: Sequence[Windows], weights: Sequence[float] | None = None) -> "Normalizer":
+        """Set the statistics from TRAINING windows, in place.
+
+        Args:
+            windows: Training windows, one a domain.
+            weights: Share of each in the action statistics, e.g. (1 - alpha, alpha); those of share 0 are
+                left out of the position range as well. None weighs each by its number of windows.
+
+        Returns:
+            This normaliser.
+
+        Raises:
+            InputError: Windows of other dimensions, or no window of positive weight.
+        """
+        weights = [float(len(w)) for w in windows] if weights is None else [float(w) for w in weights]
+        if len(weights) != len(windows) or min(weights, default=0) < 0:
+            raise InputError(f"weights: {weights}; expected {len(windows)} numbers that are not negative")
+        used = [(w, share) for w, share in zip(windows, weights, strict=True) if share > 0 and len(w)]
+        if not used:
+            raise InputError(
+                "windows: none of positive weight to fit the normaliser on; expected training data"
+            )
+        total = sum(share for _, share in used)
+        moments, lows, highs = torch.zeros(2, self.horizon, self.action_dim, dtype=torch.float64), [], []
+        pooled = []
+        for domain, share in used:
+            self._check(domain)
+            action, agent_pos = self._collect(domain)  # (N, H, A), (N, P)
+            pooled.append((share / total, action.mean(0), action.var(0, correction=0)))
+            lows.append(agent_pos.amin(0))
+            highs.append(agent_pos.amax(0))
+            moments[1] = torch.maximum(moments[1], action.abs().amax(0))
+        mean = sum(share * m for share, m, _ in pooled)
+        var = sum(share * (v + (m - mean) ** 2) for share, m, v in pooled)
+        self.action_mean.copy_(mean)
+        self.action_std.copy_(_floor(var.sqrt(), moments[1]))
+        low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
+        half = (high - low) / 2
+        magnitude = torch.maximum(low.abs(), high.abs())
+        self.agent_pos_centre.copy_((high + low) / 2)
+        self.agent_pos_half.copy_(torch.where(half <= _CONSTANT * magnitude, torch.ones_like(half), half))
+        return self
+
+    def normalize_action(self, action: Tensor, agent_pos: Tensor) -> Tensor:
+        """Actions as the denoiser sees them.
+
+        Args:
+            action: (B, H, A), in the store's units.
+            agent_pos: (B, To, P), in the store's units (not normalised); the last is the newest.
+
+        Returns:
+            (B, H, A), of about unit variance.
+        """
+        return (action - self._origin(agent_pos) - self.action_mean) / self.action_std
+
+    def unnormalize_action(self, action: Tensor, agent_pos: Tensor) -> Tensor:
+        """The inverse of `normalize_action`, with the same arguments."""
+        return action * self.action_std + self.action_mean + self._origin(agent_pos)
+
+    def normalize_agent_pos(self, agent_pos: Tensor) -> Tensor:
+        """Positions (..., P) in the store's units to [-1, 1] over the training data."""
+        return (agent_pos - self.agent_pos_centre) / self.agent_pos_half
+
+    def _origin(self, agent_pos: Tensor) -> Tensor | float:
+        return agent_pos[:, -1:] if self.relative else 0.0
+
+    def _collect(self, windows: Windows) -> tuple[Tensor, Tensor]:
+        """All (relative) actions (N, H, A) and observed positions (M, P) of the windows, in float64."""
+        actions, positions = [], []
+        for indices in torch.arange(len(windows)).split(_BATCH):
+            batch = windows.gather(indices, images=False)
+            agent_pos = batch["agent_pos"].double()
+            actions.append(batch["action"].double() - self._origin(agent_pos))
+            positions.append(agent_pos.flatten(0, 1))
+        return torch.cat(actions), torch.cat(positions)
+
+    def _check(self, windows: Windows) -> None:
+        found = (windows.horizon, windows.action_dim, windows.agent_pos_dim)
+        expected = (self.horizon, self.action_dim, self.agent_pos_dim)
+        if found != expected:
+            raise InputError(f"windows: (horizon, action, agent_pos) dimensions {found}; expected {expected}")
+
+
+def _floor(std: Tensor, magnitude: Tensor) -> Tensor:
+    """Deviations (H, A) that are safe to divide by; a dimension that never varies gets 1."""
+    widest = std.amax(0)
+    constant = widest <= _CONSTANT * magnitude.amax(0)
+    return torch.where(constant, torch.ones_like(std), torch.maximum(std, _STEP_FLOOR * widest))

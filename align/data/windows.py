@@ -1,0 +1,142 @@
+"""Windows of episodes: what a policy is trained on, gathered a batch at a time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from align.data.episodes import Episodes
+from align.errors import InputError
+
+
+class Windows:
+    """Every window of some episodes, padded and numbered as by Diffusion Policy's `SequenceSampler`.
+
+    A window is `horizon` consecutive steps of one episode. It may begin up to `n_obs_steps - 1` steps before
+    the episode and end up to `n_action_steps - 1` steps after it; steps outside repeat the first or the last
+    frame. The first `n_obs_steps` steps are the observation, and the actions begin at the OLDEST of them. An
+    episode shorter than the horizon is padded alike; one with fewer than
+    `horizon - n_obs_steps - n_action_steps + 2` frames has no window, as in Diffusion Policy, and is listed
+    in `skipped`.
+
+    Args:
+        episodes: The episodes of one domain; shared, not copied.
+        episode_ids: Numbers of the episodes to take windows from, (E',), without repeats.
+        n_obs_steps: Observed steps To.
+        horizon: Steps of actions H that are predicted.
+        n_action_steps: Steps that are executed of them.
+        n_image_steps: Images Ti <= To, the most recent ones; None takes To.
+
+    Attributes:
+        skipped: Numbers of the episodes too short for a window, (K,) int64.
+
+    Raises:
+        InputError: An episode does not exist or repeats, or the step counts do not fit each other.
+    """
+
+    def __init__(
+        self,
+        episodes: Episodes,
+        episode_ids: Sequence[int] | np.ndarray,
+        n_obs_steps: int = 2,
+        horizon: int = 16,
+        n_action_steps: int = 8,
+        n_image_steps: int | None = None,
+    ):
+        n_image_steps = n_obs_steps if n_image_steps is None else n_image_steps
+        _check_steps(n_obs_steps, horizon, n_action_steps, n_image_steps)
+        ids = np.asarray(episode_ids, np.int64)
+        if ids.size and not (0 <= ids.min() and ids.max() < episodes.n_episodes):
+            raise InputError(
+                f"episode_ids: {ids.min()} to {ids.max()}; expected 0 to {episodes.n_episodes - 1}"
+            )
+        if len(np.unique(ids)) != ids.size:
+            raise InputError("episode_ids: an episode is listed twice; expected each at most once")
+        self.episodes, self.episode_ids = episodes, ids
+        self.n_obs_steps, self.horizon, self.n_action_steps = n_obs_steps, horizon, n_action_steps
+        self.n_image_steps = n_image_steps
+
+        # An episode of L steps has windows that begin at step 1 - To, ..., L - H + Ta - 1.
+        counts = np.maximum(episodes.lengths[ids] - horizon + n_action_steps + n_obs_steps - 1, 0)
+        self.skipped = ids[counts == 0]
+        first = np.repeat(np.cumsum(counts) - counts, counts)
+        offset = (
+            np.arange(counts.sum()) - first + 1 - n_obs_steps
+        )  # first step in its episode, may be negative
+        self._episode = torch.from_numpy(np.repeat(ids, counts))
+        self._offset = torch.from_numpy(offset)
+        self._low = torch.from_numpy(episodes.starts.astype(np.int64))
+        self._high = torch.from_numpy(episodes.ends.astype(np.int64) - 1)
+        self._image = torch.from_numpy(episodes.image).permute(0, 3, 1, 2)
+        self._agent_pos = torch.from_numpy(episodes.agent_pos)
+        self._action = torch.from_numpy(episodes.action)
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        return len(self._episode)
+
+    @property
+    def n_episodes(self) -> int:
+        """Number of episodes that the windows are taken from."""
+        return len(self.episode_ids)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Shape of an image as gathered, (C, H, W)."""
+        return tuple(self._image.shape[1:])
+
+    @property
+    def action_dim(self) -> int:
+        """Action dimension A."""
+        return self._action.shape[1]
+
+    @property
+    def agent_pos_dim(self) -> int:
+        """Proprioception dimension P."""
+        return self._agent_pos.shape[1]
+
+    def gather(self, indices: Tensor, images: bool = True) -> dict[str, Tensor]:
+        """The windows of a batch, one indexing operation a key.
+
+        Args:
+            indices: Numbers of the windows, (n,) int64.
+            images: Whether to gather images; False leaves the key out.
+
+        Returns:
+            "image" (n, Ti, C, H, W) uint8, contiguous; "agent_pos" (n, To, P) float32; "action" (n, H, A)
+            float32; "episode" (n,) int64, its number in the store; "step" (n,) int64, the step in its episode
+            of the newest observation.
+        """
+        episode, offset = self._episode[indices], self._offset[indices]
+        low, high = self._low[episode], self._high[episode]
+        rows = (low + offset)[:, None] + torch.arange(self.horizon)
+        rows = torch.clamp(rows, low[:, None], high[:, None])  # (n, H), edges repeated
+        observed = rows[:, : self.n_obs_steps]
+        batch = {
+            "agent_pos": _take(self._agent_pos, observed),
+            "action": _take(self._action, rows),
+            "episode": episode,
+            "step": observed[:, -1] - low,
+        }
+        if images:
+            batch["image"] = _take(self._image, observed[:, -self.n_image_steps :])
+        return batch
+
+
+def _take(values: Tensor, rows: Tensor) -> Tensor:
+    """`values[rows]` through one `index_select`, which is faster than advanced indexing."""
+    return values.index_select(0, rows.reshape(-1)).view(*rows.shape, *values.shape[1:])
+
+
+def _check_steps(n_obs_steps: int, horizon: int, n_action_steps: int, n_image_steps: int) -> None:
+    for name, value in (("n_obs_steps", n_obs_steps), ("n_action_steps", n_action_steps)):
+        if value < 1:
+            raise InputError(f"{name}: {value}; expected at least 1")
+    if horizon < n_obs_steps + n_action_steps - 1:
+        raise InputError(
+            f"horizon: {horizon}; expected at least n_obs_steps + n_action_steps - 1 ="
+            f" {n_obs_steps + n_action_steps - 1}, since it begins at the oldest observation"
+        )
+    if not 1 <= n_image_steps <= n_obs_steps:
+        raise InputError(f"n_image_steps: {n_image_steps}; expected 1 to n_obs_steps = {n_obs_steps}")
