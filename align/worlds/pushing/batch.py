@@ -1,0 +1,89 @@
+"""A batch of pushing worlds stepped together: what rollouts of a policy run in."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from align.errors import InputError
+from align.seeding import numpy_rng
+from align.worlds.pushing.gaps import World
+from align.worlds.pushing.render import Renderer, check_size
+from align.worlds.pushing.scene import PushScene, check_difficulty, sample_start
+
+
+def start_of_trial(seed: int, difficulty: str) -> np.ndarray:
+    """The start state (5,) of a trial: the same in every world for the same seed and difficulty."""
+    return sample_start(numpy_rng(int(seed), "trial"), difficulty)
+
+
+class PushingWorlds:
+    """N worlds of the same kind, each in a trial of its own.
+
+    Args:
+        world: What kind.
+        size: Side of the pictures, px.
+        difficulty: Range of the starts; see `scene.DIFFICULTIES`.
+
+    Raises:
+        InputError: an argument is out of range.
+    """
+
+    def __init__(self, world: World, size: int = 64, difficulty: str = "easy"):
+        self.world, self.size, self.difficulty = world, check_size(size), check_difficulty(difficulty)
+        self._scenes: list[PushScene] = []
+        self._renderers: list[Renderer] = []
+
+    def __len__(self) -> int:
+        return len(self._scenes)
+
+    def reset(self, seeds: Sequence[int]) -> None:
+        """Begin the trials `seeds`: as many worlds as seeds, start and appearance following from each."""
+        while len(self._scenes) < len(seeds):
+            self._scenes.append(PushScene(self.world.physics))
+        del self._scenes[len(seeds) :]
+        for scene, seed in zip(self._scenes, seeds, strict=True):
+            scene.set_state(start_of_trial(seed, self.difficulty))
+        self._renderers = [Renderer(self.world.look, self.size, int(seed)) for seed in seeds]
+
+    @property
+    def state(self) -> np.ndarray:
+        """The states now, (N, 5) float64."""
+        return np.array([scene.state() for scene in self._scenes]).reshape(-1, 5)
+
+    def observe(self, index: Sequence[int] | None = None) -> dict[str, np.ndarray]:
+        """What a policy sees in the worlds `index` (all by default).
+
+        Returns:
+            image (n, size, size, 3) uint8 and agent_pos (n, 2) float32, px.
+        """
+        index = range(len(self)) if index is None else index
+        states = [self._scenes[i].state() for i in index]
+        images = [self._renderers[i](state) for i, state in zip(index, states, strict=True)]
+        return {
+            "image": np.array(images, dtype=np.uint8).reshape(-1, self.size, self.size, 3),
+            "agent_pos": np.array(states, dtype=np.float32).reshape(-1, 5)[:, :2],
+        }
+
+    def step(self, actions: np.ndarray, index: Sequence[int] | None = None) -> None:
+        """One control step of the worlds `index` (all by default), with `actions` (n, 2), px.
+
+        Raises:
+            InputError: `actions` has another shape, or is not finite.
+        """
+        index = range(len(self)) if index is None else index
+        for i, action in zip(index, check_actions(actions, len(index)), strict=True):
+            self._scenes[i].step(action)
+
+    def frame(self, i: int, size: int = 192) -> np.ndarray:
+        """World `i` as a picture (size, size, 3) uint8, for people."""
+        return Renderer(self.world.look, size, self._renderers[i].seed)(self._scenes[i].state())
+
+
+def check_actions(actions: np.ndarray, n: int) -> np.ndarray:
+    """`actions` as an array (n, 2), or InputError when it is not that or not finite."""
+    actions = np.asarray(actions, dtype=float)
+    if actions.shape != (n, 2):
+        raise InputError(f"actions has shape {actions.shape}; expected ({n}, 2)")
+    if not np.isfinite(actions).all():
+        raise InputError(f"actions of world {int(np.argmin(np.isfinite(actions).all(1)))} are not finite")
+    return actions

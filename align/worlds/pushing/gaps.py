@@ -1,0 +1,95 @@
+"""Worlds, and the gap between two of them in levels.
+
+A gap is data: a `World` is three small dataclasses of numbers, and a `Gap` moves one world's numbers
+towards another's. Write your own `World` and pass it as `full` to study the gap you have.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from align.errors import InputError
+from align.worlds.pushing.expert import Style
+from align.worlds.pushing.knobs import blend
+from align.worlds.pushing.render import Look
+from align.worlds.pushing.scene import Physics
+
+
+@dataclass(frozen=True)
+class World:
+    """A place to demonstrate and to be tested in: its appearance, its physics, its demonstrator."""
+
+    look: Look = field(default_factory=Look)
+    physics: Physics = field(default_factory=Physics)
+    style: Style = field(default_factory=Style)
+
+
+SIM = World()
+"""The simulation: plain pictures, light contact, a planner that demonstrates."""
+
+TARGET = World(
+    look=Look(
+        table=(188.0, 160.0, 126.0),
+        wall=(140.0, 120.0, 100.0),
+        goal=(120.0, 170.0, 110.0),
+        block=(200.0, 96.0, 66.0),
+        pusher=(60.0, 60.0, 66.0),
+        rim_shade=0.6,
+        texture=16.0,
+        light=0.35,
+        light_jitter=0.08,
+        shadow=0.45,
+        shadow_offset=(9.0, 11.0),
+        camera_shift=(10.0, -7.0),
+        camera_turn=0.05,
+        perspective=0.06,
+        noise=5.0,
+    ),
+    physics=Physics(friction=1.0, centre_of_mass=(22.0, 67.0), inertia=1500.0, lag=0.4),
+    style=Style(
+        free_speed=15.0,
+        push_speed=7.0,
+        noise=0.25,
+        indecision=3.0,
+        pause_rate=0.02,
+        pause_steps=4.0,
+        stem_cost=12.0,
+        effort=0.2,
+        good_coverage=0.93,
+    ),
+)
+"""A stand-in for reality, every gap at level 1."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far a world is from the simulation, each kind on its own: 0 is the same, 1 is `TARGET`.
+
+    Levels above 1 extrapolate, each number as far as it can go.
+
+    Attributes:
+        visual: Level of what is seen (palette, texture, light, shadow, camera, noise).
+        physics: Level of how the T and the pusher move (friction, centre of mass, inertia, lag).
+        expert: Level of how demonstrations are made (noise, pauses, preferences, speed).
+    """
+
+    visual: float = 0.0
+    physics: float = 0.0
+    expert: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("visual", "physics", "expert"):
+            level = getattr(self, name)
+            if not isinstance(level, int | float) or not 0 <= level < math.inf:
+                raise InputError(f"the {name} gap's level is {level!r}; expected a number of at least 0")
+
+    def world(self, base: World = SIM, full: World = TARGET) -> World:
+        """The world at these levels between `base` (all 0) and `full` (all 1)."""
+        return World(
+            look=blend(base.look, full.look, self.visual),
+            physics=blend(base.physics, full.physics, self.physics),
+            style=blend(base.style, full.style, self.expert),
+        )
+
+
+DEFAULT_GAP = Gap(visual=0.6, physics=1.0, expert=1.0)
+"""Where a policy trained in the simulation alone keeps some but not most of its score."""
