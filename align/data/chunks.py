@@ -1,5 +1,6 @@
 """Chunks of a store's arrays: writing them whole, and noticing those that are absent or cut short."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numcodecs import Blosc
 from align.errors import InputError
 
 _CHUNK_BYTES = 2 << 20
+_CHUNK_NAME = re.compile(r"(c\.)?\d+(\.\d+)*")  # "0.0" in format 2, "c/0/0" in format 3
 
 
 def create_array(group: zarr.Group, name: str, values: np.ndarray, rows: int | None = None) -> zarr.Array:
@@ -71,12 +73,11 @@ def cut_chunks(folder: Path, array: zarr.Array) -> list[str]:
     used = codecs(array)
     if not used or not used[-1].startswith("blosc") or array.shards is not None:
         return []
-    metadata = {".zarray", ".zattrs", "zarr.json"}
     cut = []
     for file in sorted(folder.rglob("*")):
-        if file.is_file() and file.name not in metadata:
+        if _CHUNK_NAME.fullmatch(file.name) and file.is_file():
             with file.open("rb") as stream:
                 header = stream.read(16)
-            if int.from_bytes(header[12:16], "little") != file.stat().st_size:
+            if len(header) < 16 or int.from_bytes(header[12:], "little") != file.stat().st_size:
                 cut.append(str(file.relative_to(folder)))
     return cut

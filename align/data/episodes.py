@@ -1,5 +1,6 @@
 """Episodes: demonstrations of one domain in memory, and the native store they are read from."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +10,8 @@ import numpy as np
 import zarr
 
 from align.data.chunks import ImageWriter, create_array
-from align.data.formats import Column, Store
+from align.data.columns import Column
+from align.data.formats import Store
 from align.errors import InputError
 from align.files import atomic_path
 from align.seeding import numpy_rng
@@ -85,22 +87,17 @@ def read_store(
     columns = {name: Column.parse(text) for name, text in {**KEYS, **(keys or {})}.items()}
     if columns["image"].start is not None or columns["image"].stop is not None:
         raise InputError(f"keys: image is {(keys or {})['image']!r}; expected a key without a slice")
-    store = Store(path)
-    ends = store.episode_ends()
-    total = int(ends[-1])
-    ends = ends[:max_episodes]
-    rows = int(ends[-1])
-    # The small arrays first: what is wrong with them is known before the images are decoded.
-    vectors = {name: store.columns(columns[name], total, rows) for name in ("action", "agent_pos")}
-    has_state = "state" in (keys or {}) or columns["state"].name in store.names
-    return Episodes(
-        **vectors,
-        state=store.columns(columns["state"], total, rows) if has_state else None,
-        image=store.images(columns["image"].name, total, rows, image_size),
-        ends=ends,
-        attrs=store.attrs,
-        path=str(store.path),
-    )
+    with contextlib.closing(Store(path)) as store:
+        ends = store.episode_ends()
+        total = int(ends[-1])
+        ends = ends[:max_episodes]
+        rows = int(ends[-1])
+        # The small arrays first: what is wrong with them is known before the images are decoded.
+        vectors = {name: store.columns(columns[name], total, rows) for name in ("action", "agent_pos")}
+        if "state" in (keys or {}) or store.has(columns["state"].name):
+            vectors["state"] = store.columns(columns["state"], total, rows)
+        image = store.images(columns["image"].name, total, rows, image_size)
+        return Episodes(**vectors, image=image, ends=ends, attrs=store.attrs, path=str(store.path))
 
 
 def write_store(
@@ -124,7 +121,7 @@ def write_store(
     Raises:
         InputError: There is something at `path` that may not be replaced, or there are no episodes.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.exists() and not (overwrite and ((path / ".zgroup").exists() or (path / "zarr.json").exists())):
         expected = "a Zarr store to replace" if overwrite else "a path that is free, or overwrite"
         raise InputError(f"path: {path} exists; expected {expected}")
@@ -135,7 +132,7 @@ def write_store(
         writer = None
         lengths: list[int] = []
         rest: dict[str, list[np.ndarray]] = {}
-        for episode in episodes:
+        for n, episode in enumerate(episodes):
             arrays = {key: np.asarray(value) for key, value in episode.items()}
             image = arrays.pop("img")
             writer = writer or ImageWriter(data, image)
@@ -143,10 +140,12 @@ def write_store(
             lengths.append(len(image))
             for key, value in arrays.items():
                 if value.ndim and len(value) != len(image):
-                    raise InputError(
-                        f"episode {len(lengths) - 1}: {key} has {len(value)} frames; img has {len(image)}"
-                    )
+                    raise InputError(f"episodes[{n}]: {key} has {len(value)} frames; img has {len(image)}")
                 rest.setdefault(key, []).append(value)
+            if set(arrays) != set(rest) or not len(image):
+                raise InputError(
+                    f"episodes[{n}]: {len(image)} frames of {sorted(arrays)}; expected 1 or more of {sorted(rest)}"
+                )
         if writer is None:
             raise InputError(f"episodes: none to write to {path}; expected at least one")
         writer.flush()

@@ -6,10 +6,8 @@ al. 2023 (Diffusion Policy). Whatever is wrong with a file is an `InputError` of
 """
 
 import os
-import re
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,36 +16,12 @@ import numpy as np
 import zarr
 
 from align.data.chunks import codecs, cut_chunks
+from align.data.columns import Column
 from align.errors import InputError
 
 _BLOCK_BYTES = 64 << 20  # decoded at a time, so that float images never lie in memory whole
-_SLICE = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<start>\d*):(?P<stop>\d*)\])?")
 # What zarr, its codecs and the file system raise over a damaged or foreign store.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile)
-
-
-@dataclass(frozen=True)
-class Column:
-    """A key of `data/` and the columns taken from it: "action", "state[:2]" or "state[3:7]"."""
-
-    name: str
-    start: int | None = None
-    stop: int | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> "Column":
-        """Parse `name` or `name[start:stop]`.
-
-        Raises:
-            InputError: `text` has another form.
-        """
-        match = _SLICE.fullmatch(text) if isinstance(text, str) else None
-        if match is None:
-            raise InputError(
-                f"keys: {text!r} is not a key; expected NAME or NAME[START:STOP], as 'state[:2]'"
-            )
-        start, stop = (int(match[side]) if match[side] else None for side in ("start", "stop"))
-        return cls(match["name"], start, stop)
 
 
 class Store:
@@ -67,8 +41,9 @@ class Store:
         try:
             source = zarr.storage.ZipStore(self.path, mode="r") if self.path.is_file() else str(self.path)
             self.root = zarr.open_group(source, mode="r")
-            self.names = sorted(name for name, _ in self.root["data"].arrays())
-            self._ends = self.root["meta/episode_ends"]
+            self._data, self._ends = self.root["data"], self.root["meta/episode_ends"]
+            if not (isinstance(self._data, zarr.Group) and isinstance(self._ends, zarr.Array)):
+                raise TypeError("data is not a group, or meta/episode_ends not an array")
         except _DAMAGE as error:
             raise InputError(
                 f"store {self.path}: expected a Zarr group with data/ and meta/episode_ends ({_line(error)})"
@@ -79,13 +54,21 @@ class Store:
         """The attributes of the root group."""
         return dict(self.root.attrs)
 
+    def close(self) -> None:
+        """Close the file of a `.zip`."""
+        self.root.store.close()
+
+    def has(self, name: str) -> bool:
+        """Whether there is an array `data/<name>`."""
+        return self._lookup(name) is not None
+
     def episode_ends(self) -> np.ndarray:
         """Where each episode ends (exclusive), (E,) int64; checked to be positive and increasing.
 
         Raises:
             InputError: No episode, or ends that do not increase.
         """
-        if self._ends.ndim != 1 or self._ends.dtype.kind not in "iu":
+        if self._ends.ndim != 1 or not _is_plain(self._ends, "iu"):
             self._refuse("meta/episode_ends", f"is {_describe(self._ends)}; expected a list of integers")
         self._check_chunks("meta/episode_ends", self._ends)
         ends = self._read("meta/episode_ends", self._ends, slice(None)).astype(np.int64)
@@ -106,10 +89,10 @@ class Store:
         Raises:
             InputError: There is no such key, its length is not `total`, it is not numeric, or it is damaged.
         """
-        if name not in self.names:
-            raise InputError(f"store {self.path}: no key {name!r} in data/; it has {', '.join(self.names)}")
-        array, label = self.root["data"][name], f"data/{name}"
-        if array.dtype.kind not in "uif" or "pickle" in codecs(array):
+        array, label = self._lookup(name), f"data/{name}"
+        if array is None:
+            raise InputError(f"store {self.path}: no key {name!r} in data/; it has {self._names()}")
+        if not _is_plain(array, "uif"):
             self._refuse(label, f"is {_describe(array)}; expected plain numbers")
         if array.ndim < 2:
             self._refuse(label, f"is {_describe(array)}; expected (frames, ...) with at least two axes")
@@ -183,6 +166,21 @@ class Store:
             out[start : start + len(block)] = block
         return out
 
+    def _lookup(self, name: str) -> zarr.Array | None:
+        try:
+            array = self._data[name]
+        except KeyError:
+            return None
+        except _DAMAGE as error:
+            self._refuse(f"data/{name}", f"cannot be opened ({_line(error)})")
+        return array if isinstance(array, zarr.Array) else None
+
+    def _names(self) -> str:
+        try:
+            return ", ".join(sorted(self._data.array_keys()))
+        except _DAMAGE as error:
+            return f"keys that cannot be opened ({_line(error)})"
+
     def _pixel_scale(self, label: str, first: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """How pixels become uint8, decided by the first block and demanded of all others."""
         unit = first.dtype.kind == "f" and first.max() <= 1
@@ -229,6 +227,11 @@ def _block_rows(array: zarr.Array) -> int:
     chunk = (array.shards or array.chunks)[0]
     row_bytes = int(np.prod(array.shape[1:])) * array.dtype.itemsize
     return chunk * max(1, _BLOCK_BYTES // (row_bytes * chunk))
+
+
+def _is_plain(array: zarr.Array, kinds: str) -> bool:
+    """Whether an array holds numbers of some NumPy kinds, and decodes without running code of its own."""
+    return array.dtype.kind in kinds and "pickle" not in codecs(array)
 
 
 def _describe(array: zarr.Array) -> str:

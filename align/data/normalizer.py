@@ -58,7 +58,7 @@ class Normalizer(nn.Module):
             InputError: Windows of other dimensions, or no window of positive weight.
         """
         weights = [float(len(w)) for w in windows] if weights is None else [float(w) for w in weights]
-        if len(weights) != len(windows) or min(weights, default=0) < 0:
+        if len(weights) != len(windows) or not all(w >= 0 for w in weights):
             raise InputError(f"weights: {weights}; expected {len(windows)} numbers that are not negative")
         used = [(w, share) for w, share in zip(windows, weights, strict=True) if share > 0 and len(w)]
         if not used:
@@ -66,19 +66,18 @@ class Normalizer(nn.Module):
                 "windows: none of positive weight to fit the normaliser on; expected training data"
             )
         total = sum(share for _, share in used)
-        moments, lows, highs = torch.zeros(2, self.horizon, self.action_dim, dtype=torch.float64), [], []
-        pooled = []
+        pooled, lows, highs, magnitudes = [], [], [], []
         for domain, share in used:
             self._check(domain)
             action, agent_pos = self._collect(domain)  # (N, H, A), (N, P)
             pooled.append((share / total, action.mean(0), action.var(0, correction=0)))
             lows.append(agent_pos.amin(0))
             highs.append(agent_pos.amax(0))
-            moments[1] = torch.maximum(moments[1], action.abs().amax(0))
+            magnitudes.append(action.abs().amax((0, 1)))
         mean = sum(share * m for share, m, _ in pooled)
         var = sum(share * (v + (m - mean) ** 2) for share, m, v in pooled)
         self.action_mean.copy_(mean)
-        self.action_std.copy_(_floor(var.sqrt(), moments[1]))
+        self.action_std.copy_(_floor(var.sqrt(), torch.stack(magnitudes).amax(0)))
         low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
         half = (high - low) / 2
         magnitude = torch.maximum(low.abs(), high.abs())
@@ -127,7 +126,7 @@ class Normalizer(nn.Module):
 
 
 def _floor(std: Tensor, magnitude: Tensor) -> Tensor:
-    """Deviations (H, A) that are safe to divide by; a dimension that never varies gets 1."""
+    """Deviations (H, A) safe to divide by; a dimension that never varies, for its magnitude (A,), gets 1."""
     widest = std.amax(0)
-    constant = widest <= _CONSTANT * magnitude.amax(0)
+    constant = widest <= _CONSTANT * magnitude
     return torch.where(constant, torch.ones_like(std), torch.maximum(std, _STEP_FLOOR * widest))
