@@ -1,12 +1,15 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from align.errors import InputError
 
 
 @contextlib.contextmanager
@@ -38,3 +41,23 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_json(path: str | os.PathLike, value) -> None:
     """Write `value` to `path` as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def locked(folder: str | os.PathLike, what: str) -> Iterator[None]:
+    """Hold a folder for this process alone; the lock goes with the process, however it ends.
+
+    Args:
+        folder: The folder, created if need be; the lock is its file `.lock`.
+        what: What holds it, for the message.
+
+    Raises:
+        InputError: Another process holds it.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with open(Path(folder) / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{what} {str(folder)!r} is in use by another process; wait for it") from None
+        yield

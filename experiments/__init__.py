@@ -1,0 +1,1 @@
+"""Experiments: a question is a grid in a YAML file, and `sweep` runs any of them."""

@@ -1,0 +1,15 @@
+"""Network building blocks: image encoders, denoisers, weight averaging. No data, no Lightning."""
+
+from align.networks.ema import ExponentialMovingAverage
+from align.networks.encoder import ConvEncoder, ResNetEncoder, SpatialSoftmax
+from align.networks.mlp import ConditionalMLP
+from align.networks.unet import ConditionalUnet1D
+
+__all__ = [
+    "ConditionalMLP",
+    "ConditionalUnet1D",
+    "ConvEncoder",
+    "ExponentialMovingAverage",
+    "ResNetEncoder",
+    "SpatialSoftmax",
+]

@@ -5,12 +5,11 @@ from typing import Literal
 from align.errors import InputError
 from align.worlds.pushing.batch import PushingWorlds
 from align.worlds.pushing.gaps import Gap, World
-from align.worlds.pushing.gym_pusht import GymPushTWorlds
 
 WorldLike = Gap | World | Literal["gym-pusht"]
 
 
-def make_worlds(world: WorldLike, size: int, difficulty: str) -> PushingWorlds | GymPushTWorlds:
+def make_worlds(world: WorldLike, size: int, difficulty: str):
     """A batch of worlds.
 
     Args:
@@ -26,5 +25,7 @@ def make_worlds(world: WorldLike, size: int, difficulty: str) -> PushingWorlds |
     if isinstance(world, World):
         return PushingWorlds(world, size, difficulty)
     if world == "gym-pusht":
+        from align.worlds.pushing.gym_pusht import GymPushTWorlds  # an optional dependency
+
         return GymPushTWorlds(size, difficulty)
     raise InputError(f"world={world!r}: expected a Gap, a World or 'gym-pusht'")

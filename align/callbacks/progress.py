@@ -1,0 +1,56 @@
+"""Progress as plain lines for a log and as a small file for a sweep's table."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytorch_lightning as pl
+
+from align.files import write_json
+
+
+class Progress(pl.Callback):
+    """Prints a line and writes `progress.json` every few seconds of training.
+
+    Args:
+        seconds: Time between two reports.
+    """
+
+    def __init__(self, seconds: float = 15.0):
+        self.seconds = seconds
+        self.training_seconds = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, module) -> None:
+        print(trainer.datamodule.describe(), flush=True)
+        self._start = self._last = time.perf_counter()
+        self._first_step = trainer.global_step
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module, outputs, batch, batch_idx) -> None:
+        now = time.perf_counter()
+        if now - self._last >= self.seconds or trainer.global_step == trainer.max_steps:
+            self._last = now
+            self._report(trainer, now - self._start)
+
+    def _report(self, trainer: pl.Trainer, elapsed: float) -> None:
+        rate = (trainer.global_step - self._first_step) / elapsed
+        values = {name.removeprefix("train/"): float(v) for name, v in trainer.callback_metrics.items()}
+        shown = " ".join(f"{n} {values[n]:.4f}" for n in ("denoise", "alignment") if n in values)
+        left = (trainer.max_steps - trainer.global_step) / rate
+        print(
+            f"step {trainer.global_step}/{trainer.max_steps} {shown} {rate:.1f} steps/s, {left:.0f} s left",
+            file=sys.stdout,
+            flush=True,
+        )
+        write_json(
+            Path(trainer.default_root_dir) / "progress.json",
+            {"step": trainer.global_step, "steps": trainer.max_steps, "steps_per_second": rate},
+        )
+
+    def state_dict(self) -> dict:
+        return {"training_seconds": self.training_seconds}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.training_seconds = state["training_seconds"]
+
+    def on_train_end(self, trainer: pl.Trainer, module) -> None:
+        self.training_seconds += time.perf_counter() - self._start

@@ -1,0 +1,60 @@
+"""Rollouts of the trained policy at the end of training."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+
+from align.errors import InputError
+from align.rollout import rollout, write_film, write_trials
+from align.worlds.pushing.make import WorldLike, make_worlds
+
+
+class Rollouts(pl.Callback):
+    """At the end of training, evaluates the averaged policy and writes `rollouts.csv` and a film.
+
+    Args:
+        worlds: Worlds by name: the levels of a `Gap` ({visual: 0.75, physics: 1.0}; {} is sim), a whole
+            `World`, or "gym-pusht" for the public environment.
+        trials: Number of trials in each world; trial i has the same start in every world and run.
+        steps: Control steps a trial, at 10 Hz.
+        first_seed: Seed of the first trial; the others follow.
+        size: Side in pixels of the images, as in the demonstrations.
+        difficulty: Range of starts: "easy", "medium" or "full".
+        film: Number of trials to film in each world.
+    """
+
+    def __init__(
+        self,
+        worlds: dict[str, WorldLike],
+        trials: int = 100,
+        steps: int = 120,
+        first_seed: int = 1_000_000,
+        size: int = 64,
+        difficulty: str = "easy",
+        film: int = 4,
+    ):
+        if trials < 1 or steps < 1:
+            raise InputError(f"trials={trials}, steps={steps}: expected 1 or more of each")
+        for world in worlds.values():
+            make_worlds(world, size, difficulty)  # a mistake is reported now, not after training
+        self.worlds, self.size, self.difficulty = worlds, size, difficulty
+        self.trials, self.steps, self.first_seed, self.film = trials, steps, first_seed, film
+
+    def on_fit_end(self, trainer: pl.Trainer, module) -> None:
+        if not trainer.is_global_zero:
+            return
+        seeds = range(self.first_seed, self.first_seed + self.trials)
+        rows, films = [], {}
+        for name, world in self.worlds.items():
+            worlds = make_worlds(world, self.size, self.difficulty)
+            filmed = min(self.film, self.trials)
+            trials, film = rollout(module.ema.model, worlds, seeds, self.steps, name, filmed)
+            rows += trials
+            films[name] = film
+            score = sum(t.score for t in trials) / len(trials)
+            reached = sum(t.success_90 for t in trials)
+            print(f"{name}: mean score {score:.3f}, coverage ≥ 0.90 in {reached}/{len(trials)}", flush=True)
+        folder = Path(trainer.default_root_dir)
+        write_trials(folder / "rollouts.csv", rows)
+        if self.film:
+            write_film(folder, films)

@@ -1,0 +1,103 @@
+"""The `align` command.
+
+`fit`, `validate` and `test` are LightningCLI's: every option is a constructor argument of
+`CotrainingModule`, `CotrainingData`, the trainer or what they are built of. The other sub-commands are
+plain functions.
+"""
+
+import importlib
+import logging
+import sys
+import warnings
+from collections.abc import Callable
+
+from align.errors import InputError
+
+SUBCOMMANDS = {
+    "fit": ("align.fit", "main", "train a policy, evaluate it and keep its embeddings"),
+    "validate": ("align.fit", "main", "losses and MMD on held-out episodes"),
+    "test": ("align.fit", "main", "as validate, after training"),
+    "demos": ("align.commands", "demos", "make demonstrations in the planar-pushing benchmark"),
+    "rollout": ("align.commands", "rollout", "evaluate a trained policy"),
+    "sweep": ("experiments.sweep", "sweep", "run a grid of experiments and report on it"),
+    "probe": ("analysis.commands", "probe", "probe the embeddings of runs, with PNG reports and dashboards"),
+    "keep": ("analysis.commands", "keep", "copy the results of a sweep that are worth keeping"),
+}
+
+
+def _usage() -> str:
+    width = max(map(len, SUBCOMMANDS))
+    rows = "\n".join(f"  {name:<{width}}  {text}" for name, (_, _, text) in SUBCOMMANDS.items())
+    return f"usage: align COMMAND [options]\n\ncommands:\n{rows}\n\nalign COMMAND --help lists its options."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run `align`; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage())
+        return 0
+    name, *rest = arguments
+    if name not in SUBCOMMANDS:
+        print(f"align: error: no command {name!r}; expected one of {', '.join(SUBCOMMANDS)}", file=sys.stderr)
+        return 2
+    module, function, _ = SUBCOMMANDS[name]
+    _quiet()
+    try:
+        run: Callable = getattr(importlib.import_module(module), function)
+        if module == "align.fit":
+            return run(arguments) or 0
+        return _call(run, f"align {name}", rest) or 0
+    except InputError as error:
+        print(f"align: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("align: interrupted", file=sys.stderr)
+        return 130
+
+
+def _call(function: Callable, program: str, arguments: list[str]) -> int | None:
+    """Call `function` with its options read from the command line."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(prog=program, description=function.__doc__.splitlines()[0], exit_on_error=False)
+    names = parser.add_function_arguments(function, fail_untyped=True)
+    config = parse(parser, arguments)
+    values = parser.instantiate_classes(config)
+    return function(**{name.split(".")[0]: values[name.split(".")[0]] for name in names})
+
+
+def parse(parser, arguments: list[str]):
+    """The parsed options.
+
+    Raises:
+        InputError: An option is unknown or has a value that does not fit.
+    """
+    from jsonargparse import ArgumentError
+
+    try:
+        return parser.parse_args(arguments)
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise InputError(one_line(error)) from None
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error without line breaks; of an `InputError` further down, its message alone."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return " ".join(str(error).split())
+
+
+def _quiet() -> None:
+    """Silence what libraries say to developers."""
+    warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""The functions behind `align demos` and `align rollout`; their arguments are the options."""
+
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from align.data.episodes import write_store
+from align.domain import Domain
+from align.errors import InputError
+from align.worlds.pushing.demos import record
+from align.worlds.pushing.gaps import Gap, World
+
+
+def demos(
+    out: str,
+    n: int = 600,
+    world: Gap | World = Gap(),  # noqa: B008 (frozen)
+    domain: Domain = Domain.SIM,
+    seed: int = 0,
+    size: int = 64,
+    difficulty: str = "easy",
+    jobs: int = 2,
+    overwrite: bool = False,
+) -> None:
+    """Make demonstrations in the planar-pushing benchmark and store them.
+
+    Args:
+        out: Path of the Zarr store to write.
+        n: Number of demonstrations.
+        world: Levels of the gaps to sim, e.g. {visual: 0.75, physics: 1, expert: 1}, or a whole world.
+        domain: What they stand for, kept as an attribute: SIM or REAL.
+        seed: Seed of the starts and of the expert's noise.
+        size: Side in pixels of the images.
+        difficulty: Range of starts: easy, medium or full.
+        jobs: Processes.
+        overwrite: Replace a store at `out`.
+    """
+    if Path(out).exists() and not overwrite:
+        raise InputError(f"out={out!r} exists; choose another path or --overwrite=true")
+    if n < 1:
+        raise InputError(f"n={n}: expected 1 or more demonstrations")
+    levels = dataclasses.asdict(world) if isinstance(world, Gap) else None
+    world = world.world() if isinstance(world, Gap) else world
+    attributes = {
+        "domain": domain.label,
+        "rate_hz": 10,
+        "world": dataclasses.asdict(world),
+        "gap": levels,
+        "seed": seed,
+        "difficulty": difficulty,
+    }
+    print(f"making {n} {domain.label} demonstrations into {out}", flush=True)
+    recording = record(world, n, seed, size, difficulty, jobs)
+    write_store(out, _with_progress(recording, n), attributes, overwrite)
+    print(f"{out}: {n} demonstrations; {recording.rejected} attempts fell short replaced", flush=True)
+
+
+def _with_progress(episodes: Iterable[dict], n: int, seconds: float = 10.0) -> Iterator[dict]:
+    """The episodes, with a line printed every few seconds."""
+    started = last = time.perf_counter()
+    for i, episode in enumerate(episodes, start=1):
+        yield episode
+        now = time.perf_counter()
+        if now - last > seconds:
+            last = now
+            print(f"  {i}/{n}, {(now - started) / i * (n - i):.0f} s left", flush=True)
+
+
+def rollout(
+    policy: str,
+    world: Gap | World | str = Gap(),  # noqa: B008 (frozen)
+    out: str | None = None,
+    trials: int = 100,
+    steps: int = 120,
+    first_seed: int = 1_000_000,
+    size: int = 64,
+    difficulty: str = "easy",
+    film: int = 4,
+    threads: int = 1,
+) -> None:
+    """Evaluate a trained policy in a world.
+
+    Args:
+        policy: A run directory, or a checkpoint.
+        world: Levels of the gaps to sim, e.g. {visual: 0.75, physics: 1}, a whole world, or gym-pusht.
+        out: Folder for rollouts.csv and the film; by default they are only summarised here.
+        trials: Number of trials.
+        steps: Control steps a trial, at 10 Hz.
+        first_seed: Seed of the first trial; the others follow.
+        size: Side in pixels of the images.
+        difficulty: Range of starts: easy, medium or full.
+        film: Number of trials to film.
+        threads: CPU threads.
+    """
+    import torch
+
+    from align.callbacks.checkpoint import LAST
+    from align.policy import DiffusionPolicy
+    from align.rollout import rollout as run
+    from align.rollout import write_film, write_trials
+    from align.worlds.pushing.make import make_worlds
+
+    if trials < 1 or steps < 1 or not 0 <= film <= trials:
+        raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1 or more, film ≤ trials")
+    torch.set_num_threads(threads)
+    path = Path(policy) / LAST if Path(policy).is_dir() else Path(policy)
+    name = world if isinstance(world, str) else "world"
+    rows, films = run(
+        DiffusionPolicy.from_checkpoint(path),
+        make_worlds(world, size, difficulty),
+        range(first_seed, first_seed + trials),
+        steps,
+        name,
+        film,
+    )
+    for measure in ("score", "success_90", "success_95", "success_pose", "held"):
+        print(f"{measure}: {sum(getattr(row, measure) for row in rows) / trials:.3f}")
+    if out is not None:
+        write_trials(Path(out) / "rollouts.csv", rows)
+        if film:
+            write_film(out, {name: films})

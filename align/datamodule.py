@@ -1,0 +1,180 @@
+"""Sim and real demonstrations as a LightningDataModule."""
+
+from collections.abc import Iterator, Mapping
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from align.data.episodes import Episodes, check_compatible, read_store, split
+from align.data.mixture import MixtureSampler, real_quota, resolve_alpha, weights
+from align.data.normalizer import Normalizer
+from align.data.windows import Windows
+from align.domain import Domain
+from align.errors import InputError
+
+
+class CotrainingData(pl.LightningDataModule):
+    """Batches with a fixed share of sim and real windows.
+
+    Args:
+        sim: Path of the sim demonstrations, a Zarr store in Diffusion Policy's layout.
+        real: Path of the real demonstrations.
+        sim_keys: Names of the sim store's arrays, where they differ from the default; see
+            `align.data.episodes.read_store`.
+        real_keys: The same for the real store.
+        alpha: Weight α of the real loss, in [0, 1]; `None` takes the natural share of real windows.
+        balanced: Give both domains half of each batch whatever α is, and reweight the loss, so that
+            alignment sees as many real as sim samples. Otherwise the share of a batch is α.
+        batch_size: Windows a batch, over both domains.
+        max_sim: Number of sim training demonstrations to use; `None` uses all.
+        max_real: Number of real training demonstrations to use.
+        validation: Held-out episodes per domain: a number, or a fraction below 1.
+        image_size: Side in pixels to which images are resized; `None` keeps theirs.
+        val_windows: Number of held-out windows per domain that validation uses.
+        seed: Seed of splits and shuffling.
+    """
+
+    def __init__(
+        self,
+        sim: str = "data/sim.zarr",
+        real: str = "data/real.zarr",
+        sim_keys: dict[str, str] | None = None,
+        real_keys: dict[str, str] | None = None,
+        alpha: float | None = None,
+        balanced: bool = False,
+        batch_size: int = 64,
+        max_sim: int | None = None,
+        max_real: int | None = None,
+        validation: int | float = 0.1,
+        image_size: int | None = None,
+        val_windows: int = 512,
+        seed: int = 0,
+    ):
+        super().__init__()
+        if alpha is not None and not 0 <= alpha <= 1:
+            raise InputError(f"alpha={alpha}: expected a weight in [0, 1], or null for the natural share")
+        if batch_size < 2:
+            raise InputError(f"batch_size={batch_size}: expected 2 or more")
+        if val_windows < 2:
+            raise InputError(f"val_windows={val_windows}: expected 2 or more")
+        self.paths = {Domain.SIM: sim, Domain.REAL: real}
+        self.keys = {Domain.SIM: sim_keys, Domain.REAL: real_keys}
+        self.max_demos = {Domain.SIM: max_sim, Domain.REAL: max_real}
+        self.alpha, self.balanced, self.batch_size = alpha, balanced, batch_size
+        self.validation, self.image_size = validation, image_size
+        self.val_windows, self.seed = val_windows, seed
+        self.train: dict[Domain, Windows] = {}
+        self.held_out: dict[Domain, Windows] = {}
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the stores, hold out validation episodes, fit the normaliser on the training ones."""
+        if self.train:
+            return
+        policy = self.trainer.lightning_module.policy
+        episodes = {
+            d: read_store(self.paths[d], keys=self.keys[d], image_size=self.image_size) for d in Domain
+        }
+        check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])
+        for name, size, found in (
+            ("action_dim", policy.action_dim, episodes[Domain.SIM].action.shape[1]),
+            ("agent_pos_dim", policy.agent_pos_dim, episodes[Domain.SIM].agent_pos.shape[1]),
+        ):
+            if size != found:
+                raise InputError(f"policy.{name}={size}: the demonstrations have {found}")
+        for domain, data in episodes.items():
+            train, held_out = split(data, self.validation, self.max_demos[domain], self.seed)
+            self.train[domain] = self._windows(data, train, policy)
+            self.held_out[domain] = self._windows(data, held_out, policy)
+        n_sim, n_real = len(self.train[Domain.SIM]), len(self.train[Domain.REAL])
+        self.real_alpha = resolve_alpha(self.alpha, n_sim, n_real)
+        self.quota = real_quota(self.alpha, self.batch_size, n_sim, n_real, self.balanced)
+        self.sampler = MixtureSampler(
+            {Domain.SIM: n_sim, Domain.REAL: n_real}, self.batch_size, self.quota, self.seed
+        )
+        self.normalizer = Normalizer(
+            policy.horizon, policy.action_dim, policy.agent_pos_dim, policy.relative_actions
+        )
+        mix = {Domain.SIM: 1 - self.real_alpha, Domain.REAL: self.real_alpha}
+        used = [d for d in Domain if mix[d] > 0]
+        self.normalizer.fit([self.train[d] for d in used], [mix[d] for d in used])
+
+    @staticmethod
+    def _windows(data: Episodes, ids, policy) -> Windows:
+        return Windows(
+            data,
+            ids,
+            n_obs_steps=policy.n_obs_steps,
+            horizon=policy.horizon,
+            n_action_steps=policy.n_action_steps,
+            n_image_steps=policy.n_image_steps,
+        )
+
+    def describe(self) -> str:
+        """One line on what a batch holds, for the log."""
+        sizes = ", ".join(
+            f"{self.train[d].n_episodes} {d.label} demonstrations ({len(self.train[d])} windows; "
+            f"{self.held_out[d].n_episodes} held out)"
+            for d in Domain
+        )
+        return (
+            f"training on {sizes}; {self.batch_size - self.quota} sim + {self.quota} real windows a batch, "
+            f"weight of the real loss α = {self.real_alpha:.3f}"
+        )
+
+    def train_dataloader(self) -> DataLoader:
+        return DataLoader(_TrainingBatches(self), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader:
+        return DataLoader(_HeldOutBatches(self), batch_size=None)
+
+    test_dataloader = val_dataloader
+
+    def held_out_batches(self, per_domain: int, batch_size: int = 128) -> Iterator[dict[str, Tensor]]:
+        """Held-out windows, spread evenly over the episodes: at most `per_domain` of each domain."""
+        for domain in Domain:
+            windows = self.held_out[domain]
+            chosen = torch.linspace(0, len(windows) - 1, min(per_domain, len(windows))).round().long()
+            for rows in chosen.split(batch_size):
+                batch = windows.gather(rows)
+                yield {**batch, **_labels({domain: len(rows)}, torch.ones(len(rows)))}
+
+
+def _labels(counts: Mapping[Domain, int], weight: Tensor) -> dict[str, Tensor]:
+    domain = torch.cat([torch.full((n,), int(d)) for d, n in counts.items()])
+    return {"domain": domain, "weight": weight}
+
+
+class _TrainingBatches(IterableDataset):
+    """An endless stream of batches, from the trainer's current step: a resumed run sees what it would have.
+
+    Each process takes an equal share of each domain's samples of the global batch.
+    """
+
+    def __init__(self, data: CotrainingData):
+        self.data = data
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        data, trainer = self.data, self.data.trainer
+        rank, processes = trainer.global_rank, trainer.world_size
+        for n in (data.quota, data.batch_size - data.quota):
+            if n % processes:
+                raise InputError(f"batch_size={data.batch_size}: {n} do not divide by {processes} devices")
+        step = trainer.global_step
+        while True:
+            indices = {d: i[rank::processes] for d, i in data.sampler.batch(step).items() if len(i)}
+            parts = [data.train[d].gather(i) for d, i in indices.items()]
+            counts = {d: len(i) for d, i in indices.items()}
+            weight = weights(data.real_alpha, counts.get(Domain.SIM, 0), counts.get(Domain.REAL, 0))
+            batch = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+            yield {**batch, **_labels(counts, weight)}
+            step += 1
+
+
+class _HeldOutBatches(IterableDataset):
+    def __init__(self, data: CotrainingData):
+        self.data = data
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        return self.data.held_out_batches(self.data.val_windows)

@@ -1,0 +1,225 @@
+"""Training: denoising loss + λ · alignment, as a LightningModule."""
+
+import math
+from typing import Literal
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from align.alignment.gather import gather
+from align.alignment.mmd import MMD
+from align.diffusion.denoising import denoising_loss
+from align.domain import Domain
+from align.errors import InputError
+from align.networks.ema import ExponentialMovingAverage
+from align.policy import DiffusionPolicy, Features
+from align.seeding import torch_generator
+
+SITES = ("image", "observation", "denoiser")
+
+
+class CotrainingModule(pl.LightningModule):
+    """Co-trains a diffusion policy on sim and real demonstrations.
+
+    The loss of a batch is `α · L_real + (1 − α) · L_sim + λ · distance(z_sim, z_real)`: the denoising
+    losses are weighted by the batch (see `align.data.mixture`), the distance is between the embeddings
+    at the named site.
+
+    Args:
+        policy: The policy to train.
+        alignment: Distance between sim and real embeddings, a module of `align.alignment` or a user's
+            own; it is measured and logged even where λ = 0.
+        alignment_weight: λ ≥ 0.
+        alignment_warmup: Steps over which λ rises linearly from 0.
+        site: What is aligned: "image" (image features; proprioception stays out, since its gap is not an
+            artefact), "observation" (the whole conditioning vector) or "denoiser" (its last hidden layer).
+        learning_rate: Peak learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
+        lr_warmup: Steps of linear warm-up, followed by a cosine to 0 at the last step.
+        noise_draws: Noise draws per encoded observation; more of them use one encoding better.
+        ema_power: Exponent of the averaging's warm-up.
+        ema_max_decay: Largest decay of the averaging.
+        probe_step: Diffusion step at which the denoiser's hidden layer is read for analysis.
+        seed: Seed of the noise and crops of training.
+    """
+
+    def __init__(
+        self,
+        policy: DiffusionPolicy,
+        alignment: nn.Module | None = None,
+        alignment_weight: float = 0.0,
+        alignment_warmup: int = 0,
+        site: Literal["image", "observation", "denoiser"] = "image",
+        learning_rate: float = 1e-4,
+        weight_decay: float = 1e-6,
+        lr_warmup: int = 500,
+        noise_draws: int = 1,
+        ema_power: float = 0.75,
+        ema_max_decay: float = 0.9999,
+        probe_step: int = 10,
+        seed: int = 0,
+    ):
+        super().__init__()
+        if not (math.isfinite(alignment_weight) and alignment_weight >= 0):
+            raise InputError(f"alignment_weight={alignment_weight}: expected a finite λ ≥ 0")
+        if site not in SITES:
+            raise InputError(f"site={site!r}: expected one of {', '.join(SITES)}")
+        if noise_draws < 1:
+            raise InputError(f"noise_draws={noise_draws}: expected 1 or more")
+        if not 0 <= probe_step < policy.schedule.train_steps:
+            raise InputError(f"probe_step={probe_step}: expected 0 to {policy.schedule.train_steps - 1}")
+        self.policy = policy
+        self.alignment = MMD() if alignment is None else alignment
+        self.ema = ExponentialMovingAverage(policy, ema_power, ema_max_decay)
+        self.alignment_weight, self.alignment_warmup, self.site = alignment_weight, alignment_warmup, site
+        self.learning_rate, self.weight_decay, self.lr_warmup = learning_rate, weight_decay, lr_warmup
+        self.noise_draws, self.probe_step, self.seed = noise_draws, probe_step, seed
+        self._validation: list[tuple[Tensor, Tensor]] = []
+
+    def on_fit_start(self) -> None:
+        """Take the normaliser that the data module fitted on the training episodes."""
+        if self.trainer.ckpt_path is None:
+            state = self.trainer.datamodule.normalizer.state_dict()
+            self.policy.normalizer.load_state_dict(state)
+            self.ema.model.normalizer.load_state_dict(state)
+
+    def alignment_lambda(self) -> float:
+        """λ at the current step."""
+        if self.alignment_warmup == 0:
+            return self.alignment_weight
+        return self.alignment_weight * min(1.0, self.global_step / self.alignment_warmup)
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        generator = torch_generator(self.seed, "training", self.global_step, self.global_rank)
+        features = self.policy.encode(batch["image"], batch["agent_pos"], generator)
+        loss, hidden = self._denoising(self.policy, features, batch, generator, self.noise_draws)
+        denoise = (loss * batch["weight"]).mean()
+        embedding = self._at_site(features, hidden)
+        weight = self.alignment_lambda()
+        with torch.set_grad_enabled(weight > 0):
+            distance = self._distance(embedding, batch["domain"])
+        total = denoise + weight * distance if weight > 0 else denoise
+        if not torch.isfinite(total):
+            raise InputError(
+                f"loss is not finite at step {self.global_step}: denoising {float(denoise.detach())}, "
+                f"alignment {float(distance.detach())}; lower the learning rate or check the data"
+            )
+        self._log_step(denoise, distance, weight, batch)
+        if weight > 0 and self.global_step % self.trainer.log_every_n_steps == 0:
+            self._log_gradient_ratio(embedding, distance, weight)
+        return total
+
+    def _denoising(
+        self, policy: DiffusionPolicy, features: Features, batch: dict, generator: torch.Generator, draws: int
+    ) -> tuple[Tensor, Tensor]:
+        """Denoising loss (B,) averaged over noise draws, and the denoiser's hidden layer (B, D) likewise."""
+        x0 = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"]).repeat(draws, 1, 1)
+        noise = torch.randn(x0.shape, generator=generator).to(x0)
+        steps = torch.randint(policy.schedule.train_steps, (len(x0),), generator=generator).to(x0.device)
+        prediction, hidden = policy.denoiser.features(
+            policy.schedule.add_noise(x0, noise, steps), steps, features.observation.repeat(draws, 1)
+        )
+        loss = denoising_loss(prediction, policy.schedule.target(x0, noise))
+        return loss.unflatten(0, (draws, -1)).mean(0), hidden.unflatten(0, (draws, -1)).mean(0)
+
+    def _at_site(self, features: Features, hidden: Tensor) -> Tensor:
+        return {"image": features.image, "observation": features.observation, "denoiser": hidden}[self.site]
+
+    def _distance(self, embedding: Tensor, domain: Tensor) -> Tensor:
+        """The alignment objective on the global batch."""
+        return self.alignment(
+            gather(embedding[domain == Domain.SIM]), gather(embedding[domain == Domain.REAL])
+        )
+
+    def _log_step(self, denoise: Tensor, distance: Tensor, weight: float, batch: dict) -> None:
+        values = {
+            "train/denoise": denoise.detach(),
+            "train/alignment": distance.detach(),
+            "train/loss": denoise.detach() + weight * distance.detach(),
+            "train/lambda": weight,
+            "train/real_fraction": (batch["domain"] == Domain.REAL).float().mean(),
+            "train/real_weight": (batch["weight"] * (batch["domain"] == Domain.REAL)).mean(),
+        }
+        if hasattr(self.alignment, "sigma2"):
+            values["train/bandwidth"] = self.alignment.sigma2.sqrt()
+        self.log_dict(values)
+
+    def _log_gradient_ratio(self, embedding: Tensor, distance: Tensor, weight: float) -> None:
+        """Log ‖∂(λ · distance)/∂z‖ / ‖∂(denoising)/∂z‖ at the aligned embedding z, when backward comes by."""
+        (pull,) = torch.autograd.grad(weight * distance, embedding, retain_graph=True)
+
+        def log(total: Tensor) -> None:
+            self.grad_ratio = float(pull.norm() / (total - pull).norm().clamp_min(1e-12))
+            self.log("train/grad_ratio", self.grad_ratio)
+
+        embedding.register_hook(log)
+
+    def on_train_batch_end(self, outputs, batch, batch_idx) -> None:
+        self.ema.update(self.policy, self.global_step - 1)
+
+    @torch.no_grad()
+    def embed(self, batch: dict[str, Tensor], index: int = 0) -> dict[str, Tensor]:
+        """Embeddings of a batch at every site, under the averaged weights: (B, D) each.
+
+        The denoiser's hidden layer is read at diffusion step `probe_step` of the true actions; the noise
+        is derived from (seed, index).
+        """
+        policy, generator = self.ema.model, torch_generator(self.seed, "embed", index)
+        features = policy.encode(batch["image"], batch["agent_pos"])
+        x0 = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"])
+        noise = torch.randn(x0.shape, generator=generator).to(x0)
+        steps = torch.full((len(x0),), self.probe_step, device=x0.device)
+        noisy = policy.schedule.add_noise(x0, noise, steps)
+        _, hidden = policy.denoiser.features(noisy, steps, features.observation)
+        return {"image": features.image, "observation": features.observation, "denoiser": hidden}
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """Losses per domain and embeddings, on held-out episodes, under the averaged weights."""
+        policy, generator = self.ema.model, torch_generator(self.seed, "validation", batch_idx)
+        features = policy.encode(batch["image"], batch["agent_pos"])
+        loss, hidden = self._denoising(policy, features, batch, generator, 1)
+        noise = torch.randn(batch["action"].shape, generator=generator).to(batch["action"])
+        actions = policy.sample(features, batch["agent_pos"], noise)
+        error = (actions - batch["action"]).square().flatten(1).mean(1)
+        for domain in Domain:
+            rows = batch["domain"] == domain
+            if rows.any():
+                n = int(rows.sum())
+                for name, value in (("loss", loss), ("action_mse", error)):
+                    self.log(f"val/{name}_{domain.label}", value[rows].mean(), batch_size=n, on_epoch=True)
+        self._validation.append((self._at_site(features, hidden), batch["domain"]))
+
+    def on_validation_epoch_end(self) -> None:
+        """MMD² of the validation embeddings at the aligned site, all validation batches together."""
+        embedding, domain = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
+        self._validation.clear()
+        if all((domain == d).sum() >= 2 for d in Domain):
+            distance = MMD(bandwidth="median").to(embedding)(
+                embedding[domain == Domain.SIM], embedding[domain == Domain.REAL]
+            )
+            self.log("val/mmd2", distance)
+
+    def configure_optimizers(self) -> dict:
+        decay_free = [p for p in self.policy.parameters() if p.dim() < 2]
+        decayed = [p for p in self.policy.parameters() if p.dim() >= 2]
+        decayed += list(self.alignment.parameters())
+        groups = [
+            {"params": decayed, "weight_decay": self.weight_decay},
+            {"params": decay_free, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.95, 0.999))
+        total = self.trainer.estimated_stepping_batches
+
+        def factor(step: int) -> float:
+            if step < self.lr_warmup:
+                return (step + 1) / self.lr_warmup
+            progress = (step - self.lr_warmup) / max(1, total - self.lr_warmup)
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """Keep what rebuilds the policy beside its weights; see `DiffusionPolicy.from_checkpoint`."""
+        checkpoint["policy"] = self.policy.description()

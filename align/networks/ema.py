@@ -1,0 +1,36 @@
+"""Exponential moving average of weights, with Diffusion Policy's warm-up."""
+
+import copy
+
+import torch
+from torch import nn
+
+
+class ExponentialMovingAverage(nn.Module):
+    """A shadow copy of a model whose floating-point weights are averaged over training.
+
+    The decay is `min(max_decay, 1 − (1 + step)^−power)`, as in Diffusion Policy. Buffers are copied.
+
+    Args:
+        model: The model to average.
+        power: Exponent of the warm-up.
+        max_decay: Largest decay.
+    """
+
+    def __init__(self, model: nn.Module, power: float = 0.75, max_decay: float = 0.9999):
+        super().__init__()
+        self.power, self.max_decay = power, max_decay
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+
+    def decay(self, step: int) -> float:
+        """Weight of the old average at optimiser step `step` ≥ 0."""
+        return min(self.max_decay, 1 - (1 + step) ** -self.power)
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Move the average towards `model` after optimiser step `step`."""
+        torch._foreach_lerp_(
+            list(self.model.parameters()), list(model.parameters()), 1 - self.decay(step)
+        )
+        for shadow, value in zip(self.model.buffers(), model.buffers(), strict=True):
+            shadow.copy_(value)

@@ -1,0 +1,102 @@
+"""Image encoders: a small convolutional one for CPUs and a ResNet-18 as in Diffusion Policy.
+
+An encoder is any `nn.Module` that maps images (B, C, H, W) in [-1, 1] to features (B, `features`) and
+has an integer attribute `features`. A user's own encoder needs no more than that.
+"""
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+
+class SpatialSoftmax(nn.Module):
+    """The expected image position of each channel's activation (Levine et al. 2016, arXiv 1504.00702).
+
+    Args:
+        channels: Channels of the incoming feature map.
+        keypoints: How many positions to extract, through a 1 × 1 convolution.
+    """
+
+    def __init__(self, channels: int, keypoints: int = 32):
+        super().__init__()
+        self.channels, self.keypoints = channels, keypoints
+        self.project = nn.Conv2d(channels, keypoints, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, 2 · keypoints): x then y of each keypoint, in [-1, 1]."""
+        logits = self.project(x).float()
+        height, width = logits.shape[-2:]
+        attention = logits.flatten(2).softmax(-1).unflatten(-1, (height, width))
+        xs = torch.linspace(-1, 1, width, device=x.device)
+        ys = torch.linspace(-1, 1, height, device=x.device)
+        return torch.cat([(attention.sum(2) * xs).sum(-1), (attention.sum(3) * ys).sum(-1)], dim=-1)
+
+
+def _group_norm(channels: int) -> nn.GroupNorm:
+    """GroupNorm in groups of 16 channels (or one group), which does not mix samples as BatchNorm does."""
+    return nn.GroupNorm(max(1, channels // 16), channels)
+
+
+class _InvertedBottleneck(nn.Module):
+    """Depthwise 5 × 5 then two 1 × 1 convolutions (ConvNeXt, arXiv 2201.03545): cheap on a CPU."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.mix = nn.Sequential(
+            nn.Conv2d(width, width, 5, padding=2, groups=width),
+            _group_norm(width),
+            nn.Conv2d(width, 2 * width, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(2 * width, width, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.mix(x)
+
+
+class ConvEncoder(nn.Module):
+    """A few convolutions and a spatial softmax, small enough to train on one CPU core.
+
+    Args:
+        features: Size of the output.
+        width: Channels.
+        blocks: Number of residual blocks at a quarter of the input's resolution.
+        in_channels: Channels of the images.
+    """
+
+    def __init__(self, features: int = 64, width: int = 32, blocks: int = 2, in_channels: int = 3):
+        super().__init__()
+        self.features, self.width, self.blocks, self.in_channels = features, width, blocks, in_channels
+        self.backbone = nn.Sequential(
+            nn.Conv2d(in_channels, width, 4, stride=4),
+            _group_norm(width),
+            *[_InvertedBottleneck(width) for _ in range(blocks)],
+        )
+        self.pool = SpatialSoftmax(width, keypoints=width)
+        self.head = nn.Linear(2 * width, features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) in [-1, 1] → (B, features)."""
+        images = images.contiguous(memory_format=torch.channels_last)
+        return self.head(self.pool(self.backbone(images)))
+
+
+class ResNetEncoder(nn.Module):
+    """ResNet-18 with GroupNorm and spatial softmax, as in Diffusion Policy (arXiv 2303.04137, §4).
+
+    Args:
+        features: Size of the output.
+        keypoints: Channels of the spatial softmax.
+    """
+
+    def __init__(self, features: int = 64, keypoints: int = 32):
+        super().__init__()
+        self.features, self.keypoints = features, keypoints
+        resnet = torchvision.models.resnet18(weights=None, norm_layer=_group_norm)
+        self.backbone = nn.Sequential(*list(resnet.children())[:-2])  # drop average pool and classifier
+        self.pool = SpatialSoftmax(512, keypoints)
+        self.head = nn.Linear(2 * keypoints, features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] → (B, features)."""
+        return self.head(self.pool(self.backbone(images)))

@@ -1,0 +1,67 @@
+"""A residual MLP denoiser: the cheapest one that works for short action sequences."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from align.networks.embedding import step_embedding
+
+
+class _ModulatedBlock(nn.Module):
+    """A residual two-layer MLP whose normalised input the condition scales and shifts (FiLM)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.film = nn.Linear(width, 2 * width)
+        self.widen, self.narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(self, h: Tensor, condition: Tensor) -> Tensor:
+        scale, shift = self.film(condition).chunk(2, dim=-1)
+        return h + self.narrow(F.silu(self.widen(self.norm(h) * (1 + scale) + shift)))
+
+
+class ConditionalMLP(nn.Module):
+    """Denoises a sequence of actions, flattened, given a condition.
+
+    Args:
+        action_dim: Size of one action.
+        condition_dim: Size of the conditioning vector.
+        horizon: Length of the sequence.
+        width: Hidden units.
+        blocks: Number of residual blocks.
+        step_features: Size of the diffusion step's embedding.
+    """
+
+    def __init__(
+        self,
+        action_dim: int,
+        condition_dim: int,
+        horizon: int = 16,
+        width: int = 256,
+        blocks: int = 2,
+        step_features: int = 64,
+    ):
+        super().__init__()
+        self.action_dim, self.condition_dim, self.horizon = action_dim, condition_dim, horizon
+        self.width, self.step_features = width, step_features
+        self.inputs = nn.Linear(horizon * action_dim, width)
+        self.condition = nn.Sequential(
+            nn.Linear(condition_dim + step_features, width), nn.SiLU(), nn.Linear(width, width)
+        )
+        self.layers = nn.ModuleList(_ModulatedBlock(width) for _ in range(blocks))
+        self.out = nn.Linear(width, horizon * action_dim)
+        self.blocks = blocks
+
+    def features(self, x: Tensor, steps: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """The prediction (B, T, A) and the hidden layer before it (B, width); see `ConditionalUnet1D`."""
+        embedded = step_embedding(steps, self.step_features)
+        e = self.condition(torch.cat([condition, embedded], dim=-1))
+        h, e = self.inputs(x.flatten(1)) + e, F.silu(e)
+        for layer in self.layers:
+            h = layer(h, e)
+        return self.out(h).unflatten(-1, (self.horizon, self.action_dim)), h
+
+    def forward(self, x: Tensor, steps: Tensor, condition: Tensor) -> Tensor:
+        """The prediction (B, T, A)."""
+        return self.features(x, steps, condition)[0]

@@ -1,0 +1,167 @@
+"""The policy a robot runs: observations in, a chunk of actions out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from align.data.normalizer import Normalizer
+from align.description import build, describe
+from align.diffusion.schedule import NoiseSchedule
+from align.errors import InputError
+from align.networks.augment import center_crop, random_crop, to_float
+from align.networks.encoder import ConvEncoder
+from align.networks.unet import ConditionalUnet1D
+
+
+@dataclass
+class Features:
+    """What the encoder makes of a batch of observations.
+
+    Attributes:
+        image: (B, Ti · F) features of the images alone.
+        observation: (B, C) the whole conditioning vector: image features and normalised proprioception.
+    """
+
+    image: Tensor
+    observation: Tensor
+
+
+class DiffusionPolicy(nn.Module):
+    """A diffusion policy (Chi et al. 2023, arXiv 2303.04137) on images and proprioception.
+
+    Args:
+        encoder: Maps images (B, C, H, W) in [-1, 1] to (B, `encoder.features`).
+        denoiser: The denoiser, or what makes one from (action_dim, condition_dim).
+        schedule: The noise schedule.
+        action_dim: Size of one action.
+        agent_pos_dim: Size of the proprioceptive state.
+        n_obs_steps: Observation steps To the policy sees.
+        n_image_steps: How many of them, the latest, it sees as images.
+        horizon: Length of the predicted sequence of actions, beginning at the oldest observation.
+        n_action_steps: How many of them are executed, beginning at the newest observation.
+        crop: Side in pixels of a random crop in training, central in use; `None` takes whole images.
+        relative_actions: Predict actions relative to the newest proprioceptive position.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module | None = None,
+        denoiser: Callable[[int, int], nn.Module] | nn.Module = ConditionalUnet1D,
+        schedule: NoiseSchedule | None = None,
+        action_dim: int = 2,
+        agent_pos_dim: int = 2,
+        n_obs_steps: int = 2,
+        n_image_steps: int = 2,
+        horizon: int = 16,
+        n_action_steps: int = 8,
+        crop: int | None = None,
+        relative_actions: bool = False,
+    ):
+        super().__init__()
+        if not 1 <= n_image_steps <= n_obs_steps:
+            raise InputError(f"n_image_steps={n_image_steps}: expected 1 to n_obs_steps={n_obs_steps}")
+        if not 1 <= n_action_steps <= horizon - n_obs_steps + 1:
+            raise InputError(
+                f"n_action_steps={n_action_steps}: expected 1 to horizon - n_obs_steps + 1 = "
+                f"{horizon - n_obs_steps + 1}"
+            )
+        self.encoder = ConvEncoder() if encoder is None else encoder
+        if not isinstance(getattr(self.encoder, "features", None), int):
+            raise InputError(f"encoder={type(self.encoder).__name__}: needs an integer attribute 'features'")
+        self.action_dim, self.agent_pos_dim = action_dim, agent_pos_dim
+        self.n_obs_steps, self.n_image_steps = n_obs_steps, n_image_steps
+        self.horizon, self.n_action_steps = horizon, n_action_steps
+        self.crop, self.relative_actions = crop, relative_actions
+        condition_dim = n_image_steps * self.encoder.features + n_obs_steps * agent_pos_dim
+        is_module = isinstance(denoiser, nn.Module)
+        self.denoiser = denoiser if is_module else denoiser(action_dim, condition_dim)
+        self.schedule = NoiseSchedule() if schedule is None else schedule
+        self.normalizer = Normalizer(horizon, action_dim, agent_pos_dim, relative_actions)
+
+    def encode(
+        self, image: Tensor, agent_pos: Tensor, crop_generator: torch.Generator | None = None
+    ) -> Features:
+        """Encode observations.
+
+        Args:
+            image: (B, Ti, C, H, W) uint8.
+            agent_pos: (B, To, P) in the data's units.
+            crop_generator: Draws random crops; without it the central crop is taken.
+        """
+        frames = image.flatten(0, 1)
+        if self.crop is not None:
+            if self.crop > min(frames.shape[-2:]):
+                raise InputError(f"crop={self.crop}: images are {tuple(frames.shape[-2:])} pixels")
+            frames = (
+                center_crop(frames, self.crop)
+                if crop_generator is None
+                else random_crop(frames, self.crop, crop_generator)
+            )
+        features = self.encoder(to_float(frames)).unflatten(0, image.shape[:2]).flatten(1)
+        proprioception = self.normalizer.normalize_agent_pos(agent_pos).flatten(1)
+        return Features(features, torch.cat([features, proprioception], dim=-1))
+
+    @torch.no_grad()
+    def sample(
+        self, features: Features, agent_pos: Tensor, noise: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Whole sequences of actions, in the data's units.
+
+        Args:
+            features: Of B observations.
+            agent_pos: (B, To, P).
+            noise: (B, horizon, A) standard normal, from which sampling starts.
+            generator: For the DDPM sampler's own noise.
+
+        Returns:
+            (B, horizon, A).
+        """
+        actions = self.schedule.sample(
+            lambda x, steps: self.denoiser(x, steps, features.observation).float(), noise, generator
+        )
+        return self.normalizer.unnormalize_action(actions, agent_pos)
+
+    @torch.no_grad()
+    def act(
+        self, observation: Mapping[str, Tensor], noise: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """The actions to execute next.
+
+        Args:
+            observation: "image" (B, Ti, C, H, W) uint8 and "agent_pos" (B, To, P), oldest first.
+            noise: (B, horizon, A) standard normal; equal noise gives equal actions.
+            generator: For the DDPM sampler's own noise.
+
+        Returns:
+            (B, n_action_steps, A) in the data's units.
+        """
+        features = self.encode(observation["image"], observation["agent_pos"])
+        actions = self.sample(features, observation["agent_pos"], noise, generator)
+        first = self.n_obs_steps - 1
+        return actions[:, first : first + self.n_action_steps]
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path) -> "DiffusionPolicy":
+        """Load a trained policy (its averaged weights), ready to act on the CPU.
+
+        Raises:
+            InputError: The file is missing or is not a checkpoint of such a policy.
+        """
+        if not Path(path).is_file():
+            raise InputError(f"checkpoint={str(path)!r}: no such file")
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(checkpoint, dict) or "policy" not in checkpoint:
+            raise InputError(f"checkpoint={str(path)!r}: holds no policy; expected one written by align fit")
+        policy = build(checkpoint["policy"])
+        prefix = "ema.model."
+        policy.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
+        )
+        return policy.eval().requires_grad_(False)
+
+    def description(self) -> dict:
+        """Plain data from which `align.description.build` makes the policy again, without its weights."""
+        return describe(self)

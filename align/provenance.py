@@ -1,0 +1,57 @@
+"""What a run was made with."""
+
+import hashlib
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("torch", "pytorch-lightning", "diffusers", "numpy", "pymunk", "opencv-python-headless")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of this code, "+changes" added where files differ from it; `None` outside a checkout."""
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def hash_folder(path: str | Path) -> str:
+    """Hash of the names and contents of all files below `path`."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in sorted(p for p in Path(path).rglob("*") if p.is_file()):
+        digest.update(str(file.relative_to(path)).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def provenance(stores: Mapping[str, str]) -> dict:
+    """Versions, commit, command and data of this process.
+
+    Args:
+        stores: Paths of the demonstrations, by name.
+    """
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "commit": _commit(),
+        "versions": {package: _version(package) for package in PACKAGES},
+        "data": {name: {"path": str(p), "hash": hash_folder(p)} for name, p in stores.items()},
+    }

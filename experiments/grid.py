@@ -1,0 +1,130 @@
+"""A grid of runs, from a YAML file.
+
+The file names its `base` (another file beside it, with the configuration of a run and of the
+demonstrations at each scale) and its `axes`. A value of an axis is set at its `option`; an axis without
+an option has named values, each a mapping of options. `scales` may give other values at a scale.
+"""
+
+import copy
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from align.errors import InputError
+
+
+@dataclass(frozen=True)
+class Run:
+    """One point of a grid.
+
+    Attributes:
+        name: Name of its directory, the same whenever the grid is expanded.
+        point: Its value on each axis.
+        config: Configuration for `align fit`.
+    """
+
+    name: str
+    point: dict[str, Any]
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An expanded grid.
+
+    Attributes:
+        name: Name of the question, from the file's.
+        title: The question.
+        figure: Which figure the report draws: "lambda" or "arms".
+        demos: Demonstrations to make, by the option of the store's path: arguments of `align demos`.
+        runs: The runs, in order.
+    """
+
+    name: str
+    title: str
+    figure: str
+    demos: dict[str, dict[str, Any]]
+    runs: list[Run]
+
+
+def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: Sequence[str] = ()) -> Grid:
+    """Read and expand a grid.
+
+    Args:
+        path: The YAML file.
+        scale: A scale of the base ("smoke", "laptop", "paper").
+        base: Another base than the file's.
+        overrides: Options as "name=value", applied to every run; the value is YAML.
+
+    Raises:
+        InputError: A file is missing, or a name in it or in the arguments is unknown.
+    """
+    grid = _read(path)
+    common = _read(Path(path).parent / (f"{base}.yaml" if base else grid["base"]))
+    scales = common.pop("scales")
+    if scale not in scales:
+        raise InputError(f"scale={scale!r}: expected one of {', '.join(scales)}")
+    common = merge(common, scales[scale])
+    config, demos = common["config"], common.get("demos", {})
+    for option, value in (_override(text) for text in overrides):
+        set_option(config, option, value)
+        demos.pop(option, None)
+    axes = merge(grid["axes"], grid.get("scales", {}).get(scale, {}).get("axes", {}))
+    runs = [
+        _run(config, dict(zip(axes, values, strict=True)), axes)
+        for values in itertools.product(*(axis["values"] for axis in axes.values()))
+    ]
+    return Grid(Path(path).stem, grid["title"], grid.get("figure", "arms"), demos, runs)
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise InputError(f"grid={str(path)!r}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"grid={str(path)!r} is not YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"grid={str(path)!r}: expected a mapping, as in experiments/lambda.yaml")
+    return content
+
+
+def _override(text: str) -> tuple[str, Any]:
+    option, separator, value = text.partition("=")
+    if not separator:
+        raise InputError(f"set={text!r}: expected option=value")
+    return option, yaml.safe_load(value)
+
+
+def _run(config: Mapping, point: dict[str, Any], axes: Mapping) -> Run:
+    config = copy.deepcopy(dict(config))
+    for axis, value in point.items():
+        option = axes[axis].get("option")
+        settings = {option: value} if option else axes[axis]["values"][value]
+        for name, setting in settings.items():
+            set_option(config, name, setting)
+    name = ",".join(f"{axis}={value}" for axis, value in point.items())
+    return Run(name, point, config)
+
+
+def set_option(config: dict[str, Any], option: str, value: Any) -> None:
+    """Set `a.b.c` in nested mappings; a part that is a number indexes a list."""
+    *parents, last = option.split(".")
+    for part in parents:
+        config = config[int(part)] if isinstance(config, list) else config.setdefault(part, {})
+    config[int(last) if isinstance(config, list) else last] = value
+
+
+def merge(base: Any, update: Any) -> Any:
+    """`update` over `base`: mappings are merged key by key, anything else is replaced."""
+    if not (isinstance(base, Mapping) and isinstance(update, Mapping)):
+        return copy.deepcopy(update)
+    return {
+        key: merge(base[key], update[key]) if key in base and key in update else
+        copy.deepcopy(update.get(key, base.get(key)))
+        for key in [*base, *(k for k in update if k not in base)]
+    }

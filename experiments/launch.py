@@ -1,0 +1,138 @@
+"""Running runs: local processes, or SLURM through submitit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from align.errors import InputError
+
+POLL_SECONDS = 0.5
+
+
+@dataclass
+class Job:
+    """A run on its way.
+
+    Attributes:
+        name: Name of the run.
+        folder: Its directory.
+        state: "waiting", "running", "finished", "skipped" or "failed".
+    """
+
+    name: str
+    folder: Path
+    state: str = "waiting"
+    handle: object = field(default=None, repr=False)
+
+    def progress(self) -> dict:
+        """What the run last reported: step, steps and steps per second; empty before that."""
+        try:
+            return json.loads((self.folder / "progress.json").read_text())
+        except (OSError, json.JSONDecodeError):
+            return {}
+
+    def last_line(self) -> str:
+        """The last line of the run's log."""
+        try:
+            lines = (self.folder / "log.txt").read_text(errors="replace").strip().splitlines()
+        except OSError:
+            return "no log"
+        return lines[-1] if lines else "empty log"
+
+
+def execute(folder: str) -> int:
+    """Train the run whose request lies in `folder`, then probe it; all output goes to its `log.txt`.
+
+    One thread a process: several runs side by side then lose nothing to each other.
+    """
+    align = [sys.executable, "-m", "align.cli"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with open(Path(folder) / "log.txt", "a") as log:
+        for command in (["fit", "--config", f"{folder}/request.yaml"], ["probe", folder]):
+            status = subprocess.call([*align, *command], stdout=log, stderr=log, env=environment)
+            if status:
+                return status
+    return 0
+
+
+class LocalLauncher:
+    """Runs each job as a process group of this machine, which ends with the sweep."""
+
+    def start(self, job: Job) -> None:
+        code = "import sys; from experiments.launch import execute; sys.exit(execute(sys.argv[1]))"
+        job.handle = subprocess.Popen([sys.executable, "-c", code, str(job.folder)], start_new_session=True)
+
+    def status(self, job: Job) -> int | None:
+        return job.handle.poll()
+
+    def stop(self, job: Job) -> None:
+        try:
+            os.killpg(job.handle.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            return
+        job.handle.wait()
+
+
+class SubmititLauncher:
+    """Runs each job through submitit: on SLURM, or on its "local" and "debug" executors.
+
+    Args:
+        cluster: "slurm", "local" or "debug".
+        folder: Where submitit keeps its logs.
+        parameters: submitit's executor parameters, e.g. {"slurm_partition": "gpu", "timeout_min": 600}.
+    """
+
+    def __init__(self, cluster: str, folder: Path, parameters: dict):
+        try:
+            import submitit
+        except ImportError:
+            raise InputError("slurm needs submitit: pip install 'align-robotics[slurm]'") from None
+        self.executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+        self.executor.update_parameters(**{"timeout_min": 24 * 60, **parameters})
+
+    def start(self, job: Job) -> None:
+        job.handle = self.executor.submit(execute, str(job.folder))
+
+    def status(self, job: Job) -> int | None:
+        if not job.handle.done():
+            return None
+        try:
+            return job.handle.result()
+        except Exception as error:  # the job died: submitit raises whatever ended it
+            print(f"{job.name}: {error}", file=sys.stderr)
+            return 1
+
+    def stop(self, job: Job) -> None:
+        job.handle.cancel()
+
+
+def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[Job]]:
+    """Run the waiting jobs, at most `parallel` at once; yields at every poll, for a live table.
+
+    However the iteration ends, jobs still running are stopped.
+    """
+    waiting = [job for job in jobs if job.state == "waiting"]
+    running: list[Job] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < parallel:
+                job = waiting.pop(0)
+                launcher.start(job)
+                job.state = "running"
+                running.append(job)
+            for job in list(running):
+                status = launcher.status(job)
+                if status is not None:
+                    job.state = "failed" if status else "finished"
+                    running.remove(job)
+            yield jobs
+            time.sleep(POLL_SECONDS)
+    finally:
+        for job in running:
+            launcher.stop(job)

@@ -1,0 +1,153 @@
+"""`align sweep`: run a grid, skip what is finished, resume what is not, report."""
+
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from align.errors import InputError
+from align.files import locked, write_json, write_text
+from experiments.demonstrations import prepare, store_path
+from experiments.grid import Grid, Run, load_grid, set_option
+from experiments.launch import Job, LocalLauncher, SubmititLauncher, run_jobs
+
+
+def sweep(
+    grid: str,
+    scale: str = "laptop",
+    out: str | None = None,
+    jobs: int = 2,
+    base: str | None = None,
+    set: list[str] | None = None,
+    data: str = "data",
+    cluster: Literal["slurm", "local", "debug"] | None = None,
+    cluster_parameters: dict | None = None,
+    dry_run: bool = False,
+    report: bool = True,
+) -> int:
+    """Run a grid of experiments and report on it.
+
+    Args:
+        grid: YAML file of the grid, e.g. experiments/lambda.yaml.
+        scale: Scale of the runs: smoke, laptop or paper.
+        out: Directory of the sweep; by default runs/GRID-SCALE.
+        jobs: Number of runs at once; each local one takes one thread.
+        base: Name of another base configuration, e.g. gym_pusht.
+        set: Options for every run as OPTION=VALUE, e.g. data.real=my.zarr.
+        data: Folder of the demonstrations that are made.
+        cluster: Submit through submitit instead of running here: slurm, or its executors local and debug.
+        cluster_parameters: Parameters of submitit's executor, e.g. {slurm_partition: gpu}.
+        dry_run: Print what would run, and do nothing.
+        report: Write tables, figures and dashboards at the end.
+    """
+    if jobs < 1:
+        raise InputError(f"jobs={jobs}: expected 1 or more")
+    expanded = load_grid(grid, scale, base, set or [])
+    folder = Path(out or f"runs/{expanded.name}-{scale}" + (f"-{base}" if base else ""))
+    if dry_run:
+        return _describe(expanded, folder, Path(data))
+    with locked(folder, "sweep"):
+        print(f"{expanded.title}\n{len(expanded.runs)} runs into {folder}, {jobs} at a time", flush=True)
+        started = time.perf_counter()
+        paths = prepare(expanded.demos, Path(data), jobs)
+        todo = [_claim(run, folder, paths) for run in expanded.runs]
+        launcher = (
+            SubmititLauncher(cluster, folder / "submitit", cluster_parameters or {})
+            if cluster
+            else LocalLauncher()
+        )
+        _follow(todo, launcher, jobs)
+        if report:
+            from analysis.commands import report_sweep
+
+            report_sweep(folder, expanded.figure, expanded.title)
+        print(f"{folder}: {_minutes(time.perf_counter() - started)}", flush=True)
+    return _list_failures(todo)
+
+
+def _claim(run: Run, folder: Path, paths: dict[str, str]) -> Job:
+    """The run's directory with its request, checked against an earlier one's.
+
+    Raises:
+        InputError: The directory holds a run of another configuration.
+    """
+    directory = folder / run.name
+    for option, path in paths.items():
+        set_option(run.config, option, path)
+    set_option(run.config, "run", str(directory))
+    text, request = yaml.safe_dump(run.config, sort_keys=False), directory / "request.yaml"
+    if request.exists() and request.read_text() != text:
+        raise InputError(
+            f"out={str(folder)!r}: {run.name} was run with another configuration (see {request}); nothing "
+            "was overwritten: choose another directory"
+        )
+    write_text(request, text)
+    write_json(directory / "point.json", run.point)
+    finished = (directory / "summary.json").exists() and (directory / "probe.json").exists()
+    return Job(run.name, directory, "skipped" if finished else "waiting")
+
+
+def _describe(grid: Grid, folder: Path, data: Path) -> int:
+    for option, arguments in grid.demos.items():
+        path = store_path(arguments, data)
+        print(f"{option}: {path} ({'there' if path.exists() else 'to be made'}) {json.dumps(arguments)}")
+    for run in grid.runs:
+        done = (folder / run.name / "probe.json").exists()
+        print(f"{folder / run.name}: {'finished' if done else 'to run'}")
+    print(f"{len(grid.runs)} runs")
+    return 0
+
+
+def _follow(jobs: Sequence[Job], launcher, parallel: int) -> None:
+    """Run the jobs under a live table, or, where the output is not a terminal, a line a change."""
+    console = Console()
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if console.is_terminal:
+            with Live(console=console, refresh_per_second=2) as live:
+                for state in run_jobs(jobs, launcher, parallel):
+                    live.update(_table(state))
+        else:
+            seen: dict[str, str] = {}
+            for state in run_jobs(jobs, launcher, parallel):
+                for job in state:
+                    if seen.get(job.name) != job.state:
+                        seen[job.name] = job.state
+                        counts = Counter(j.state for j in state)
+                        print(f"{job.name}: {job.state} ({dict(counts)})", flush=True)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _table(jobs: Sequence[Job]) -> Table:
+    table = Table("run", "state", "step", "steps/s", "time left")
+    for job in jobs:
+        p = job.progress() if job.state == "running" else {}
+        left = (p["steps"] - p["step"]) / p["steps_per_second"] if p else None
+        table.add_row(
+            job.name,
+            job.state,
+            f"{p['step']}/{p['steps']}" if p else "",
+            f"{p['steps_per_second']:.1f}" if p else "",
+            _minutes(left) if left is not None else "",
+        )
+    return table
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min"
+
+
+def _list_failures(jobs: Sequence[Job]) -> int:
+    failed = [job for job in jobs if job.state == "failed"]
+    for job in failed:
+        print(f"failed: {job.name}: {job.last_line()} (log: {job.folder / 'log.txt'})")
+    return 1 if failed else 0
