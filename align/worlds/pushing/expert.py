@@ -37,10 +37,10 @@ class Style:
     Attributes:
         free_speed, push_speed: Of the pusher, px per control step.
         noise: Standard deviation of an action's error, relative to the speed of the motion.
-        indecision: Standard deviation of the error in judging a push, px.
+        indecision: Standard deviation of the error in judging what a push gains, relative.
         pause_rate: Chance a control step of stopping to think.
         pause_steps: Mean length of such a pause, control steps.
-        stem_cost, bar_cost: Reluctance to push the stem or the bar, px.
+        stem_reluctance, bar_reluctance: Share of its gain that a push of the stem or bar is discounted by.
         effort: What a control step is worth, px of misplacement.
         good_coverage: Coverage at which the demonstrator is done.
         hold_steps: Control steps it then stays put, so that a policy learns to stop.
@@ -49,11 +49,11 @@ class Style:
     free_speed: float = knob(20.0, 4.0, 40.0)
     push_speed: float = knob(9.0, 2.0, 20.0)
     noise: float = knob(0.1, 0.0, 0.8)
-    indecision: float = knob(0.0, 0.0, 15.0)
+    indecision: float = knob(0.0, 0.0, 1.0)
     pause_rate: float = knob(0.0, 0.0, 0.3)
     pause_steps: float = knob(3.0, 1.0, 20.0)
-    stem_cost: float = knob(0.0, 0.0, 60.0)
-    bar_cost: float = knob(0.0, 0.0, 60.0)
+    stem_reluctance: float = knob(0.0, 0.0, 0.95)
+    bar_reluctance: float = knob(0.0, 0.0, 0.95)
     effort: float = knob(0.35, 0.0, 3.0)
     good_coverage: float = knob(0.95, 0.5, 0.99)
     hold_steps: int = knob(8, 0, 50)
@@ -90,7 +90,11 @@ class Expert:
         self._roadmap = Roadmap(push_table(self.physics, self.style.push_speed).places)
 
     def demonstrate(
-        self, start: np.ndarray, rng: np.random.Generator, max_steps: int = 200
+        self,
+        start: np.ndarray,
+        rng: np.random.Generator,
+        max_steps: int = 200,
+        scene: PushScene | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Push the T home from `start`.
 
@@ -98,11 +102,13 @@ class Expert:
             start: (5,) state.
             rng: Draws the noise, the pauses and the indecision.
             max_steps: Control steps after which to give up.
+            scene: Where to act, when its physics are not those the expert plans with.
 
         Returns:
             states (T, 5) and actions (T, 2); states[t] is the one in which actions[t] was taken.
         """
-        episode = _Episode(PushScene(self.physics), start, self.style, rng, max_steps)
+        scene = scene or PushScene(self.physics)
+        episode = _Episode(scene, start, self.style, self.physics.lag, rng, max_steps)
         stuck = 0
         while not episode.over and coverage(episode.state[2:]) < self.style.good_coverage:
             push = self._plan(episode.state, rng)
@@ -124,7 +130,7 @@ class Expert:
         now = float(misplacement(pose))
         speed = self._speed(now)
         table = push_table(self.physics, speed)
-        effort = style.effort * min(1.0, now / 30)
+        effort = style.effort * min(1.0, now / 30)  # close to the goal only precision counts
 
         poses = compose(pose, table.motion)  # (n, PUSH_STEPS, 3)
         after = misplacement(poses)
@@ -132,16 +138,18 @@ class Expert:
         after[~_inside(reached, poses)] = np.inf
         after[~_within(to_world(table.places, pose), PUSHER_RANGE, 2.0)[table.place]] = np.inf
         steps = after.argmin(1)
-        gain = after.min(1)
+        left = after.min(1)
         travel = self._roadmap.distances(to_body(state[:2], pose))[table.place]
-        reluctance = np.where(table.on_stem, style.stem_cost, style.bar_cost)
+        misjudged = style.indecision * rng.standard_normal(len(left))
+        reluctance = np.where(table.on_stem, style.stem_reluctance, style.bar_reluctance)
+        dislike = np.maximum(now - left, 0.0) * (reluctance + misjudged)
         time = travel / style.free_speed + steps + 4
-        score = gain + effort * time + reluctance + style.indecision * rng.standard_normal(len(gain))
+        score = left + effort * time + dislike
 
         first = np.argsort(score)[:_SECOND_LOOK]
         first = first[np.isfinite(score[first])]
         second = self._second_look(poses[first, steps[first]], table, effort)
-        promise = np.minimum(score[first], second + effort * time[first] + reluctance[first])
+        promise = np.minimum(score[first], second + effort * time[first] + dislike[first])
         onward = self._continue(state, speed, effort)
         if onward is not None and (not len(first) or onward[0] < promise.min()):
             return onward[1]
@@ -150,7 +158,7 @@ class Expert:
         i = first[promise.argmin()]
         start = to_world(table.places[table.place[i]][None], pose)[0]
         heading = to_world(table.heading[i][None], np.array([0.0, 0.0, pose[2]]))[0]
-        return _Push(int(table.place[i]), start, heading, int(steps[i]) + 1, float(gain[i]))
+        return _Push(int(table.place[i]), start, heading, int(steps[i]) + 1, float(left[i]))
 
     def _second_look(self, poses: np.ndarray, table: PushTable, effort: float) -> np.ndarray:
         """Least score (k,) that a second push from each of `poses` (k, 3) reaches."""
@@ -199,8 +207,17 @@ class Expert:
 class _Episode:
     """A demonstration as it is made: what was seen and what was done."""
 
-    def __init__(self, scene: PushScene, start, style: Style, rng: np.random.Generator, max_steps: int):
+    def __init__(
+        self,
+        scene: PushScene,
+        start: np.ndarray,
+        style: Style,
+        lag: float,
+        rng: np.random.Generator,
+        max_steps: int,
+    ):
         self._scene, self._style, self._rng, self._max_steps = scene, style, rng, max_steps
+        self._lead = 1 / (1 - lag)  # the share of the way that has to be asked for
         scene.set_state(start)
         self.state = scene.state()
         self.states, self.actions = [], []
@@ -216,7 +233,7 @@ class _Episode:
                 self._act(self.state[:2])
         way = target - self.state[:2]
         error = self._rng.standard_normal(2) * self._style.noise * np.linalg.norm(way)
-        self._act(self.state[:2] + (way + error) / (1 - self._scene.physics.lag))
+        self._act(self.state[:2] + (way + error) * self._lead)
 
     def hold(self, steps: int) -> None:
         """Stay put for `steps` control steps, beyond the limit of steps if need be."""
