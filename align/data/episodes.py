@@ -142,10 +142,10 @@ def write_store(
                 if value.ndim and len(value) != len(image):
                     raise InputError(f"episodes[{n}]: {key} has {len(value)} frames; img has {len(image)}")
                 rest.setdefault(key, []).append(value)
-            if set(arrays) != set(rest) or not len(image):
-                raise InputError(
-                    f"episodes[{n}]: {len(image)} frames of {sorted(arrays)}; expected 1 or more of {sorted(rest)}"
-                )
+            if set(arrays) != set(rest):
+                raise InputError(f"episodes[{n}]: keys {sorted(arrays)}; expected {sorted(rest)} as before")
+            if not len(image):
+                raise InputError(f"episodes[{n}]: has no frames; expected at least one")
         if writer is None:
             raise InputError(f"episodes: none to write to {path}; expected at least one")
         writer.flush()

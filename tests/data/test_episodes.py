@@ -1,0 +1,148 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import zarr
+
+from align.data.episodes import check_compatible, read_store, split, write_store
+from align.errors import InputError
+
+
+def test_what_is_written_is_read(store, demonstrations):
+    episodes = read_store(store)
+    assert episodes.n_episodes == len(demonstrations)
+    assert episodes.attrs == {"domain": "sim", "rate_hz": 10}
+    for demo, start, end in zip(demonstrations, episodes.starts, episodes.ends, strict=True):
+        np.testing.assert_array_equal(episodes.image[start:end], demo["img"])
+        np.testing.assert_array_equal(episodes.action[start:end], demo["action"])
+        np.testing.assert_array_equal(episodes.agent_pos[start:end], demo["state"][:, :2])
+        np.testing.assert_array_equal(episodes.state[start:end], demo["state"])
+    assert episodes.image.dtype == np.uint8 and episodes.action.dtype == np.float32
+
+
+def test_layout_is_diffusion_policys(store, demonstrations):
+    """Format 2, readable by any reader of it."""
+    assert json.loads((store / ".zgroup").read_text())["zarr_format"] == 2
+    described = json.loads((store / "data" / "img" / ".zarray").read_text())
+    assert (described["zarr_format"], described["compressor"]["cname"]) == (2, "zstd")
+    ends = zarr.open_group(str(store), mode="r")["meta/episode_ends"]
+    assert ends.dtype == np.int64
+    np.testing.assert_array_equal(ends[:], np.cumsum([len(d["img"]) for d in demonstrations]))
+
+
+def test_images_of_many_chunks_survive(tmp_path, monkeypatch, demonstrations):
+    monkeypatch.setattr("align.data.chunks._CHUNK_BYTES", 7 * 12 * 12 * 3)
+    monkeypatch.setattr("align.data.formats._BLOCK_BYTES", 15 * 12 * 12 * 3)
+    path = tmp_path / "many.zarr"
+    write_store(path, demonstrations)
+    assert len(list((path / "data" / "img").glob("*.0.0.0"))) == 13  # 89 frames, 7 a chunk
+    read = read_store(path).image
+    np.testing.assert_array_equal(read, np.concatenate([d["img"] for d in demonstrations]))
+
+
+def test_blank_episodes_leave_no_gap(tmp_path):
+    """Zarr omits chunks of zeros by default, which could not be told from chunks that were lost."""
+    blank = {"img": np.zeros((9, 4, 4, 3), np.uint8), "state": np.zeros((9, 5)), "action": np.zeros((9, 2))}
+    write_store(tmp_path / "blank.zarr", [blank])
+    assert not read_store(tmp_path / "blank.zarr").image.any()
+
+
+def test_numbers_of_an_episode_go_to_meta(tmp_path, demonstrations):
+    write_store(tmp_path / "a.zarr", [{**d, "seed": 7 + i} for i, d in enumerate(demonstrations)])
+    np.testing.assert_array_equal(zarr.open_group(str(tmp_path / "a.zarr"))["meta/seed"][:], 7 + np.arange(5))
+
+
+def test_first_episodes_only(store):
+    some, every = read_store(store, max_episodes=2), read_store(store)
+    assert some.n_episodes == 2 and len(some.image) == len(some.action) == every.ends[1]
+    np.testing.assert_array_equal(some.image, every.image[: every.ends[1]])
+
+
+def test_a_failed_write_leaves_nothing(tmp_path, demonstrations):
+    def failing():
+        yield demonstrations[0]
+        raise RuntimeError("the simulator died")
+
+    with pytest.raises(RuntimeError):
+        write_store(tmp_path / "sim.zarr", failing())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_overwrite_keeps_the_old_store(store):
+    with pytest.raises(InputError, match="expected at least one"):
+        write_store(store, [], overwrite=True)
+    assert read_store(store).n_episodes == 5
+
+
+def test_overwrite_replaces_stores_only(store, tmp_path, demonstrations):
+    with pytest.raises(InputError, match="exists"):
+        write_store(store, demonstrations)
+    write_store(store, demonstrations[:1], overwrite=True)
+    assert read_store(store).n_episodes == 1
+    (tmp_path / "thesis").mkdir()
+    with pytest.raises(InputError, match="expected a Zarr store"):
+        write_store(tmp_path / "thesis", demonstrations, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda d: d.update(action=d["action"][:-1]), "action has 4 frames; img has 5"),
+        (lambda d: d.pop("action"), r"expected \['action', 'state'\]"),
+        (lambda d: d.update(img=d["img"].astype(np.float32)), "expected uint8"),
+        (lambda d: d.update(img=d["img"][:, :6]), r"expected uint8 frames \(12, 12, 3\)"),
+        (lambda d: d.update({key: value[:0] for key, value in d.items()}), "has no frames"),
+    ],
+)
+def test_inconsistent_demonstrations_are_refused(tmp_path, demonstrations, change, message):
+    change(demonstrations[1])
+    with pytest.raises(InputError, match=message):
+        write_store(tmp_path / "sim.zarr", demonstrations)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_domains_must_fit(episodes):
+    check_compatible(episodes, episodes)
+    for name in ("action", "agent_pos", "image"):
+        other = dataclasses.replace(episodes, **{name: getattr(episodes, name)[..., :1]})
+        with pytest.raises(InputError, match=f"^{name}: .* expected the same"):
+            check_compatible(episodes, other)
+
+
+def many(episodes, n):
+    return dataclasses.replace(episodes, ends=np.arange(1, n + 1))
+
+
+def test_split_is_nested_and_held_out(episodes):
+    episodes = many(episodes, 50)
+    everything, held_out = split(episodes, 0.2, None, seed=3)
+    assert len(held_out) == 10
+    assert sorted([*everything, *held_out]) == list(range(50))
+    previous: set = set()
+    for max_demos in (1, 5, 17, 40, 99):
+        train, validation = split(episodes, 10, max_demos, seed=3)
+        np.testing.assert_array_equal(validation, held_out)
+        assert previous <= set(train) <= set(everything) and len(train) == min(max_demos, 40)
+        previous = set(train)
+    assert list(split(episodes, 10, seed=4)[1]) != list(held_out)
+
+
+def test_a_small_share_holds_out_one(episodes):
+    assert len(split(many(episodes, 3), 0.01)[1]) == 1
+    assert len(split(many(episodes, 3), 0.0)[1]) == len(split(many(episodes, 3), 0)[1]) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"validation": -1}, "validation: -1"),
+        ({"validation": 1.0}, "validation: 1.0"),
+        ({"validation": float("nan")}, "validation: nan"),
+        ({"validation": 5}, "holds out 5 of the 5"),
+        ({"max_demos": 0}, "max_demos: 0"),
+    ],
+)
+def test_impossible_splits(episodes, arguments, message):
+    with pytest.raises(InputError, match=message):
+        split(episodes, **arguments)

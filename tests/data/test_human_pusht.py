@@ -1,0 +1,38 @@
+"""The human Push-T demonstrations of Diffusion Policy, where they are at hand."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+import zarr
+
+from align.data.episodes import read_store, split
+from align.data.windows import Windows
+
+PATH = os.environ.get("ALIGN_PUSHT_ZARR")
+pytestmark = pytest.mark.skipif(
+    not PATH, reason="ALIGN_PUSHT_ZARR is not set to the human Push-T demonstrations"
+)
+
+
+def test_float_images_become_the_same_bytes():
+    episodes = read_store(PATH, max_episodes=3)
+    source = zarr.open_group(PATH, mode="r")
+    assert episodes.n_episodes == 3 and episodes.image.dtype == np.uint8
+    assert episodes.image.shape == (source["meta/episode_ends"][2], 96, 96, 3)
+    np.testing.assert_array_equal(episodes.image, source["data/img"][: len(episodes.image)])
+    np.testing.assert_array_equal(episodes.agent_pos, source["data/state"][: len(episodes.image), :2])
+
+
+@pytest.mark.slow
+def test_all_of_it_resized():
+    episodes = read_store(PATH, image_size=64)
+    assert episodes.n_episodes == 206 and episodes.image.shape == (25650, 64, 64, 3)
+    train, held_out = split(episodes, 0.1)
+    windows = Windows(episodes, train)
+    assert len(train) + len(held_out) == 206 and not len(windows.skipped)
+    batch = windows.gather(torch.arange(0, len(windows), 400))
+    assert batch["image"].shape[1:] == (2, 3, 64, 64) and batch["image"].float().mean() > 200  # a white table
+    speed = (batch["action"][:, 1] - batch["agent_pos"][:, 1]).norm(dim=1)
+    assert speed.median() < 50  # px: an action is a target near the pusher

@@ -1,0 +1,143 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from align.data.normalizer import Normalizer
+from align.data.windows import Windows
+from align.errors import InputError
+
+
+@pytest.fixture
+def windows(episodes):
+    return Windows(episodes, [0, 2, 3])
+
+
+def everything(windows):
+    return windows.gather(torch.arange(len(windows)), images=False)
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_inverse(windows, relative):
+    normalizer = Normalizer(16, 2, 2, relative).fit([windows])
+    batch = everything(windows)
+    normal = normalizer.normalize_action(batch["action"], batch["agent_pos"])
+    assert normal.abs().max() < 10
+    restored = normalizer.unnormalize_action(normal, batch["agent_pos"])
+    torch.testing.assert_close(restored, batch["action"], atol=1e-3, rtol=0)  # of 512 px
+    again = normalizer.normalize_action(restored, batch["agent_pos"])
+    torch.testing.assert_close(again, normal, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_training_windows_have_zero_mean_and_unit_deviation(windows, relative):
+    normalizer = Normalizer(16, 2, 2, relative).fit([windows])
+    batch = everything(windows)
+    normal = normalizer.normalize_action(batch["action"], batch["agent_pos"])
+    torch.testing.assert_close(normal.mean(0), torch.zeros(16, 2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(normal.std(0, correction=0), torch.ones(16, 2), atol=1e-5, rtol=0)
+    position = normalizer.normalize_agent_pos(batch["agent_pos"])
+    torch.testing.assert_close(position.amin((0, 1)), -torch.ones(2))
+    torch.testing.assert_close(position.amax((0, 1)), torch.ones(2))
+
+
+def test_relative_actions_do_not_move_with_the_scene(windows):
+    normalizer = Normalizer(16, 2, 2).fit([windows])
+    batch = everything(windows)
+    moved = normalizer.normalize_action(batch["action"] + 50, batch["agent_pos"] + 50)
+    still = normalizer.normalize_action(batch["action"], batch["agent_pos"])
+    torch.testing.assert_close(moved, still, atol=1e-4, rtol=0)
+
+
+def test_only_the_given_windows_count(episodes, windows):
+    before = Normalizer(16, 2, 2).fit([windows]).state_dict()
+    for held_out in (1, 4):
+        episodes.action[episodes.starts[held_out] : episodes.ends[held_out]] = 1e6
+        episodes.agent_pos[episodes.starts[held_out] : episodes.ends[held_out]] = -1e6
+    after = Normalizer(16, 2, 2).fit([windows]).state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_shares_are_those_of_a_pooled_sample(episodes):
+    """Three parts sim to one part real are as if sim had been listed three times as often."""
+    sim, real = Windows(episodes, [0]), Windows(episodes, [2])
+    fitted = Normalizer(16, 2, 2).fit([sim, real], (0.75, 0.25))
+    a, b = (everything(w)["action"] - everything(w)["agent_pos"][:, -1:] for w in (sim, real))
+    pooled = torch.cat([a.repeat(3 * len(b), 1, 1), b.repeat(len(a), 1, 1)]).double()
+    torch.testing.assert_close(fitted.action_mean, pooled.mean(0).float())
+    torch.testing.assert_close(fitted.action_std, pooled.std(0, correction=0).float())
+
+
+def test_a_share_of_zero_leaves_no_trace(episodes):
+    sim, real = Windows(episodes, [0]), Windows(episodes, [2])
+    alone, mixed = Normalizer(16, 2, 2).fit([sim]), Normalizer(16, 2, 2).fit([sim, real], (1, 0))
+    assert all(torch.equal(a, b) for a, b in zip(alone.buffers(), mixed.buffers(), strict=True))
+
+
+def test_constant_dimensions_stay_finite_and_harmless(episodes):
+    constant = dataclasses.replace(
+        episodes,
+        action=np.stack([episodes.action[:, 0], np.full(89, 0.1, np.float32)], 1),
+        agent_pos=np.stack([episodes.agent_pos[:, 0], np.full(89, 300.7, np.float32)], 1),
+    )
+    windows = Windows(constant, [0, 2])
+    batch = everything(windows)
+    for relative in (True, False):
+        normalizer = Normalizer(16, 2, 2, relative).fit([windows])
+        assert normalizer.action_std[:, 1].tolist() == [1] * 16
+        normal = normalizer.normalize_action(batch["action"], batch["agent_pos"])
+        position = normalizer.normalize_agent_pos(batch["agent_pos"])
+        assert normal[..., 1].abs().max() < 1e-4 and position[..., 1].abs().max() < 1e-4
+
+
+def test_a_still_step_is_not_blown_up(episodes):
+    """Actions that equal the newest position, as when the pusher tracks perfectly, have no spread there."""
+    tracking = dataclasses.replace(episodes, action=episodes.agent_pos.copy())
+    normalizer = Normalizer(16, 2, 2).fit([Windows(tracking, [0, 2])])
+    std = normalizer.action_std
+    assert (std[1] >= 0.0099 * std.amax(0)).all() and (std[1] <= 0.0101 * std.amax(0)).all()
+
+
+def test_it_is_saved_with_the_policy(windows, tmp_path):
+    fitted = Normalizer(16, 2, 2).fit([windows])
+    torch.save(fitted.state_dict(), tmp_path / "policy.ckpt")
+    loaded = Normalizer(16, 2, 2)
+    loaded.load_state_dict(torch.load(tmp_path / "policy.ckpt", weights_only=True))
+    batch = everything(windows)
+    expected = fitted.normalize_action(batch["action"], batch["agent_pos"])
+    assert torch.equal(loaded.normalize_action(batch["action"], batch["agent_pos"]), expected)
+    assert (loaded.horizon, loaded.action_dim, loaded.agent_pos_dim, loaded.relative) == (16, 2, 2, True)
+
+
+def test_gradients_pass(windows):
+    normalizer = Normalizer(16, 2, 2).fit([windows]).double()
+    batch = {key: value[:2].double() for key, value in everything(windows).items()}
+    action, position = batch["action"].requires_grad_(), batch["agent_pos"].requires_grad_()
+    assert torch.autograd.gradcheck(normalizer.normalize_action, (action, position))
+    assert torch.autograd.gradcheck(normalizer.unnormalize_action, (action, position))
+    assert torch.autograd.gradcheck(normalizer.normalize_agent_pos, (position,))
+
+
+def test_other_dimensions_need_absolute_actions():
+    with pytest.raises(InputError, match="action has 7 and agent_pos 3 dimensions"):
+        Normalizer(16, 7, 3)
+    assert (
+        Normalizer(16, 7, 3, relative=False).normalize_action(torch.ones(1, 16, 7), torch.ones(1, 2, 3)).all()
+    )
+
+
+@pytest.mark.parametrize(
+    "weights, message",
+    [((-1.0,), "not negative"), ((0.5, 0.5), "expected 1 numbers"), ((0.0,), "none of positive")],
+)
+def test_impossible_shares(windows, weights, message):
+    with pytest.raises(InputError, match=message):
+        Normalizer(16, 2, 2).fit([windows], weights)
+
+
+def test_windows_must_fit(episodes, windows):
+    with pytest.raises(InputError, match=r"\(16, 2, 2\); expected \(8, 2, 2\)"):
+        Normalizer(8, 2, 2).fit([windows])
+    with pytest.raises(InputError, match="expected training data"):
+        Normalizer(16, 2, 2).fit([Windows(episodes, [1])])  # too short for any window
