@@ -208,7 +208,7 @@ class CotrainingModule(pl.LightningModule):
             {"params": decayed, "weight_decay": self.weight_decay},
             {"params": decay_free, "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.95, 0.999))
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.95, 0.999), fused=True)
         total = self.trainer.estimated_stepping_batches
 
         def factor(step: int) -> float:

@@ -32,6 +32,7 @@ def sweep(
     cluster_parameters: dict | None = None,
     dry_run: bool = False,
     report: bool = True,
+    demos_only: bool = False,
 ) -> int:
     """Run a grid of experiments and report on it.
 
@@ -47,6 +48,7 @@ def sweep(
         cluster_parameters: Parameters of submitit's executor, e.g. {slurm_partition: gpu}.
         dry_run: Print what would run, and do nothing.
         report: Write tables, figures and dashboards at the end.
+        demos_only: Make the demonstrations and stop.
     """
     if jobs < 1:
         raise InputError(f"jobs={jobs}: expected 1 or more")
@@ -54,6 +56,10 @@ def sweep(
     folder = Path(out or f"runs/{expanded.name}-{scale}" + (f"-{base}" if base else ""))
     if dry_run:
         return _describe(expanded, folder, Path(data))
+    if demos_only:
+        for option, path in prepare(expanded.demos, Path(data), jobs).items():
+            print(f"{option}: {path}")
+        return 0
     with locked(folder, "sweep"):
         print(f"{expanded.title}\n{len(expanded.runs)} runs into {folder}, {jobs} at a time", flush=True)
         started = time.perf_counter()

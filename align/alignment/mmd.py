@@ -98,7 +98,10 @@ class MMD(nn.Module):
         Returns:
             Scalar fp32. With fewer than two samples of a domain, a zero that is differentiable.
         """
-        sim, real = sim.float(), real.float()
+        with torch.autocast(sim.device.type, enabled=False):
+            return self._mmd2(sim.float(), real.float())
+
+    def _mmd2(self, sim: Tensor, real: Tensor) -> Tensor:
         if self.training:
             sim, real = self.past(sim, real)
         if min(len(sim), len(real)) < 2:

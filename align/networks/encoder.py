@@ -38,12 +38,12 @@ def _group_norm(channels: int) -> nn.GroupNorm:
 
 
 class _InvertedBottleneck(nn.Module):
-    """Depthwise 5 × 5 then two 1 × 1 convolutions (ConvNeXt, arXiv 2201.03545): cheap on a CPU."""
+    """Depthwise 3 × 3 then two 1 × 1 convolutions (ConvNeXt, arXiv 2201.03545): cheap on a CPU."""
 
     def __init__(self, width: int):
         super().__init__()
         self.mix = nn.Sequential(
-            nn.Conv2d(width, width, 5, padding=2, groups=width),
+            nn.Conv2d(width, width, 3, padding=1, groups=width),
             _group_norm(width),
             nn.Conv2d(width, 2 * width, 1),
             nn.ReLU(inplace=True),

@@ -1,0 +1,60 @@
+# `make help` lists the targets. An active virtual environment is used as it is; otherwise .venv is made.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+SCALE ?= laptop# smoke, laptop or paper
+JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)# runs at once, one thread each
+OUT ?=# directory of the sweep; by default runs/GRID-SCALE
+BASE ?=# another base configuration: gym_pusht
+REAL ?=# your own real demonstrations, a Zarr store in Diffusion Policy's layout
+SIM ?=# your own sim demonstrations
+SET ?=# more options, e.g. SET="model.site=observation trainer.max_steps=8000"
+RUN ?= runs# what `make probe` and `make dashboard` look at
+
+ENV := $(or $(VIRTUAL_ENV),.venv)
+PYTHON := $(ENV)/bin/python
+ALIGN := $(PYTHON) -m align.cli
+READY := $(ENV)/.align-ready
+OVERRIDES := $(strip $(if $(REAL),data.real=$(REAL)) $(if $(SIM),data.sim=$(SIM)) $(SET))
+SWEEP := --scale $(SCALE) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(BASE),--base $(BASE)) \
+	$(foreach o,$(OVERRIDES),--set+=$(o))
+
+.PHONY: help setup demos sweep-lambda sweep-baselines dashboard probe test lint
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+	@echo; echo "Variables: SCALE=$(SCALE) (smoke, laptop, paper)  JOBS=$(JOBS)  OUT  BASE  REAL  SIM  SET  RUN=$(RUN)"
+
+setup: $(READY) ## make the environment; does nothing where it exists
+
+$(READY): setup.cfg pyproject.toml
+	@echo "Setting up $(ENV): PyTorch and the rest, up to 7 GB; 3-10 minutes by network. Needed once."
+	@test -x $(PYTHON) || python3 -m venv $(ENV)
+	@$(PYTHON) -m pip install --quiet --editable '.[dev,pusht]'
+	@touch $@
+
+demos: $(READY) ## make the benchmark's demonstrations into data/ (about 2 minutes)
+	$(ALIGN) sweep experiments/lambda.yaml $(SWEEP) --demos_only true
+
+sweep-lambda: $(READY) ## success and discernibility against λ (SCALE=smoke 3 min, laptop 45 min on 2 cores)
+	@echo "λ sweep at scale $(SCALE): demonstrations, training, rollouts, probes, figures; $(JOBS) runs at a time."
+	@echo "On two cores smoke takes about 3 minutes, laptop about 45. Interrupt it freely: it resumes."
+	$(ALIGN) sweep experiments/lambda.yaml $(SWEEP)
+
+sweep-baselines: $(READY) ## co-training against real-only and sim-only (laptop 25 min on 2 cores)
+	@echo "Baselines at scale $(SCALE): real data alone, sim data alone, both; $(JOBS) runs at a time."
+	$(ALIGN) sweep experiments/baselines.yaml $(SWEEP)
+
+dashboard: $(READY) ## open TensorBoard on RUN
+	$(PYTHON) -m tensorboard.main --logdir $(RUN)
+
+probe: $(READY) ## probe the embeddings of RUN again, with reports
+	$(ALIGN) probe $(RUN)
+
+test: $(READY) ## run the tests (about 8 minutes on 2 cores)
+	$(PYTHON) -m pytest
+
+lint: $(READY) ## check the style
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .

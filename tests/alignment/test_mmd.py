@@ -1,0 +1,163 @@
+"""MMD against a double loop, its theory, and its gradient."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from align.alignment.mmd import MMD, mmd2_from_kernel, squared_distances
+from align.errors import InputError
+
+
+def _samples(n, m, dim=5, shift=0.0, seed=0, dtype=torch.float64):
+    g = torch.Generator().manual_seed(seed)
+    x, y = torch.randn(n, dim, generator=g, dtype=dtype), torch.randn(m, dim, generator=g, dtype=dtype)
+    return x, y + shift
+
+
+def _double_loop(x, y, sigma2, multipliers, unbiased):
+    """MMD² as one would write it from its definition."""
+
+    def k(a, b):
+        d2 = sum((ai - bi) ** 2 for ai, bi in zip(a.tolist(), b.tolist(), strict=True))
+        return sum(math.exp(-d2 / (c * sigma2)) for c in multipliers) / len(multipliers)
+
+    def within(z):
+        pairs = itertools.permutations(z, 2) if unbiased else itertools.product(z, z)
+        return sum(k(a, b) for a, b in pairs) / (len(z) * (len(z) - unbiased))
+
+    between = sum(k(a, b) for a in x for b in y) / (len(x) * len(y))
+    return within(x) + within(y) - 2 * between
+
+
+@pytest.mark.parametrize("unbiased", [True, False])
+@pytest.mark.parametrize("multipliers", [(1.0,), (0.25, 1.0, 4.0)])
+@pytest.mark.parametrize(("n", "m"), [(7, 7), (4, 9)])
+def test_matches_a_double_loop(unbiased, multipliers, n, m):
+    x, y = _samples(n, m, shift=0.7)
+    value = MMD(bandwidth=3.0, multipliers=multipliers, unbiased=unbiased)(x, y)
+    assert float(value) == pytest.approx(_double_loop(x, y, 3.0, multipliers, unbiased), abs=1e-6)
+
+
+@pytest.mark.parametrize(("statistic", "reduce"), [("median", torch.median), ("mean", torch.mean)])
+def test_bandwidth_is_over_pairs_of_distinct_samples(statistic, reduce):
+    x, y = _samples(6, 5, shift=1.0)
+    pooled = torch.cat([x, y])
+    sigma2 = float(reduce(torch.pdist(pooled).square()))
+    assert float(MMD(bandwidth=statistic)(x, y)) == pytest.approx(float(MMD(bandwidth=sigma2)(x, y)), abs=1e-6)
+
+
+def test_unbiased_has_zero_mean_under_equal_distributions_and_biased_has_not():
+    values = {
+        unbiased: torch.stack(
+            [MMD(bandwidth=10.0, unbiased=unbiased)(*_samples(8, 12, seed=s)) for s in range(600)]
+        )
+        for unbiased in (True, False)
+    }
+    standard_error = values[True].std() / math.sqrt(600)
+    assert abs(values[True].mean()) < 3 * standard_error
+    assert (values[True] < 0).any()  # an unbiased estimate of zero must be negative at times
+    assert values[False].min() >= 0
+    assert values[False].mean() > 10 * standard_error
+
+
+def test_tells_distributions_apart():
+    near, far = (MMD()(*_samples(200, 200, shift=s)) for s in (0.2, 2.0))
+    assert 0 < near < far
+
+
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_gradient_to_both_domains(unbiased):
+    x, y = (z.requires_grad_() for z in _samples(5, 4, dim=3, shift=0.5))
+
+    def in_double(a, b):
+        k = [torch.exp(-squared_distances(p, q) / 2.0) for p, q in ((a, a), (b, b), (a, b))]
+        return mmd2_from_kernel(*k, unbiased=unbiased)
+
+    assert torch.autograd.gradcheck(in_double, (x, y))
+    module = MMD(bandwidth=2.0, multipliers=(1.0,), unbiased=unbiased)
+    expected = torch.autograd.grad(in_double(x, y), (x, y))
+    for ours, theirs in zip(torch.autograd.grad(module(x, y), (x, y)), expected, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6)
+        assert theirs.abs().max() > 1e-3
+
+
+def test_is_symmetric_and_blind_to_order_and_translation():
+    x, y = _samples(9, 6, shift=0.5)
+    mmd = MMD(multipliers=(1.0,))
+    reference = float(mmd(x, y))
+    g = torch.Generator().manual_seed(3)
+    shuffled = mmd(x[torch.randperm(9, generator=g)], y[torch.randperm(6, generator=g)])
+    assert float(shuffled) == pytest.approx(reference, abs=1e-6)
+    assert float(mmd(y, x)) == pytest.approx(reference, abs=1e-6)
+    assert float(mmd(x + 1000, y + 1000)) == pytest.approx(reference, abs=1e-5)
+
+
+@pytest.mark.parametrize(("n", "m"), [(0, 5), (1, 5), (5, 1), (0, 0)])
+def test_too_few_samples_give_a_differentiable_zero(n, m):
+    x, y = (z.requires_grad_() for z in _samples(n, m))
+    value = MMD()(x, y)
+    value.backward()
+    assert value.item() == 0 and x.grad is not None
+
+
+def test_bandwidth_carries_no_gradient():
+    """Scaling both samples leaves the median-bandwidth MMD as it is; a fixed bandwidth's it changes."""
+    x, y = _samples(6, 6, shift=1.0)
+    scale = torch.ones((), dtype=torch.float64, requires_grad=True)
+    MMD()(scale * x, scale * y).backward()
+    assert scale.grad.abs() > 1e-3  # would be exactly 0 if the gradient went through the bandwidth
+
+
+def test_memory_joins_past_batches_without_gradient_and_is_skipped_in_validation():
+    first, second = _samples(4, 4, seed=1, shift=0.5), _samples(4, 4, seed=2, shift=0.5)
+    mmd, plain = MMD(bandwidth=4.0, memory=1), MMD(bandwidth=4.0)
+    mmd(*first)
+    x, y = (z.requires_grad_() for z in second)
+    joined = mmd(x, y)
+    assert joined.item() == pytest.approx(
+        float(plain(torch.cat([x, first[0]]), torch.cat([y, first[1]]))), abs=1e-6
+    )
+    joined.backward()
+    assert x.grad.abs().sum() > 0 and first[0].grad is None
+    state = mmd.state_dict()
+    mmd.eval()
+    assert float(mmd(*first)) == pytest.approx(float(plain(*first)), abs=1e-6)
+    resumed = MMD(bandwidth=4.0, memory=1)
+    resumed.load_state_dict(state)
+    mmd.train()
+    assert torch.equal(resumed(*first), mmd(*first))
+
+
+def test_ema_bandwidth_follows_the_median_slowly():
+    mmd = MMD(bandwidth="ema", ema_decay=0.9)
+    mmd(*_samples(8, 8))
+    start = float(mmd.sigma2)
+    x, y = _samples(8, 8)
+    mmd(10 * x, 10 * y)
+    assert float(mmd.sigma2) == pytest.approx(start + 0.1 * (100 * start - start), rel=1e-4)
+
+
+def test_is_fp32_under_autocast():
+    x, y = _samples(6, 6, shift=1.0, dtype=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        value = MMD()(x, y)
+    assert value.dtype == torch.float32
+    assert float(value) == pytest.approx(float(MMD()(x, y)), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"bandwidth": 0.0}, "bandwidth"),
+        ({"bandwidth": "medain"}, "bandwidth"),
+        ({"multipliers": ()}, "multipliers"),
+        ({"multipliers": (1.0, -1.0)}, "multipliers"),
+        ({"memory": -1}, "memory"),
+        ({"ema_decay": 1.0}, "ema_decay"),
+    ],
+)
+def test_bad_arguments(arguments, name):
+    with pytest.raises(InputError, match=name):
+        MMD(**arguments)

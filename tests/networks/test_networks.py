@@ -1,0 +1,95 @@
+"""Encoders, denoisers and averaging: shapes, conditioning, invariances."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from align.errors import InputError
+from align.networks import (
+    ConditionalMLP,
+    ConditionalUnet1D,
+    ConvEncoder,
+    ExponentialMovingAverage,
+    ResNetEncoder,
+    SpatialSoftmax,
+)
+from align.networks.augment import center_crop, random_crop, to_float
+
+
+@pytest.mark.parametrize(
+    ("encoder", "size"), [(ConvEncoder(features=20), 64), (ResNetEncoder(features=20), 84)]
+)
+def test_encoder_maps_images_to_features_sample_by_sample(encoder, size):
+    images = torch.rand(3, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    features = encoder(images)
+    assert features.shape == (3, encoder.features)
+    assert torch.allclose(encoder(images[1:2]), features[1:2], atol=1e-5)  # no mixing over the batch
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in encoder.modules())
+
+
+def test_spatial_softmax_finds_a_peak():
+    pool = SpatialSoftmax(1, keypoints=1)
+    nn.init.constant_(pool.project.weight, 1.0)
+    x = torch.full((1, 1, 5, 9), -50.0)
+    x[0, 0, 1, 6] = 50.0
+    assert pool(x).tolist() == [[pytest.approx(0.5), pytest.approx(-0.5)]]  # column 6 of 0–8, row 1 of 0–4
+
+
+DENOISERS = [
+    ConditionalUnet1D(3, 5, channels=(8, 16), groups=4, step_features=16),
+    ConditionalUnet1D(3, 5, channels=(8, 16, 24), kernel=3, groups=4, step_features=16),
+    ConditionalMLP(3, 5, horizon=8, width=32),
+]
+
+
+@pytest.mark.parametrize("denoiser", DENOISERS)
+def test_denoiser_uses_all_its_inputs(denoiser):
+    g = torch.Generator().manual_seed(0)
+    x, condition = torch.randn(4, 8, 3, generator=g), torch.randn(4, 5, generator=g)
+    steps = torch.tensor([0, 10, 50, 99])
+    out, hidden = denoiser.features(x, steps, condition)
+    assert out.shape == x.shape and hidden.shape[0] == 4 and hidden.dim() == 2
+    assert torch.equal(denoiser(x, steps, condition), out)
+    for changed in ((x + 1, steps, condition), (x, steps + 1, condition), (x, steps, condition + 1)):
+        assert (denoiser(*changed) - out).abs().flatten(1).amax(1).min() > 1e-6
+
+
+def test_unet_refuses_a_horizon_it_cannot_halve():
+    with pytest.raises(InputError, match="horizon=10"):
+        DENOISERS[1](torch.zeros(1, 10, 3), torch.zeros(1), torch.zeros(1, 5))
+
+
+def test_paper_unet_has_the_published_size():
+    """Diffusion Policy's U-Net for Push-T images has about 65 million parameters at [256, 512, 1024]."""
+    unet = ConditionalUnet1D(2, 132, channels=(256, 512, 1024))
+    assert 60e6 < sum(p.numel() for p in unet.parameters()) < 72e6
+
+
+def test_random_crop_takes_a_window_of_each_image():
+    images = torch.arange(6 * 7).view(1, 1, 6, 7).repeat(50, 1, 1, 1)
+    crops = random_crop(images, 4, torch.Generator().manual_seed(0))
+    corners = crops[:, 0, 0, 0]
+    assert len(corners.unique()) > 5
+    expected = corners[:, None, None] + torch.arange(4)[:, None] * 7 + torch.arange(4)
+    assert torch.equal(crops[:, 0], expected)
+    assert center_crop(images, 4)[0, 0, 0, 0] == 1 * 7 + 1
+
+
+def test_to_float_covers_minus_one_to_one():
+    assert to_float(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1.0, 1.0]
+
+
+def test_moving_average_follows_its_definition():
+    model = nn.Linear(2, 2)
+    ema = ExponentialMovingAverage(model, power=0.75, max_decay=0.9)
+    expected = copy.deepcopy(model.weight.data)
+    for step in range(60):
+        nn.init.constant_(model.weight, float(step))
+        ema.update(model, step)
+        decay = min(0.9, 1 - (1 + step) ** -0.75)
+        expected = decay * expected + (1 - decay) * model.weight.data
+    assert torch.allclose(ema.model.weight, expected, rtol=1e-5)
+    assert ema.decay(59) == 0.9 and ema.decay(0) == 0.0
+    assert not any(p.requires_grad for p in ema.model.parameters())
