@@ -1,0 +1,157 @@
+"""How well a score separates two labels, when scores come in episodes.
+
+Windows of one episode resemble each other, so episodes and not windows are what is resampled: every
+interval is a cluster bootstrap, stratified by label. Scores of different cross-validation folds come
+from different classifiers whose offsets need not agree, so only windows of the same fold are compared
+in AUC and ROC; pooling folds would bias both downward.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from align.seeding import numpy_rng
+
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Windows with out-of-fold scores; every field is an array (N,).
+
+    Attributes:
+        label: 0 or 1; a good score is high where it is 1.
+        score: Signed distance to the decision boundary, which is at 0.
+        cluster: Episode of each window, numbered across both labels.
+        fold: The fold in which the window was held out; the same for all windows of an episode.
+    """
+
+    label: np.ndarray
+    score: np.ndarray
+    cluster: np.ndarray
+    fold: np.ndarray
+
+    @cached_property
+    def clusters(self) -> list[np.ndarray]:
+        """For label 0 and label 1, the cluster numbers present."""
+        return [np.unique(self.cluster[self.label == k]) for k in (0, 1)]
+
+    @property
+    def stretch(self) -> float:
+        """What a resample's deviation is multiplied by: for few episodes and for folds, see above."""
+        episodes, folds = min(map(len, self.clusters)), len(np.unique(self.fold))
+        variance = episodes / max(episodes - 1, 1)
+        return float(np.sqrt(variance * (1 + folds / (folds - 1) if folds > 1 else 1)))
+
+    def totals(self, values: np.ndarray, label: int) -> np.ndarray:
+        """Sums of `values` (N,) in each cluster of one label, in the order of `clusters[label]`."""
+        rows = self.label == label
+        index = np.searchsorted(self.clusters[label], self.cluster[rows])
+        return np.bincount(index, values[rows], minlength=len(self.clusters[label]))
+
+
+def bootstrap(scored: Scored, seed: int = 0, draws: int = DRAWS) -> dict[str, tuple[float, np.ndarray]]:
+    """AUC, balanced accuracy and margin, each with its resamples over episodes.
+
+    The margin is the difference of the mean scores of the two labels over the root of their mean
+    variance (d' of signal detection). Unlike AUC and accuracy it does not saturate.
+
+    Args:
+        scored: Held-out scores.
+        seed: Of the resamples, which all three statistics share.
+        draws: Number of resamples.
+
+    Returns:
+        By name, the estimate and its resamples (draws,), stretched about the estimate, and NaN where a
+        resample had no two episodes to compare.
+    """
+    rng = numpy_rng(seed, "episodes")
+    sizes = [len(c) for c in scored.clusters]
+    weights = [np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), size=draws)]) for n in sizes]
+    result = {}
+    for name, statistic in (("auc", _auc), ("accuracy", _accuracy), ("margin", _margin)):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = statistic(scored, *weights)  # (1 + draws,), the first unweighted
+        resampled = values[0] + scored.stretch * (values[1:] - values[0])
+        result[name] = float(values[0]), resampled if name == "margin" else np.clip(resampled, 0, 1)
+    return result
+
+
+def roc(scored: Scored, seed: int = 0, draws: int = 200, level: float = 0.95, points: int = 101):
+    """The ROC curve and its pointwise bootstrap band over episodes.
+
+    The mean over folds of each fold's curve, weighted by its pairs of windows; the area under it is
+    the AUC of `bootstrap`.
+
+    Args:
+        scored: Held-out scores.
+        seed, draws, level: Of the band.
+        points: Length of the grid of false-positive rates.
+
+    Returns:
+        Arrays (points,): false-positive rate, true-positive rate, low and high ends of the band.
+    """
+    grid = np.linspace(0, 1, points)
+    rng = numpy_rng(seed, "roc episodes")
+    index = [np.searchsorted(c, scored.cluster).clip(max=len(c) - 1) for c in scored.clusters]
+    curves = np.full((1 + draws, points), np.nan)
+    for d in range(1 + draws):
+        counts = [
+            np.ones(len(c)) if d == 0 else rng.multinomial(len(c), np.full(len(c), 1 / len(c)))
+            for c in scored.clusters
+        ]
+        weight = np.where(scored.label == 1, counts[1][index[1]], counts[0][index[0]])
+        curves[d] = _roc(scored, weight, grid)
+    resampled = np.clip(curves[0] + scored.stretch * (curves[1:] - curves[0]), 0, 1)
+    low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return grid, curves[0], np.minimum(low, curves[0]), np.maximum(high, curves[0])
+
+
+def _auc(scored: Scored, sim: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Weighted share of (label 1, label 0) pairs of the same fold in the right order. (1 + draws,)"""
+    wins = np.zeros((real.shape[1], sim.shape[1]))
+    pairs = np.zeros_like(wins)
+    for j, cluster in enumerate(scored.clusters[0]):
+        members = scored.cluster == cluster
+        others = np.sort(scored.score[members & (scored.label == 0)])
+        same = scored.fold == scored.fold[members][0]
+        below, upto = (np.searchsorted(others, scored.score, side) for side in ("left", "right"))
+        wins[:, j] = scored.totals(same * (below + upto) / 2, 1)  # a tie is half a win
+        pairs[:, j] = scored.totals(same * float(len(others)), 1)
+    return np.sum((real @ wins) * sim, axis=1) / np.sum((real @ pairs) * sim, axis=1)
+
+
+def _accuracy(scored: Scored, sim: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Mean of the two labels' shares of scores on the right side of 0; a score of 0 is half right."""
+    right = (1 + np.sign(scored.score) * np.where(scored.label == 1, 1, -1)) / 2
+    ones = np.ones(len(right))
+    shares = [w @ scored.totals(right, k) / (w @ scored.totals(ones, k)) for k, w in ((0, sim), (1, real))]
+    return (shares[0] + shares[1]) / 2
+
+
+def _margin(scored: Scored, sim: np.ndarray, real: np.ndarray) -> np.ndarray:
+    means, variances = [], []
+    for k, w in ((0, sim), (1, real)):
+        n, first, second = (w @ scored.totals(scored.score**p, k) for p in (0, 1, 2))
+        means.append(first / n)
+        variances.append(np.maximum(second / n - (first / n) ** 2, 0))
+    spread = np.sqrt((variances[0] + variances[1]) / 2)
+    return (means[1] - means[0]) / np.maximum(spread, 1e-12)
+
+
+def _roc(scored: Scored, weight: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """The fold-averaged curve of weighted windows on `grid`; NaN if no fold has both labels."""
+    total, curve = 0.0, np.zeros(len(grid))
+    for fold in np.unique(scored.fold):
+        rows = (scored.fold == fold) & (weight > 0)
+        if len(np.unique(scored.label[rows])) < 2:
+            continue
+        order = np.argsort(-scored.score[rows], kind="stable")
+        score, label, w = (x[rows][order] for x in (scored.score, scored.label, weight))
+        last = np.append(np.diff(score) != 0, True)  # one point a distinct score
+        true, false = (np.append(0, np.cumsum(w * (label == k))[last]) for k in (1, 0))
+        pairs = true[-1] * false[-1]
+        curve += pairs * np.interp(grid, false / false[-1], true / true[-1])
+        total += pairs
+    return curve / total if total else np.full(len(grid), np.nan)

@@ -1,0 +1,224 @@
+"""Linear probe of sim versus real: can a linear classifier tell the domains apart from an embedding?
+
+Every held-out episode is scored exactly once, by a classifier that saw no window of it: grouped
+cross-validation, stratified by domain. Inside each training fold the features are standardised and the
+regularisation C is chosen by another grouped cross-validation. Two controls go through the same
+procedure: domain labels shuffled over episodes, and real episodes split at random into two halves. Both
+should come out near an AUC of 0.5; where they do not, the probe is not to be trusted.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from align.domain import Domain
+from align.errors import InputError
+from align.files import atomic_path, write_json
+from align.seeding import numpy_rng
+from analysis.cross_validation import cross_validate
+from analysis.discrimination import Scored, bootstrap
+from analysis.intervals import LEVEL, Interval, percentile
+from analysis.two_sample import mmd2
+
+SITES = ("image", "observation", "denoiser")
+CONTROL_REPEATS = 3
+MIN_EPISODES = 4  # a domain; fewer leave no honest split
+MAX_WINDOWS = 400  # a domain; windows of an episode are alike, so more add time and little else
+STATISTICS = ("auc", "accuracy", "margin")
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Held-out windows at one site; arrays are (N, ...).
+
+    Attributes:
+        site: Where the embedding was taken, e.g. "image".
+        x: (N, D) float32.
+        domain: (N,) of `Domain`.
+        episode: (N,) episode numbers, distinct across domains.
+        row: (N,) positions in `embeddings.npz`.
+    """
+
+    site: str
+    x: np.ndarray
+    domain: np.ndarray
+    episode: np.ndarray
+    row: np.ndarray
+
+
+@dataclass(frozen=True)
+class SiteProbe:
+    """What the probe found at one site: intervals by statistic, the same of both controls, and the scores."""
+
+    data: Embeddings
+    scored: Scored
+    probability: np.ndarray  # (N,) of real, out of fold
+    statistics: dict[str, Interval]  # "auc", "accuracy", "margin", "mmd2"
+    shuffled: dict[str, Interval]
+    real_vs_real: dict[str, Interval]
+    penalties: list[float]  # C chosen in each fold
+    bandwidth: float  # squared, of the MMD's kernel
+
+    def summary(self) -> dict:
+        """The numbers of `probe.json`."""
+        counts = {
+            d.label: {
+                "episodes": len(np.unique(self.data.episode[self.data.domain == d])),
+                "windows": int(np.sum(self.data.domain == d)),
+            }
+            for d in Domain
+        }
+        return {
+            "dimensions": self.data.x.shape[1],
+            **counts,
+            **_numbers(self.statistics),
+            "shuffled": _numbers(self.shuffled),
+            "real_vs_real": _numbers(self.real_vs_real),
+            "C": self.penalties,
+            "mmd2_bandwidth": self.bandwidth,
+        }
+
+
+def probe_run(run_dir: str | os.PathLike, seed: int = 0) -> dict:
+    """Probe a finished run; writes `probe.json`, `probe_scores.csv` and `probe.png` into it.
+
+    Args:
+        run_dir: Run directory with `embeddings.npz`: float arrays (N, D) under site names, and
+            `domain`, `episode`, `step` (N,).
+        seed: Of folds, controls and bootstraps.
+
+    Returns:
+        The content of `probe.json`: {"level", "seed", "sites": {site: {"auc", "accuracy", "margin",
+        "mmd2": {"value", "low", "high"}, "shuffled", "real_vs_real": {...}, ...}}}.
+
+    Raises:
+        InputError: No embeddings, too few episodes of a domain, or values that are not finite.
+    """
+    from analysis.report import probe_figure  # matplotlib takes a second to load
+
+    run_dir = Path(run_dir)
+    probes = [probe_site(data, seed) for data in load_embeddings(run_dir, seed)]
+    result = {"level": LEVEL, "seed": seed, "sites": {p.data.site: p.summary() for p in probes}}
+    with atomic_path(run_dir / "probe_scores.csv") as path:
+        pd.concat([_scores(p) for p in probes]).to_csv(path, index=False, float_format="%.6g")
+    probe_figure(probes, run_dir / "probe.png", seed)
+    write_json(run_dir / "probe.json", result)
+    return result
+
+
+def load_embeddings(run_dir: str | os.PathLike, seed: int = 0) -> list[Embeddings]:
+    """The embeddings of a run at each of its sites, thinned to `MAX_WINDOWS` windows a domain.
+
+    Raises:
+        InputError: As `probe_run`.
+    """
+    path = Path(run_dir) / "embeddings.npz"
+    if not path.is_file():
+        raise InputError(f"run_dir={run_dir}: expected a run directory holding embeddings.npz")
+    with np.load(path, allow_pickle=False) as archive:
+        missing = {"domain", "episode"} - set(archive.files)
+        sites = [site for site in SITES if site in archive.files]
+        if missing or not sites:
+            raise InputError(
+                f"{path}: holds {sorted(archive.files)}, expected domain, episode and one or more of {SITES}"
+            )
+        domain, episode = archive["domain"].astype(np.int64), archive["episode"].astype(np.int64)
+        arrays = {site: archive[site] for site in sites}
+    for site, x in arrays.items():
+        _check(path, site, x, domain, episode)
+    cluster = np.unique(np.stack([domain, episode]), axis=1, return_inverse=True)[1].ravel()
+    row = thin(domain, cluster, MAX_WINDOWS)
+    return [
+        Embeddings(site, x[row].reshape(len(row), -1).astype(np.float32), domain[row], cluster[row], row)
+        for site, x in arrays.items()
+    ]
+
+
+def probe_site(data: Embeddings, seed: int = 0) -> SiteProbe:
+    """Probe one site; see the module's docstring. `seed` is of folds, controls and bootstraps."""
+    rng = numpy_rng(seed, "probe folds")
+    scored, probability, penalties = cross_validate(data.x, data.domain, data.episode, rng)
+    statistics = {name: percentile(*found) for name, found in bootstrap(scored, seed).items()}
+    value, draws, bandwidth = mmd2(data.x, data.domain, data.episode, seed)
+    statistics["mmd2"] = percentile(value, draws)
+
+    real = data.domain == Domain.REAL
+    shuffled, halves = [], []
+    for repeat in range(CONTROL_REPEATS):
+        rng = numpy_rng(seed, "probe controls", repeat)
+        label = _relabel(data.episode, len(np.unique(data.episode[real])), rng)
+        shuffled.append(cross_validate(data.x, label, data.episode, rng)[0])
+        label = _relabel(data.episode[real], len(np.unique(data.episode[real])) // 2, rng)
+        halves.append(cross_validate(data.x[real], label, data.episode[real], rng)[0])
+    return SiteProbe(
+        data,
+        scored,
+        probability,
+        statistics,
+        _pool(shuffled, seed),
+        _pool(halves, seed),
+        penalties,
+        bandwidth,
+    )
+
+
+def thin(domain: np.ndarray, cluster: np.ndarray, windows: int) -> np.ndarray:
+    """Row numbers, sorted: of every episode equally many, evenly spaced, at most `windows` a domain.
+
+    Every episode keeps one window at least, so many episodes may exceed `windows`.
+    """
+    rows = []
+    for d in np.unique(domain):
+        episodes = np.unique(cluster[domain == d])
+        share = max(windows // len(episodes), 1)
+        for e in episodes:
+            members = np.flatnonzero(cluster == e)
+            rows.append(
+                members[np.unique(np.linspace(0, len(members) - 1, min(share, len(members))).astype(int))]
+            )
+    return np.sort(np.concatenate(rows))
+
+
+def _relabel(cluster: np.ndarray, ones: int, rng: np.random.Generator) -> np.ndarray:
+    """Labels (N,) with 1 for `ones` of the episodes, drawn at random, and 0 for the others."""
+    return np.isin(cluster, rng.permutation(np.unique(cluster))[:ones]).astype(np.int64)
+
+
+def _pool(repeats: list[Scored], seed: int) -> dict[str, Interval]:
+    """Mean over repeats, with the interval of their pooled resamples."""
+    found = [bootstrap(scored, seed) for scored in repeats]
+    return {
+        name: percentile(np.mean([f[name][0] for f in found]), np.concatenate([f[name][1] for f in found]))
+        for name in STATISTICS
+    }
+
+
+def _scores(probe: SiteProbe) -> pd.DataFrame:
+    columns = {"site": probe.data.site, "row": probe.data.row, "domain": probe.data.domain}
+    columns |= {"episode": probe.data.episode, "fold": probe.scored.fold, "score": probe.scored.score}
+    return pd.DataFrame(columns | {"probability": probe.probability})
+
+
+def _numbers(statistics: dict[str, Interval]) -> dict[str, dict]:
+    return {name: interval.as_dict() for name, interval in statistics.items()}
+
+
+def _check(path: Path, site: str, x: np.ndarray, domain: np.ndarray, episode: np.ndarray) -> None:
+    if not len(x) == len(domain) == len(episode):
+        raise InputError(
+            f"{path}: {site} has {len(x)} rows, expected {len(domain)} as in 'domain' and 'episode'"
+        )
+    if not np.isfinite(x).all():
+        bad = int(np.sum(~np.isfinite(x.reshape(len(x), -1)).all(1)))
+        raise InputError(
+            f"{path}: {site} has NaN or infinity in {bad} of {len(x)} rows, expected finite numbers"
+        )
+    counts = {d.label: len(np.unique(episode[domain == d])) for d in Domain}
+    if min(counts.values()) < MIN_EPISODES:
+        found = ", ".join(f"{n} {name}" for name, n in counts.items())
+        raise InputError(
+            f"{path}: {site} has {found} episodes, expected at least {MIN_EPISODES} of each domain"
+        )
