@@ -23,7 +23,8 @@ from align.worlds.pushing.scene import PUSHER_RANGE, Physics, PushScene
 
 _SPEEDS = ((25.0, 1.0), (10.0, 0.6), (5.0, 0.4), (0.0, 0.25))  # (misplaced by at least px, share of speed)
 _SECOND_LOOK = 8  # first pushes that are followed by a second one in the look-ahead
-_STUCK = 3  # plans in a row that promise nothing before giving up
+_STUCK = 10  # plans in a row that promise nothing before giving up
+_DOUBT = 0.3  # relative error in judging pushes that each of them adds, to get out of a dead end
 _BLOCK_RANGE = (12.0, WORKSPACE - 14.0)
 _KEYPOINT_CENTRE = T_VERTICES.mean(0)
 _KEYPOINT_SPREAD = float(np.square(T_VERTICES - _KEYPOINT_CENTRE).sum(-1).mean())
@@ -111,7 +112,7 @@ class Expert:
         episode = _Episode(scene, start, self.style, self.physics.lag, rng, max_steps)
         stuck = 0
         while not episode.over and coverage(episode.state[2:]) < self.style.good_coverage:
-            push = self._plan(episode.state, rng)
+            push = self._plan(episode.state, rng, _DOUBT * stuck)
             if push is None:
                 break
             stuck = stuck + 1 if push.misplaced > misplacement(episode.state[2:]) - 0.15 else 0
@@ -124,8 +125,11 @@ class Expert:
     def _speed(self, misplaced: float) -> float:
         return self.style.push_speed * next(share for least, share in _SPEEDS if misplaced >= least)
 
-    def _plan(self, state: np.ndarray, rng: np.random.Generator) -> _Push | None:
-        """The push that promises most, looking two pushes ahead; None when no push is possible."""
+    def _plan(self, state: np.ndarray, rng: np.random.Generator, doubt: float) -> _Push | None:
+        """The push that promises most, looking two pushes ahead; None when no push is possible.
+
+        `doubt` is added to the style's indecision.
+        """
         style, pose = self.style, state[2:]
         now = float(misplacement(pose))
         speed = self._speed(now)
@@ -140,7 +144,7 @@ class Expert:
         steps = after.argmin(1)
         left = after.min(1)
         travel = self._roadmap.distances(to_body(state[:2], pose))[table.place]
-        misjudged = style.indecision * rng.standard_normal(len(left))
+        misjudged = (style.indecision + doubt) * rng.standard_normal(len(left))
         reluctance = np.where(table.on_stem, style.stem_reluctance, style.bar_reluctance)
         dislike = np.maximum(now - left, 0.0) * (reluctance + misjudged)
         time = travel / style.free_speed + steps + 4

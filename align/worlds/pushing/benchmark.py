@@ -1,0 +1,96 @@
+"""Speed of the pictures and skill of the experts: `python -m align.worlds.pushing.benchmark`."""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from align.seeding import numpy_rng
+from align.worlds.pushing.expert import Expert, Style
+from align.worlds.pushing.gaps import SIM, TARGET, World
+from align.worlds.pushing.geometry import coverage
+from align.worlds.pushing.gym_pusht import GymPushTWorlds
+from align.worlds.pushing.render import Renderer
+from align.worlds.pushing.scene import DIFFICULTIES, PushScene, sample_start
+
+
+def frame_rates(world: World = TARGET, size: int = 96, frames: int = 300) -> tuple[float, float]:
+    """Frames per second of `Renderer` with the look of `world` and of gym-pusht, measured in turns."""
+    states = [sample_start(numpy_rng(i, "benchmark"), "full") for i in range(50)]
+    renderer = Renderer(world.look, size)
+    public = GymPushTWorlds(size)
+    public.reset([0])
+    ours, theirs = [], []
+    for _ in range(5):
+        ours.append(_rate(lambda: [renderer(state) for state in states], frames // 5, len(states)))
+        theirs.append(_rate(lambda: public.frame(0, size), frames // 5, 1))
+    return float(np.median(ours)), float(np.median(theirs))
+
+
+def _rate(draw: Callable[[], object], frames: int, batch: int) -> float:
+    start, done = time.perf_counter(), 0
+    while done < frames:
+        draw()
+        done += batch
+    return done / (time.perf_counter() - start)
+
+
+def expert_skill(
+    world: World, difficulty: str, seeds: Sequence[int], acting_in: World | None = None
+) -> dict[str, float]:
+    """How well the expert of `world` does from fresh starts.
+
+    Args:
+        world: Whose physics the expert plans with and in whose style.
+        difficulty: Range of the starts.
+        seeds: One start each.
+        acting_in: The world it acts in, when that is another.
+
+    Returns:
+        Shares of starts ending with coverage of at least .90 and .95, mean coverage at the end, mean number
+        of control steps and mean seconds of computation an episode.
+    """
+    expert = Expert(world.physics, world.style)
+    physics = (acting_in or world).physics
+    ends, lengths, began = [], [], time.perf_counter()
+    for seed in seeds:
+        rng = numpy_rng(seed, "expert skill")
+        start = sample_start(rng, difficulty)
+        states, _ = expert.demonstrate(start, rng, scene=PushScene(physics))
+        ends.append(coverage(states[-1, 2:]))
+        lengths.append(len(states))
+    seconds = (time.perf_counter() - began) / len(seeds)
+    ends = np.array(ends)
+    return {
+        "at_least_90": float((ends >= 0.90).mean()),
+        "at_least_95": float((ends >= 0.95).mean()),
+        "coverage": float(ends.mean()),
+        "steps": float(np.mean(lengths)),
+        "seconds": seconds,
+    }
+
+
+def main() -> None:
+    """Print both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--starts", type=int, default=200, help="starts per expert and difficulty")
+    starts = range(parser.parse_args().starts)
+    for size in (64, 96):
+        ours, theirs = frame_rates(size=size)
+        print(f"{size} px, target look: {ours:.0f} frames/s, {ours / theirs:.1f}x gym-pusht's {theirs:.0f}")
+    human = World(physics=TARGET.physics, style=TARGET.style)
+    planner = World(physics=TARGET.physics, style=Style())
+    for name, world, place in (
+        ("planner in sim", SIM, SIM),
+        ("planner in the target, knowing it", planner, planner),
+        ("human-like in the target", human, human),
+        ("planner in the target, believing in sim", SIM, TARGET),
+    ):
+        for difficulty in DIFFICULTIES:
+            skill = expert_skill(world, difficulty, starts, place)
+            print(f"{name}, {difficulty}: " + ", ".join(f"{k} {v:.3g}" for k, v in skill.items()), flush=True)
+
+
+if __name__ == "__main__":
+    main()
