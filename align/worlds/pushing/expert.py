@@ -16,10 +16,12 @@ from align.worlds.pushing.geometry import (
     to_body,
     to_world,
 )
-from align.worlds.pushing.knobs import check_knobs, knob
 from align.worlds.pushing.pushes import PUSH_STEPS, PushTable, push_table, simulate_push
 from align.worlds.pushing.roadmap import Roadmap, along
 from align.worlds.pushing.scene import PUSHER_RANGE, Physics, PushScene
+from align.worlds.pushing.style import Style
+
+__all__ = ["Expert", "Style", "misplacement"]
 
 _SPEEDS = ((25.0, 1.0), (10.0, 0.6), (5.0, 0.4), (0.0, 0.25))  # (misplaced by at least px, share of speed)
 _SECOND_LOOK = 8  # first pushes that are followed by a second one in the look-ahead
@@ -29,38 +31,6 @@ _BLOCK_RANGE = (12.0, WORKSPACE - 14.0)
 _KEYPOINT_CENTRE = T_VERTICES.mean(0)
 _KEYPOINT_SPREAD = float(np.square(T_VERTICES - _KEYPOINT_CENTRE).sum(-1).mean())
 _GOAL_CENTRE = to_world(_KEYPOINT_CENTRE[None], GOAL)[0]
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a demonstrator works. The defaults are the planner's, which the simulation's data come from.
-
-    Attributes:
-        free_speed, push_speed: Of the pusher, px per control step.
-        noise: Standard deviation of an action's error, relative to the speed of the motion.
-        indecision: Standard deviation of the error in judging what a push gains, relative.
-        pause_rate: Chance a control step of stopping to think.
-        pause_steps: Mean length of such a pause, control steps.
-        stem_reluctance, bar_reluctance: Share of its gain that a push of the stem or bar is discounted by.
-        effort: What a control step is worth, px of misplacement.
-        good_coverage: Coverage at which the demonstrator is done.
-        hold_steps: Control steps it then stays put, so that a policy learns to stop.
-    """
-
-    free_speed: float = knob(20.0, 4.0, 40.0)
-    push_speed: float = knob(9.0, 2.0, 20.0)
-    noise: float = knob(0.1, 0.0, 0.8)
-    indecision: float = knob(0.0, 0.0, 1.0)
-    pause_rate: float = knob(0.0, 0.0, 0.3)
-    pause_steps: float = knob(3.0, 1.0, 20.0)
-    stem_reluctance: float = knob(0.0, 0.0, 0.95)
-    bar_reluctance: float = knob(0.0, 0.0, 0.95)
-    effort: float = knob(0.35, 0.0, 3.0)
-    good_coverage: float = knob(0.95, 0.5, 0.99)
-    hold_steps: int = knob(8, 0, 50)
-
-    def __post_init__(self) -> None:
-        check_knobs(self)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ follows from the seed, and the sensor noise of a frame from the seed and the sta
 import functools
 import math
 import zlib
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -25,9 +24,10 @@ from align.worlds.pushing.geometry import (
     WORKSPACE,
     to_world,
 )
-from align.worlds.pushing.knobs import check_knobs, knob
+from align.worlds.pushing.look import GYM_LOOK, Colour, Look
 
-Colour = tuple[float, float, float]
+__all__ = ["GYM_LOOK", "Look", "Renderer", "check_size"]
+
 _SHIFT = 4  # fractional bits of the coordinates handed to OpenCV
 _AA_INSET = 0.6  # px; OpenCV's anti-aliased fill is that much too wide on each side
 _DISC = np.stack([np.cos(np.arange(16) * math.pi / 8), np.sin(np.arange(16) * math.pi / 8)], -1)
@@ -36,54 +36,6 @@ _PARTS = np.concatenate([BAR, STEM])
 _PARTS_OUTWARD = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)] * 2, dtype=float)
 _SUPERSAMPLING = 8  # of the table, which is drawn once
 _TEXTURE_SIZE = 256
-
-
-@dataclass(frozen=True)
-class Look:
-    """How the scene appears. The defaults are the simulation's: gym-pusht's palette, a closer camera.
-
-    Lengths are px of the 512 px workspace; colours are RGB in [0, 255].
-
-    Attributes:
-        zoom: Magnification about the goal. 1 shows the whole workspace, as gym-pusht does.
-        table, wall, goal, block, pusher: Colours.
-        rim: Width of the darker outline of block and pusher.
-        rim_shade: Brightness of the outline, relative to the colour inside it.
-        texture: Standard deviation of the table's grain, grey levels.
-        light: Lighting gradient from the top left to the bottom right corner, relative.
-        light_jitter: Standard deviation of an episode's brightness and, a third of it, of its tint.
-        shadow: Darkness of the shadows block and pusher cast, in [0, 1].
-        shadow_offset: Where they fall.
-        camera_shift: Camera offset.
-        camera_turn: Camera roll, rad.
-        perspective: Relative change of scale from the top to the bottom of the picture.
-        noise: Standard deviation of the sensor noise, grey levels.
-    """
-
-    zoom: float = knob(1.3, 0.25, 4.0)
-    table: Colour = knob((255.0, 255.0, 255.0), 0.0, 255.0)
-    wall: Colour = knob((211.0, 211.0, 211.0), 0.0, 255.0)
-    goal: Colour = knob((144.0, 238.0, 144.0), 0.0, 255.0)
-    block: Colour = knob((143.0, 163.0, 184.0), 0.0, 255.0)
-    pusher: Colour = knob((78.0, 126.0, 255.0), 0.0, 255.0)
-    rim: float = knob(4.0, 0.0, 12.0)
-    rim_shade: float = knob(0.833, 0.0, 2.0)
-    texture: float = knob(0.0, 0.0, 60.0)
-    light: float = knob(0.0, -1.0, 1.0)
-    light_jitter: float = knob(0.0, 0.0, 0.3)
-    shadow: float = knob(0.0, 0.0, 0.9)
-    shadow_offset: tuple[float, float] = knob((0.0, 0.0), -40.0, 40.0)
-    camera_shift: tuple[float, float] = knob((0.0, 0.0), -80.0, 80.0)
-    camera_turn: float = knob(0.0, -0.5, 0.5)
-    perspective: float = knob(0.0, -0.4, 0.4)
-    noise: float = knob(0.0, 0.0, 40.0)
-
-    def __post_init__(self) -> None:
-        check_knobs(self)
-
-
-GYM_LOOK = Look(zoom=1.0)
-"""The look of gym-pusht's own frames."""
 
 
 class Renderer:
