@@ -81,7 +81,7 @@ def whiskers(
     """
     value, low, high = np.asarray(intervals, float).reshape(-1, 3).T
     error = np.nan_to_num(np.maximum([value - low, high - value], 0))
-    look = {"fmt": "o", "capsize": 1.8, "elinewidth": 1.0, "markeredgewidth": 0.6} | look
+    look = {"linestyle": "none", "capsize": 1.8, "elinewidth": 1.0, "markeredgewidth": 0.6} | look
     if horizontal:
         ax.errorbar(value, at, xerr=error, **look)
     else:
@@ -108,7 +108,7 @@ class BrokenLogAxis:
 
     def apply(self, ax: Axes, label: str) -> None:
         """Set ticks, limits and label of the x axis, and draw the break behind zero."""
-        shown = self._ticks()
+        shown = self.ticks()
         ax.set_xticks([self(v) for v in shown], [_tick(v) for v in shown])
         ax.set_xlim(self.zero - 0.09 * self.span, self(self.values[-1]) + 0.09 * self.span)
         ax.set_xlabel(label)
@@ -121,7 +121,7 @@ class BrokenLogAxis:
                     transform=ax.transAxes, color=BLACK, linewidth=0.7, clip_on=False,
                 )  # fmt: skip
 
-    def _ticks(self) -> list[float]:
+    def ticks(self) -> list[float]:
         """Every value if their labels fit, else zero and the powers of ten among them."""
         near = np.diff([self(v) for v in self.values]) < 0.13 * (self.span + self.gap)
         if not near.any():
@@ -134,6 +134,6 @@ def _tick(value: float) -> str:
     if value == 0:
         return "0"
     exponent = np.log10(value)
-    if float(exponent).is_integer() and not -2 < exponent < 3:
+    if float(exponent).is_integer() and not -4 < exponent < 4:
         return f"$10^{{{int(exponent)}}}$"
     return f"{value:g}"

@@ -96,7 +96,7 @@ def _statistics(ax: Axes, probe: SiteProbe) -> None:
         bars: list[Interval] = [statistics["accuracy"], statistics["auc"]]
         at = np.arange(2) + (i - 1) * 0.27
         ax.bar(at, [b.value for b in bars], width=0.24, color=colour, alpha=0.55, label=name)
-        figures.whiskers(ax, at, bars, fmt="none", ecolor=figures.BLACK, capsize=1.5, elinewidth=0.8)
+        figures.whiskers(ax, at, bars, ecolor=figures.BLACK, capsize=1.5, elinewidth=0.8)
     ax.axhline(0.5, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
     ax.set(ylim=(0, 1.05), yticks=(0, 0.5, 1), xticks=(0, 1), xticklabels=("Accuracy", "AUC"))
     ax.grid(visible=False, axis="x")

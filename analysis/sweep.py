@@ -1,0 +1,237 @@
+"""The runs of a sweep as one table, and estimates over its training seeds and trials.
+
+In the table, the axes of the sweep have their bare names; everything measured has a slash in its name:
+`summary/...`, `rollout/<world>/...`, `probe/<site>/...`.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from align.errors import InputError
+from align.files import atomic_path
+from analysis import intervals
+from analysis.intervals import Interval
+
+FILES = ("point.json", "summary.json", "rollouts.csv", "probe.json")
+NOT_RUNS = ("report", "figures")
+SEED_AXIS = "seed"
+RATES = ("success_90", "success_95", "success_pose", "held")
+MEANS = ("score", "coverage", "final_coverage", "steps")
+PROBED = ("auc", "accuracy", "margin", "mmd2")
+BOUNDS = {name: (0.0, 1.0) for name in (*RATES, "score", "coverage", "final_coverage", "auc", "accuracy")}
+UNBOUNDED = (-np.inf, np.inf)
+
+
+def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
+    """Read every run of a sweep and write `results.csv`.
+
+    Args:
+        sweep_dir: Folder of run directories. Hidden folders and `report` are not runs.
+
+    Returns:
+        One row a run, sorted by name: `run`; `missing`, the files it lacks (comma-separated, empty when
+        complete); the axes of its `point.json`; its `summary.json`; of each world, means, success rates with
+        counts and Wilson intervals; of each site, the probe's statistics with intervals and controls.
+
+    Raises:
+        InputError: There is no such folder, it holds no run, or a file of a run cannot be read.
+    """
+    sweep_dir = Path(sweep_dir)
+    folders = sorted(p for p in sweep_dir.glob("*") if p.is_dir())
+    folders = [p for p in folders if not p.name.startswith(".") and p.name not in NOT_RUNS]
+    if not folders:
+        raise InputError(f"sweep_dir={sweep_dir}: expected a folder holding run directories")
+    frame = pd.DataFrame([_row(folder) for folder in folders])
+    measured = [c for c in frame.columns if "/" in c]
+    frame = frame[[c for c in frame.columns if "/" not in c] + measured]
+    with atomic_path(sweep_dir / "results.csv") as path:
+        frame.to_csv(path, index=False, float_format="%.6g")
+    return frame
+
+
+class Arm(NamedTuple):
+    """Runs that differ in nothing but the training seed."""
+
+    point: dict  # the axes they share
+    runs: list[str]
+
+    @property
+    def label(self) -> str:
+        """What to call it: a lone name as it is ("co-training"), otherwise axis=value of each axis."""
+        values = list(self.point.values())
+        if len(values) == 1 and isinstance(values[0], str):
+            return values[0]
+        return ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in self.point.items())
+
+
+class Estimate(NamedTuple):
+    """A metric over an arm: its mean with interval, and the value of each run (runs,)."""
+
+    interval: Interval
+    runs: np.ndarray
+    trials: int  # shared by all runs of the sweep; 0 for what rollouts do not measure
+
+
+class Sweep:
+    """A sweep's table, and the estimates that figures and tables show.
+
+    Args:
+        sweep_dir: As in `collect`, which is called.
+        seed_axis: The axis that is a training seed.
+    """
+
+    def __init__(self, sweep_dir: str | os.PathLike, seed_axis: str = SEED_AXIS):
+        self.path = Path(sweep_dir)
+        self.frame = collect(sweep_dir)
+        self.axes = [c for c in self.frame.columns if "/" not in c and c not in ("run", "missing", seed_axis)]
+        self.worlds = self._second("rollout/")
+        self.sites = self._second("probe/")
+        self._table = cache(self._read_trials)
+
+    @property
+    def incomplete(self) -> pd.DataFrame:
+        """The runs that lack a file."""
+        return self.frame[self.frame["missing"] != ""]
+
+    def arms(self, where: Mapping[str, object] | None = None) -> list[Arm]:
+        """The arms, in ascending order of numbers and in order of run names otherwise.
+
+        Args:
+            where: Axes with the value to keep.
+
+        Raises:
+            InputError: No run has these values.
+        """
+        frame = self.frame
+        for axis, value in (where or {}).items():
+            if axis not in self.axes:
+                raise InputError(f"where: axis {axis!r}, expected one of {self.axes}")
+            frame = frame[frame[axis] == value]
+        arms: dict[tuple, Arm] = {}
+        for _, row in frame.iterrows():
+            if "point.json" not in row["missing"]:
+                point = {axis: row[axis] for axis in self.axes}
+                arms.setdefault(tuple(point.values()), Arm(point, [])).runs.append(row["run"])
+        if not arms:
+            raise InputError(f"where={where}: no run of {self.path} has these values")
+        numeric = [i for i, axis in enumerate(self.axes) if pd.api.types.is_numeric_dtype(self.frame[axis])]
+        return sorted(arms.values(), key=lambda arm: [list(arm.point.values())[i] for i in numeric])
+
+    def estimate(self, runs: Sequence[str], metric: str) -> Estimate | None:
+        """The mean of a metric over runs that differ in the training seed.
+
+        Args:
+            runs: Names of runs; those without the metric are left out.
+            metric: A column such as "rollout/real/score" or "probe/image/auc".
+
+        Returns:
+            None if no run has the metric.
+        """
+        kind, _, name = metric.split("/")
+        rows = self.frame[self.frame["run"].isin(runs)]
+        if metric not in rows or rows[metric].isna().all():
+            return None
+        bounds = BOUNDS.get(name, UNBOUNDED)
+        if kind == "rollout":
+            table = self._trials(metric, runs)
+            if name in RATES:
+                interval = intervals.hierarchical_rate(table)
+            else:
+                interval = intervals.hierarchical_mean(table, bounds=bounds)
+            return Estimate(interval, table.mean(1), table.shape[1])
+        rows = rows.dropna(subset=metric)
+        found = [Interval(*x) for x in rows[[metric, f"{metric}_low", f"{metric}_high"]].to_numpy(float)]
+        return Estimate(intervals.across_seeds(found, bounds=bounds), rows[metric].to_numpy(float), 0)
+
+    def difference(self, runs: Sequence[str], reference: Sequence[str], metric: str) -> Interval | None:
+        """An arm minus the reference on shared trials, for a rollout metric; None if either lacks it."""
+        if self.estimate(runs, metric) is None or self.estimate(reference, metric) is None:
+            return None
+        return intervals.paired_difference(self._trials(metric, runs), self._trials(metric, reference))
+
+    def _trials(self, metric: str, runs: Sequence[str]) -> np.ndarray:
+        """Outcomes (runs, trials) in those trials of the world which all runs of the sweep have."""
+        _, world, name = metric.split("/")
+        table = self._table(world, name)
+        return table.loc[[run for run in runs if run in table.index]].to_numpy(float)
+
+    def _read_trials(self, world: str, name: str) -> pd.DataFrame:
+        outcomes = {}
+        for run in self.frame["run"]:
+            path = self.path / run / "rollouts.csv"
+            if path.is_file():
+                rows = pd.read_csv(path)
+                rows = rows[rows["world"] == world]
+                if len(rows):
+                    outcomes[run] = pd.Series(rows[name].to_numpy(float), index=rows["seed"])
+        table = pd.DataFrame(outcomes).T.dropna(axis=1)
+        if not table.shape[1]:
+            raise InputError(f"{self.path}: no trial seed of world {world!r} is shared by all runs")
+        return table
+
+    def _second(self, prefix: str) -> list[str]:
+        return list(dict.fromkeys(c.split("/")[1] for c in self.frame.columns if c.startswith(prefix)))
+
+
+def _row(run: Path) -> dict:
+    missing = [name for name in FILES if not (run / name).is_file()]
+    row: dict = {"run": run.name, "missing": ", ".join(missing)}
+    if "point.json" not in missing:
+        for axis, value in _read_json(run / "point.json").items():
+            if "/" in axis or axis in ("run", "missing"):
+                raise InputError(
+                    f"{run}/point.json: axis {axis!r}, expected a name without '/', not run or missing"
+                )
+            row[axis] = value if isinstance(value, int | float | str | None) else json.dumps(value)
+    if "summary.json" not in missing:
+        row |= {f"summary/{name}": value for name, value in _read_json(run / "summary.json").items()}
+    if "rollouts.csv" not in missing:
+        row |= _rollouts(run / "rollouts.csv")
+    if "probe.json" not in missing:
+        row |= _probe(_read_json(run / "probe.json"))
+    return row
+
+
+def _rollouts(path: Path) -> dict:
+    table, row = pd.read_csv(path), {}
+    absent = {"world", "seed", *RATES, *MEANS} - set(table.columns)
+    if absent:
+        raise InputError(f"{path}: columns {sorted(absent)} are missing, expected one row a trial")
+    for world, trials in table.groupby("world", sort=False):
+        row[f"rollout/{world}/trials"] = len(trials)
+        for name in MEANS:
+            row[f"rollout/{world}/{name}"] = trials[name].mean()
+        score = intervals.bootstrap_mean(trials["score"], bounds=(0, 1))
+        row[f"rollout/{world}/score_low"], row[f"rollout/{world}/score_high"] = score.low, score.high
+        for name in RATES:
+            count = int(trials[name].sum())
+            rate = intervals.wilson(count, len(trials))
+            row |= {f"rollout/{world}/{name}": rate.value, f"rollout/{world}/{name}_count": count}
+            row |= {f"rollout/{world}/{name}_low": rate.low, f"rollout/{world}/{name}_high": rate.high}
+    return row
+
+
+def _probe(result: dict) -> dict:
+    row = {}
+    for site, found in result["sites"].items():
+        for name in PROBED:
+            value, low, high = Interval.from_dict(found[name])
+            metric = f"probe/{site}/{name}"
+            row |= {metric: value, f"{metric}_low": low, f"{metric}_high": high}
+        for control in ("shuffled", "real_vs_real"):
+            row[f"probe/{site}/auc_{control}"] = Interval.from_dict(found[control]["auc"]).value
+    return row
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not JSON ({error}), expected the file that the run wrote") from None

@@ -1,0 +1,191 @@
+"""Figures of a sweep: metrics against the weight of the alignment, and named arms side by side."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from align.errors import InputError
+from analysis import figures
+from analysis.figures import BrokenLogAxis
+from analysis.sweep import Arm, Sweep
+
+NAMES = {
+    "score": "Score", "success_90": "Success (coverage ≥ .90)", "success_95": "Success (coverage ≥ .95)",
+    "success_pose": "Success (≤ 15 mm, ≤ 5°)", "held": "Held at the goal", "auc": "Probe AUC",
+    "accuracy": "Probe accuracy", "mmd2": "MMD$^2$ (held-out)", "margin": "Probe margin $d'$",
+}  # fmt: skip
+WORLD_COLOUR = {"sim": figures.BLUE, "real": figures.VERMILION, "gym-pusht": figures.PURPLE}
+SITE_COLOUR = {"image": figures.GREEN, "observation": figures.ORANGE, "denoiser": figures.BLACK}
+MARKER = dict(zip((*WORLD_COLOUR, *SITE_COLOUR), ("s", "o", "P", "^", "D", "v"), strict=True))
+
+
+def figure_lambda(
+    sweep: Sweep,
+    path: str | os.PathLike,
+    axis: str = "lambda",
+    where: Mapping[str, object] | None = None,
+    success: str = "success_90",
+    wide: bool = False,
+) -> None:
+    """Score, success, probe AUC and MMD^2 against λ; λ = 0 is the reference, with its interval as a band.
+
+    Large markers are means with 95 % intervals over training seeds and trials (score, success) or over
+    training seeds and held-out episodes (AUC, MMD^2); small ones are single trainings.
+
+    Args:
+        sweep: The sweep.
+        path: Where to, a `.png` or `.pdf`.
+        axis: The axis that is λ; its values are non-negative.
+        where: Values of the other axes.
+        success: Which success rate.
+        wide: Both columns of a page, two panels a row, instead of one column with panels stacked.
+
+    Raises:
+        InputError: No such axis, or another axis still has several values.
+    """
+    if axis not in sweep.axes:
+        raise InputError(f"axis={axis!r}: expected one of {sweep.axes}")
+    arms = sweep.arms(where)
+    for other in sweep.axes:
+        values = sorted({str(arm.point[other]) for arm in arms})
+        if other != axis and len(values) > 1:
+            raise InputError(f"where={where}: axis {other!r} has the values {values}, expected one of them")
+    position = BrokenLogAxis([arm.point[axis] for arm in arms])
+    panels = [("rollout", sweep.worlds, "score"), ("rollout", sweep.worlds, success)]
+    panels += [("probe", sweep.sites, "auc"), ("probe", sweep.sites, "mmd2")]
+    with figures.style():
+        if wide:
+            figure, axes = figures.canvas(2, 2, figures.DOUBLE, 4.4, sharex=True)
+        else:
+            figure, axes = figures.canvas(4, 1, figures.COLUMN, 6.6, sharex=True)
+        for ax, (kind, series, name) in zip(axes.flat, panels, strict=True):
+            _against(ax, sweep, arms, axis, position, [f"{kind}/{s}/{name}" for s in series])
+            ax.set_ylabel(NAMES[name])
+            if name == "auc":
+                ax.axhline(0.5, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
+            if name == "mmd2":
+                ax.axhline(0, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
+        for ax in axes.flat:
+            position.apply(ax, "")
+        for ax in axes[-1]:
+            ax.set_xlabel("Alignment weight λ")
+        figures.letter(axes.flat)
+        for ax in (axes.flat[0], axes.flat[2]):
+            _legend(ax)
+        figure.supxlabel(_caption(sweep, arms), fontsize=7, color=figures.GREY)
+        figures.save(figure, path)
+
+
+def figure_arms(
+    sweep: Sweep,
+    path: str | os.PathLike,
+    reference: str | None = None,
+    where: Mapping[str, object] | None = None,
+    metrics: Sequence[str] = ("score", "success_90"),
+) -> None:
+    """Arms as dots with 95 % intervals, a panel a metric, and the paired difference to a reference arm.
+
+    Args:
+        sweep: The sweep; an arm is a combination of its axes other than the seed.
+        path: Where to, a `.png` or `.pdf`.
+        reference: Label of the arm to compare with; the first by default.
+        where: Axes with the value to keep.
+        metrics: Columns of `rollouts.csv`; the difference is of the first.
+
+    Raises:
+        InputError: No arm is called `reference`.
+    """
+    arms = sweep.arms(where)
+    base = find_arm(arms, reference)
+    rows = np.arange(len(arms))[::-1]  # the first arm on top
+    height = 0.85 + 0.16 * max(2, len(sweep.worlds)) * len(arms)
+    with figures.style():
+        figure, axes = figures.canvas(1, len(metrics) + 1, figures.DOUBLE, height, sharey=True)
+        for i, world in enumerate(sweep.worlds):
+            look = {"color": _colour(world), "marker": MARKER.get(world, "o")}
+            shift = (i - (len(sweep.worlds) - 1) / 2) * -0.7 / max(len(sweep.worlds), 2)
+            for ax, name in zip(axes[0], metrics, strict=False):
+                for y, arm in zip(rows + shift, arms, strict=True):
+                    found = sweep.estimate(arm.runs, f"rollout/{world}/{name}")
+                    if found:
+                        _seeds(ax, found.runs, np.full(len(found.runs), y), look["color"])
+                        figures.whiskers(ax, [y], [found.interval], horizontal=True, **look)
+                ax.set(xlabel=NAMES.get(name, name), xlim=(-0.03, 1.03))
+            for y, arm in zip(rows + shift, arms, strict=True):
+                found = sweep.difference(arm.runs, base.runs, f"rollout/{world}/{metrics[0]}")
+                if found and arm is not base:
+                    figures.whiskers(axes[0, -1], [y], [found], horizontal=True, **look)
+            axes[0, 0].plot([], [], linestyle="none", label=world, **look)
+        last = axes[0, -1]
+        last.axvline(0, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
+        last.set_xlabel(f"{NAMES.get(metrics[0], metrics[0])} − {base.label}, paired")
+        axes[0, 0].set(yticks=rows, yticklabels=[arm.label for arm in arms], ylim=(-0.6, len(arms) - 0.4))
+        figures.letter(axes[0])
+        _legend(axes[0, 0])
+        figure.supxlabel(_caption(sweep, arms), fontsize=7, color=figures.GREY)
+        figures.save(figure, path)
+
+
+def find_arm(arms: Sequence[Arm], label: str | None) -> Arm:
+    """The arm called `label`, or the first; InputError if there is none of that name."""
+    if label is None:
+        return arms[0]
+    for arm in arms:
+        if arm.label == label:
+            return arm
+    raise InputError(f"reference={label!r}: expected one of {[arm.label for arm in arms]}")
+
+
+def _against(
+    ax: Axes, sweep: Sweep, arms: Sequence[Arm], axis: str, position: BrokenLogAxis, metrics: Sequence[str]
+) -> None:
+    """One panel: each metric as a series over the axis, its value at zero as a band."""
+    for i, metric in enumerate(metrics):
+        found = [(arm.point[axis], sweep.estimate(arm.runs, metric)) for arm in arms]
+        found = [(value, estimate) for value, estimate in found if estimate]
+        if not found:
+            continue
+        name = metric.split("/")[1]
+        look = {"color": _colour(name), "marker": MARKER.get(name, "o")}
+        shift = (i - (len(metrics) - 1) / 2) * 0.035 * position.span
+        at = np.array([position(value) + shift for value, _ in found])
+        zero = [estimate.interval for value, estimate in found if value == 0]
+        if zero:
+            ax.axhspan(zero[0].low, zero[0].high, color=look["color"], alpha=0.1, linewidth=0)
+            ax.axhline(zero[0].value, color=look["color"], linewidth=0.6, linestyle=(0, (1, 1.5)))
+        for x, (_, estimate) in zip(at, found, strict=True):
+            _seeds(ax, np.full(len(estimate.runs), x), estimate.runs, look["color"])
+        figures.whiskers(ax, at, [estimate.interval for _, estimate in found], label=name, **look)
+        rising = [k for k, (value, _) in enumerate(found) if value > 0]
+        ax.plot(at[rising], [found[k][1].interval.value for k in rising], color=look["color"], linewidth=0.9)
+
+
+def _legend(ax: Axes) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        ax.legend(
+            handles, labels, loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=len(labels),
+            columnspacing=0.8, handletextpad=0.3,
+        )  # fmt: skip
+
+
+def _seeds(ax: Axes, x: np.ndarray, y: np.ndarray, colour: str) -> None:
+    ax.scatter(x, y, s=9, facecolors="white", edgecolors=colour, linewidths=0.6, alpha=0.9, zorder=1.9)
+
+
+def _colour(name: str) -> str:
+    return (WORLD_COLOUR | SITE_COLOUR).get(name, figures.SKY)
+
+
+def _caption(sweep: Sweep, arms: Sequence[Arm]) -> str:
+    """How many trainings and trials are behind the figure, and how many runs are not in it."""
+    trainings = sorted({len(arm.runs) for arm in arms})
+    span = f"{trainings[0]}" if len(trainings) == 1 else f"{trainings[0]}–{trainings[-1]}"
+    trials = sweep.estimate(arms[0].runs, f"rollout/{sweep.worlds[0]}/score") if sweep.worlds else None
+    text = f"{span} training{'s' if span != '1' else ''}" + (f" × {trials.trials} trials" if trials else "")
+    missing = len(sweep.incomplete)
+    return text + (
+        "; 95 % intervals" if not missing else f"; {missing} of {len(sweep.frame)} runs incomplete"
+    )

@@ -1,0 +1,141 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from synthetic_runs import write_run
+
+from align.errors import InputError
+from analysis import sweep_report
+from analysis.figures import BrokenLogAxis
+from analysis.intervals import wilson
+from analysis.sweep import Sweep
+
+
+def write_probe(run, auc=0.8, mmd2=0.1):
+    """A `probe.json` of the image site only."""
+    numbers = {n: {"value": v, "low": v - 0.1, "high": v + 0.1} for n, v in
+               {"auc": auc, "accuracy": 0.7, "margin": 1.0, "mmd2": mmd2}.items()}  # fmt: skip
+    site = numbers | {c: {"auc": numbers["auc"]} for c in ("shuffled", "real_vs_real")}
+    (run / "probe.json").write_text(json.dumps({"level": 0.95, "seed": 0, "sites": {"image": site}}))
+
+
+@pytest.fixture
+def lambda_sweep(tmp_path):
+    for value in (0, 0.01, 1.0):
+        for seed in (0, 1):
+            point = {"lambda": value, "seed": seed}
+            run = write_run(tmp_path / f"lambda={value}_seed={seed}", point, seed=seed, episodes=4, windows=1)
+            write_probe(run, auc=0.9 - 0.3 * value)
+    return tmp_path
+
+
+def test_collect_has_a_row_a_run_with_axes_counts_and_intervals(lambda_sweep):
+    frame = sweep_report.collect(lambda_sweep)
+    assert len(frame) == 6 and (frame["missing"] == "").all()
+    row = frame.iloc[-1]
+    assert row["lambda"] == 1.0 and row["seed"] == 1 and row["summary/max_steps"] == 100
+    trials = pd.read_csv(lambda_sweep / row["run"] / "rollouts.csv").query("world == 'real'")
+    count = trials["success_90"].sum()
+    assert row["rollout/real/trials"] == 30 and row["rollout/real/success_90_count"] == count
+    assert row["rollout/real/score"] == pytest.approx(trials["score"].mean())
+    assert row["rollout/real/success_90_low"] == pytest.approx(wilson(count, 30).low)
+    assert row["probe/image/auc"] == pytest.approx(0.6)
+    written = pd.read_csv(lambda_sweep / "results.csv", keep_default_na=False)
+    assert list(written.columns) == list(frame.columns) and len(written) == 6
+
+
+def test_a_run_without_files_is_listed(lambda_sweep):
+    (lambda_sweep / "lambda=0_seed=1" / "rollouts.csv").unlink()
+    (lambda_sweep / "lambda=1.0_seed=1" / "probe.json").unlink()
+    (lambda_sweep / "never_started").mkdir()
+    sweep_report.report(lambda_sweep)
+    frame = pd.read_csv(lambda_sweep / "results.csv", keep_default_na=False).set_index("run")
+    assert frame.loc["lambda=0_seed=1", "missing"] == "rollouts.csv"
+    assert "point.json" in frame.loc["never_started", "missing"]
+    table = (lambda_sweep / "results.md").read_text()
+    assert "`lambda=0_seed=1` lacks rollouts.csv" in table and "`never_started` lacks" in table
+    assert "(1 of 2)" in table
+
+
+def test_report_of_a_lambda_sweep(lambda_sweep):
+    written = sweep_report.report(lambda_sweep)
+    assert {p.name for p in written} == {"results.csv", "results.md", "lambda.png", "lambda_wide.png"}
+    assert Image.open(lambda_sweep / "lambda.png").size[0] == 1020  # one column at 300 dpi
+    assert "lambda=0.01" in (lambda_sweep / "results.md").read_text()
+    assert len(sweep_report.collect(lambda_sweep)) == 6  # what was written is not taken for a run
+
+
+def test_other_axes_get_a_figure_each(lambda_sweep):
+    for run in lambda_sweep.glob("lambda=*_seed=1"):
+        point = json.loads((run / "point.json").read_text())
+        (run / "point.json").write_text(json.dumps(point | {"alpha": 0.5}))
+    for run in lambda_sweep.glob("lambda=*_seed=0"):
+        point = json.loads((run / "point.json").read_text())
+        (run / "point.json").write_text(json.dumps(point | {"alpha": 0.1}))
+    names = {p.name for p in sweep_report.report(lambda_sweep)}
+    assert {"lambda_alpha=0.1.png", "lambda_alpha=0.5.png"} <= names
+    with pytest.raises(InputError, match="axis 'alpha' has the values"):
+        sweep_report.figure_lambda(Sweep(lambda_sweep), lambda_sweep / "x.png")
+
+
+def test_named_arms_are_compared_with_the_reference(tmp_path):
+    for arm, skill in (("a-real", 0.4), ("b-both", 0.8)):
+        for seed in (0, 1):
+            point = {"arm": arm, "seed": seed}
+            write_run(tmp_path / f"{arm}_{seed}", point, skill=skill, seed=seed, episodes=4, windows=1)
+    written = sweep_report.report(tmp_path, reference="b-both")
+    assert written[-1].name == "arms.png" and written[-1].is_file()
+    sweep = Sweep(tmp_path)
+    low, high = sweep.arms()
+    assert (low.label, high.label) == ("a-real", "b-both")
+    difference = sweep.difference(high.runs, low.runs, "rollout/real/score")
+    means = [sweep.estimate(arm.runs, "rollout/real/score").interval.value for arm in (high, low)]
+    assert difference.value == pytest.approx(means[0] - means[1]) and difference.low > 0
+    with pytest.raises(InputError, match="reference='c'"):
+        sweep_report.report(tmp_path, reference="c")
+
+
+def test_only_trials_that_all_runs_share_are_used(lambda_sweep):
+    path = lambda_sweep / "lambda=0_seed=0" / "rollouts.csv"
+    rows = pd.read_csv(path)
+    rows[rows["trial"] < 12].sample(frac=1, random_state=0).to_csv(path, index=False)
+    sweep = Sweep(lambda_sweep)
+    found = sweep.estimate(sweep.arms()[1].runs, "rollout/real/score")
+    assert found.trials == 12 and len(found.runs) == 2
+    rows["seed"] += 10_000
+    rows.to_csv(path, index=False)
+    with pytest.raises(InputError, match="no trial seed of world 'real' is shared"):
+        sweep_report.report(lambda_sweep)
+
+
+def test_keep_copies_tables_figures_one_config_and_the_command(lambda_sweep, tmp_path_factory):
+    sweep_report.report(lambda_sweep)
+    target = tmp_path_factory.mktemp("results") / "lambda"
+    kept = {p.name for p in sweep_report.keep(lambda_sweep, target, "make sweep-lambda")}
+    assert {"results.csv", "results.md", "lambda.png", "config.yaml", "command.txt"} <= kept
+    assert {p.name for p in target.iterdir()} == kept
+    assert (target / "command.txt").read_text() == "make sweep-lambda\n"
+
+
+def test_errors_of_a_sweep(tmp_path, lambda_sweep):
+    with pytest.raises(InputError, match="sweep_dir"):
+        sweep_report.collect(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"results\.csv"):
+        sweep_report.keep(tmp_path, tmp_path / "out", "")
+    with pytest.raises(InputError, match="axis='beta'"):
+        sweep_report.figure_lambda(Sweep(lambda_sweep), tmp_path / "x.png", axis="beta")
+    (lambda_sweep / "lambda=0_seed=0" / "summary.json").write_text("{")
+    with pytest.raises(InputError, match=r"summary\.json: not JSON"):
+        sweep_report.collect(lambda_sweep)
+
+
+@pytest.mark.parametrize("values", [[0], [0, 1], [0, 1e-4, 1e-3, 1e-2, 1e-1, 0.3, 1], [0.1, 0.2], [1]])
+def test_the_broken_axis_keeps_order_and_spaces_its_labels(values):
+    axis = BrokenLogAxis(values)
+    at = [axis(v) for v in values]
+    assert (np.diff(at) > 0).all()
+    shown = np.array([axis(v) for v in axis.ticks()])
+    assert set(axis.ticks()) <= set(values)
+    assert len(shown) < 3 or np.diff(shown).min() >= 0.1 * np.ptp(shown)
