@@ -91,4 +91,4 @@ class Gap:
 
 
 DEFAULT_GAP = Gap(visual=0.6, physics=1.0, expert=1.0)
-"""Where a policy trained in the simulation alone keeps some but not most of its score."""
+"""The gap of the default experiments."""
