@@ -74,9 +74,10 @@ class RunCLI(LightningCLI):
         self.datamodule.trainer = self.trainer
         self.trainer.strategy.connect(self.model)
         self.datamodule.setup("fit")  # bad data is reported before anything is written
-        write_text(path, yaml.safe_dump(config, sort_keys=False))
-        stores = {domain.label: path for domain, path in self.datamodule.paths.items()}
-        write_json(self.run_dir / "provenance.json", provenance(stores))
+        if not path.exists():
+            write_text(path, yaml.safe_dump(config, sort_keys=False))
+            stores = {domain.label: store for domain, store in self.datamodule.paths.items()}
+            write_json(self.run_dir / "provenance.json", provenance(stores))
 
     def fit(self, model: CotrainingModule, **kwargs) -> None:
         """Train from the beginning or from the last checkpoint, then summarise."""

@@ -155,8 +155,10 @@ class CotrainingModule(pl.LightningModule):
 
         embedding.register_hook(log)
 
-    def on_train_batch_end(self, outputs, batch, batch_idx) -> None:
-        self.ema.update(self.policy, self.global_step - 1)
+    def optimizer_step(self, *args, **kwargs) -> None:
+        """Step, then average: here, so that a checkpoint written after the step holds both."""
+        super().optimizer_step(*args, **kwargs)
+        self.ema.update(self.policy, self.global_step)
 
     @torch.no_grad()
     def embed(self, batch: dict[str, Tensor], index: int = 0) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """A grid of runs, from a YAML file.
 
 The file names its `base` (another file beside it, with the configuration of a run and of the
-demonstrations at each scale) and its `axes`. A value of an axis is set at its `option`; an axis without
+demonstrations at each scale; it may lie over a base of its own) and its `axes`. A value of an axis is set at its `option`; an axis without
 an option has named values, each a mapping of options. `scales` may give other values at a scale.
 """
 
@@ -64,12 +64,12 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
         InputError: A file is missing, or a name in it or in the arguments is unknown.
     """
     grid = _read(path)
-    common = _read(Path(path).parent / (f"{base}.yaml" if base else grid["base"]))
+    common = _read_base(Path(path).parent / (f"{base}.yaml" if base else grid["base"]))
     scales = common.pop("scales")
     if scale not in scales:
         raise InputError(f"scale={scale!r}: expected one of {', '.join(scales)}")
     common = merge(common, scales[scale])
-    config, demos = common["config"], common.get("demos", {})
+    config, demos = common["config"], {k: v for k, v in common["demos"].items() if v is not None}
     for option, value in (_override(text) for text in overrides):
         set_option(config, option, value)
         demos.pop(option, None)
@@ -79,6 +79,12 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
         for values in itertools.product(*(axis["values"] for axis in axes.values()))
     ]
     return Grid(Path(path).stem, grid["title"], grid.get("figure", "arms"), demos, runs)
+
+
+def _read_base(path: Path) -> dict[str, Any]:
+    """A base, laid over the base it names itself, if any."""
+    content = _read(path)
+    return merge(_read_base(path.parent / content.pop("base")), content) if "base" in content else content
 
 
 def _read(path: str | Path) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class NoiseSchedule(nn.Module):
             num_train_timesteps=self.train_steps,
             beta_schedule=self.beta_schedule,
             prediction_type=self.prediction,
+            timestep_spacing="trailing",  # sampling begins at T − 1, where x is pure noise
             clip_sample=self.clip is not None,
             clip_sample_range=self.clip or 1.0,
         )

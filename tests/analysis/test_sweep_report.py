@@ -106,7 +106,7 @@ def test_only_trials_that_all_runs_share_are_used(lambda_sweep):
     assert found.trials == 12 and len(found.runs) == 2
     rows["seed"] += 10_000
     rows.to_csv(path, index=False)
-    with pytest.raises(InputError, match="no trial seed of world 'real' is shared"):
+    with pytest.raises(InputError, match="no trial seed of world 'sim' is shared"):
         sweep_report.report(lambda_sweep)
 
 

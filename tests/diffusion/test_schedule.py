@@ -48,7 +48,7 @@ def test_a_perfect_denoiser_of_a_gaussian_samples_that_gaussian(prediction, samp
 def test_sampling_is_diffusers_loop():
     schedule = NoiseSchedule(inference_steps=7, clip=1.0)
     reference = DDIMScheduler(
-        100, beta_schedule="squaredcos_cap_v2", clip_sample=True, prediction_type="epsilon"
+        100, beta_schedule="squaredcos_cap_v2", clip_sample=True, timestep_spacing="trailing"
     )
     reference.set_timesteps(7)
     x = noise = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))

@@ -1,0 +1,80 @@
+"""Small stores of random demonstrations and the smallest configuration that trains on them."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from align.data.episodes import write_store
+from align.seeding import numpy_rng
+
+torch.set_num_threads(1)
+
+
+def random_episode(rng: np.random.Generator, length: int = 20, size: int = 16, action_dim: int = 2) -> dict:
+    """A random walk of the pusher, images that carry nothing."""
+    position = 256 + rng.normal(0, 10, (length + 1, 2)).cumsum(axis=0)
+    pose = np.concatenate([position[:-1], rng.uniform(100, 400, (length, 3))], axis=1)
+    action = np.resize(position[1:], (length, action_dim))
+    return {
+        "img": rng.integers(0, 256, (length, size, size, 3), dtype=np.uint8),
+        "state": pose.astype(np.float32),
+        "action": action.astype(np.float32),
+    }
+
+
+@pytest.fixture
+def make_store(tmp_path):
+    """Writes a store of random episodes and returns its path."""
+
+    def make(name: str, n: int = 6, seed: int = 0, **arguments) -> str:
+        path = tmp_path / f"{name}.zarr"
+        rng = numpy_rng(seed, name)
+        write_store(path, (random_episode(rng, **arguments) for _ in range(n)), {"domain": name})
+        return str(path)
+
+    return make
+
+
+@pytest.fixture
+def stores(make_store):
+    """Paths of a sim store of 8 episodes and a real one of 6."""
+    return {"sim": make_store("sim", 8), "real": make_store("real", 6, seed=1)}
+
+
+@pytest.fixture
+def write_config(tmp_path, stores):
+    """Writes a tiny configuration for `align fit`, with changes given as {"a.b": value}; returns its path."""
+    from experiments.grid import set_option
+
+    def write(name: str = "config", **changes) -> str:
+        config = {
+            "run": str(tmp_path / "run"),
+            "model": {
+                "policy": {
+                    "encoder": {
+                        "class_path": "align.networks.ConvEncoder",
+                        "init_args": {"features": 8, "width": 16, "blocks": 1},
+                    },
+                    "denoiser": {
+                        "class_path": "align.networks.ConditionalMLP",
+                        "init_args": {"width": 16, "blocks": 1},
+                    },
+                    "relative_actions": True,
+                },
+                "lr_warmup": 2,
+            },
+            "data": {**stores, "alpha": 0.5, "batch_size": 8, "validation": 2, "val_windows": 8},
+            "trainer": {"accelerator": "cpu", "max_steps": 6, "val_check_interval": 3},
+        }
+        for option, value in changes.items():
+            set_option(config, option, value)
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(config))
+        return str(path)
+
+    return write

@@ -1,0 +1,166 @@
+"""`align fit` end to end on tiny data: what a run leaves, resuming, refusals."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from align.cli import main
+from align.policy import DiffusionPolicy
+
+
+def _weights(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+
+
+def test_a_run_is_self_contained(write_config, tmp_path):
+    run = tmp_path / "run"
+    assert main(["fit", "--config", write_config(**{"model.alignment_weight": 0.5})]) == 0
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["lambda"] == 0.5 and summary["alpha"] == 0.5 and summary["max_steps"] == 6
+    assert summary["train_real_fraction"] == 0.5 and summary["train_real_weight"] == pytest.approx(0.5)
+    for measure in ("train_denoise", "train_alignment", "val_loss_sim", "val_loss_real", "val_mmd2"):
+        assert np.isfinite(summary[measure])
+    embeddings = np.load(run / "embeddings.npz")
+    rows = len(embeddings["domain"])
+    assert {"image", "observation", "denoiser", "domain", "episode", "step", "thumbnail"} == set(embeddings)
+    assert all(len(embeddings[key]) == rows for key in embeddings)
+    assert embeddings["observation"].shape[1] == embeddings["image"].shape[1] + 2 * 2
+    provenance = json.loads((run / "provenance.json").read_text())
+    assert set(provenance["data"]) == {"sim", "real"} and provenance["versions"]["torch"]
+    assert list(run.glob("events.out.tfevents.*"))
+
+    again = tmp_path / "again"
+    config = yaml.safe_load((run / "config.yaml").read_text()) | {"run": str(again)}
+    (tmp_path / "again.yaml").write_text(yaml.safe_dump(config))
+    assert main(["fit", "--config", str(tmp_path / "again.yaml")]) == 0
+    for key, value in _weights(run).items():
+        assert torch.equal(value, _weights(again)[key]) if torch.is_tensor(value) else True, key
+
+
+def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(write_config, tmp_path, monkeypatch):
+    options = {
+        "model.alignment_weight": 0.5,
+        "model.alignment": {"class_path": "align.alignment.MMD", "init_args": {"memory": 1, "bandwidth": "ema"}},
+        "checkpoint": {"every": 2},
+    }
+    whole = write_config("whole", **options, run=str(tmp_path / "whole"))
+    assert main(["fit", "--config", whole]) == 0
+    cut = write_config("cut", **options, run=str(tmp_path / "cut"))
+
+    from align.module import CotrainingModule
+
+    step = CotrainingModule.training_step
+
+    def killed(self, batch, batch_idx):
+        if self.global_step == 5:
+            raise RuntimeError("killed")
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(CotrainingModule, "training_step", killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        main(["fit", "--config", cut])
+    monkeypatch.undo()
+    assert not (tmp_path / "cut/summary.json").exists()
+    assert main(["fit", "--config", cut]) == 0
+    a, b = _weights(tmp_path / "whole"), _weights(tmp_path / "cut")
+    assert a.keys() == b.keys()
+    for key in a:
+        if torch.is_tensor(a[key]):
+            assert torch.equal(a[key], b[key]), key
+
+
+def test_lambda_changes_the_encoder_and_zero_is_plain_cotraining(write_config, tmp_path):
+    runs = {}
+    for name, weight, multipliers in (("zero", 0.0, [1.0]), ("other-zero", 0.0, [3.0]), ("one", 1.0, [1.0])):
+        config = write_config(
+            name,
+            **{
+                "run": str(tmp_path / name),
+                "model.alignment_weight": weight,
+                "model.alignment": {
+                    "class_path": "align.alignment.MMD",
+                    "init_args": {"multipliers": multipliers},
+                },
+            },
+        )
+        assert main(["fit", "--config", config]) == 0
+        runs[name] = _weights(tmp_path / name)["policy.encoder.head.weight"]
+    assert torch.equal(runs["zero"], runs["other-zero"])  # what is measured does not act
+    assert not torch.equal(runs["zero"], runs["one"])
+
+
+def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_config, tmp_path, capsys):
+    config = write_config()
+    assert main(["fit", "--config", config]) == 0
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*") if p.suffix in (".ckpt", ".yaml")}
+    assert main(["fit", "--config", config]) == 0
+    assert "finished already" in capsys.readouterr().out
+    assert main(["fit", "--config", write_config(**{"model.alignment_weight": 2.0})]) == 2
+    error = capsys.readouterr().err
+    assert "another configuration" in error and "alignment_weight" in error and error.count("\n") == 1
+    assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"data.alpha": 1.5}, ["alpha", "1.5", "[0, 1]"]),
+        ({"model.alignment_weight": -1.0}, ["alignment_weight", "-1.0"]),
+        ({"model.alignment_wieght": 1.0}, ["alignment_wieght"]),
+        ({"model.site": "pixels"}, ["site", "pixels"]),
+        ({"data.sim": "nowhere.zarr"}, ["nowhere.zarr"]),
+        ({"data.batch_size": 1}, ["batch_size", "1"]),
+        ({"model.policy.action_dim": 3, "model.policy.relative_actions": False}, ["action_dim", "3", "2"]),
+        ({"model.policy.crop": 99}, ["crop", "99", "16"]),
+        ({"model.policy.encoder": {"class_path": "no.such.Encoder"}}, ["no.such.Encoder"]),
+        ({"data.max_real": 0}, ["max"]),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(changes, words, write_config, tmp_path, capsys):
+    assert main(["fit", "--config", write_config(**changes)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("align: error: ") and error.count("\n") == 1
+    assert all(word in error for word in words), error
+    assert not (tmp_path / "run/checkpoints").exists()
+    if "crop" not in words:
+        assert not (tmp_path / "run/config.yaml").exists()
+
+
+def test_mismatched_actions_and_short_episodes(write_config, make_store, capsys, tmp_path):
+    wide = make_store("wide", action_dim=3)
+    assert main(["fit", "--config", write_config(**{"data.real": wide})]) == 2
+    error = capsys.readouterr().err
+    assert "action" in error and "3" in error and error.count("\n") == 1
+    short = make_store("short", length=12)  # shorter than the horizon of 16: padded
+    assert main(["fit", "--config", write_config(**{"data.real": short})]) == 0
+
+
+def test_truncated_store_is_refused(write_config, make_store, capsys):
+    path = Path(make_store("cut"))
+    shutil.rmtree(path / "data/action")
+    assert main(["fit", "--config", write_config(**{"data.real": str(path)})]) == 2
+    assert "action" in capsys.readouterr().err
+
+
+def test_policy_from_a_checkpoint_acts_as_the_averaged_one(write_config, tmp_path):
+    assert main(["fit", "--config", write_config()]) == 0
+    policy = DiffusionPolicy.from_checkpoint(tmp_path / "run/checkpoints/last.ckpt")
+    weights = _weights(tmp_path / "run")
+    for name, value in policy.state_dict().items():
+        assert torch.equal(value, weights[f"ema.model.{name}"]), name
+    g = torch.Generator().manual_seed(0)
+    observation = {
+        "image": torch.randint(0, 256, (3, 2, 3, 16, 16), generator=g, dtype=torch.uint8),
+        "agent_pos": torch.rand(3, 2, 2, generator=g) * 500,
+    }
+    noise = torch.randn(3, 16, 2, generator=g)
+    actions = policy.act(observation, noise)
+    assert actions.shape == (3, 8, 2) and not actions.requires_grad
+    one = policy.act({key: value[1:2] for key, value in observation.items()}, noise[1:2])
+    assert torch.allclose(one, actions[1:2], atol=1e-3)  # px
+    assert (actions - observation["agent_pos"][:, -1:]).abs().max() < 200
