@@ -1,0 +1,183 @@
+"""What a run and a sweep show in TensorBoard beyond the training's own scalars.
+
+Everything is written anew into the folder `report` of the run or sweep, so that writing twice changes
+nothing and the training's events stay as they are. Open with `tensorboard --logdir SWEEP`.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from torch.utils.tensorboard import SummaryWriter
+
+from align.domain import Domain
+from align.errors import InputError
+from align.files import atomic_path
+from analysis.probe import load_embeddings
+from analysis.sweep import MEANS, PROBED, RATES, Sweep
+
+FOLDER = "report"
+PICTURES = {"rollouts": "rollouts.png", "probe/report": "probe.png"}
+COMPARED = ("score", "success_90")  # of each world, in the table of hyper-parameters
+DISCERNED = ("auc", "mmd2")  # of each site
+
+
+def write_run(run_dir: str | os.PathLike) -> Path:
+    """Write a finished run's dashboard.
+
+    From what the run directory holds: the layout of the custom scalars tab (losses, alignment, success,
+    probe), final rollout and probe scalars, PR curves of the probe, the embeddings of each site in the
+    projector with domain, episode, step and thumbnail, and the pictures.
+
+    Args:
+        run_dir: Run directory; files it lacks are left out.
+
+    Returns:
+        The folder written, `run_dir/report`.
+
+    Raises:
+        InputError: The run has nothing to show yet.
+    """
+    run_dir = Path(run_dir)
+    shown = ("rollouts.csv", "probe.json", "embeddings.npz", *PICTURES.values())
+    if not any((run_dir / name).is_file() for name in shown):
+        raise InputError(f"run_dir={run_dir}: expected a run directory holding one of {', '.join(shown)}")
+    with atomic_path(run_dir / FOLDER) as folder, SummaryWriter(str(folder)) as writer:
+        scalars = _rollout_scalars(run_dir) | _probe_scalars(run_dir)
+        writer.add_custom_scalars(_layout(scalars))
+        step = _last_step(run_dir)
+        for tag, value in scalars.items():
+            writer.add_scalar(tag, value, step)
+        _pr_curves(writer, run_dir, step)
+        _projector(writer, run_dir)
+        for tag, name in PICTURES.items():
+            _picture(writer, tag, run_dir / name, step)
+    return run_dir / FOLDER
+
+
+def write_sweep(sweep_dir: str | os.PathLike) -> Path:
+    """Write a sweep's dashboard: the table of hyper-parameters, an entry a run, and the sweep's figures.
+
+    Args:
+        sweep_dir: A sweep; its figures are those that `analysis.sweep_report.report` left in it.
+
+    Returns:
+        The folder written, `sweep_dir/report`.
+
+    Raises:
+        InputError: The sweep cannot be read.
+    """
+    sweep = Sweep(sweep_dir)
+    axes = [c for c in sweep.frame.columns if "/" not in c and c not in ("run", "missing")]
+    metrics = [f"rollout/{w}/{name}" for w in sweep.worlds for name in COMPARED]
+    metrics += [f"probe/{s}/{name}" for s in sweep.sites for name in DISCERNED]
+    with atomic_path(sweep.path / FOLDER) as folder, SummaryWriter(str(folder)) as writer:
+        for row in sweep.frame.to_dict("records"):
+            point = {axis: row[axis] for axis in axes if not pd.isna(row[axis])}
+            measured = {metric: row[metric] for metric in metrics if not pd.isna(row[metric])}
+            if point:
+                writer.add_hparams(point, measured, run_name=row["run"])
+        for path in sorted(sweep.path.glob("*.png")):
+            _picture(writer, f"sweep/{path.stem}", path, 0)
+    return sweep.path / FOLDER
+
+
+def _layout(scalars: Mapping[str, float]) -> dict:
+    """Charts of the custom scalars tab: {category: {chart: ["Multiline", tags]}}.
+
+    The training's tags are named whether or not they were logged; a chart shows what there is.
+    """
+
+    def chart(*tags: str) -> list:
+        return ["Multiline", list(tags)]
+
+    def starting(prefix: str, names: tuple[str, ...]) -> list[str]:
+        return [t for t in scalars if t.startswith(prefix) and t.split("/")[-1] in names]
+
+    success = {
+        "score": chart(*starting("rollout/", ("score",))),
+        "success rate": chart(*starting("rollout/", RATES)),
+    }
+    probe = {
+        "AUC and accuracy": chart(*starting("probe/", ("auc", "accuracy"))),
+        "MMD² on held-out episodes": chart(*starting("probe/", ("mmd2",))),
+    }
+    return {
+        "losses": {
+            "training": chart("train/loss", "train/denoise"),
+            "validation": chart("val/loss_sim", "val/loss_real"),
+        },
+        "alignment": {
+            "alignment": chart("train/alignment", "val/mmd2"),
+            "gradient-norm ratio": chart("train/grad_ratio"),
+            "bandwidth": chart("train/bandwidth"),
+        },
+        "success": {name: c for name, c in success.items() if c[1]},
+        "probe": {name: c for name, c in probe.items() if c[1]},
+    }
+
+
+def _rollout_scalars(run_dir: Path) -> dict[str, float]:
+    path = run_dir / "rollouts.csv"
+    if not path.is_file():
+        return {}
+    worlds = pd.read_csv(path).groupby("world", sort=False)
+    return {
+        f"rollout/{w}/{name}": float(rows[name].mean()) for w, rows in worlds for name in (*MEANS, *RATES)
+    }
+
+
+def _probe_scalars(run_dir: Path) -> dict[str, float]:
+    path = run_dir / "probe.json"
+    if not path.is_file():
+        return {}
+    sites = json.loads(path.read_text())["sites"]
+    found = {f"probe/{site}/{name}": sites[site][name]["value"] for site in sites for name in PROBED}
+    return {tag: value for tag, value in found.items() if value is not None}
+
+
+def _pr_curves(writer: SummaryWriter, run_dir: Path, step: int) -> None:
+    path = run_dir / "probe_scores.csv"
+    if path.is_file():
+        for site, rows in pd.read_csv(path).groupby("site", sort=False):
+            is_real = (rows["domain"] == Domain.REAL).to_numpy()
+            writer.add_pr_curve(f"probe/{site}", is_real, rows["probability"].to_numpy(), step)
+
+
+def _projector(writer: SummaryWriter, run_dir: Path) -> None:
+    path = run_dir / "embeddings.npz"
+    if not path.is_file():
+        return
+    with np.load(path, allow_pickle=False) as archive:
+        columns = {name: archive[name] for name in ("episode", "step", "thumbnail") if name in archive.files}
+    for data in load_embeddings(run_dir):
+        known = [name for name in ("episode", "step") if name in columns]
+        rows = zip(data.domain, *(columns[name][data.row] for name in known), strict=True)
+        metadata = [[Domain(domain).label, *map(str, rest)] for domain, *rest in rows]
+        thumbnails = (
+            columns["thumbnail"][data.row] / 255 if "thumbnail" in columns else None
+        )  # (N, 32, 32, 3)
+        writer.add_embedding(
+            data.x,
+            metadata=metadata,
+            metadata_header=["domain", *known],
+            label_img=None
+            if thumbnails is None
+            else torch.from_numpy(thumbnails.transpose(0, 3, 1, 2)).float(),
+            tag=data.site,
+        )
+
+
+def _picture(writer: SummaryWriter, tag: str, path: Path, step: int) -> None:
+    if path.is_file():
+        writer.add_image(tag, np.asarray(Image.open(path).convert("RGB")), step, dataformats="HWC")
+
+
+def _last_step(run_dir: Path) -> int:
+    path = run_dir / "summary.json"
+    return int(json.loads(path.read_text()).get("max_steps", 0)) if path.is_file() else 0
