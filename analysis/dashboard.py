@@ -64,7 +64,8 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
     """Write a sweep's dashboard: the table of hyper-parameters, an entry a run, and the sweep's figures.
 
     Args:
-        sweep_dir: A sweep; its figures are those that `analysis.sweep_report.report` left in it.
+        sweep_dir: A sweep. A run that lacks files is in the table with the metrics it has. The figures are
+            those that `analysis.sweep_report.report` left.
 
     Returns:
         The folder written, `sweep_dir/report`.
@@ -79,7 +80,7 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
     with atomic_path(sweep.path / FOLDER) as folder, SummaryWriter(str(folder)) as writer:
         for row in sweep.frame.to_dict("records"):
             point = {axis: row[axis] for axis in axes if not pd.isna(row[axis])}
-            measured = {metric: row[metric] for metric in metrics if not pd.isna(row[metric])}
+            measured = {f"final/{metric}": row[metric] for metric in metrics if not pd.isna(row[metric])}
             if point:
                 writer.add_hparams(point, measured, run_name=row["run"])
         for path in sorted(sweep.path.glob("*.png")):

@@ -1,0 +1,49 @@
+"""The functions behind `align probe` and `align keep`; their arguments are the options."""
+
+from pathlib import Path
+
+from align.errors import InputError
+from analysis.dashboard import write_run, write_sweep
+from analysis.probe import probe_run
+from analysis.sweep_report import keep as keep_files
+from analysis.sweep_report import report
+
+
+def probe(path: str) -> None:
+    """Probe how well sim and real embeddings can be told apart, with PNG reports and dashboards.
+
+    Args:
+        path: A run directory, or a sweep's: then every run below it is probed, and the sweep reported on.
+    """
+    runs = sorted(file.parent for file in Path(path).glob("**/embeddings.npz"))
+    if not runs:
+        raise InputError(f"path={path!r}: holds no embeddings.npz; expected a run or sweep that has trained")
+    for run in runs:
+        result = probe_run(run)
+        write_run(run)
+        found = ", ".join(
+            f"{site} AUC {s['auc']['value']:.3f} [{s['auc']['low']:.3f}, {s['auc']['high']:.3f}]"
+            for site, s in result["sites"].items()
+        )
+        print(f"{run}: {found}", flush=True)
+    for sweep in sorted({run.parent for run in runs if (run / "point.json").exists() and run != Path(path)}):
+        report_sweep(sweep)
+
+
+def report_sweep(path: str | Path) -> None:
+    """Write a sweep's tables, figures and dashboard, and say where they are."""
+    for written in report(path):
+        print(written)
+    print(f"{write_sweep(path)}: make dashboard RUN={path}", flush=True)
+
+
+def keep(sweep: str, results: str, command: str) -> None:
+    """Copy the results of a sweep that are worth keeping.
+
+    Args:
+        sweep: Directory of the sweep.
+        results: Directory to copy to, e.g. results/lambda.
+        command: The command that made them, which is recorded.
+    """
+    for path in keep_files(sweep, results, command):
+        print(path)

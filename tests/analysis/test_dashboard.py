@@ -1,0 +1,108 @@
+import json
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from PIL import Image
+from synthetic_runs import write_run
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.hparams import plugin_data_pb2
+from tensorboard.plugins.projector import projector_config_pb2
+from torch.utils.tensorboard import SummaryWriter
+
+from align.errors import InputError
+from analysis import dashboard
+from analysis.probe import load_embeddings, probe_run
+from analysis.sweep_report import report
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    """Two probed runs, with training events, and a third that has only its point."""
+    path = tmp_path_factory.mktemp("sweep")
+    for value in (0.0, 0.1):
+        run = write_run(path / f"lambda={value}", {"lambda": value, "seed": 0}, episodes=4, windows=5)
+        with SummaryWriter(str(run)) as writer:
+            writer.add_scalar("train/loss", 1.0, 0)
+        probe_run(run)
+    (path / "lambda=1").mkdir()
+    (path / "lambda=1" / "point.json").write_text(json.dumps({"lambda": 1.0, "seed": 0}))
+    report(path)
+    return path
+
+
+def events(folder):
+    found = EventAccumulator(str(folder), size_guidance={"tensors": 0, "images": 0, "scalars": 0})
+    return found.Reload()
+
+
+def test_a_run_shows_scalars_curves_pictures_and_a_layout(sweep):
+    run = sweep / "lambda=0.0"
+    found = events(dashboard.write_run(run))
+    probe = json.loads((run / "probe.json").read_text())["sites"]
+    scalar = found.Scalars("probe/image/auc")
+    assert len(scalar) == 1 and scalar[0].step == 100
+    assert scalar[0].value == pytest.approx(probe["image"]["auc"]["value"], abs=1e-6)
+    assert {"rollout/real/score", "rollout/sim/success_90"} <= set(found.Tags()["scalars"])
+    assert {"rollouts", "probe/report"} == set(found.Tags()["images"])
+    assert {"probe/image", "probe/observation", "probe/denoiser"} <= set(
+        found.PluginTagToContent("pr_curves")
+    )
+    layout = layout_pb2.Layout.FromString(
+        found.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
+    )
+    tags = {c.title: [t for chart in c.chart for t in chart.multiline.tag] for c in layout.category}
+    assert set(tags) == {"losses", "alignment", "success", "probe"}
+    assert {"val/loss_real", "train/loss"} <= set(tags["losses"]) and "train/grad_ratio" in tags["alignment"]
+    assert "rollout/real/success_90" in tags["success"] and "probe/denoiser/auc" in tags["probe"]
+
+
+def test_every_site_is_in_the_projector_with_metadata_and_sprites(sweep):
+    run = sweep / "lambda=0.0"
+    folder = dashboard.write_run(run)
+    config = projector_config_pb2.ProjectorConfig()
+    text_format.Parse((folder / "projector_config.pbtxt").read_text(), config)
+    assert [e.tensor_name.split(":")[0] for e in config.embeddings] == ["image", "observation", "denoiser"]
+    for embedding, data in zip(config.embeddings, load_embeddings(run), strict=True):
+        np.testing.assert_allclose(np.loadtxt(folder / embedding.tensor_path), data.x, rtol=1e-5)
+        lines = (folder / embedding.metadata_path).read_text().splitlines()
+        assert lines[0] == "domain\tepisode\tstep" and len(lines) == 1 + len(data.x)
+        assert lines[1] == "sim\t0\t0" and lines[-1] == "real\t3\t4"
+        sprite = np.asarray(Image.open(folder / embedding.sprite.image_path).convert("RGB"))
+        side = int(np.ceil(np.sqrt(len(data.x))))
+        assert sprite.shape == (32 * side, 32 * side, 3)
+        first, last = sprite[:32, :32].mean((0, 1)), sprite[-64:-32].mean((0, 1))
+        assert first[2] > first[0] and last[0] > last[2]  # sim is blue in the synthetic thumbnails, real red
+
+
+def test_writing_twice_changes_nothing_and_leaves_the_training_alone(sweep):
+    run = sweep / "lambda=0.1"
+    before = [p.name for p in run.glob("events*")]
+    for _ in range(2):
+        folder = dashboard.write_run(run)
+        assert len(list(folder.glob("events*"))) == 1
+        assert (folder / "projector_config.pbtxt").read_text().count("embeddings {") == 3
+    assert [p.name for p in run.glob("events*")] == before and len(before) == 1
+    for _ in range(2):
+        folder = dashboard.write_sweep(sweep)
+        assert len(list(folder.glob("*/events*"))) == 3
+
+
+def test_the_sweep_has_an_entry_a_run_and_its_figures(sweep):
+    folder = dashboard.write_sweep(sweep)
+    for value, measured in (("0.0", True), ("0.1", True), ("1", False)):
+        found = events(folder / f"lambda={value}")
+        content = found.PluginTagToContent("hparams")["_hparams_/session_start_info"]
+        start = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
+        assert start.hparams["lambda"].number_value == float(value)
+        assert ("final/rollout/real/score" in found.Tags()["scalars"]) == measured
+    assert "sweep/lambda" in events(folder).Tags()["images"]
+
+
+def test_a_run_with_nothing_to_show_is_refused(sweep, tmp_path):
+    with pytest.raises(InputError, match="run_dir"):
+        dashboard.write_run(sweep / "lambda=1")
+    assert not (sweep / "lambda=1" / "report").exists()
+    with pytest.raises(InputError, match="sweep_dir"):
+        dashboard.write_sweep(tmp_path)
