@@ -1,8 +1,8 @@
 """A grid of runs, from a YAML file.
 
 The file names its `base` (another file beside it, with the configuration of a run and of the
-demonstrations at each scale; it may lie over a base of its own) and its `axes`. A value of an axis is set at its `option`; an axis without
-an option has named values, each a mapping of options. `scales` may give other values at a scale.
+demonstrations at each scale; it may lie over a base of its own) and its `axes`. A value of an axis is
+set at its `option`; an axis without an option has named values, each a mapping of options. `scales` may give other values at a scale.
 """
 
 import copy
@@ -39,14 +39,12 @@ class Grid:
     Attributes:
         name: Name of the question, from the file's.
         title: The question.
-        figure: Which figure the report draws: "lambda" or "arms".
         demos: Demonstrations to make, by the option of the store's path: arguments of `align demos`.
         runs: The runs, in order.
     """
 
     name: str
     title: str
-    figure: str
     demos: dict[str, dict[str, Any]]
     runs: list[Run]
 
@@ -78,7 +76,7 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
         _run(config, dict(zip(axes, values, strict=True)), axes)
         for values in itertools.product(*(axis["values"] for axis in axes.values()))
     ]
-    return Grid(Path(path).stem, grid["title"], grid.get("figure", "arms"), demos, runs)
+    return Grid(Path(path).stem, grid["title"], demos, runs)
 
 
 def _read_base(path: Path) -> dict[str, Any]:
@@ -126,11 +124,14 @@ def set_option(config: dict[str, Any], option: str, value: Any) -> None:
 
 
 def merge(base: Any, update: Any) -> Any:
-    """`update` over `base`: mappings are merged key by key, anything else is replaced."""
-    if not (isinstance(base, Mapping) and isinstance(update, Mapping)):
+    """`update` over `base`: mappings are merged key by key, anything else is replaced.
+
+    So is a component (a mapping with a `class_path`) by one of another class: its arguments do not fit.
+    """
+    both = isinstance(base, Mapping) and isinstance(update, Mapping)
+    if not both or update.get("class_path", base.get("class_path")) != base.get("class_path"):
         return copy.deepcopy(update)
-    return {
-        key: merge(base[key], update[key]) if key in base and key in update else
-        copy.deepcopy(update.get(key, base.get(key)))
-        for key in [*base, *(k for k in update if k not in base)]
-    }
+    merged = {key: copy.deepcopy(value) for key, value in base.items()}
+    for key, value in update.items():
+        merged[key] = merge(base[key], value) if key in base else copy.deepcopy(value)
+    return merged

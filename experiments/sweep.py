@@ -15,6 +15,7 @@ from rich.table import Table
 
 from align.errors import InputError
 from align.files import locked, write_json, write_text
+from analysis.commands import report_sweep
 from experiments.demonstrations import prepare, store_path
 from experiments.grid import Grid, Run, load_grid, set_option
 from experiments.launch import Job, LocalLauncher, SubmititLauncher, run_jobs
@@ -66,15 +67,13 @@ def sweep(
         paths = prepare(expanded.demos, Path(data), jobs)
         todo = [_claim(run, folder, paths) for run in expanded.runs]
         launcher = (
-            SubmititLauncher(cluster, folder / "submitit", cluster_parameters or {})
+            SubmititLauncher(cluster, folder / ".submitit", cluster_parameters or {})
             if cluster
             else LocalLauncher()
         )
         _follow(todo, launcher, jobs)
-        if report:
-            from analysis.commands import report_sweep
-
-            report_sweep(folder, expanded.figure, expanded.title)
+        if report and any(job.state in ("finished", "skipped") for job in todo):
+            report_sweep(folder)
         print(f"{folder}: {_minutes(time.perf_counter() - started)}", flush=True)
     return _list_failures(todo)
 

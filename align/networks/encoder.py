@@ -15,16 +15,18 @@ class SpatialSoftmax(nn.Module):
     Args:
         channels: Channels of the incoming feature map.
         keypoints: How many positions to extract, through a 1 × 1 convolution.
+        sharpness: Scale of the logits. Near 1 the attention is at first uniform, so that positions carry
+            little gradient and training is slow.
     """
 
-    def __init__(self, channels: int, keypoints: int = 32):
+    def __init__(self, channels: int, keypoints: int = 32, sharpness: float = 10.0):
         super().__init__()
-        self.channels, self.keypoints = channels, keypoints
+        self.channels, self.keypoints, self.sharpness = channels, keypoints, sharpness
         self.project = nn.Conv2d(channels, keypoints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → (B, 2 · keypoints): x then y of each keypoint, in [-1, 1]."""
-        logits = self.project(x).float()
+        logits = self.sharpness * self.project(x).float()
         height, width = logits.shape[-2:]
         attention = logits.flatten(2).softmax(-1).unflatten(-1, (height, width))
         xs = torch.linspace(-1, 1, width, device=x.device)
@@ -37,21 +39,8 @@ def _group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(max(1, channels // 16), channels)
 
 
-class _InvertedBottleneck(nn.Module):
-    """Depthwise 3 × 3 then two 1 × 1 convolutions (ConvNeXt, arXiv 2201.03545): cheap on a CPU."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.mix = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, groups=width),
-            _group_norm(width),
-            nn.Conv2d(width, 2 * width, 1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(2 * width, width, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.mix(x)
+def _block(width: int) -> list[nn.Module]:
+    return [nn.Conv2d(width, width, 3, padding=1), _group_norm(width), nn.ReLU()]
 
 
 class ConvEncoder(nn.Module):
@@ -60,7 +49,7 @@ class ConvEncoder(nn.Module):
     Args:
         features: Size of the output.
         width: Channels.
-        blocks: Number of residual blocks at a quarter of the input's resolution.
+        blocks: Number of 3 × 3 convolutions at a quarter of the input's resolution.
         in_channels: Channels of the images.
     """
 
@@ -70,7 +59,7 @@ class ConvEncoder(nn.Module):
         self.backbone = nn.Sequential(
             nn.Conv2d(in_channels, width, 4, stride=4),
             _group_norm(width),
-            *[_InvertedBottleneck(width) for _ in range(blocks)],
+            *[layer for _ in range(blocks) for layer in _block(width)],
         )
         self.pool = SpatialSoftmax(width, keypoints=width)
         self.head = nn.Linear(2 * width, features)

@@ -1,0 +1,100 @@
+"""Grids: expansion, inheritance of bases, and every grid that ships."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from align.errors import InputError
+from experiments.grid import load_grid, merge, set_option
+
+GRIDS = [p for p in Path("experiments").glob("*.yaml") if "axes" in yaml.safe_load(p.read_text())]
+
+
+@pytest.fixture
+def grid(tmp_path):
+    """A grid of two axes over a base that lies over another."""
+    files = {
+        "root": {
+            "demos": {"data.sim": {"n": 3}, "data.real": {"n": 2}},
+            "config": {"model": {"a": 1, "list": [{"x": 1}, {"x": 2}]}, "seed_everything": 9},
+            "scales": {"small": {"config": {"model": {"a": 2}}}, "large": {}},
+        },
+        "base": {"base": "root.yaml", "demos": {"data.real": None}, "config": {"model": {"b": 5}}},
+        "grid": {
+            "title": "t",
+            "base": "base.yaml",
+            "axes": {
+                "lambda": {"option": "model.weight", "values": [0, 0.5]},
+                "arm": {"values": {"one": {"model.list.1.x": 7}, "two": {}}},
+            },
+            "scales": {"small": {"axes": {"lambda": {"values": [0]}}}},
+        },
+    }
+    for name, content in files.items():
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    return tmp_path / "grid.yaml"
+
+
+def test_expands_to_the_product_of_the_axes(grid):
+    runs = load_grid(grid, "large").runs
+    assert [r.name for r in runs] == [
+        "lambda=0,arm=one",
+        "lambda=0,arm=two",
+        "lambda=0.5,arm=one",
+        "lambda=0.5,arm=two",
+    ]
+    assert runs[2].point == {"lambda": 0.5, "arm": "one"}
+    assert runs[2].config["model"] == {"a": 1, "b": 5, "weight": 0.5, "list": [{"x": 1}, {"x": 7}]}
+    assert runs[3].config["model"]["list"][1] == {"x": 2}  # runs do not share what they change
+
+
+def test_scale_and_overrides(grid):
+    small = load_grid(grid, "small", overrides=["model.a=3", "data.sim=own.zarr"])
+    assert [r.name for r in small.runs] == ["lambda=0,arm=one", "lambda=0,arm=two"]
+    assert small.runs[0].config["model"]["a"] == 3 and small.runs[0].config["data"]["sim"] == "own.zarr"
+    assert small.demos == {}  # the base dropped real, the override sim
+    assert load_grid(grid, "small").runs[0].config["model"]["a"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"scale": "huge"}, "huge"),
+        ({"scale": "small", "base": "nothing"}, "nothing"),
+        ({"scale": "small", "overrides": ["model.a"]}, "model.a"),
+    ],
+)
+def test_mistakes(grid, arguments, word):
+    with pytest.raises(InputError, match=word):
+        load_grid(grid, **arguments)
+
+
+def test_merge_replaces_lists_and_keeps_the_original():
+    base = {"a": {"b": 1, "c": [1, 2]}}
+    assert merge(base, {"a": {"c": [3]}, "d": 4}) == {"a": {"b": 1, "c": [3]}, "d": 4}
+    assert base == {"a": {"b": 1, "c": [1, 2]}}
+
+
+def test_merge_replaces_a_component_of_another_class():
+    base = {"net": {"class_path": "A", "init_args": {"width": 3}}}
+    assert merge(base, {"net": {"init_args": {"depth": 1}}})["net"]["init_args"] == {"width": 3, "depth": 1}
+    assert merge(base, {"net": {"class_path": "B"}}) == {"net": {"class_path": "B"}}
+
+
+def test_set_option_makes_what_is_missing():
+    config = {}
+    set_option(config, "a.b", 1)
+    assert config == {"a": {"b": 1}}
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda p: p.stem)
+def test_shipped_grids_include_their_reference_and_two_seeds(path):
+    laptop = load_grid(path, "laptop")
+    assert len({run.point["seed"] for run in laptop.runs}) >= 2
+    if "lambda" in laptop.runs[0].point:
+        values = {run.point["lambda"] for run in laptop.runs}
+        assert 0 in values and len(values) >= 5
+    for scale in ("smoke", "laptop", "paper"):
+        runs = load_grid(path, scale).runs
+        assert len({run.name for run in runs}) == len(runs)

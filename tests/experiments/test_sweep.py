@@ -1,0 +1,161 @@
+"""Sweeps: what runs, what is skipped, what is refused, and submitit's executors."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from align.cli import main
+from experiments import launch
+from experiments.launch import Job, LocalLauncher, SubmititLauncher, run_jobs
+
+
+@pytest.fixture
+def tiny(write_config, stores, tmp_path, monkeypatch):
+    """A grid of two λ over the smallest configuration; returns its path."""
+    config = yaml.safe_load(Path(write_config()).read_text())
+    del config["run"]
+    base = {"demos": {}, "config": config, "scales": {"laptop": {}}}
+    grid = {
+        "title": "tiny",
+        "base": "base.yaml",
+        "axes": {"lambda": {"option": "model.alignment_weight", "values": [0, 1]}},
+    }
+    for name, content in (("base", base), ("grid", grid)):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    return tmp_path / "grid.yaml"
+
+
+@pytest.fixture
+def instant(monkeypatch):
+    """Replaces training by writing what marks a run as finished; runs named `fails` end with status 3."""
+
+    def execute(folder):
+        if "lambda=1" in folder and os.environ.get("FAIL"):
+            Path(folder, "log.txt").write_text("some text\nthe reason\n")
+            return 3
+        for name in ("summary.json", "probe.json"):
+            Path(folder, name).write_text("{}")
+        return 0
+
+    class Launcher:
+        def start(self, job):
+            job.handle = execute(str(job.folder))
+
+        def status(self, job):
+            return job.handle
+
+        def stop(self, job):
+            raise AssertionError("nothing is left running")
+
+    monkeypatch.setattr("experiments.sweep.LocalLauncher", Launcher)
+
+
+def _sweep(grid, out, *more) -> int:
+    return main(["sweep", str(grid), "--out", str(out), "--report", "false", *more])
+
+
+def test_dry_run_does_nothing(tiny, tmp_path, capsys):
+    assert _sweep(tiny, tmp_path / "out", "--dry_run", "true") == 0
+    printed = capsys.readouterr().out
+    assert "lambda=0: to run" in printed and "2 runs" in printed
+    assert not (tmp_path / "out").exists()
+
+
+def test_failures_are_listed_and_only_they_run_again(tiny, tmp_path, capsys, instant, monkeypatch):
+    monkeypatch.setenv("FAIL", "1")
+    assert _sweep(tiny, tmp_path / "out") == 1
+    assert "failed: lambda=1: the reason" in capsys.readouterr().out
+    monkeypatch.delenv("FAIL")
+    assert _sweep(tiny, tmp_path / "out") == 0
+    printed = capsys.readouterr().out
+    assert "lambda=0: skipped" in printed and "lambda=1: finished" in printed
+    assert json.loads((tmp_path / "out/lambda=1/point.json").read_text()) == {"lambda": 1}
+
+
+def test_another_configuration_in_the_same_place_is_refused(tiny, tmp_path, capsys, instant):
+    assert _sweep(tiny, tmp_path / "out") == 0
+    before = (tmp_path / "out/lambda=0/request.yaml").read_text()
+    assert _sweep(tiny, tmp_path / "out", "--set+=model.lr_warmup=3") == 2
+    error = capsys.readouterr().err
+    assert "another configuration" in error and error.count("\n") == 1
+    assert (tmp_path / "out/lambda=0/request.yaml").read_text() == before
+
+
+def test_second_sweep_on_one_directory_is_refused(tiny, tmp_path, capsys):
+    from align.files import locked
+
+    with locked(tmp_path / "out", "sweep"):
+        assert _sweep(tiny, tmp_path / "out") == 2
+    assert "in use" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["--jobs", "0"], ["--scale", "giant"], ["--no_such", "1"]])
+def test_mistakes_are_one_line(tiny, tmp_path, capsys, option):
+    assert _sweep(tiny, tmp_path / "out", *option) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("align: error:") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("cluster", ["local", "debug"])
+def test_submitit_runs_a_real_run(tiny, tmp_path, cluster):
+    """Through submitit: training itself, and its failure (two episodes are too few to probe) reported."""
+    launcher = SubmititLauncher(cluster, tmp_path / "logs", {})
+    out = tmp_path / "out"
+    assert _sweep(tiny, out, "--dry_run", "true") == 0
+    from experiments.grid import load_grid
+    from experiments.sweep import _claim
+
+    job = _claim(load_grid(tiny, "laptop").runs[1], out, {})
+    list(run_jobs([job], launcher, 1))
+    assert (job.folder / "summary.json").exists()
+    assert job.state == "failed" and "episodes" in job.last_line()
+
+
+def test_at_most_so_many_at_once_and_stopped_with_the_sweep(tmp_path, monkeypatch):
+    started, stopped = [], []
+
+    class Launcher:
+        def start(self, job):
+            started.append(job.name)
+
+        def status(self, job):
+            return 0 if job.name == "a" and len(started) == 2 else None
+
+        def stop(self, job):
+            stopped.append(job.name)
+
+    monkeypatch.setattr(launch, "POLL_SECONDS", 0)
+    polls = run_jobs([Job(n, tmp_path) for n in "abcd"], Launcher(), 2)
+    states = [j.state for j in next(polls)]
+    assert states == ["finished", "running", "waiting", "waiting"]
+    assert [j.state for j in next(polls)] == ["finished", "running", "running", "waiting"]
+    polls.close()
+    assert sorted(stopped) == ["b", "c"]
+
+
+def test_local_launcher_ends_the_whole_process_group(tmp_path, monkeypatch):
+    pid_file = tmp_path / "pid"
+    script = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    job, launcher = Job("x", tmp_path), LocalLauncher()
+    real = subprocess.Popen
+    monkeypatch.setattr(
+        launch.subprocess,
+        "Popen",
+        lambda _, **k: real([sys.executable, "-c", f"import subprocess, sys; subprocess.call([sys.executable, '-c', {script!r}])"], **k),
+    )
+    launcher.start(job)
+    for _ in range(200):
+        if pid_file.exists() and pid_file.read_text():
+            break
+        time.sleep(0.05)
+    launcher.stop(job)
+    time.sleep(0.2)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), signal.SIG_DFL)

@@ -1,0 +1,106 @@
+"""Rollouts: what a row says, batching, and the command."""
+
+import numpy as np
+import pytest
+import torch
+
+from align.cli import main
+from align.rollout import rollout, write_film, write_trials
+from align.worlds.pushing.gaps import Gap
+from align.worlds.pushing.make import make_worlds
+from align.worlds.pushing.scene import GOAL, coverage
+
+
+class Scripted:
+    """A policy that acts as a function of the newest observation, with a policy's interface."""
+
+    n_obs_steps, n_image_steps, horizon, action_dim, n_action_steps = 2, 1, 16, 2, 4
+
+    def __init__(self, action):
+        self.action, self.seen = action, []
+
+    def act(self, observation, noise):
+        self.seen.append((observation, noise))
+        newest = observation["agent_pos"][:, -1]
+        return self.action(newest)[:, None].repeat(1, self.n_action_steps, 1)
+
+
+def test_rows_follow_the_states(monkeypatch):
+    """A scripted world: the block jumps to the goal at step 6, and in one trial leaves it at step 9."""
+    visited = np.zeros((2, 13, 5))
+    visited[:, :, 2:5] = [100.0, 100.0, 0.0]
+    visited[:, 6:, 2:5] = GOAL
+    visited[1, 9:, 2:5] = [GOAL[0] + 30, GOAL[1], GOAL[2]]
+
+    class World:
+        def reset(self, seeds):
+            self.time = 0
+
+        @property
+        def state(self):
+            return visited[:, self.time]
+
+        def observe(self):
+            return {"image": np.zeros((2, 8, 8, 3), np.uint8), "agent_pos": self.state[:, :2].astype(np.float32)}
+
+        def step(self, actions):
+            self.time += 1
+
+        def frame(self, i, size):
+            return np.full((size, size, 3), self.time, np.uint8)
+
+    trials, film = rollout(Scripted(lambda x: x), World(), [5, 6], steps=12, name="w", film=1, film_size=8)
+    held, left = trials
+    assert (held.score, held.success_90, held.success_95, held.success_pose, held.held) == (1.0, 1, 1, 1, 1)
+    assert (left.success_pose, left.held, left.steps, left.seed, left.trial) == (1, 0, 6, 6, 1)
+    assert left.final_coverage == pytest.approx(float(coverage(visited[1, 12, 2:5])), abs=1e-4)
+    assert film.shape == (1, 4, 8, 8, 3) and film[0, :, 0, 0, 0].tolist() == [0, 4, 8, 12]
+
+
+def test_a_trial_depends_on_its_own_seed_alone():
+    worlds = make_worlds(Gap(visual=0.5, physics=0.5), 32, "easy")
+
+    def run(seeds):
+        policy = Scripted(lambda x: x + torch.tensor([5.0, -3.0]))
+        trials, _ = rollout(policy, worlds, seeds, steps=10, name="w")
+        return trials, policy.seen
+
+    together, seen = run([3, 4, 5])
+    alone, seen_alone = run([4])
+    assert together[1].coverage == alone[0].coverage and together[1].final_coverage == alone[0].final_coverage
+    for (a, noise_a), (b, noise_b) in zip(seen, seen_alone, strict=True):
+        assert torch.equal(a["image"][1], b["image"][0]) and torch.equal(noise_a[1], noise_b[0])
+    assert not torch.equal(seen[0][1], seen[1][1])  # noise is fresh at every chunk
+
+
+def test_history_holds_the_last_two_observations_in_order():
+    policy = Scripted(lambda x: x + 20)
+    rollout(policy, make_worlds(Gap(), 32, "easy"), [0], steps=8, name="w")
+    first, second = (observation["agent_pos"][0] for observation, _ in policy.seen)
+    assert torch.equal(first[0], first[1])  # before the first step there is one observation
+    assert (second[1] - second[0]).norm() > 5 and (second[1] - first[1])[0] > (second[0] - first[1])[0]
+
+
+def test_files(tmp_path):
+    trials, film = rollout(
+        Scripted(lambda x: x), make_worlds(Gap(), 32, "easy"), [0, 1], 8, "sim", film=2, film_size=32
+    )
+    write_trials(tmp_path / "rollouts.csv", trials)
+    lines = (tmp_path / "rollouts.csv").read_text().splitlines()
+    assert len(lines) == 3 and lines[0].startswith("world,trial,seed,score,coverage,success_90")
+    write_film(tmp_path, {"sim": film})
+    assert (tmp_path / "rollouts.gif").stat().st_size > 100
+    assert (tmp_path / "rollouts.png").stat().st_size > 100
+
+
+def test_command_evaluates_a_run(write_config, tmp_path, capsys):
+    assert main(["fit", "--config", write_config()]) == 0
+    out = tmp_path / "evaluation"
+    arguments = ["--trials", "2", "--steps", "8", "--size", "16", "--film", "0", "--out", str(out)]
+    assert main(["rollout", str(tmp_path / "run"), *arguments, "--world", "{visual: 0.5}"]) == 0
+    assert "score:" in capsys.readouterr().out
+    assert len((out / "rollouts.csv").read_text().splitlines()) == 3
+    assert main(["rollout", str(tmp_path / "nothing")]) == 2
+    assert "nothing" in capsys.readouterr().err
+    assert main(["rollout", str(tmp_path / "run"), "--world", "{visual: -1}"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
