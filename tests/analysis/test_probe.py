@@ -37,12 +37,12 @@ def test_equal_distributions_are_not_told_apart():
 def test_auc_is_unbiased_under_equal_distributions_of_alike_windows():
     """Each episode has its own look, so a split by window recognises episodes; a split by episode cannot."""
     by_episode, by_window = [], []
-    for seed in range(12):
+    for seed in range(8):
         d = data(seed=seed, spread=2.0, episodes=6, windows=10)
         for cluster, found in ((d.episode, by_episode), (np.arange(len(d.x)), by_window)):
             scored = cross_validate(d.x, d.domain, cluster, np.random.default_rng(seed))[0]
             found.append(bootstrap(scored, draws=1)["auc"][0])
-    assert abs(np.mean(by_episode) - 0.5) < 0.1
+    assert abs(np.mean(by_episode) - 0.5) < 0.12
     assert min(by_window) > 0.9
 
 

@@ -50,7 +50,7 @@ def test_a_run_without_files_is_listed(lambda_sweep):
     (lambda_sweep / "lambda=0_seed=1" / "rollouts.csv").unlink()
     (lambda_sweep / "lambda=1.0_seed=1" / "probe.json").unlink()
     (lambda_sweep / "never_started").mkdir()
-    sweep_report.report(lambda_sweep)
+    sweep_report.write_table(Sweep(lambda_sweep), lambda_sweep / "results.md")
     frame = pd.read_csv(lambda_sweep / "results.csv", keep_default_na=False).set_index("run")
     assert frame.loc["lambda=0_seed=1", "missing"] == "rollouts.csv"
     assert "point.json" in frame.loc["never_started", "missing"]
@@ -107,11 +107,13 @@ def test_only_trials_that_all_runs_share_are_used(lambda_sweep):
     rows["seed"] += 10_000
     rows.to_csv(path, index=False)
     with pytest.raises(InputError, match="no trial seed of world 'sim' is shared"):
-        sweep_report.report(lambda_sweep)
+        sweep_report.write_table(Sweep(lambda_sweep), lambda_sweep / "results.md")
 
 
 def test_keep_copies_tables_figures_one_config_and_the_command(lambda_sweep, tmp_path_factory):
-    sweep_report.report(lambda_sweep)
+    sweep = Sweep(lambda_sweep)
+    sweep_report.write_table(sweep, lambda_sweep / "results.md")
+    sweep_report.figure_lambda(sweep, lambda_sweep / "lambda.png")
     target = tmp_path_factory.mktemp("results") / "lambda"
     kept = {p.name for p in sweep_report.keep(lambda_sweep, target, "make sweep-lambda")}
     assert {"results.csv", "results.md", "lambda.png", "config.yaml", "command.txt"} <= kept
