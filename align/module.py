@@ -116,12 +116,24 @@ class CotrainingModule(pl.LightningModule):
         """Denoising loss (B,) averaged over noise draws, and the denoiser's hidden layer (B, D) likewise."""
         x0 = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"]).repeat(draws, 1, 1)
         noise = torch.randn(x0.shape, generator=generator).to(x0)
-        steps = torch.randint(policy.schedule.train_steps, (len(x0),), generator=generator).to(x0.device)
+        steps = self._draw_steps(len(x0) // draws, draws, policy.schedule.train_steps, generator).to(
+            x0.device
+        )
         prediction, hidden = policy.denoiser.features(
             policy.schedule.add_noise(x0, noise, steps), steps, features.observation.repeat(draws, 1)
         )
         loss = denoising_loss(prediction, policy.schedule.target(x0, noise))
         return loss.unflatten(0, (draws, -1)).mean(0), hidden.unflatten(0, (draws, -1)).mean(0)
+
+    @staticmethod
+    def _draw_steps(n: int, draws: int, train_steps: int, generator: torch.Generator) -> Tensor:
+        """Diffusion steps (draws · n,): each uniform, those of one observation in distinct strata.
+
+        Stratifying lowers the variance of the gradient without changing its mean (Kingma et al. 2021,
+        arXiv 2107.00630, appendix I.1).
+        """
+        strata = torch.arange(draws)[:, None] + torch.rand(draws, n, generator=generator)
+        return (strata * (train_steps / draws)).long().clamp_max(train_steps - 1).flatten()
 
     def _at_site(self, features: Features, hidden: Tensor) -> Tensor:
         return {"image": features.image, "observation": features.observation, "denoiser": hidden}[self.site]

@@ -45,7 +45,10 @@ def test_a_run_is_self_contained(write_config, tmp_path):
 def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(write_config, tmp_path, monkeypatch):
     options = {
         "model.alignment_weight": 0.5,
-        "model.alignment": {"class_path": "align.alignment.MMD", "init_args": {"memory": 1, "bandwidth": "ema"}},
+        "model.alignment": {
+            "class_path": "align.alignment.MMD",
+            "init_args": {"memory": 1, "bandwidth": "ema"},
+        },
         "checkpoint": {"every": 2},
     }
     whole = write_config("whole", **options, run=str(tmp_path / "whole"))
@@ -97,7 +100,9 @@ def test_lambda_changes_the_encoder_and_zero_is_plain_cotraining(write_config, t
 def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_config, tmp_path, capsys):
     config = write_config()
     assert main(["fit", "--config", config]) == 0
-    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*") if p.suffix in (".ckpt", ".yaml")}
+    before = {
+        p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*") if p.suffix in (".ckpt", ".yaml")
+    }
     assert main(["fit", "--config", config]) == 0
     assert "finished already" in capsys.readouterr().out
     assert main(["fit", "--config", write_config(**{"model.alignment_weight": 2.0})]) == 2

@@ -41,7 +41,10 @@ def test_rows_follow_the_states(monkeypatch):
             return visited[:, self.time]
 
         def observe(self):
-            return {"image": np.zeros((2, 8, 8, 3), np.uint8), "agent_pos": self.state[:, :2].astype(np.float32)}
+            return {
+                "image": np.zeros((2, 8, 8, 3), np.uint8),
+                "agent_pos": self.state[:, :2].astype(np.float32),
+            }
 
         def step(self, actions):
             self.time += 1

@@ -35,8 +35,8 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_batch_end(self, trainer: pl.Trainer, module, outputs, batch, batch_idx) -> None:
         if trainer.global_step % self.every == 0 and trainer.global_step < trainer.max_steps:
-            trainer.save_checkpoint(Path(trainer.default_root_dir) / LAST)
+            trainer.save_checkpoint(Path(trainer.default_root_dir) / LAST, weights_only=False)
 
     def on_train_end(self, trainer: pl.Trainer, module) -> None:
         if trainer.global_step >= trainer.max_steps:
-            trainer.save_checkpoint(Path(trainer.default_root_dir) / LAST)
+            trainer.save_checkpoint(Path(trainer.default_root_dir) / LAST, weights_only=False)

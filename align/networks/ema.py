@@ -29,8 +29,6 @@ class ExponentialMovingAverage(nn.Module):
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Move the average towards `model` after optimiser step `step`."""
-        torch._foreach_lerp_(
-            list(self.model.parameters()), list(model.parameters()), 1 - self.decay(step)
-        )
+        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - self.decay(step))
         for shadow, value in zip(self.model.buffers(), model.buffers(), strict=True):
             shadow.copy_(value)

@@ -45,7 +45,9 @@ def test_bandwidth_is_over_pairs_of_distinct_samples(statistic, reduce):
     x, y = _samples(6, 5, shift=1.0)
     pooled = torch.cat([x, y])
     sigma2 = float(reduce(torch.pdist(pooled).square()))
-    assert float(MMD(bandwidth=statistic)(x, y)) == pytest.approx(float(MMD(bandwidth=sigma2)(x, y)), abs=1e-6)
+    assert float(MMD(bandwidth=statistic)(x, y)) == pytest.approx(
+        float(MMD(bandwidth=sigma2)(x, y)), abs=1e-6
+    )
 
 
 def test_unbiased_has_zero_mean_under_equal_distributions_and_biased_has_not():

@@ -66,7 +66,8 @@ def test_target_and_loss():
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"prediction": "noise"}, {"sampler": "euler"}, {"inference_steps": 0}, {"inference_steps": 101}]
+    "arguments",
+    [{"prediction": "noise"}, {"sampler": "euler"}, {"inference_steps": 0}, {"inference_steps": 101}],
 )
 def test_bad_arguments(arguments):
     with pytest.raises(InputError, match=f"{next(iter(arguments))}="):

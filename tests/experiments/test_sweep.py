@@ -148,7 +148,14 @@ def test_local_launcher_ends_the_whole_process_group(tmp_path, monkeypatch):
     monkeypatch.setattr(
         launch.subprocess,
         "Popen",
-        lambda _, **k: real([sys.executable, "-c", f"import subprocess, sys; subprocess.call([sys.executable, '-c', {script!r}])"], **k),
+        lambda _, **k: real(
+            [
+                sys.executable,
+                "-c",
+                f"import subprocess, sys; subprocess.call([sys.executable, '-c', {script!r}])",
+            ],
+            **k,
+        ),
     )
     launcher.start(job)
     for _ in range(200):

@@ -44,7 +44,7 @@ TARGET = World(
         perspective=0.06,
         noise=5.0,
     ),
-    physics=Physics(friction=1.0, centre_of_mass=(22.0, 67.0), inertia=1500.0, lag=0.4),
+    physics=Physics(friction=1.35, centre_of_mass=(33.0, 78.0), inertia=750.0, lag=0.6),
     style=Style(
         free_speed=17.0,
         push_speed=8.0,
@@ -90,5 +90,5 @@ class Gap:
         )
 
 
-DEFAULT_GAP = Gap(visual=0.6, physics=1.0, expert=1.0)
+DEFAULT_GAP = Gap(visual=0.2, physics=1.0, expert=1.0)
 """The gap of the default experiments."""
