@@ -48,12 +48,15 @@ def main(arguments: list[str] | None = None) -> int:
         if module == "align.fit":
             return run(arguments) or 0
         return _call(run, f"align {name}", rest) or 0
-    except InputError as error:
-        print(f"align: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("align: interrupted", file=sys.stderr)
         return 130
+    except Exception as error:  # a user's mistake is one line, however deep it was found; the rest is ours
+        mistake = _mistake(error)
+        if mistake is None:
+            raise
+        print(f"align: error: {' '.join(str(mistake).split())}", file=sys.stderr)
+        return 2
 
 
 def _call(function: Callable, program: str, arguments: list[str]) -> int | None:
@@ -82,13 +85,16 @@ def parse(parser, arguments: list[str]):
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error without line breaks; of an `InputError` further down, its message alone."""
+    """The message of an error without line breaks; of an `InputError` behind it, that one's message."""
+    return " ".join(str(_mistake(error) or error).split())
+
+
+def _mistake(error: BaseException) -> InputError | None:
+    """The `InputError` that an error is or was raised from, if any."""
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, InputError):
-            return str(cause)
+    while cause is not None and not isinstance(cause, InputError):
         cause = cause.__cause__ or cause.__context__
-    return " ".join(str(error).split())
+    return cause
 
 
 def _quiet() -> None:

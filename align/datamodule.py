@@ -116,7 +116,9 @@ class CotrainingData(pl.LightningDataModule):
         sizes = ", ".join(
             f"{self.train[d].n_episodes} {d.label} demonstrations ({len(self.train[d])} windows; "
             f"{self.held_out[d].n_episodes} held out)"
+            + (f", {len(skipped)} of them too short for a window" if len(skipped) else "")
             for d in Domain
+            for skipped in [self.train[d].skipped]
         )
         return (
             f"training on {sizes}; {self.batch_size - self.quota} sim + {self.quota} real windows a batch, "

@@ -1,6 +1,7 @@
 """`align fit`, `validate` and `test`: LightningCLI around a run directory."""
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import yaml
@@ -74,7 +75,7 @@ class RunCLI(LightningCLI):
         self.datamodule.trainer = self.trainer
         self.trainer.strategy.connect(self.model)
         self.datamodule.setup("fit")  # bad data is reported before anything is written
-        if not path.exists():
+        if not path.exists() and self.trainer.is_global_zero:
             write_text(path, yaml.safe_dump(config, sort_keys=False))
             stores = {domain.label: store for domain, store in self.datamodule.paths.items()}
             write_json(self.run_dir / "provenance.json", provenance(stores))
@@ -86,12 +87,15 @@ class RunCLI(LightningCLI):
             return
         last = self.run_dir / LAST
         started = time.perf_counter()
-        with locked(self.run_dir, "run"):
+        alone = locked(self.run_dir, "run") if self.trainer.is_global_zero else nullcontext()
+        with alone:
             resume = {"ckpt_path": str(last) if last.exists() else None, "weights_only": True}
             self.trainer.fit(model, **{**kwargs, **resume})
             self._summarise(time.perf_counter() - started)
 
     def _summarise(self, seconds: float) -> None:
+        if not self.trainer.is_global_zero:
+            return
         metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         progress = next((c for c in self.trainer.callbacks if isinstance(c, Progress)), None)
         write_json(

@@ -2,7 +2,8 @@
 
 The file names its `base` (another file beside it, with the configuration of a run and of the
 demonstrations at each scale; it may lie over a base of its own) and its `axes`. A value of an axis is
-set at its `option`; an axis without an option has named values, each a mapping of options. `scales` may give other values at a scale.
+set at its `option`; an axis without an option has named values, each a mapping of options.
+`scales` may give other values at a scale.
 """
 
 import copy

@@ -77,7 +77,7 @@ def test_a_trial_depends_on_its_own_seed_alone():
 
 
 def test_history_holds_the_last_two_observations_in_order():
-    policy = Scripted(lambda x: x + 20)
+    policy = Scripted(lambda x: x + 80)
     rollout(policy, make_worlds(Gap(), 32, "easy"), [0], steps=8, name="w")
     first, second = (observation["agent_pos"][0] for observation, _ in policy.seen)
     assert torch.equal(first[0], first[1])  # before the first step there is one observation

@@ -21,13 +21,15 @@ class Progress(pl.Callback):
         self.training_seconds = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, module) -> None:
-        print(trainer.datamodule.describe(), flush=True)
+        if trainer.is_global_zero:
+            print(trainer.datamodule.describe(), flush=True)
         self._start = self._last = time.perf_counter()
         self._first_step = trainer.global_step
 
     def on_train_batch_end(self, trainer: pl.Trainer, module, outputs, batch, batch_idx) -> None:
         now = time.perf_counter()
-        if now - self._last >= self.seconds or trainer.global_step == trainer.max_steps:
+        due = now - self._last >= self.seconds or trainer.global_step == trainer.max_steps
+        if due and trainer.is_global_zero:
             self._last = now
             self._report(trainer, now - self._start)
 

@@ -32,7 +32,7 @@ def grid(tmp_path):
         },
     }
     for name, content in files.items():
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     return tmp_path / "grid.yaml"
 
 

@@ -1,0 +1,53 @@
+"""What README says, run as it says it."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from align.cli import SUBCOMMANDS, main
+from align.policy import DiffusionPolicy
+
+README = Path("README.md").read_text()
+
+
+def test_own_encoder_and_own_data(stores, tmp_path, monkeypatch):
+    """The encoder of the README in a file of the user's, named on the command line with their stores."""
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.S) if "class Tiny" in block)
+    (tmp_path / "my_encoders.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = tmp_path / "mine"
+    command = ["fit", "--config", "experiments/own_data.yaml", "--run", str(run)]
+    command += ["--data.sim", stores["sim"], "--data.real", stores["real"], "--data.validation", "2"]
+    command += ["--data.image_size", "32", "--data.batch_size", "8", "--trainer.max_steps", "2"]
+    assert main([*command, "--model.policy.encoder", "my_encoders.Tiny"]) == 0
+    policy = DiffusionPolicy.from_checkpoint(run / "checkpoints/last.ckpt")
+    assert type(policy.encoder) is sys.modules["my_encoders"].Tiny and policy.encoder.features == 32
+    observation = {
+        "image": torch.zeros(1, 1, 3, 32, 32, dtype=torch.uint8),
+        "agent_pos": torch.full((1, 2, 2), 256.0),
+    }
+    assert policy.act(observation, torch.zeros(1, 16, 2)).shape == (1, 8, 2)
+
+
+def test_commands_and_files_it_names_exist():
+    for command in re.findall(r"\balign (\w+)", re.sub(r"`align`", "", README)):
+        assert command in SUBCOMMANDS, command
+    makefile = Path("Makefile").read_text()
+    for target in re.findall(r"make ([a-z-]+)", README):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+    for path in re.findall(r"(?:experiments|results)/[\w/]+\.(?:yaml|png|csv|md)", README):
+        assert Path(path).exists(), path
+
+
+def test_every_command_has_help(capsys):
+    assert main(["--help"]) == 0
+    overview = capsys.readouterr().out
+    for name in SUBCOMMANDS:
+        assert name in overview
+        with pytest.raises(SystemExit) as exit:
+            main([name, "--help"])
+        assert exit.value.code == 0
+        assert "usage:" in capsys.readouterr().out
