@@ -6,7 +6,6 @@ plain functions.
 """
 
 import importlib
-import logging
 import sys
 import warnings
 from collections.abc import Callable
@@ -102,7 +101,6 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

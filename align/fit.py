@@ -1,5 +1,6 @@
 """`align fit`, `validate` and `test`: LightningCLI around a run directory."""
 
+import logging
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -136,6 +137,8 @@ def main(arguments: list[str]) -> None:
     """
     from jsonargparse import ArgumentError
 
+    for library in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     try:
         RunCLI(
             CotrainingModule,

@@ -95,10 +95,10 @@ class CotrainingModule(pl.LightningModule):
         features = self.policy.encode(batch["image"], batch["agent_pos"], generator)
         loss, hidden = self._denoising(self.policy, features, batch, generator, self.noise_draws)
         denoise = (loss * batch["weight"]).mean()
-        embedding = self._at_site(features, hidden)
+        layer = self._at_site(features, hidden)
         weight = self.alignment_lambda()
         with torch.set_grad_enabled(weight > 0):
-            distance = self._distance(embedding, batch["domain"])
+            distance = self._distance(self._embedding(layer, len(batch["domain"])), batch["domain"])
         total = denoise + weight * distance if weight > 0 else denoise
         if not torch.isfinite(total):
             raise InputError(
@@ -107,13 +107,13 @@ class CotrainingModule(pl.LightningModule):
             )
         self._log_step(denoise, distance, weight, batch)
         if weight > 0 and self.global_step % self.trainer.log_every_n_steps == 0:
-            self._log_gradient_ratio(embedding, distance, weight)
+            self._log_gradient_ratio(layer, distance, weight)
         return total
 
     def _denoising(
         self, policy: DiffusionPolicy, features: Features, batch: dict, generator: torch.Generator, draws: int
     ) -> tuple[Tensor, Tensor]:
-        """Denoising loss (B,) averaged over noise draws, and the denoiser's hidden layer (B, D) likewise."""
+        """Denoising loss (B,), averaged over noise draws, and the denoiser's hidden layer (draws · B, D)."""
         x0 = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"]).repeat(draws, 1, 1)
         noise = torch.randn(x0.shape, generator=generator).to(x0)
         steps = self._draw_steps(len(x0) // draws, draws, policy.schedule.train_steps, generator).to(
@@ -123,7 +123,7 @@ class CotrainingModule(pl.LightningModule):
             policy.schedule.add_noise(x0, noise, steps), steps, features.observation.repeat(draws, 1)
         )
         loss = denoising_loss(prediction, policy.schedule.target(x0, noise))
-        return loss.unflatten(0, (draws, -1)).mean(0), hidden.unflatten(0, (draws, -1)).mean(0)
+        return loss.unflatten(0, (draws, -1)).mean(0), hidden
 
     @staticmethod
     def _draw_steps(n: int, draws: int, train_steps: int, generator: torch.Generator) -> Tensor:
@@ -136,7 +136,13 @@ class CotrainingModule(pl.LightningModule):
         return (strata * (train_steps / draws)).long().clamp_max(train_steps - 1).flatten()
 
     def _at_site(self, features: Features, hidden: Tensor) -> Tensor:
+        """The layer that is aligned: (B, D), or (draws · B, D) in the denoiser."""
         return {"image": features.image, "observation": features.observation, "denoiser": hidden}[self.site]
+
+    @staticmethod
+    def _embedding(layer: Tensor, n: int) -> Tensor:
+        """One embedding (n, D) a sample: the mean over its noise draws."""
+        return layer.unflatten(0, (-1, n)).mean(0)
 
     def _distance(self, embedding: Tensor, domain: Tensor) -> Tensor:
         """The alignment objective on the global batch."""
@@ -157,15 +163,15 @@ class CotrainingModule(pl.LightningModule):
             values["train/bandwidth"] = self.alignment.sigma2.sqrt()
         self.log_dict(values)
 
-    def _log_gradient_ratio(self, embedding: Tensor, distance: Tensor, weight: float) -> None:
-        """Log ‖∂(λ · distance)/∂z‖ / ‖∂(denoising)/∂z‖ at the aligned embedding z, when backward comes by."""
-        (pull,) = torch.autograd.grad(weight * distance, embedding, retain_graph=True)
+    def _log_gradient_ratio(self, layer: Tensor, distance: Tensor, weight: float) -> None:
+        """Log ‖∂(λ · distance)/∂z‖ / ‖∂(denoising)/∂z‖ at the aligned layer z, when backward comes by."""
+        (pull,) = torch.autograd.grad(weight * distance, layer, retain_graph=True)
 
         def log(total: Tensor) -> None:
             self.grad_ratio = float(pull.norm() / (total - pull).norm().clamp_min(1e-12))
             self.log("train/grad_ratio", self.grad_ratio)
 
-        embedding.register_hook(log)
+        layer.register_hook(log)
 
     def optimizer_step(self, *args, **kwargs) -> None:
         """Step, then average: here, so that a checkpoint written after the step holds both."""

@@ -1,0 +1,178 @@
+"""The training step: the objective, what is logged, and the draw of diffusion steps."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from align.alignment.mmd import MMD
+from align.data.mixture import weights
+from align.diffusion.schedule import NoiseSchedule
+from align.domain import Domain
+from align.errors import InputError
+from align.module import SITES, CotrainingModule
+from align.networks import ConditionalMLP, ConvEncoder
+from align.policy import DiffusionPolicy
+
+
+def _policy(**arguments) -> DiffusionPolicy:
+    torch.manual_seed(0)
+    return DiffusionPolicy(
+        ConvEncoder(features=6, width=16, blocks=1),
+        partial(ConditionalMLP, horizon=8, width=16, blocks=1),
+        NoiseSchedule(prediction="sample"),
+        horizon=8,
+        n_action_steps=4,
+        **arguments,
+    )
+
+
+def _batch(n_sim: int = 5, n_real: int = 3, alpha: float = 0.25) -> dict[str, torch.Tensor]:
+    g = torch.Generator().manual_seed(1)
+    n = n_sim + n_real
+    return {
+        "image": torch.randint(0, 256, (n, 2, 3, 16, 16), generator=g, dtype=torch.uint8),
+        "agent_pos": torch.randn(n, 2, 2, generator=g),
+        "action": torch.randn(n, 8, 2, generator=g),
+        "domain": torch.tensor([Domain.SIM] * n_sim + [Domain.REAL] * n_real),
+        "weight": weights(alpha, n_sim, n_real),
+    }
+
+
+@pytest.fixture
+def make(monkeypatch):
+    """A module outside a trainer, that keeps what it logs in `logged`."""
+
+    def build(policy=None, step: int = 0, **arguments) -> CotrainingModule:
+        module = CotrainingModule(policy or _policy(), **arguments)
+        module.logged = {}
+        monkeypatch.setattr(CotrainingModule, "global_step", property(lambda self: step))
+        monkeypatch.setattr(
+            CotrainingModule, "trainer", property(lambda self: SimpleNamespace(log_every_n_steps=1))
+        )
+        monkeypatch.setattr(CotrainingModule, "global_rank", 0)
+        monkeypatch.setattr(CotrainingModule, "log", lambda self, k, v, **_: self.logged.update({k: v}))
+        monkeypatch.setattr(CotrainingModule, "log_dict", lambda self, d, **_: self.logged.update(d))
+        return module
+
+    return build
+
+
+def test_loss_is_alpha_real_plus_one_minus_alpha_sim(make, monkeypatch):
+    module, batch = make(), _batch(5, 3, alpha=0.25)
+    per_sample = torch.arange(8.0)
+    monkeypatch.setattr(
+        CotrainingModule, "_denoising", lambda self, *a: (per_sample.clone(), torch.zeros(8, 4))
+    )
+    loss = module.training_step(batch, 0)
+    assert float(loss) == pytest.approx(0.25 * per_sample[5:].mean() + 0.75 * per_sample[:5].mean())
+    assert float(module.logged["train/real_fraction"]) == 3 / 8
+    assert float(module.logged["train/real_weight"]) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_objective_adds_lambda_times_the_distance_at_the_site(make, site):
+    module = make(alignment=MMD(bandwidth=1.0), alignment_weight=2.0, site=site)
+    total = float(module.training_step(_batch(), 0).detach())
+    logged = {k: float(v) for k, v in module.logged.items()}
+    assert total == pytest.approx(logged["train/denoise"] + 2.0 * logged["train/alignment"], rel=1e-5)
+    assert logged["train/loss"] == pytest.approx(total) and abs(logged["train/alignment"]) > 1e-6
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_gradient_ratio_is_that_of_the_two_terms(make, site):
+    module, batch = (
+        make(alignment=MMD(bandwidth=1.0), alignment_weight=0.7, site=site, noise_draws=2),
+        _batch(),
+    )
+    kept, at_site = [], module._at_site
+    module._at_site = lambda features, hidden: kept.append(at_site(features, hidden)) or kept[-1]
+    total = module.training_step(batch, 0)
+    (z,) = kept
+    distance = 0.7 * module._distance(module._embedding(z, 8), batch["domain"])
+    (pull,) = torch.autograd.grad(distance, z, retain_graph=True)
+    (denoising,) = torch.autograd.grad(total - distance, z, retain_graph=True)
+    total.backward()
+    assert module.logged["train/grad_ratio"] == pytest.approx(float(pull.norm() / denoising.norm()), rel=1e-3)
+
+
+def test_image_site_leaves_proprioception_out(make):
+    """The pusher's position may differ between domains: that gap is not the encoder's."""
+    policy, batch = _policy(), _batch()
+    moved = {**batch, "agent_pos": batch["agent_pos"] + 5.0 * batch["domain"][:, None, None]}
+    distances = {}
+    for site in ("image", "observation"):
+        for name, b in (("same", batch), ("moved", moved)):
+            module = make(policy, alignment=MMD(bandwidth=1.0), site=site)
+            module.training_step(b, 0)
+            distances[site, name] = float(module.logged["train/alignment"])
+    assert distances["image", "same"] == distances["image", "moved"]
+    assert distances["observation", "same"] < distances["observation", "moved"]
+
+
+def test_lambda_warms_up(make):
+    values = [
+        make(alignment_weight=0.5, alignment_warmup=10, step=step).alignment_lambda()
+        for step in (0, 5, 10, 20)
+    ]
+    assert values == [0.0, 0.25, 0.5, 0.5]
+
+
+def test_validation_mmd_is_that_of_the_validation_batches(make):
+    module, first, second = make(alignment=MMD(memory=3)), _batch(5, 3), _batch(4, 4)
+    module.training_step(_batch(6, 2), 0)
+    for i, batch in enumerate((first, second)):
+        module.validation_step(batch, i)
+    module.on_validation_epoch_end()
+    z = [module.ema.model.encode(b["image"], b["agent_pos"]).image for b in (first, second)]
+    domain = torch.cat([first["domain"], second["domain"]])
+    z = torch.cat(z)
+    expected = MMD(bandwidth="median")(z[domain == Domain.SIM], z[domain == Domain.REAL])
+    assert float(module.logged["val/mmd2"]) == pytest.approx(float(expected.detach()), abs=1e-6)
+
+
+def test_diffusion_steps_are_uniform_and_stratified():
+    steps = CotrainingModule._draw_steps(5000, 4, 100, torch.Generator().manual_seed(0)).view(4, 5000)
+    assert [(int(s.min()), int(s.max())) for s in steps] == [(0, 24), (25, 49), (50, 74), (75, 99)]
+    counts = steps.flatten().bincount(minlength=100)
+    assert (counts - 200).abs().max() < 5 * 200**0.5
+
+
+def test_a_loss_that_is_not_finite_is_an_error(make):
+    module, batch = make(), _batch()
+    batch["action"][0] = float("nan")
+    with pytest.raises(InputError, match="not finite at step 0"):
+        module.training_step(batch, 0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"alignment_weight": -0.1},
+        {"alignment_weight": float("nan")},
+        {"site": "pixels"},
+        {"noise_draws": 0},
+        {"probe_step": 100},
+    ],
+)
+def test_bad_arguments(arguments):
+    with pytest.raises(InputError, match=next(iter(arguments))):
+        CotrainingModule(_policy(), **arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"n_image_steps": 3}, {"n_image_steps": 0}, {"n_obs_steps": 6, "n_image_steps": 1}]
+)
+def test_policy_refuses_steps_that_do_not_fit(arguments):
+    with pytest.raises(InputError, match="_steps="):
+        _policy(**arguments)
+
+
+def test_crops_are_random_in_training_and_central_in_use():
+    policy = _policy(crop=12)
+    image, agent_pos = _batch()["image"], _batch()["agent_pos"]
+    plain = policy.encode(image, agent_pos).image
+    assert torch.equal(plain, policy.encode(image, agent_pos).image)
+    cropped = policy.encode(image, agent_pos, torch.Generator().manual_seed(0)).image
+    assert not torch.equal(plain, cropped)
