@@ -34,7 +34,7 @@ $(READY): setup.cfg pyproject.toml
 	@$(PYTHON) -m pip install --quiet --editable '.[dev,pusht]'
 	@touch $@
 
-demos: $(READY) ## make the benchmark's demonstrations into data/ (about 2 minutes)
+demos: $(READY) ## make the benchmark's demonstrations into data/ (about a minute)
 	$(ALIGN) sweep experiments/lambda.yaml $(SWEEP) --demos_only true
 
 sweep-lambda: $(READY) ## success and discernibility against λ (SCALE=smoke 3 min, laptop 45 min on 2 cores)
