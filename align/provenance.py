@@ -48,7 +48,7 @@ def provenance(stores: Mapping[str, str]) -> dict:
         stores: Paths of the demonstrations, by name.
     """
     return {
-        "command": sys.argv,
+        "command": ["align", *sys.argv[1:]],
         "python": platform.python_version(),
         "machine": platform.machine(),
         "commit": _commit(),
