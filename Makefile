@@ -7,7 +7,7 @@ SCALE ?= laptop# smoke, laptop or paper
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)# runs at once, one thread each
 OUT ?=# directory of the sweep; by default runs/GRID-SCALE
 BASE ?=# another base configuration: gym_pusht
-REAL ?=# your own real demonstrations, a Zarr store in Diffusion Policy's layout
+REAL ?= $(if $(filter gym_pusht,$(BASE)),$(ALIGN_PUSHT_ZARR))# your own real demonstrations, a Zarr store in Diffusion Policy's layout
 SIM ?=# your own sim demonstrations
 SET ?=# more options, e.g. SET="model.site=observation trainer.max_steps=8000"
 RUN ?= runs# what `make probe` and `make dashboard` look at
@@ -31,10 +31,13 @@ setup: $(READY) ## make the environment; does nothing where it exists
 $(READY): setup.cfg pyproject.toml
 	@echo "Setting up $(ENV): PyTorch and the rest, up to 7 GB; 3-10 minutes by network. Needed once."
 	@test -x $(PYTHON) || python3 -m venv $(ENV)
-	@$(PYTHON) -m pip install --quiet --editable '.[dev,pusht]'
+	@$(PYTHON) -m pip install --quiet --no-build-isolation --no-deps --editable . 2>/dev/null \
+		&& $(PYTHON) -c 'import align.fit, analysis.commands, experiments.sweep, gym_pusht, pytest, ruff' 2>/dev/null \
+		|| $(PYTHON) -m pip install --quiet --editable '.[dev,pusht]'
 	@touch $@
 
 demos: $(READY) ## make the benchmark's demonstrations into data/ (about a minute)
+	@echo "Making the demonstrations of scale $(SCALE) into data/; about a minute for laptop."
 	$(ALIGN) sweep experiments/lambda.yaml $(SWEEP) --demos_only true
 
 sweep-lambda: $(READY) ## success and discernibility against λ (SCALE=smoke 3 min, laptop 45 min on 2 cores)
@@ -44,15 +47,18 @@ sweep-lambda: $(READY) ## success and discernibility against λ (SCALE=smoke 3 m
 
 sweep-baselines: $(READY) ## co-training against real-only and sim-only (laptop 25 min on 2 cores)
 	@echo "Baselines at scale $(SCALE): real data alone, sim data alone, both; $(JOBS) runs at a time."
+	@echo "At scale laptop about 25 minutes on two cores. Interrupt it freely: it resumes."
 	$(ALIGN) sweep experiments/baselines.yaml $(SWEEP)
 
 dashboard: $(READY) ## open TensorBoard on RUN
 	$(PYTHON) -m tensorboard.main --logdir $(RUN)
 
 probe: $(READY) ## probe the embeddings of RUN again, with reports
+	@echo "Probing every run below $(RUN); about 10 seconds each."
 	$(ALIGN) probe $(RUN)
 
 test: $(READY) ## run the tests (about 8 minutes on 2 cores)
+	@echo "Running the tests; about 8 minutes on two cores."
 	$(PYTHON) -m pytest
 
 lint: $(READY) ## check the style

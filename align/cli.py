@@ -6,6 +6,7 @@ plain functions.
 """
 
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -41,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"align: error: no command {name!r}; expected one of {', '.join(SUBCOMMANDS)}", file=sys.stderr)
         return 2
     module, function, _ = SUBCOMMANDS[name]
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # class paths may name a user's own files
     _quiet()
     try:
         run: Callable = getattr(importlib.import_module(module), function)

@@ -87,6 +87,11 @@ class CotrainingData(pl.LightningDataModule):
             train, held_out = split(data, self.validation, self.max_demos[domain], self.seed)
             self.train[domain] = self._windows(data, train, policy)
             self.held_out[domain] = self._windows(data, held_out, policy)
+            if not len(self.held_out[domain]):
+                raise InputError(
+                    f"validation={self.validation}: leaves no held-out window of the {data.n_episodes} "
+                    f"{domain.label} episodes; expected 1 or more, and 4 or more for a probe"
+                )
         n_sim, n_real = len(self.train[Domain.SIM]), len(self.train[Domain.REAL])
         self.real_alpha = resolve_alpha(self.alpha, n_sim, n_real)
         self.quota = real_quota(self.alpha, self.batch_size, n_sim, n_real, self.balanced)

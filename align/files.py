@@ -39,17 +39,18 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def write_json(path: str | os.PathLike, value) -> None:
-    """Write `value` to `path` as indented JSON, atomically."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    """Write `value` to `path` as indented JSON, atomically; a number that is not finite is an error."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 @contextlib.contextmanager
-def locked(folder: str | os.PathLike, what: str) -> Iterator[None]:
+def locked(folder: str | os.PathLike, what: str, wait: bool = False) -> Iterator[None]:
     """Hold a folder for this process alone; the lock goes with the process, however it ends.
 
     Args:
         folder: The folder, created if need be; the lock is its file `.lock`.
         what: What holds it, for the message.
+        wait: Wait for another process to let go of it, instead of refusing.
 
     Raises:
         InputError: Another process holds it.
@@ -57,7 +58,7 @@ def locked(folder: str | os.PathLike, what: str) -> Iterator[None]:
     Path(folder).mkdir(parents=True, exist_ok=True)
     with open(Path(folder) / ".lock", "w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise InputError(f"{what} {str(folder)!r} is in use by another process; wait for it") from None
         yield

@@ -1,8 +1,8 @@
 """`align fit`, `validate` and `test`: LightningCLI around a run directory."""
 
 import logging
-import time
-from contextlib import nullcontext
+import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import yaml
@@ -12,8 +12,10 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from align.callbacks.checkpoint import LAST, AtomicCheckpointIO, LastCheckpoint
 from align.callbacks.embeddings import Embeddings
 from align.callbacks.progress import Progress
+from align.callbacks.rollouts import Rollouts
 from align.cli import one_line
 from align.datamodule import CotrainingData
+from align.domain import Domain
 from align.errors import InputError
 from align.files import locked, write_json, write_text
 from align.module import CotrainingModule
@@ -56,14 +58,44 @@ class RunCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs):
         import torch
 
+        if self._value("threads") < 1:
+            raise InputError(f"threads={self._value('threads')}: expected 1 or more")
         torch.set_num_threads(self._value("threads"))
-        logger = TensorBoardLogger(save_dir=self.run_dir, name="", version="", default_hp_metric=False)
-        kwargs.setdefault("logger", logger)
+        if self.subcommand == "fit":
+            logger = TensorBoardLogger(save_dir=self.run_dir, name="", version="", default_hp_metric=False)
+            kwargs.setdefault("logger", logger)
+        else:
+            kwargs.setdefault("logger", False)
         kwargs.setdefault("plugins", []).append(AtomicCheckpointIO())
         return super().instantiate_trainer(**kwargs)
 
     def before_fit(self) -> None:
-        """Claim the run directory: refuse another configuration's, write this one's."""
+        """Claim the run directory, and find every mistake that can be found, before anything is written.
+
+        Raises:
+            InputError: Another process or another configuration holds the directory, or the data or the
+                policy cannot be used.
+        """
+        if self._value("ckpt_path") is not None:
+            raise InputError("ckpt_path: a run resumes from its own last checkpoint; choose a run directory")
+        if self.trainer.accumulate_grad_batches != 1:
+            raise InputError(
+                f"accumulate_grad_batches={self.trainer.accumulate_grad_batches}: expected 1; "
+                "raise batch_size instead"
+            )
+        existed = self.run_dir.exists()
+        self._held = ExitStack()
+        if self.trainer.is_global_zero:
+            self._held.enter_context(locked(self.run_dir, "run"))
+        try:
+            self._check_and_record()
+        except BaseException:
+            self._held.close()
+            if not existed and self.trainer.is_global_zero:
+                shutil.rmtree(self.run_dir, ignore_errors=True)
+            raise
+
+    def _check_and_record(self) -> None:
         config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.subcommand]
         path = self.run_dir / "config.yaml"
         if path.exists():
@@ -73,48 +105,72 @@ class RunCLI(LightningCLI):
                     f"run={str(self.run_dir)!r} holds a run of another configuration ({difference}); "
                     "nothing was overwritten: choose another directory"
                 )
+            return
+        self.model.policy.description()  # a component that no checkpoint could hold is refused now
         self.datamodule.trainer = self.trainer
         self.trainer.strategy.connect(self.model)
-        self.datamodule.setup("fit")  # bad data is reported before anything is written
-        if not path.exists() and self.trainer.is_global_zero:
+        self.datamodule.setup("fit")
+        self._try_policy()
+        if self.trainer.is_global_zero:
             write_text(path, yaml.safe_dump(config, sort_keys=False))
             stores = {domain.label: store for domain, store in self.datamodule.paths.items()}
             write_json(self.run_dir / "provenance.json", provenance(stores))
 
+    def _try_policy(self) -> None:
+        """Run the policy on one sample and compare its images with those of the rollouts."""
+        batch = next(self.datamodule.held_out_batches(1))
+        try:
+            self.model.embed(batch)
+        except RuntimeError as error:
+            raise InputError(f"the policy does not fit the data: {one_line(error)}") from None
+        size = batch["image"].shape[-1]
+        for callback in self.trainer.callbacks:
+            if isinstance(callback, Rollouts) and callback.size != size:
+                raise InputError(f"rollouts: size={callback.size}, but the demonstrations have {size} pixels")
+
     def fit(self, model: CotrainingModule, **kwargs) -> None:
         """Train from the beginning or from the last checkpoint, then summarise."""
-        if (self.run_dir / "summary.json").exists():
-            print(f"{self.run_dir}: finished already")
-            return
-        last = self.run_dir / LAST
-        started = time.perf_counter()
-        alone = locked(self.run_dir, "run") if self.trainer.is_global_zero else nullcontext()
-        with alone:
+        with self._held:
+            if (self.run_dir / "summary.json").exists():
+                print(f"{self.run_dir}: finished already")
+                return
+            last = self.run_dir / LAST
             resume = {"ckpt_path": str(last) if last.exists() else None, "weights_only": True}
             self.trainer.fit(model, **{**kwargs, **resume})
-            self._summarise(time.perf_counter() - started)
+            if self.trainer.is_global_zero:
+                self._summarise()
 
-    def _summarise(self, seconds: float) -> None:
-        if not self.trainer.is_global_zero:
-            return
-        metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-        progress = next((c for c in self.trainer.callbacks if isinstance(c, Progress)), None)
-        write_json(
-            self.run_dir / "summary.json",
-            {
-                "lambda": self.model.alignment_weight,
-                "seed": self.model.seed,
-                "alpha": self.datamodule.real_alpha,
-                "site": self.model.site,
-                "method": type(self.model.alignment).__name__,
-                "max_steps": self.trainer.max_steps,
-                "real_demos": self.datamodule.train[1].n_episodes,
-                "sim_demos": self.datamodule.train[0].n_episodes,
-                "seconds": round(seconds, 1),
-                "training_seconds": round(progress.training_seconds, 1) if progress else None,
-                **{name.replace("/", "_"): value for name, value in sorted(metrics.items())},
-            },
-        )
+    def validate(self, model: CotrainingModule, **kwargs) -> None:
+        """Losses and MMD of the run's last checkpoint, or of `ckpt_path`, on held-out episodes."""
+        self._evaluate("validate", model, **kwargs)
+
+    def test(self, model: CotrainingModule, **kwargs) -> None:
+        """The same as `validate`: held-out episodes take no part in training or selection."""
+        self._evaluate("test", model, **kwargs)
+
+    def _evaluate(self, how: str, model: CotrainingModule, ckpt_path: str | None = None, **kwargs) -> None:
+        path = Path(ckpt_path) if ckpt_path else self.run_dir / LAST
+        if not path.is_file():
+            raise InputError(
+                f"run={str(self.run_dir)!r}: no checkpoint {path}; train first, or give ckpt_path"
+            )
+        getattr(self.trainer, how)(model, **{**kwargs, "ckpt_path": str(path), "weights_only": True})
+
+    def _summarise(self) -> None:
+        progress = next(c for c in self.trainer.callbacks if isinstance(c, Progress))
+        summary = {
+            "lambda": self.model.alignment_weight,
+            "seed": self.model.seed,
+            "alpha": self.datamodule.real_alpha,
+            "site": self.model.site,
+            "method": type(self.model.alignment).__name__,
+            "steps": self.trainer.global_step,
+            "real_demos": self.datamodule.train[Domain.REAL].n_episodes,
+            "sim_demos": self.datamodule.train[Domain.SIM].n_episodes,
+            "training_seconds": round(progress.seconds_trained, 1),
+        }
+        metrics = {name.replace("/", "_"): value for name, value in sorted(progress.metrics.items())}
+        write_json(self.run_dir / "summary.json", {**summary, **metrics})
 
 
 def _first_difference(old: dict, new: dict, prefix: str = "") -> str | None:

@@ -97,6 +97,7 @@ class CotrainingModule(pl.LightningModule):
         denoise = (loss * batch["weight"]).mean()
         layer = self._at_site(features, hidden)
         weight = self.alignment_lambda()
+        both = all((batch["domain"] == d).sum() >= 2 for d in Domain)
         with torch.set_grad_enabled(weight > 0):
             distance = self._distance(self._embedding(layer, len(batch["domain"])), batch["domain"])
         total = denoise + weight * distance if weight > 0 else denoise
@@ -105,8 +106,8 @@ class CotrainingModule(pl.LightningModule):
                 f"loss is not finite at step {self.global_step}: denoising {float(denoise.detach())}, "
                 f"alignment {float(distance.detach())}; lower the learning rate or check the data"
             )
-        self._log_step(denoise, distance, weight, batch)
-        if weight > 0 and self.global_step % self.trainer.log_every_n_steps == 0:
+        self._log_step(denoise, distance if both else None, weight, batch)
+        if weight > 0 and both and self.global_step % self.trainer.log_every_n_steps == 0:
             self._log_gradient_ratio(layer, distance, weight)
         return total
 
@@ -150,16 +151,19 @@ class CotrainingModule(pl.LightningModule):
             gather(embedding[domain == Domain.SIM]), gather(embedding[domain == Domain.REAL])
         )
 
-    def _log_step(self, denoise: Tensor, distance: Tensor, weight: float, batch: dict) -> None:
+    def _log_step(self, denoise: Tensor, distance: Tensor | None, weight: float, batch: dict) -> None:
+        """Log both terms; `distance` is None where a domain has too few samples to measure it."""
         values = {
             "train/denoise": denoise.detach(),
-            "train/alignment": distance.detach(),
-            "train/loss": denoise.detach() + weight * distance.detach(),
+            "train/loss": denoise.detach() + (0.0 if distance is None else weight * distance.detach()),
+            "train/alignment_skipped": float(distance is None),
             "train/lambda": weight,
             "train/real_fraction": (batch["domain"] == Domain.REAL).float().mean(),
             "train/real_weight": (batch["weight"] * (batch["domain"] == Domain.REAL)).mean(),
         }
-        if hasattr(self.alignment, "sigma2"):
+        if distance is not None:
+            values["train/alignment"] = distance.detach()
+        if distance is not None and hasattr(self.alignment, "sigma2"):
             values["train/bandwidth"] = self.alignment.sigma2.sqrt()
         self.log_dict(values)
 
@@ -219,6 +223,8 @@ class CotrainingModule(pl.LightningModule):
                 embedding[domain == Domain.SIM], embedding[domain == Domain.REAL]
             )
             self.log("val/mmd2", distance)
+
+    test_step, on_test_epoch_end = validation_step, on_validation_epoch_end
 
     def configure_optimizers(self) -> dict:
         decay_free = [p for p in self.policy.parameters() if p.dim() < 2]

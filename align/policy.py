@@ -1,5 +1,6 @@
 """The policy a robot runs: observations in, a chunk of actions out."""
 
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,11 @@ class DiffusionPolicy(nn.Module):
         self.schedule = NoiseSchedule() if schedule is None else schedule
         self.normalizer = Normalizer(horizon, action_dim, agent_pos_dim, relative_actions)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and where observations must be."""
+        return self.normalizer.action_mean.device
+
     def encode(
         self, image: Tensor, agent_pos: Tensor, crop_generator: torch.Generator | None = None
     ) -> Features:
@@ -152,9 +158,13 @@ class DiffusionPolicy(nn.Module):
         """
         if not Path(path).is_file():
             raise InputError(f"checkpoint={str(path)!r}: no such file")
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        refusal = f"checkpoint={str(path)!r}: holds no policy; expected one written by align fit"
+        try:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError):
+            raise InputError(refusal) from None
         if not isinstance(checkpoint, dict) or "policy" not in checkpoint:
-            raise InputError(f"checkpoint={str(path)!r}: holds no policy; expected one written by align fit")
+            raise InputError(refusal)
         policy = build(checkpoint["policy"])
         prefix = "ema.model."
         policy.load_state_dict(

@@ -32,11 +32,11 @@ def _commit() -> str | None:
         return None
 
 
-def hash_folder(path: str | Path) -> str:
-    """Hash of the names and contents of all files below `path`."""
-    digest = hashlib.blake2b(digest_size=16)
-    for file in sorted(p for p in Path(path).rglob("*") if p.is_file()):
-        digest.update(str(file.relative_to(path)).encode())
+def hash_store(path: str | Path) -> str:
+    """Hash of the names and contents of all files below `path`, or of the file it is."""
+    root, digest = Path(path).expanduser(), hashlib.blake2b(digest_size=16)
+    for file in [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file()):
+        digest.update(str(file.relative_to(root)).encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
@@ -53,5 +53,5 @@ def provenance(stores: Mapping[str, str]) -> dict:
         "machine": platform.machine(),
         "commit": _commit(),
         "versions": {package: _version(package) for package in PACKAGES},
-        "data": {name: {"path": str(p), "hash": hash_folder(p)} for name, p in stores.items()},
+        "data": {name: {"path": str(p), "hash": hash_store(p)} for name, p in stores.items()},
     }

@@ -91,7 +91,8 @@ def rollout(
                 for seed in seeds
             ]
         )
-        actions = policy.act(_observation(history, policy), noise).double().numpy()
+        observation = {key: value.to(policy.device) for key, value in _observation(history, policy).items()}
+        actions = policy.act(observation, noise.to(policy.device)).double().cpu().numpy()
         for k in range(min(policy.n_action_steps, steps - taken)):
             worlds.step(actions[:, k])
             taken += 1

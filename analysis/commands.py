@@ -18,8 +18,13 @@ def probe(path: str) -> None:
     runs = sorted(file.parent for file in Path(path).glob("**/embeddings.npz"))
     if not runs:
         raise InputError(f"path={path!r}: holds no embeddings.npz; expected a run or sweep that has trained")
+    failures = []
     for run in runs:
-        result = probe_run(run)
+        try:
+            result = probe_run(run)
+        except InputError as error:
+            failures.append(error)
+            continue
         write_run(run)
         found = ", ".join(
             f"{site} AUC {s['auc']['value']:.3f} [{s['auc']['low']:.3f}, {s['auc']['high']:.3f}]"
@@ -28,6 +33,8 @@ def probe(path: str) -> None:
         print(f"{run}: {found}", flush=True)
     for sweep in sorted({run.parent for run in runs if (run / "point.json").exists() and run != Path(path)}):
         report_sweep(sweep)
+    if failures:
+        raise InputError(f"{len(failures)} of {len(runs)} runs could not be probed: {failures[0]}")
 
 
 def report_sweep(path: str | Path) -> None:

@@ -181,4 +181,4 @@ def _picture(writer: SummaryWriter, tag: str, path: Path, step: int) -> None:
 
 def _last_step(run_dir: Path) -> int:
     path = run_dir / "summary.json"
-    return int(json.loads(path.read_text()).get("max_steps", 0)) if path.is_file() else 0
+    return int(json.loads(path.read_text()).get("steps", 0)) if path.is_file() else 0

@@ -68,10 +68,12 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     if scale not in scales:
         raise InputError(f"scale={scale!r}: expected one of {', '.join(scales)}")
     common = merge(common, scales[scale])
-    config, demos = common["config"], {k: v for k, v in common["demos"].items() if v is not None}
+    config, demos = common["config"], dict(common["demos"])
     for option, value in (_override(text) for text in overrides):
         set_option(config, option, value)
         demos.pop(option, None)
+    for option in (option for option, arguments in demos.items() if arguments is None):
+        raise InputError(f"{option} is missing: give the path of your own store as --set+={option}=PATH")
     axes = merge(grid["axes"], grid.get("scales", {}).get(scale, {}).get("axes", {}))
     runs = [
         _run(config, dict(zip(axes, values, strict=True)), axes)
@@ -102,7 +104,10 @@ def _override(text: str) -> tuple[str, Any]:
     option, separator, value = text.partition("=")
     if not separator:
         raise InputError(f"set={text!r}: expected option=value")
-    return option, yaml.safe_load(value)
+    try:
+        return option, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"set={text!r}: the value is not YAML") from None
 
 
 def _run(config: Mapping, point: dict[str, Any], axes: Mapping) -> Run:

@@ -1,5 +1,6 @@
 """Running runs: local processes, or SLURM through submitit."""
 
+import contextlib
 import json
 import os
 import signal
@@ -72,11 +73,12 @@ class LocalLauncher:
         return job.handle.poll()
 
     def stop(self, job: Job) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(job.handle.pid, signal.SIGTERM)
-        except ProcessLookupError:
-            return
-        job.handle.wait()
+            job.handle.wait()
+            while True:  # until the last of the group has let go of the run
+                os.killpg(job.handle.pid, 0)
+                time.sleep(0.1)
 
 
 class SubmititLauncher:
@@ -93,8 +95,11 @@ class SubmititLauncher:
             import submitit
         except ImportError:
             raise InputError("slurm needs submitit: pip install 'align-robotics[slurm]'") from None
-        self.executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
-        self.executor.update_parameters(**{"timeout_min": 24 * 60, **parameters})
+        try:
+            self.executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+            self.executor.update_parameters(**{"timeout_min": 24 * 60, **parameters})
+        except (RuntimeError, NameError, TypeError, ValueError) as error:
+            raise InputError(f"cluster={cluster!r}, cluster_parameters={parameters}: {error}") from None
 
     def start(self, job: Job) -> None:
         job.handle = self.executor.submit(execute, str(job.folder))

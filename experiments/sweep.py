@@ -64,18 +64,19 @@ def sweep(
     with locked(folder, "sweep"):
         print(f"{expanded.title}\n{len(expanded.runs)} runs into {folder}, {jobs} at a time", flush=True)
         started = time.perf_counter()
-        paths = prepare(expanded.demos, Path(data), jobs)
-        todo = [_claim(run, folder, paths) for run in expanded.runs]
         launcher = (
             SubmititLauncher(cluster, folder / ".submitit", cluster_parameters or {})
             if cluster
             else LocalLauncher()
         )
+        paths = prepare(expanded.demos, Path(data), jobs)
+        todo = [_claim(run, folder, paths) for run in expanded.runs]
         _follow(todo, launcher, jobs)
+        failed = _list_failures(todo)
         if report and any(job.state in ("finished", "skipped") for job in todo):
             report_sweep(folder)
         print(f"{folder}: {_minutes(time.perf_counter() - started)}", flush=True)
-    return _list_failures(todo)
+    return failed
 
 
 def _claim(run: Run, folder: Path, paths: dict[str, str]) -> Job:
@@ -114,7 +115,7 @@ def _describe(grid: Grid, folder: Path, data: Path) -> int:
 def _follow(jobs: Sequence[Job], launcher, parallel: int) -> None:
     """Run the jobs under a live table, or, where the output is not a terminal, a line a change."""
     console = Console()
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    previous = {s: signal.signal(s, signal.default_int_handler) for s in (signal.SIGTERM, signal.SIGHUP)}
     try:
         if console.is_terminal:
             with Live(console=console, refresh_per_second=2) as live:
@@ -129,7 +130,8 @@ def _follow(jobs: Sequence[Job], launcher, parallel: int) -> None:
                         counts = Counter(j.state for j in state)
                         print(f"{job.name}: {job.state} ({dict(counts)})", flush=True)
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _table(jobs: Sequence[Job]) -> Table:

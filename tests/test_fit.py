@@ -21,7 +21,7 @@ def test_a_run_is_self_contained(write_config, tmp_path):
     run = tmp_path / "run"
     assert main(["fit", "--config", write_config(**{"model.alignment_weight": 0.5})]) == 0
     summary = json.loads((run / "summary.json").read_text())
-    assert summary["lambda"] == 0.5 and summary["alpha"] == 0.5 and summary["max_steps"] == 6
+    assert summary["lambda"] == 0.5 and summary["alpha"] == 0.5 and summary["steps"] == 6
     assert summary["train_real_fraction"] == 0.5 and summary["train_real_weight"] == pytest.approx(0.5)
     for measure in ("train_denoise", "train_alignment", "val_loss_sim", "val_loss_real", "val_mmd2"):
         assert np.isfinite(summary[measure])
@@ -124,6 +124,22 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_co
         ({"model.policy.crop": 99}, ["crop", "99", "16"]),
         ({"model.policy.encoder": {"class_path": "no.such.Encoder"}}, ["no.such.Encoder"]),
         ({"data.max_real": 0}, ["max"]),
+        ({"data.validation": 0}, ["validation", "0"]),
+        ({"model.policy.horizon": 8, "model.policy.n_action_steps": 4}, ["policy does not fit"]),
+        ({"trainer.accumulate_grad_batches": 2}, ["accumulate_grad_batches", "2"]),
+        ({"threads": 0}, ["threads", "0"]),
+        ({"checkpoint": {"every": 0}}, ["every", "0"]),
+        (
+            {
+                "trainer.callbacks": [
+                    {
+                        "class_path": "align.callbacks.Rollouts",
+                        "init_args": {"worlds": {"sim": {}}, "size": 64},
+                    }
+                ]
+            },
+            ["size", "64", "16"],
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(changes, words, write_config, tmp_path, capsys):
@@ -131,9 +147,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(changes, words, write_config, 
     error = capsys.readouterr().err
     assert error.startswith("align: error: ") and error.count("\n") == 1
     assert all(word in error for word in words), error
-    assert not (tmp_path / "run/checkpoints").exists()
-    if "crop" not in words:
-        assert not (tmp_path / "run/config.yaml").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_mismatched_actions_and_short_episodes(write_config, make_store, capsys, tmp_path):
@@ -169,3 +183,64 @@ def test_policy_from_a_checkpoint_acts_as_the_averaged_one(write_config, tmp_pat
     one = policy.act({key: value[1:2] for key, value in observation.items()}, noise[1:2])
     assert torch.allclose(one, actions[1:2], atol=1e-3)  # px
     assert (actions - observation["agent_pos"][:, -1:]).abs().max() < 200
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_evaluation_uses_the_last_checkpoint(command, write_config, tmp_path, capsys):
+    config = write_config()
+    assert main([command, "--config", config]) == 2
+    assert "train first" in capsys.readouterr().err
+    assert main(["fit", "--config", config]) == 0
+    trained = json.loads((tmp_path / "run/summary.json").read_text())
+    capsys.readouterr()
+    assert main([command, "--config", config]) == 0
+    printed = capsys.readouterr().out
+    assert f"{trained['val_loss_real']:.4f}"[:5] in printed
+    assert len(list((tmp_path / "run").glob("events*"))) == 1
+
+
+def test_a_component_no_checkpoint_could_hold_is_refused_first(write_config, tmp_path, capsys, monkeypatch):
+    (tmp_path / "forgetful.py").write_text(
+        "from torch import nn\n"
+        "class Encoder(nn.Module):\n"
+        "    features = 8\n"
+        "    def __init__(self, width: int = 8): super().__init__()\n"
+        "    def forward(self, x): return x.flatten(1)[:, :8]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    encoder = {"model.policy.encoder": {"class_path": "forgetful.Encoder"}}
+    assert main(["fit", "--config", write_config(**encoder)]) == 2
+    assert "width" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_nan_and_empty_and_disordered_stores(write_config, make_store, capsys):
+    import zarr
+
+    def damaged(name, change):
+        path = make_store(name)
+        change(zarr.open_group(path, mode="r+"))
+        assert main(["fit", "--config", write_config(**{"data.real": path})]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("align: error: ") and error.count("\n") == 1
+        return error
+
+    def nan(root):
+        root["data/action"][3, 0] = np.nan
+
+    def disordered(root):
+        root["meta/episode_ends"][1] = 0
+
+    def past_the_end(root):
+        root["meta/episode_ends"][-1] = 10_000
+
+    assert "action" in damaged("nan", nan)
+    assert "episode_ends" in damaged("disordered", disordered)
+    assert "episode_ends" in damaged("past", past_the_end)
+
+
+def test_one_domain_alone_measures_no_alignment(write_config, tmp_path):
+    assert main(["fit", "--config", write_config(**{"data.alpha": 1.0})]) == 0
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    assert "train_alignment" not in summary and summary["train_alignment_skipped"] == 1.0
+    assert summary["train_real_fraction"] == 1.0

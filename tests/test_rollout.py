@@ -14,6 +14,7 @@ from align.worlds.pushing.scene import GOAL, coverage
 class Scripted:
     """A policy that acts as a function of the newest observation, with a policy's interface."""
 
+    device = "cpu"
     n_obs_steps, n_image_steps, horizon, action_dim, n_action_steps = 2, 1, 16, 2, 4
 
     def __init__(self, action):

@@ -24,7 +24,10 @@ class EmbeddingMemory(nn.Module):
 
     def forward(self, sim: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """(n, D), (m, D) → newest first, then past embeddings; the newest is then remembered."""
-        joined = tuple(torch.cat([new, *queue]) for new, queue in zip((sim, real), self.queues, strict=True))
+        joined = tuple(
+            torch.cat([new, *(past.to(new) for past in queue)])
+            for new, queue in zip((sim, real), self.queues, strict=True)
+        )
         for new, queue in zip((sim, real), self.queues, strict=True):
             queue.insert(0, new.detach())
             del queue[self.batches :]

@@ -7,6 +7,7 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins import TorchCheckpointIO
 
+from align.errors import InputError
 from align.files import atomic_path
 
 LAST = "checkpoints/last.ckpt"
@@ -31,12 +32,13 @@ class LastCheckpoint(Checkpoint):
     """
 
     def __init__(self, every: int = 500):
+        if every < 1:
+            raise InputError(f"every={every}: expected 1 or more steps")
         self.every = every
 
     def on_train_batch_end(self, trainer: pl.Trainer, module, outputs, batch, batch_idx) -> None:
-        if trainer.global_step % self.every == 0 and trainer.global_step < trainer.max_steps:
+        if trainer.global_step % self.every == 0:
             trainer.save_checkpoint(Path(trainer.default_root_dir) / LAST, weights_only=False)
 
     def on_train_end(self, trainer: pl.Trainer, module) -> None:
-        if trainer.global_step >= trainer.max_steps:
-            trainer.save_checkpoint(Path(trainer.default_root_dir) / LAST, weights_only=False)
+        trainer.save_checkpoint(Path(trainer.default_root_dir) / LAST, weights_only=False)

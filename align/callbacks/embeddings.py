@@ -7,6 +7,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
+from align.errors import InputError
 from align.files import atomic_path
 
 
@@ -19,10 +20,13 @@ class Embeddings(pl.Callback):
     """
 
     def __init__(self, per_domain: int = 1000, thumbnail: int = 32):
+        if per_domain < 1 or thumbnail < 1:
+            raise InputError(f"per_domain={per_domain}, thumbnail={thumbnail}: expected 1 or more of each")
         self.per_domain, self.thumbnail = per_domain, thumbnail
 
     def on_fit_end(self, trainer: pl.Trainer, module) -> None:
         if trainer.is_global_zero:
+            module.to(trainer.strategy.root_device)  # Lightning has moved it to the CPU
             path = Path(trainer.default_root_dir) / "embeddings.npz"
             with atomic_path(path) as target:
                 np.savez_compressed(target, **self._collect(trainer, module))

@@ -18,12 +18,13 @@ class Progress(pl.Callback):
 
     def __init__(self, seconds: float = 15.0):
         self.seconds = seconds
-        self.training_seconds = 0.0
+        self.seconds_trained = 0.0
+        self.metrics: dict[str, float] = {}
 
     def on_train_start(self, trainer: pl.Trainer, module) -> None:
         if trainer.is_global_zero:
             print(trainer.datamodule.describe(), flush=True)
-        self._start = self._last = time.perf_counter()
+        self._start = self._last = self._counted = time.perf_counter()
         self._first_step = trainer.global_step
 
     def on_train_batch_end(self, trainer: pl.Trainer, module, outputs, batch, batch_idx) -> None:
@@ -48,11 +49,18 @@ class Progress(pl.Callback):
             {"step": trainer.global_step, "steps": trainer.max_steps, "steps_per_second": rate},
         )
 
+    def _update(self, trainer: pl.Trainer) -> None:
+        """Take the time since the last update, and the latest metrics."""
+        now = time.perf_counter()
+        self.seconds_trained += now - self._counted
+        self._counted = now
+        self.metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, module, checkpoint: dict) -> None:
+        self._update(trainer)
+
     def state_dict(self) -> dict:
-        return {"training_seconds": self.training_seconds}
+        return {"seconds_trained": self.seconds_trained, "metrics": self.metrics}
 
     def load_state_dict(self, state: dict) -> None:
-        self.training_seconds = state["training_seconds"]
-
-    def on_train_end(self, trainer: pl.Trainer, module) -> None:
-        self.training_seconds += time.perf_counter() - self._start
+        self.seconds_trained, self.metrics = state["seconds_trained"], state["metrics"]

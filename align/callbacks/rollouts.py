@@ -33,8 +33,10 @@ class Rollouts(pl.Callback):
         difficulty: str = "easy",
         film: int = 4,
     ):
-        if trials < 1 or steps < 1:
-            raise InputError(f"trials={trials}, steps={steps}: expected 1 or more of each")
+        if trials < 1 or steps < 1 or film < 0:
+            raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1, 1 and 0 or more")
+        if not worlds:
+            raise InputError("worlds: none; expected one or more by name, or no Rollouts callback")
         for world in worlds.values():
             make_worlds(world, size, difficulty)  # a mistake is reported now, not after training
         self.worlds, self.size, self.difficulty = worlds, size, difficulty
@@ -43,12 +45,13 @@ class Rollouts(pl.Callback):
     def on_fit_end(self, trainer: pl.Trainer, module) -> None:
         if not trainer.is_global_zero:
             return
+        policy = module.ema.model.to(trainer.strategy.root_device)  # Lightning has moved it to the CPU
         seeds = range(self.first_seed, self.first_seed + self.trials)
         rows, films = [], {}
         for name, world in self.worlds.items():
             worlds = make_worlds(world, self.size, self.difficulty)
             filmed = min(self.film, self.trials)
-            trials, film = rollout(module.ema.model, worlds, seeds, self.steps, name, filmed)
+            trials, film = rollout(policy, worlds, seeds, self.steps, name, filmed)
             rows += trials
             films[name] = film
             score = sum(t.score for t in trials) / len(trials)

@@ -79,4 +79,4 @@ def test_paper_scale_trains(tmp_path):
     path.write_text(yaml.safe_dump(config))
     assert main(["fit", "--config", str(path)]) == 0
     summary = json.loads((tmp_path / "run/summary.json").read_text())
-    assert summary["max_steps"] == 2 and summary["lambda"] == 10
+    assert summary["steps"] == 2 and summary["lambda"] == 10

@@ -20,7 +20,7 @@ def grid(tmp_path):
             "config": {"model": {"a": 1, "list": [{"x": 1}, {"x": 2}]}, "seed_everything": 9},
             "scales": {"small": {"config": {"model": {"a": 2}}}, "large": {}},
         },
-        "base": {"base": "root.yaml", "demos": {"data.real": None}, "config": {"model": {"b": 5}}},
+        "base": {"base": "root.yaml", "config": {"model": {"b": 5}}},
         "grid": {
             "title": "t",
             "base": "base.yaml",
@@ -53,7 +53,7 @@ def test_scale_and_overrides(grid):
     small = load_grid(grid, "small", overrides=["model.a=3", "data.sim=own.zarr"])
     assert [r.name for r in small.runs] == ["lambda=0,arm=one", "lambda=0,arm=two"]
     assert small.runs[0].config["model"]["a"] == 3 and small.runs[0].config["data"]["sim"] == "own.zarr"
-    assert small.demos == {}  # the base dropped real, the override sim
+    assert list(small.demos) == ["data.real"]  # what is given is not made
     assert load_grid(grid, "small").runs[0].config["model"]["a"] == 2
 
 
@@ -68,6 +68,13 @@ def test_scale_and_overrides(grid):
 def test_mistakes(grid, arguments, word):
     with pytest.raises(InputError, match=word):
         load_grid(grid, **arguments)
+
+
+def test_a_base_may_ask_for_the_users_own_store():
+    with pytest.raises(InputError, match=r"data\.real is missing"):
+        load_grid("experiments/lambda.yaml", "laptop", base="gym_pusht")
+    grid = load_grid("experiments/lambda.yaml", "laptop", "gym_pusht", ["data.real=own.zarr"])
+    assert list(grid.demos) == ["data.sim"] and grid.runs[0].config["data"]["real"] == "own.zarr"
 
 
 def test_merge_replaces_lists_and_keeps_the_original():

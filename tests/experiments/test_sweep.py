@@ -12,7 +12,7 @@ import yaml
 
 from align.cli import main
 from experiments import launch
-from experiments.launch import Job, LocalLauncher, SubmititLauncher, run_jobs
+from experiments.launch import Job, LocalLauncher, run_jobs
 
 
 @pytest.fixture
@@ -103,18 +103,20 @@ def test_mistakes_are_one_line(tiny, tmp_path, capsys, option):
 
 
 @pytest.mark.parametrize("cluster", ["local", "debug"])
-def test_submitit_runs_a_real_run(tiny, tmp_path, cluster):
+def test_cluster_runs_real_runs(tiny, tmp_path, cluster, capsys):
     """Through submitit: training itself, and its failure (two episodes are too few to probe) reported."""
-    launcher = SubmititLauncher(cluster, tmp_path / "logs", {})
     out = tmp_path / "out"
-    assert _sweep(tiny, out, "--dry_run", "true") == 0
-    from experiments.grid import load_grid
-    from experiments.sweep import _claim
+    assert _sweep(tiny, out, "--cluster", cluster) == 1
+    for name in ("lambda=0", "lambda=1"):
+        assert (out / name / "summary.json").exists()
+    printed = capsys.readouterr().out
+    assert printed.count("failed: ") == 2 and "episodes" in printed
 
-    job = _claim(load_grid(tiny, "laptop").runs[1], out, {})
-    list(run_jobs([job], launcher, 1))
-    assert (job.folder / "summary.json").exists()
-    assert job.state == "failed" and "episodes" in job.last_line()
+
+def test_cluster_mistakes_are_one_line(tiny, tmp_path, capsys):
+    assert _sweep(tiny, tmp_path / "out", "--cluster", "local", "--cluster_parameters", "{no_such: 1}") == 2
+    error = capsys.readouterr().err
+    assert "no_such" in error and error.count("\n") == 1
 
 
 def test_at_most_so_many_at_once_and_stopped_with_the_sweep(tmp_path, monkeypatch):
