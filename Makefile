@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-SCALE ?= laptop# smoke, laptop or paper
+SCALE ?= laptop# smoke, laptop or paper; small with BASE=gym_pusht
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)# runs at once, one thread each
 OUT ?=# directory of the sweep; by default runs/GRID-SCALE
 BASE ?=# another base configuration: gym_pusht
