@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from align.errors import InputError
+from align.worlds.pushing.gaps import DEFAULT_GAP, Gap
 from experiments.grid import load_grid, merge, set_option
 
 GRIDS = [p for p in Path("experiments").glob("*.yaml") if "axes" in yaml.safe_load(p.read_text())]
@@ -93,6 +94,13 @@ def test_set_option_makes_what_is_missing():
     config = {}
     set_option(config, "a.b", 1)
     assert config == {"a": {"b": 1}}
+
+
+def test_the_benchmark_uses_the_default_gap():
+    grid = load_grid("experiments/lambda.yaml", "laptop")
+    assert Gap(**grid.demos["data.real"]["world"]) == DEFAULT_GAP
+    (rollouts,) = grid.runs[0].config["trainer"]["callbacks"]
+    assert Gap(**rollouts["init_args"]["worlds"]["real"]) == DEFAULT_GAP
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda p: p.stem)
