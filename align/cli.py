@@ -68,7 +68,7 @@ def _call(function: Callable, program: str, arguments: list[str]) -> int | None:
     parser = ArgumentParser(prog=program, description=function.__doc__.splitlines()[0], exit_on_error=False)
     names = parser.add_function_arguments(function, as_positional=True, fail_untyped=True)
     config = parse(parser, arguments)
-    values = parser.instantiate_classes(config)
+    values = parser.instantiate(config)
     return function(**{name.split(".")[0]: values[name.split(".")[0]] for name in names})
 
 

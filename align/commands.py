@@ -15,7 +15,7 @@ from align.worlds.pushing.gaps import Gap, World
 def demos(
     out: str,
     n: int = 600,
-    world: Gap | World = Gap(),  # noqa: B008 (frozen)
+    world: Gap | World | None = None,
     domain: Domain = Domain.SIM,
     seed: int = 0,
     size: int = 64,
@@ -28,7 +28,8 @@ def demos(
     Args:
         out: Path of the Zarr store to write.
         n: Number of demonstrations.
-        world: Levels of the gaps to sim, e.g. {visual: 0.75, physics: 1, expert: 1}, or a whole world.
+        world: Levels of the gaps to sim, e.g. {visual: 0.75, physics: 1, expert: 1}, or a whole world; sim by
+            default.
         domain: What they stand for, kept as an attribute: SIM or REAL.
         seed: Seed of the starts and of the expert's noise.
         size: Side in pixels of the images.
@@ -40,6 +41,7 @@ def demos(
         raise InputError(f"out={out!r} exists; choose another path or --overwrite=true")
     if n < 1:
         raise InputError(f"n={n}: expected 1 or more demonstrations")
+    world = world or Gap()
     levels = dataclasses.asdict(world) if isinstance(world, Gap) else None
     world = world.world() if isinstance(world, Gap) else world
     attributes = {
@@ -69,7 +71,7 @@ def _with_progress(episodes: Iterable[dict], n: int, seconds: float = 10.0) -> I
 
 def rollout(
     policy: str,
-    world: Gap | World | str = Gap(),  # noqa: B008 (frozen)
+    world: Gap | World | str | None = None,
     out: str | None = None,
     trials: int = 100,
     steps: int = 120,
@@ -83,7 +85,8 @@ def rollout(
 
     Args:
         policy: A run directory, or a checkpoint.
-        world: Levels of the gaps to sim, e.g. {visual: 0.75, physics: 1}, a whole world, or gym-pusht.
+        world: Levels of the gaps to sim, e.g. {visual: 0.75, physics: 1}, a whole world, or gym-pusht; sim by
+            default.
         out: Folder for rollouts.csv and the film; by default they are only summarised here.
         trials: Number of trials.
         steps: Control steps a trial, at 10 Hz.
@@ -105,6 +108,7 @@ def rollout(
         raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1 or more, film ≤ trials")
     torch.set_num_threads(threads)
     path = Path(policy) / LAST if Path(policy).is_dir() else Path(policy)
+    world = world or Gap()
     name = world if isinstance(world, str) else "world"
     rows, films = run(
         DiffusionPolicy.from_checkpoint(path),

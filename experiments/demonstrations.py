@@ -25,7 +25,7 @@ def complete(arguments: Mapping[str, Any]) -> dict[str, Any]:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_function_arguments(make, skip={"out", "jobs", "overwrite"})
     try:
-        return vars(parser.instantiate_classes(parser.parse_object(dict(arguments))))
+        return vars(parser.instantiate(parser.parse_object(dict(arguments))))
     except Exception as error:  # whatever the parser makes of it, it is the file's mistake
         raise InputError(f"demos: {one_line(error)}") from None
 
@@ -33,7 +33,7 @@ def complete(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def store_path(arguments: Mapping[str, Any], folder: Path) -> Path:
     """Where the demonstrations lie: a store is shared by what is the same down to the world's numbers."""
     values = complete(arguments)
-    world = values["world"]
+    world = values["world"] or Gap()
     values["world"] = dataclasses.asdict(world.world() if isinstance(world, Gap) else world)
     text = json.dumps(values, sort_keys=True)
     return folder / f"pushing-{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}.zarr"
