@@ -106,11 +106,11 @@ def test_mistakes_are_one_line(tiny, tmp_path, capsys, option):
 def test_cluster_runs_real_runs(tiny, tmp_path, cluster, capsys):
     """Through submitit: training itself, and its failure (two episodes are too few to probe) reported."""
     out = tmp_path / "out"
+    tiny.write_text(tiny.read_text().replace("- 0\n", ""))  # one run is enough
     assert _sweep(tiny, out, "--cluster", cluster) == 1
-    for name in ("lambda=0", "lambda=1"):
-        assert (out / name / "summary.json").exists()
+    assert (out / "lambda=1/summary.json").exists()
     printed = capsys.readouterr().out
-    assert printed.count("failed: ") == 2 and "episodes" in printed
+    assert printed.count("failed: ") == 1 and "episodes" in printed
 
 
 def test_cluster_mistakes_are_one_line(tiny, tmp_path, capsys):
