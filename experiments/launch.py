@@ -123,6 +123,8 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
     However the iteration ends, jobs still running are stopped.
     """
     waiting = [job for job in jobs if job.state == "waiting"]
+    if not waiting:
+        yield jobs
     running: list[Job] = []
     try:
         while waiting or running:
