@@ -35,7 +35,7 @@ def test_collect_has_a_row_a_run_with_axes_counts_and_intervals(lambda_sweep):
     frame = sweep_report.collect(lambda_sweep)
     assert len(frame) == 6 and (frame["missing"] == "").all()
     row = frame.iloc[-1]
-    assert row["lambda"] == 1.0 and row["seed"] == 1 and row["summary/max_steps"] == 100
+    assert row["lambda"] == 1.0 and row["seed"] == 1 and row["summary/steps"] == 100
     trials = pd.read_csv(lambda_sweep / row["run"] / "rollouts.csv").query("world == 'real'")
     count = trials["success_90"].sum()
     assert row["rollout/real/trials"] == 30 and row["rollout/real/success_90_count"] == count
