@@ -33,7 +33,9 @@ class CotrainingData(pl.LightningDataModule):
         validation: Held-out episodes per domain: a number, or a fraction below 1.
         image_size: Side in pixels to which images are resized; `None` keeps theirs.
         val_windows: Number of held-out windows per domain that validation uses.
-        seed: Seed of splits and shuffling.
+        seed: Seed of the splits: which episodes are held out, and which of the others are used.
+        shuffle_seed: Seed of the order in which training windows are seen; `align fit` takes it from
+            `seed_everything`.
     """
 
     def __init__(
@@ -51,10 +53,13 @@ class CotrainingData(pl.LightningDataModule):
         image_size: int | None = None,
         val_windows: int = 512,
         seed: int = 0,
+        shuffle_seed: int = 0,
     ):
         super().__init__()
         if alpha is not None and not 0 <= alpha <= 1:
             raise InputError(f"alpha={alpha}: expected a weight in [0, 1], or null for the natural share")
+        if min(seed, shuffle_seed) < 0:
+            raise InputError(f"seed={seed}, shuffle_seed={shuffle_seed}: expected 0 or more")
         if batch_size < 2:
             raise InputError(f"batch_size={batch_size}: expected 2 or more")
         if val_windows < 2:
@@ -64,7 +69,7 @@ class CotrainingData(pl.LightningDataModule):
         self.max_demos = {Domain.SIM: max_sim, Domain.REAL: max_real}
         self.alpha, self.balanced, self.batch_size = alpha, balanced, batch_size
         self.validation, self.image_size = validation, image_size
-        self.val_windows, self.seed = val_windows, seed
+        self.val_windows, self.seed, self.shuffle_seed = val_windows, seed, shuffle_seed
         self.train: dict[Domain, Windows] = {}
         self.held_out: dict[Domain, Windows] = {}
 
@@ -96,7 +101,7 @@ class CotrainingData(pl.LightningDataModule):
         self.real_alpha = resolve_alpha(self.alpha, n_sim, n_real)
         self.quota = real_quota(self.alpha, self.batch_size, n_sim, n_real, self.balanced)
         self.sampler = MixtureSampler(
-            {Domain.SIM: n_sim, Domain.REAL: n_real}, self.batch_size, self.quota, self.seed
+            {Domain.SIM: n_sim, Domain.REAL: n_real}, self.batch_size, self.quota, self.shuffle_seed
         )
         self.normalizer = Normalizer(
             policy.horizon, policy.action_dim, policy.agent_pos_dim, policy.relative_actions

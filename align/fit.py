@@ -47,6 +47,7 @@ class RunCLI(LightningCLI):
         parser.add_lightning_class_args(Embeddings, "embeddings")
         parser.link_arguments("run", "trainer.default_root_dir")
         parser.link_arguments("seed_everything", "model.seed")
+        parser.link_arguments("seed_everything", "data.shuffle_seed")
 
     def _value(self, name: str):
         return self.config[self.subcommand][name]

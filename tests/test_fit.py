@@ -244,3 +244,23 @@ def test_one_domain_alone_measures_no_alignment(write_config, tmp_path):
     summary = json.loads((tmp_path / "run/summary.json").read_text())
     assert "train_alignment" not in summary and summary["train_alignment_skipped"] == 1.0
     assert summary["train_real_fraction"] == 1.0
+
+
+def test_a_training_seed_changes_the_order_of_the_data_and_not_the_split(write_config, tmp_path, monkeypatch):
+    import align.datamodule
+
+    first_batch, held_out = {}, {}
+
+    class Recorded(align.datamodule.MixtureSampler):
+        def batch(self, step):
+            drawn = super().batch(step)
+            first_batch.setdefault(seed, {d: i.tolist() for d, i in drawn.items()})
+            return drawn
+
+    monkeypatch.setattr(align.datamodule, "MixtureSampler", Recorded)
+    for seed in (0, 1):
+        config = write_config(f"seed{seed}", run=str(tmp_path / f"{seed}"), seed_everything=seed)
+        assert main(["fit", "--config", config]) == 0
+        held_out[seed] = np.load(tmp_path / f"{seed}/embeddings.npz")["episode"].tolist()
+    assert first_batch[0] != first_batch[1]
+    assert held_out[0] == held_out[1]
