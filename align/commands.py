@@ -79,6 +79,8 @@ def rollout(
     size: int = 64,
     difficulty: str = "easy",
     film: int = 4,
+    domain: Domain = Domain.REAL,
+    guidance_weight: float | None = None,
     threads: int = 1,
 ) -> None:
     """Evaluate a trained policy in a world.
@@ -94,11 +96,12 @@ def rollout(
         size: Side in pixels of the images.
         difficulty: Range of starts: easy, medium or full.
         film: Number of trials to film.
+        domain: What a policy with domain conditioning is told: SIM or REAL.
+        guidance_weight: Weight of the guidance on the domain, if not the policy's own.
         threads: CPU threads.
     """
     import torch
 
-    from align.callbacks.checkpoint import LAST
     from align.policy import DiffusionPolicy
     from align.rollout import rollout as run
     from align.rollout import write_film, write_trials
@@ -107,16 +110,19 @@ def rollout(
     if trials < 1 or steps < 1 or not 0 <= film <= trials:
         raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1 or more, film ≤ trials")
     torch.set_num_threads(threads)
-    path = Path(policy) / LAST if Path(policy).is_dir() else Path(policy)
+    trained = DiffusionPolicy.from_checkpoint(policy)
+    if guidance_weight is not None:
+        trained.guide(guidance_weight)
     world = world or Gap()
     name = world if isinstance(world, str) else "world"
     rows, films = run(
-        DiffusionPolicy.from_checkpoint(path),
+        trained,
         make_worlds(world, size, difficulty),
         range(first_seed, first_seed + trials),
         steps,
         name,
         film,
+        domain=domain,
     )
     for measure in ("score", "success_90", "success_95", "success_pose", "held"):
         print(f"{measure}: {sum(getattr(row, measure) for row in rows) / trials:.3f}")

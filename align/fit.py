@@ -9,7 +9,7 @@ import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from align.callbacks.checkpoint import LAST, AtomicCheckpointIO, LastCheckpoint
+from align.callbacks.checkpoint import AtomicCheckpointIO, LastCheckpoint
 from align.callbacks.embeddings import Embeddings
 from align.callbacks.progress import Progress
 from align.callbacks.rollouts import Rollouts
@@ -19,6 +19,7 @@ from align.domain import Domain
 from align.errors import InputError
 from align.files import locked, write_json, write_text
 from align.module import CotrainingModule
+from align.policy import LAST
 from align.provenance import provenance
 
 TRAINER_DEFAULTS = {
@@ -111,6 +112,8 @@ class RunCLI(LightningCLI):
         self.datamodule.trainer = self.trainer
         self.trainer.strategy.connect(self.model)
         self.datamodule.setup("fit")
+        if self.model.initial is not None:
+            self.model.start_from_initial()
         self._try_policy()
         if self.trainer.is_global_zero:
             write_text(path, yaml.safe_dump(config, sort_keys=False))
@@ -165,6 +168,8 @@ class RunCLI(LightningCLI):
             "alpha": self.datamodule.real_alpha,
             "site": self.model.site,
             "method": type(self.model.alignment).__name__,
+            "domain_conditioning": self.model.policy.domain_conditioning,
+            "guidance_weight": self.model.policy.guidance_weight,
             "steps": self.trainer.global_step,
             "real_demos": self.datamodule.train[Domain.REAL].n_episodes,
             "sim_demos": self.datamodule.train[Domain.SIM].n_episodes,

@@ -1,6 +1,8 @@
 """Training: denoising loss + λ · alignment, as a LightningModule."""
 
 import math
+from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import pytorch_lightning as pl
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 
 from align.alignment.gather import gather
 from align.alignment.mmd import MMD
+from align.alignment.objective import Objective, Samples
 from align.diffusion.denoising import denoising_loss
 from align.domain import Domain
 from align.errors import InputError
@@ -41,6 +44,10 @@ class CotrainingModule(pl.LightningModule):
         ema_power: Exponent of the averaging's warm-up.
         ema_max_decay: Largest decay of the averaging.
         probe_step: Diffusion step at which the denoiser's hidden layer is read for analysis.
+        label_dropout: Share of training samples from which a policy with domain conditioning has its domain
+            withheld, as classifier-free guidance needs.
+        initial: Run directory or checkpoint whose policy training starts from (fine-tuning), normaliser
+            included; `None` starts afresh.
         seed: Seed of the noise and crops of training.
     """
 
@@ -58,6 +65,8 @@ class CotrainingModule(pl.LightningModule):
         ema_power: float = 0.75,
         ema_max_decay: float = 0.9999,
         probe_step: int = 10,
+        label_dropout: float = 0.0,
+        initial: str | None = None,
         seed: int = 0,
     ):
         super().__init__()
@@ -69,6 +78,21 @@ class CotrainingModule(pl.LightningModule):
             raise InputError(f"noise_draws={noise_draws}: expected 1 or more")
         if not 0 <= probe_step < policy.schedule.train_steps:
             raise InputError(f"probe_step={probe_step}: expected 0 to {policy.schedule.train_steps - 1}")
+        if site == "denoiser" and policy.domain_conditioning:
+            raise InputError(
+                f"site={site!r}: with policy.domain_conditioning that layer holds the domain itself; "
+                "expected image or observation"
+            )
+        if not 0 <= label_dropout < 1:
+            raise InputError(f"label_dropout={label_dropout}: expected a share in [0, 1)")
+        if label_dropout > 0 and not policy.domain_conditioning:
+            raise InputError(f"label_dropout={label_dropout}: needs policy.domain_conditioning=true")
+        if policy.guidance_weight > 0 and label_dropout == 0:
+            raise InputError(
+                f"label_dropout=0: policy.guidance_weight={policy.guidance_weight} needs the domain withheld "
+                "at times in training, e.g. 0.1"
+            )
+        self.label_dropout, self.initial = label_dropout, initial
         self.policy = policy
         self.alignment = MMD() if alignment is None else alignment
         self.ema = ExponentialMovingAverage(policy, ema_power, ema_max_decay)
@@ -78,11 +102,29 @@ class CotrainingModule(pl.LightningModule):
         self._validation: list[tuple[Tensor, Tensor]] = []
 
     def on_fit_start(self) -> None:
-        """Take the normaliser that the data module fitted on the training episodes."""
-        if self.trainer.ckpt_path is None:
-            state = self.trainer.datamodule.normalizer.state_dict()
-            self.policy.normalizer.load_state_dict(state)
-            self.ema.model.normalizer.load_state_dict(state)
+        """Start from the initial policy, or with the normaliser fitted on the training episodes."""
+        if self.trainer.ckpt_path is not None:
+            return
+        if self.initial is not None:
+            self.start_from_initial()
+            return
+        state = self.trainer.datamodule.normalizer.state_dict()
+        self.policy.normalizer.load_state_dict(state)
+        self.ema.model.normalizer.load_state_dict(state)
+
+    def start_from_initial(self) -> None:
+        """Take the averaged weights and the normaliser of the initial policy.
+
+        Raises:
+            InputError: There is none, or it is another kind of policy.
+        """
+        state = DiffusionPolicy.from_checkpoint(self.initial).state_dict()
+        try:
+            self.policy.load_state_dict(state)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"initial={self.initial!r}: does not fit this policy: {reason}") from None
+        self.ema.model.load_state_dict(state)
 
     def alignment_lambda(self) -> float:
         """λ at the current step."""
@@ -92,24 +134,49 @@ class CotrainingModule(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         generator = torch_generator(self.seed, "training", self.global_step, self.global_rank)
-        features = self.policy.encode(batch["image"], batch["agent_pos"], generator)
+        features = self._encode(batch, generator)
         loss, hidden = self._denoising(self.policy, features, batch, generator, self.noise_draws)
         denoise = (loss * batch["weight"]).mean()
+        self._check_finite("denoising loss", denoise)
         layer = self._at_site(features, hidden)
         weight = self.alignment_lambda()
-        both = all((batch["domain"] == d).sum() >= 2 for d in Domain)
+        sim, real = self._samples(self._embedding(layer, len(batch["domain"])), batch)
+        both = min(sim.n, real.n) >= getattr(self.alignment, "least", 2)
+        if weight > 0 and both and isinstance(self.alignment, Objective):
+            self.alignment.update(sim.each(Tensor.detach), real.each(Tensor.detach))
         with torch.set_grad_enabled(weight > 0):
-            distance = self._distance(self._embedding(layer, len(batch["domain"])), batch["domain"])
+            distance = self.alignment(sim, real)
         total = denoise + weight * distance if weight > 0 else denoise
-        if not torch.isfinite(total):
-            raise InputError(
-                f"loss is not finite at step {self.global_step}: denoising {float(denoise.detach())}, "
-                f"alignment {float(distance.detach())}; lower the learning rate or check the data"
-            )
+        self._check_finite("loss", total)
         self._log_step(denoise, distance if both else None, weight, batch)
         if weight > 0 and both and self.global_step % self.trainer.log_every_n_steps == 0:
             self._log_gradient_ratio(layer, distance, weight)
         return total
+
+    def _check_finite(self, name: str, loss: Tensor) -> None:
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"{name} is not finite at step {self.global_step}: {float(loss.detach())}; "
+                "lower the learning rate or check the data"
+            )
+
+    def _encode(self, batch: dict[str, Tensor], generator: torch.Generator) -> Features:
+        """Features of a training batch, cropped at random, the domain withheld from some."""
+        features = self.policy.encode(batch["image"], batch["agent_pos"], generator, batch["domain"])
+        if self.label_dropout > 0:
+            kept = torch.rand(len(features.label), 1, generator=generator) >= self.label_dropout
+            features = replace(features, label=features.label * kept.to(features.label))
+        return features
+
+    def _samples(self, embedding: Tensor, batch: dict[str, Tensor]) -> tuple[Samples, Samples]:
+        """Sim and real samples of the global batch: gathered with their labels, then told apart."""
+        normalizer = self.policy.normalizer
+        action = normalizer.normalize_action(batch["action"], batch["agent_pos"]).flatten(1)
+        agent_pos = normalizer.normalize_agent_pos(batch["agent_pos"])[:, -1]
+        everything = Samples(embedding, action, agent_pos).each(gather)
+        domain = gather(batch["domain"])
+        sim, real = (everything.each(partial(_rows, rows=domain == d)) for d in Domain)
+        return sim, real
 
     def _denoising(
         self, policy: DiffusionPolicy, features: Features, batch: dict, generator: torch.Generator, draws: int
@@ -121,7 +188,7 @@ class CotrainingModule(pl.LightningModule):
             x0.device
         )
         prediction, hidden = policy.denoiser.features(
-            policy.schedule.add_noise(x0, noise, steps), steps, features.observation.repeat(draws, 1)
+            policy.schedule.add_noise(x0, noise, steps), steps, features.condition.repeat(draws, 1)
         )
         loss = denoising_loss(prediction, policy.schedule.target(x0, noise))
         return loss.unflatten(0, (draws, -1)).mean(0), hidden
@@ -145,12 +212,6 @@ class CotrainingModule(pl.LightningModule):
         """One embedding (n, D) a sample: the mean over its noise draws."""
         return layer.unflatten(0, (-1, n)).mean(0)
 
-    def _distance(self, embedding: Tensor, domain: Tensor) -> Tensor:
-        """The alignment objective on the global batch."""
-        return self.alignment(
-            gather(embedding[domain == Domain.SIM]), gather(embedding[domain == Domain.REAL])
-        )
-
     def _log_step(self, denoise: Tensor, distance: Tensor | None, weight: float, batch: dict) -> None:
         """Log both terms; `distance` is None where a domain has too few samples to measure it."""
         values = {
@@ -163,8 +224,8 @@ class CotrainingModule(pl.LightningModule):
         }
         if distance is not None:
             values["train/alignment"] = distance.detach()
-        if distance is not None and hasattr(self.alignment, "sigma2"):
-            values["train/bandwidth"] = self.alignment.sigma2.sqrt()
+            logs = getattr(self.alignment, "logs", {})
+            values |= {f"train/{name}": value for name, value in logs.items()}
         self.log_dict(values)
 
     def _log_gradient_ratio(self, layer: Tensor, distance: Tensor, weight: float) -> None:
@@ -195,13 +256,13 @@ class CotrainingModule(pl.LightningModule):
         noise = torch.randn(x0.shape, generator=generator).to(x0)
         steps = torch.full((len(x0),), self.probe_step, device=x0.device)
         noisy = policy.schedule.add_noise(x0, noise, steps)
-        _, hidden = policy.denoiser.features(noisy, steps, features.observation)
+        _, hidden = policy.denoiser.features(noisy, steps, features.condition)
         return {"image": features.image, "observation": features.observation, "denoiser": hidden}
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Losses per domain and embeddings, on held-out episodes, under the averaged weights."""
         policy, generator = self.ema.model, torch_generator(self.seed, "validation", batch_idx)
-        features = policy.encode(batch["image"], batch["agent_pos"])
+        features = policy.encode(batch["image"], batch["agent_pos"], domain=batch["domain"])
         loss, hidden = self._denoising(policy, features, batch, generator, 1)
         noise = torch.randn(batch["action"].shape, generator=generator).to(batch["action"])
         actions = policy.sample(features, batch["agent_pos"], noise)
@@ -229,7 +290,7 @@ class CotrainingModule(pl.LightningModule):
     def configure_optimizers(self) -> dict:
         decay_free = [p for p in self.policy.parameters() if p.dim() < 2]
         decayed = [p for p in self.policy.parameters() if p.dim() >= 2]
-        decayed += list(self.alignment.parameters())
+        decayed += [p for p in self.alignment.parameters() if p.requires_grad]
         groups = [
             {"params": decayed, "weight_decay": self.weight_decay},
             {"params": decay_free, "weight_decay": 0.0},
@@ -249,3 +310,7 @@ class CotrainingModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         """Keep what rebuilds the policy beside its weights; see `DiffusionPolicy.from_checkpoint`."""
         checkpoint["policy"] = self.policy.description()
+
+
+def _rows(x: Tensor, rows: Tensor) -> Tensor:
+    return x[rows]

@@ -1,8 +1,9 @@
 """The policy a robot runs: observations in, a chunk of actions out."""
 
+import math
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,10 +12,14 @@ from torch import Tensor, nn
 from align.data.normalizer import Normalizer
 from align.description import build, describe
 from align.diffusion.schedule import NoiseSchedule
+from align.domain import Domain
 from align.errors import InputError
 from align.networks.augment import center_crop, random_crop, to_float
 from align.networks.encoder import ConvEncoder
 from align.networks.unet import ConditionalUnet1D
+
+LAST = "checkpoints/last.ckpt"
+"""Where a run directory keeps its last checkpoint."""
 
 
 @dataclass
@@ -23,11 +28,22 @@ class Features:
 
     Attributes:
         image: (B, Ti · F) features of the images alone.
-        observation: (B, C) the whole conditioning vector: image features and normalised proprioception.
+        observation: (B, C) image features and normalised proprioception.
+        label: (B, 2) one-hot domain, zero where it is withheld; `None` where the policy is not told.
     """
 
     image: Tensor
     observation: Tensor
+    label: Tensor | None = None
+
+    @property
+    def condition(self) -> Tensor:
+        """(B, C) or (B, C + 2), what the denoiser is conditioned on. Probes read `observation` instead."""
+        return self.observation if self.label is None else torch.cat([self.observation, self.label], dim=-1)
+
+    def without_label(self) -> "Features":
+        """The same, with the domain withheld."""
+        return replace(self, label=torch.zeros_like(self.label))
 
 
 class DiffusionPolicy(nn.Module):
@@ -45,6 +61,10 @@ class DiffusionPolicy(nn.Module):
         n_action_steps: How many of them are executed, beginning at the newest observation.
         crop: Side in pixels of a random crop in training, central in use; `None` takes whole images.
         relative_actions: Predict actions relative to the newest proprioceptive position.
+        domain_conditioning: Tell the denoiser the domain, as a one-hot vector.
+        guidance_weight: Weight w of classifier-free guidance on the domain when sampling (Ho & Salimans
+            2022, arXiv 2207.12598): (1 + w) · prediction with the domain − w · prediction without it. Needs
+            `domain_conditioning`, and a policy trained with the domain withheld at times.
     """
 
     def __init__(
@@ -60,6 +80,8 @@ class DiffusionPolicy(nn.Module):
         n_action_steps: int = 8,
         crop: int | None = None,
         relative_actions: bool = False,
+        domain_conditioning: bool = False,
+        guidance_weight: float = 0.0,
     ):
         super().__init__()
         if not 1 <= n_image_steps <= n_obs_steps:
@@ -76,7 +98,10 @@ class DiffusionPolicy(nn.Module):
         self.n_obs_steps, self.n_image_steps = n_obs_steps, n_image_steps
         self.horizon, self.n_action_steps = horizon, n_action_steps
         self.crop, self.relative_actions = crop, relative_actions
+        self.domain_conditioning = domain_conditioning
+        self.guide(guidance_weight)
         condition_dim = n_image_steps * self.encoder.features + n_obs_steps * agent_pos_dim
+        condition_dim += len(Domain) * domain_conditioning
         is_module = isinstance(denoiser, nn.Module)
         self.denoiser = denoiser if is_module else denoiser(action_dim, condition_dim)
         self.schedule = NoiseSchedule() if schedule is None else schedule
@@ -87,8 +112,24 @@ class DiffusionPolicy(nn.Module):
         """Where the weights are, and where observations must be."""
         return self.normalizer.action_mean.device
 
+    def guide(self, weight: float) -> None:
+        """Set the weight of the guidance on the domain.
+
+        Raises:
+            InputError: It is negative or not finite, or the policy is not told the domain.
+        """
+        if not (math.isfinite(weight) and weight >= 0):
+            raise InputError(f"guidance_weight={weight}: expected a finite weight w ≥ 0")
+        if weight > 0 and not self.domain_conditioning:
+            raise InputError(f"guidance_weight={weight}: needs a policy with domain_conditioning=true")
+        self.guidance_weight = weight
+
     def encode(
-        self, image: Tensor, agent_pos: Tensor, crop_generator: torch.Generator | None = None
+        self,
+        image: Tensor,
+        agent_pos: Tensor,
+        crop_generator: torch.Generator | None = None,
+        domain: Tensor | None = None,
     ) -> Features:
         """Encode observations.
 
@@ -96,6 +137,7 @@ class DiffusionPolicy(nn.Module):
             image: (B, Ti, C, H, W) uint8.
             agent_pos: (B, To, P) in the data's units.
             crop_generator: Draws random crops; without it the central crop is taken.
+            domain: (B,) of `Domain`, what a policy with domain conditioning is told; all real by default.
         """
         frames = image.flatten(0, 1)
         if self.crop is not None:
@@ -108,7 +150,13 @@ class DiffusionPolicy(nn.Module):
             )
         features = self.encoder(to_float(frames)).unflatten(0, image.shape[:2]).flatten(1)
         proprioception = self.normalizer.normalize_agent_pos(agent_pos).flatten(1)
-        return Features(features, torch.cat([features, proprioception], dim=-1))
+        return Features(features, torch.cat([features, proprioception], dim=-1), self._label(image, domain))
+
+    def _label(self, image: Tensor, domain: Tensor | None) -> Tensor | None:
+        if not self.domain_conditioning:
+            return None
+        domain = torch.full((len(image),), int(Domain.REAL)) if domain is None else domain
+        return nn.functional.one_hot(domain.to(self.device), len(Domain)).float()
 
     @torch.no_grad()
     def sample(
@@ -126,13 +174,25 @@ class DiffusionPolicy(nn.Module):
             (B, horizon, A).
         """
         actions = self.schedule.sample(
-            lambda x, steps: self.denoiser(x, steps, features.observation).float(), noise, generator
+            lambda x, steps: self._predict(x, steps, features).float(), noise, generator
         )
         return self.normalizer.unnormalize_action(actions, agent_pos)
 
+    def _predict(self, x: Tensor, steps: Tensor, features: Features) -> Tensor:
+        """The denoiser's prediction (B, horizon, A), guided where w > 0."""
+        told = self.denoiser(x, steps, features.condition)
+        w = self.guidance_weight
+        if w == 0:
+            return told
+        return (1 + w) * told - w * self.denoiser(x, steps, features.without_label().condition)
+
     @torch.no_grad()
     def act(
-        self, observation: Mapping[str, Tensor], noise: Tensor, generator: torch.Generator | None = None
+        self,
+        observation: Mapping[str, Tensor],
+        noise: Tensor,
+        generator: torch.Generator | None = None,
+        domain: Domain = Domain.REAL,
     ) -> Tensor:
         """The actions to execute next.
 
@@ -140,11 +200,13 @@ class DiffusionPolicy(nn.Module):
             observation: "image" (B, Ti, C, H, W) uint8 and "agent_pos" (B, To, P), oldest first.
             noise: (B, horizon, A) standard normal; equal noise gives equal actions.
             generator: For the DDPM sampler's own noise.
+            domain: Where it acts, for a policy with domain conditioning.
 
         Returns:
             (B, n_action_steps, A) in the data's units.
         """
-        features = self.encode(observation["image"], observation["agent_pos"])
+        told = torch.full((len(noise),), int(domain))
+        features = self.encode(observation["image"], observation["agent_pos"], domain=told)
         actions = self.sample(features, observation["agent_pos"], noise, generator)
         first = self.n_obs_steps - 1
         return actions[:, first : first + self.n_action_steps]
@@ -153,10 +215,14 @@ class DiffusionPolicy(nn.Module):
     def from_checkpoint(cls, path: str | Path) -> "DiffusionPolicy":
         """Load a trained policy (its averaged weights), ready to act on the CPU.
 
+        Args:
+            path: A checkpoint written by `align fit`, or its run directory.
+
         Raises:
             InputError: The file is missing or is not a checkpoint of such a policy.
         """
-        if not Path(path).is_file():
+        path = Path(path) / LAST if Path(path).is_dir() else Path(path)
+        if not path.is_file():
             raise InputError(f"checkpoint={str(path)!r}: no such file")
         refusal = f"checkpoint={str(path)!r}: holds no policy; expected one written by align fit"
         try:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from align.domain import Domain
 from align.files import atomic_path
 from align.policy import DiffusionPolicy
 from align.seeding import torch_generator
@@ -60,6 +61,7 @@ def rollout(
     name: str,
     film: int = 0,
     film_size: int = 96,
+    domain: Domain = Domain.REAL,
 ) -> tuple[list[Trial], np.ndarray]:
     """Run a policy in a batch of worlds stepped together, with one forward pass for all.
 
@@ -71,6 +73,7 @@ def rollout(
         name: Name of the world, for the rows.
         film: Number of trials to film.
         film_size: Side of the film's frames in pixels.
+        domain: What a policy with domain conditioning is told.
 
     Returns:
         One row a trial, and the films (film, steps / n_action_steps + 1, size, size, 3) uint8, a frame a
@@ -92,7 +95,7 @@ def rollout(
             ]
         )
         observation = {key: value.to(policy.device) for key, value in _observation(history, policy).items()}
-        actions = policy.act(observation, noise.to(policy.device)).double().cpu().numpy()
+        actions = policy.act(observation, noise.to(policy.device), domain=domain).double().cpu().numpy()
         for k in range(min(policy.n_action_steps, steps - taken)):
             worlds.step(actions[:, k])
             taken += 1

@@ -90,7 +90,7 @@ def test_gradient_ratio_is_that_of_the_two_terms(make, site):
     module._at_site = lambda features, hidden: kept.append(at_site(features, hidden)) or kept[-1]
     total = module.training_step(batch, 0)
     (z,) = kept
-    distance = 0.7 * module._distance(module._embedding(z, 8), batch["domain"])
+    distance = 0.7 * module.alignment(*module._samples(module._embedding(z, 8), batch))
     (pull,) = torch.autograd.grad(distance, z, retain_graph=True)
     (denoising,) = torch.autograd.grad(total - distance, z, retain_graph=True)
     total.backward()

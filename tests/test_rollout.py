@@ -20,7 +20,7 @@ class Scripted:
     def __init__(self, action):
         self.action, self.seen = action, []
 
-    def act(self, observation, noise):
+    def act(self, observation, noise, domain):
         self.seen.append((observation, noise))
         newest = observation["agent_pos"][:, -1]
         return self.action(newest)[:, None].repeat(1, self.n_action_steps, 1)

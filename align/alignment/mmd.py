@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from align.alignment.memory import EmbeddingMemory
+from align.alignment.objective import Objective, Samples
 from align.errors import InputError
 
 
@@ -51,7 +51,7 @@ def bandwidth_from_distances(
     return sigma2.clamp_min(torch.finfo(sigma2.dtype).eps)
 
 
-class MMD(nn.Module):
+class MMD(Objective):
     """MMD² with an RBF kernel, or the mean of several RBF kernels.
 
     k(x, y) = mean over multipliers c of exp(−‖x − y‖² / (c · σ²)).
@@ -75,7 +75,7 @@ class MMD(nn.Module):
         memory: int = 0,
         ema_decay: float = 0.99,
     ):
-        super().__init__()
+        super().__init__(memory)
         fixed = isinstance(bandwidth, (int, float))
         if (fixed and not bandwidth > 0) or (not fixed and bandwidth not in ("median", "mean", "ema")):
             raise InputError(f"bandwidth={bandwidth!r}: expected a number > 0, 'median', 'mean' or 'ema'")
@@ -84,33 +84,18 @@ class MMD(nn.Module):
         if not 0 <= ema_decay < 1:
             raise InputError(f"ema_decay={ema_decay}: expected 0 ≤ ema_decay < 1")
         self.bandwidth, self.multipliers, self.unbiased = bandwidth, tuple(multipliers), unbiased
-        self.memory, self.ema_decay = memory, ema_decay
-        self.past = EmbeddingMemory(memory)
+        self.ema_decay = ema_decay
         self.register_buffer("sigma2", torch.tensor(float(bandwidth) if fixed else float("nan")))
 
-    def forward(self, sim: Tensor, real: Tensor) -> Tensor:
-        """MMD² between the samples.
-
-        Args:
-            sim: (n, D) embeddings of sim observations.
-            real: (m, D) embeddings of real observations.
-
-        Returns:
-            Scalar fp32. With fewer than two samples of a domain, a zero that is differentiable.
-        """
-        with torch.autocast(sim.device.type, enabled=False):
-            return self._mmd2(sim.float(), real.float())
-
-    def _mmd2(self, sim: Tensor, real: Tensor) -> Tensor:
-        if self.training:
-            sim, real = self.past(sim, real)
-        if min(len(sim), len(real)) < 2:
-            return 0.0 * (sim.sum() + real.sum())
+    def distance(self, sim: Samples, real: Samples) -> Tensor:
+        """MMD² between embeddings (n, D) and (m, D); scalar."""
+        sim, real = sim.embedding, real.embedding
         center = torch.cat([sim, real]).detach().mean(0)  # leaves distances as they are, but not round-off
         sim, real = sim - center, real - center
         d_xx, d_yy = squared_distances(sim, sim), squared_distances(real, real)
         d_xy = squared_distances(sim, real)
         sigma2 = self._sigma2(d_xx, d_yy, d_xy)
+        self.logs = {"bandwidth": sigma2.sqrt()}
         k_xx, k_yy, k_xy = (self._kernel(d, sigma2) for d in (d_xx, d_yy, d_xy))
         return mmd2_from_kernel(k_xx, k_yy, k_xy, self.unbiased)
 

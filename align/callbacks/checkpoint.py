@@ -9,8 +9,7 @@ from pytorch_lightning.plugins import TorchCheckpointIO
 
 from align.errors import InputError
 from align.files import atomic_path
-
-LAST = "checkpoints/last.ckpt"
+from align.policy import LAST
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -1,9 +1,11 @@
 """Rollouts of the trained policy at the end of training."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
 
+from align.domain import Domain
 from align.errors import InputError
 from align.rollout import rollout, write_film, write_trials
 from align.worlds.pushing.make import WorldLike, make_worlds
@@ -21,6 +23,8 @@ class Rollouts(pl.Callback):
         size: Side in pixels of the images, as in the demonstrations.
         difficulty: Range of starts: "easy", "medium" or "full".
         film: Number of trials to film in each world.
+        as_sim: Names of the worlds in which a policy with domain conditioning is told that it is in sim; in
+            the others it is told that it is in the real one.
     """
 
     def __init__(
@@ -32,6 +36,7 @@ class Rollouts(pl.Callback):
         size: int = 64,
         difficulty: str = "easy",
         film: int = 4,
+        as_sim: Sequence[str] = ("sim",),
     ):
         if trials < 1 or steps < 1 or film < 0:
             raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1, 1 and 0 or more")
@@ -39,7 +44,7 @@ class Rollouts(pl.Callback):
             raise InputError("worlds: none; expected one or more by name, or no Rollouts callback")
         for world in worlds.values():
             make_worlds(world, size, difficulty)  # a mistake is reported now, not after training
-        self.worlds, self.size, self.difficulty = worlds, size, difficulty
+        self.worlds, self.size, self.difficulty, self.as_sim = worlds, size, difficulty, tuple(as_sim)
         self.trials, self.steps, self.first_seed, self.film = trials, steps, first_seed, film
 
     def on_fit_end(self, trainer: pl.Trainer, module) -> None:
@@ -51,7 +56,8 @@ class Rollouts(pl.Callback):
         for name, world in self.worlds.items():
             worlds = make_worlds(world, self.size, self.difficulty)
             filmed = min(self.film, self.trials)
-            trials, film = rollout(policy, worlds, seeds, self.steps, name, filmed)
+            domain = Domain.SIM if name in self.as_sim else Domain.REAL
+            trials, film = rollout(policy, worlds, seeds, self.steps, name, filmed, domain=domain)
             rows += trials
             films[name] = film
             score = sum(t.score for t in trials) / len(trials)
