@@ -21,6 +21,7 @@ from analysis.intervals import Interval
 
 FILES = ("point.json", "summary.json", "rollouts.csv", "probe.json")
 NOT_RUNS = ("report", "figures")
+GRID = "grid.json"  # what the sweep says of itself: its runs in order, and its reference arm
 SEED_AXIS = "seed"
 RATES = ("success_90", "success_95", "success_pose", "held")
 MEANS = ("score", "coverage", "final_coverage", "steps")
@@ -64,11 +65,13 @@ class Arm(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What to call it: a lone name as it is ("co-training"), otherwise axis=value of each axis."""
-        values = list(self.point.values())
-        if len(values) == 1 and isinstance(values[0], str):
-            return values[0]
-        return ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in self.point.items())
+        """What to call it: names as they are ("co-training"), numbers as axis=value, or not where 0 beside
+        a name ("mmd, lambda=0.1", "co-training")."""
+        names = [v for v in self.point.values() if isinstance(v, str)]
+        numbers = {k: v for k, v in self.point.items() if not isinstance(v, str) and not (names and v == 0)}
+        return ", ".join(
+            names + [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in numbers.items()]
+        )
 
 
 class Estimate(NamedTuple):
@@ -90,6 +93,8 @@ class Sweep:
     def __init__(self, sweep_dir: str | os.PathLike, seed_axis: str = SEED_AXIS):
         self.path = Path(sweep_dir)
         self.frame = collect(sweep_dir)
+        grid = self.path / GRID
+        self.grid = _read_json(grid) if grid.is_file() else {}
         self.axes = [c for c in self.frame.columns if "/" not in c and c not in ("run", "missing", seed_axis)]
         self.worlds = self._second("rollout/")
         self.sites = self._second("probe/")
@@ -101,7 +106,7 @@ class Sweep:
         return self.frame[self.frame["missing"] != ""]
 
     def arms(self, where: Mapping[str, object] | None = None) -> list[Arm]:
-        """The arms, in ascending order of numbers and in order of run names otherwise.
+        """The arms in the order of the grid; without one, by their numbers and then by run names.
 
         Args:
             where: Axes with the value to keep.
@@ -121,8 +126,25 @@ class Sweep:
                 arms.setdefault(tuple(point.values()), Arm(point, [])).runs.append(row["run"])
         if not arms:
             raise InputError(f"where={where}: no run of {self.path} has these values")
+        order = {run: i for i, run in enumerate(self.grid.get("runs", []))}
+        if set(order) >= {run for arm in arms.values() for run in arm.runs}:
+            return sorted(arms.values(), key=lambda arm: min(order[run] for run in arm.runs))
         numeric = [i for i, axis in enumerate(self.axes) if pd.api.types.is_numeric_dtype(self.frame[axis])]
         return sorted(arms.values(), key=lambda arm: [list(arm.point.values())[i] for i in numeric])
+
+    def find(self, arms: Sequence[Arm], label: str | None = None) -> Arm:
+        """The arm called `label`; without one the grid's reference, or the first.
+
+        Raises:
+            InputError: There is none of that name.
+        """
+        if label is None:
+            wanted = self.grid.get("reference", {}).items()
+            return next((arm for arm in arms if all(arm.point.get(k) == v for k, v in wanted)), arms[0])
+        for arm in arms:
+            if arm.label == label:
+                return arm
+        raise InputError(f"reference={label!r}: expected one of {[arm.label for arm in arms]}")
 
     def estimate(self, runs: Sequence[str], metric: str) -> Estimate | None:
         """The mean of a metric over runs that differ in the training seed.

@@ -18,6 +18,7 @@ NAMES = {
 }  # fmt: skip
 WORLD_COLOUR = {"sim": figures.BLUE, "real": figures.VERMILION, "gym-pusht": figures.PURPLE}
 SITE_COLOUR = {"image": figures.GREEN, "observation": figures.ORANGE, "denoiser": figures.BLACK}
+CHANCE = {"auc": 0.5, "accuracy": 0.5, "mmd2": 0.0, "margin": 0.0}  # where sim and real are alike
 MARKER = dict(zip((*WORLD_COLOUR, *SITE_COLOUR), ("s", "o", "P", "^", "D", "v"), strict=True))
 
 
@@ -90,7 +91,7 @@ def figure_arms(
     Args:
         sweep: The sweep; an arm is a combination of its axes other than the seed.
         path: Where to, a `.png` or `.pdf`.
-        reference: Label of the arm to compare with; the first by default.
+        reference: Label of the arm to compare with; by default the grid's, or the first.
         where: Axes with the value to keep.
         metrics: Columns of `rollouts.csv`; the difference is of the first.
 
@@ -98,7 +99,7 @@ def figure_arms(
         InputError: No arm is called `reference`.
     """
     arms = sweep.arms(where)
-    base = find_arm(arms, reference)
+    base = sweep.find(arms, reference)
     rows = np.arange(len(arms))[::-1]  # the first arm on top
     height = 0.85 + 0.16 * max(2, len(sweep.worlds)) * len(arms)
     with figures.style():
@@ -128,14 +129,64 @@ def figure_arms(
         figures.save(figure, path)
 
 
-def find_arm(arms: Sequence[Arm], label: str | None) -> Arm:
-    """The arm called `label`, or the first; InputError if there is none of that name."""
-    if label is None:
-        return arms[0]
-    for arm in arms:
-        if arm.label == label:
-            return arm
-    raise InputError(f"reference={label!r}: expected one of {[arm.label for arm in arms]}")
+def figure_discernibility(
+    sweep: Sweep,
+    path: str | os.PathLike,
+    world: str,
+    reference: str | None = None,
+    metric: str = "score",
+    statistics: Sequence[str] = ("auc", "mmd2"),
+) -> None:
+    """Success against how well sim and real can be told apart: an arm a point, a column a site.
+
+    Whiskers are 95 % intervals on both axes; the reference's are drawn as bands.
+
+    Args:
+        sweep: The sweep.
+        path: Where to, a `.png` or `.pdf`.
+        world: Where success is measured.
+        reference: Label of the arm to compare with; by default the grid's, or the first.
+        metric: Column of `rollouts.csv`.
+        statistics: Statistics of the probes, a row each: where the AUC saturates, the MMD² does not.
+    """
+    arms = sweep.arms()
+    base = sweep.find(arms, reference)
+    with figures.style():
+        height = 0.6 + 2.0 * len(statistics) + 0.16 * -(-len(arms) // 4)
+        figure, axes = figures.canvas(len(statistics), len(sweep.sites), figures.DOUBLE, height, sharey=True)
+        for row, statistic in zip(axes, statistics, strict=True):
+            for ax, site in zip(row, sweep.sites, strict=True):
+                _success_against(
+                    ax, sweep, arms, base, f"probe/{site}/{statistic}", f"rollout/{world}/{metric}"
+                )
+                ax.axvline(CHANCE[statistic], color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
+                ax.set_xlabel(f"{NAMES[statistic]}, {site}")
+            row[0].set_ylabel(f"{NAMES.get(metric, metric)} in {world}")
+        figures.letter(axes.flat)
+        handles = {
+            label: h for ax in axes[0] for h, label in zip(*ax.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
+        figure.suptitle(_caption(sweep, arms), fontsize=7, color=figures.GREY, x=0.99, ha="right")
+        figures.save(figure, path)
+
+
+def _success_against(ax: Axes, sweep: Sweep, arms: Sequence[Arm], base: Arm, across: str, up: str) -> None:
+    """One panel of `figure_discernibility`."""
+    for i, arm in enumerate(arms):
+        x, y = sweep.estimate(arm.runs, across), sweep.estimate(arm.runs, up)
+        if not (x and y):
+            continue
+        look = {"color": _arm_colour(i), "marker": figures.MARKERS[i % len(figures.MARKERS)]}
+        if arm is base:
+            ax.axhspan(y.interval.low, y.interval.high, color=look["color"], alpha=0.1, linewidth=0)
+        figures.whiskers(ax, [x.interval.value], [y.interval], **look, label=arm.label)
+        figures.whiskers(ax, [y.interval.value], [x.interval], horizontal=True, **look)
+
+
+def _arm_colour(i: int) -> str:
+    """Colours repeat later than markers do, so that each arm has a pair of its own."""
+    return figures.CYCLE[(i + i // len(figures.MARKERS)) % len(figures.CYCLE)]
 
 
 def _against(

@@ -9,9 +9,17 @@ from pathlib import Path
 from align.errors import InputError
 from align.files import atomic_path, write_text
 from analysis.sweep import BOUNDS, Arm, Sweep, collect
-from analysis.sweep_figures import figure_arms, figure_lambda, find_arm
+from analysis.sweep_figures import figure_arms, figure_discernibility, figure_lambda
 
-__all__ = ["collect", "figure_arms", "figure_lambda", "keep", "report", "write_table"]
+__all__ = [
+    "collect",
+    "figure_arms",
+    "figure_discernibility",
+    "figure_lambda",
+    "keep",
+    "report",
+    "write_table",
+]
 
 KEPT = ("*.csv", "*.md", "*.json", "*.png")  # of the sweep directory itself
 OF_ONE_RUN = ("config.yaml", "provenance.json", "probe.json", "probe.png", "rollouts.png")
@@ -21,11 +29,11 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
     """Write `results.csv`, `results.md` and the figures of a sweep.
 
     A sweep over λ gets `lambda.png` (one column wide) and `lambda_wide.png` for each combination of its
-    other axes; any other sweep gets `arms.png`.
+    other axes. One with named arms gets `arms.png`, and `discernibility.png`: success against the probes.
 
     Args:
         sweep_dir: The sweep.
-        reference: Label of the arm that others are compared with; the first by default.
+        reference: Label of the arm that others are compared with; by default the grid's, or the first.
         axis: The name of the axis that is λ.
 
     Returns:
@@ -41,7 +49,8 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
         raise InputError(
             f"sweep_dir={sweep_dir}: no run has rollouts.csv or probe.json yet, expected one or more"
         )
-    if axis in sweep.axes and sweep.frame[axis].nunique() > 1:
+    named = any(sweep.frame[a].map(type).eq(str).any() for a in sweep.axes)
+    if axis in sweep.axes and sweep.frame[axis].nunique() > 1 and not named:
         for where in _combinations(sweep, axis):
             suffix = "".join(f"_{k}={v}" for k, v in where.items()).replace("/", "-")
             for wide in (False, True):
@@ -50,6 +59,9 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
     else:
         written.append(sweep.path / "arms.png")
         figure_arms(sweep, written[-1], reference)
+        if sweep.worlds and sweep.sites:
+            written.append(sweep.path / "discernibility.png")
+            figure_discernibility(sweep, written[-1], sweep.worlds[0], reference)
     return written
 
 
@@ -61,11 +73,11 @@ def write_table(
     Args:
         sweep: The sweep.
         path: Where to.
-        reference: Label of the arm that scores are compared with on shared trials; the first by default.
+        reference: Label of the arm that scores are compared with on shared trials; see `Sweep.find`.
         success: Which success rate.
     """
     arms = sweep.arms()
-    base = find_arm(arms, reference)
+    base = sweep.find(arms, reference)
     metrics = {f"{w}: {name}": f"rollout/{w}/{name}" for w in sweep.worlds for name in ("score", success)}
     metrics |= {f"{s}: {name}": f"probe/{s}/{name}" for s in sweep.sites for name in ("auc", "mmd2")}
     paired = {f"{w}: score − {base.label}": f"rollout/{w}/score" for w in sweep.worlds}

@@ -42,12 +42,14 @@ class Grid:
         title: The question.
         demos: Demonstrations to make, by the option of the store's path: arguments of `align demos`.
         runs: The runs, in order.
+        reference: Values of axes that tell the arm which others are compared with; empty: the first.
     """
 
     name: str
     title: str
     demos: dict[str, dict[str, Any]]
     runs: list[Run]
+    reference: dict[str, Any]
 
 
 def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: Sequence[str] = ()) -> Grid:
@@ -79,7 +81,7 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
         _run(config, dict(zip(axes, values, strict=True)), axes)
         for values in itertools.product(*(axis["values"] for axis in axes.values()))
     ]
-    return Grid(Path(path).stem, grid["title"], demos, runs)
+    return Grid(Path(path).stem, grid["title"], demos, runs, grid.get("reference", {}))
 
 
 def _read_base(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from rich.table import Table
 from align.errors import InputError
 from align.files import locked, write_json, write_text
 from analysis.commands import report_sweep
+from analysis.sweep import GRID
 from experiments.demonstrations import prepare, store_path
 from experiments.grid import Grid, Run, load_grid, set_option
 from experiments.launch import Job, LocalLauncher, SubmititLauncher, run_jobs
@@ -71,6 +72,8 @@ def sweep(
         )
         paths = prepare(expanded.demos, Path(data), jobs)
         todo = [_claim(run, folder, paths) for run in expanded.runs]
+        record = {"title": expanded.title, "reference": expanded.reference}
+        write_json(folder / GRID, {**record, "runs": [run.name for run in expanded.runs]})
         _follow(todo, launcher, jobs)
         failed = _list_failures(todo)
         if report and any(job.state in ("finished", "skipped") for job in todo):

@@ -97,6 +97,25 @@ def test_named_arms_are_compared_with_the_reference(tmp_path):
         sweep_report.report(tmp_path, reference="c")
 
 
+def test_named_arms_follow_the_grid_and_stand_against_the_probes(tmp_path):
+    names = ("z-reference", "mmd", "a-baseline")
+    for i, (method, weight) in enumerate(zip(names, (0, 0.1, 0), strict=True)):
+        for seed in (0, 1):
+            point = {"method": method, "lambda": weight, "seed": seed}
+            run = write_run(tmp_path / f"{method}_{seed}", point, seed=seed, episodes=4, windows=1)
+            write_probe(run, auc=0.9 - 0.2 * i)
+    runs = [f"{method}_{seed}" for method in names for seed in (0, 1)]
+    grid = {"title": "", "runs": runs, "reference": {"method": "z-reference"}}
+    (tmp_path / "grid.json").write_text(json.dumps(grid))
+    written = {p.name for p in sweep_report.report(tmp_path)}
+    assert {"arms.png", "discernibility.png"} <= written and "lambda.png" not in written
+    sweep = Sweep(tmp_path)
+    arms = sweep.arms()
+    assert [arm.label for arm in arms] == ["z-reference", "mmd, lambda=0.1", "a-baseline"]
+    assert sweep.find(arms) is arms[0] and sweep.find(arms, "a-baseline") is arms[2]
+    assert "real: score − z-reference" in (tmp_path / "results.md").read_text()
+
+
 def test_only_trials_that_all_runs_share_are_used(lambda_sweep):
     path = lambda_sweep / "lambda=0_seed=0" / "rollouts.csv"
     rows = pd.read_csv(path)
