@@ -1,5 +1,6 @@
 """What README says, run as it says it."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -13,16 +14,27 @@ from align.policy import DiffusionPolicy
 README = Path("README.md").read_text()
 
 
-def test_own_encoder_and_own_data(stores, tmp_path, monkeypatch):
-    """The encoder of the README in a file of the user's, named on the command line with their stores."""
-    (code,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.S) if "class Tiny" in block)
-    (tmp_path / "my_encoders.py").write_text(code)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    run = tmp_path / "mine"
-    command = ["fit", "--config", "experiments/own_data.yaml", "--run", str(run)]
-    command += ["--data.sim", stores["sim"], "--data.real", stores["real"], "--data.validation", "2"]
-    command += ["--data.image_size", "32", "--data.batch_size", "8", "--trainer.max_steps", "2"]
-    assert main([*command, "--model.policy.encoder", "my_encoders.Tiny"]) == 0
+@pytest.fixture
+def fit_own(stores, tmp_path, monkeypatch):
+    """Runs `align fit` with a class of the README in a file of the user's; returns the run directory."""
+
+    def fit(file: str, name: str, *options: str) -> Path:
+        blocks = re.findall(r"```python\n(.*?)```", README, re.S)
+        (code,) = (block for block in blocks if f"class {name}" in block)
+        (tmp_path / f"{file}.py").write_text(code)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        run = tmp_path / "mine"
+        command = ["fit", "--config", "experiments/own_data.yaml", "--run", str(run)]
+        command += ["--data.sim", stores["sim"], "--data.real", stores["real"], "--data.validation", "2"]
+        command += ["--data.image_size", "32", "--data.batch_size", "8", "--trainer.max_steps", "2"]
+        assert main([*command, *options]) == 0
+        return run
+
+    return fit
+
+
+def test_own_encoder_and_own_data(fit_own):
+    run = fit_own("my_encoders", "Tiny", "--model.policy.encoder", "my_encoders.Tiny")
     policy = DiffusionPolicy.from_checkpoint(run / "checkpoints/last.ckpt")
     assert type(policy.encoder) is sys.modules["my_encoders"].Tiny and policy.encoder.features == 32
     observation = {
@@ -30,6 +42,15 @@ def test_own_encoder_and_own_data(stores, tmp_path, monkeypatch):
         "agent_pos": torch.full((1, 2, 2), 256.0),
     }
     assert policy.act(observation, torch.zeros(1, 16, 2)).shape == (1, 8, 2)
+
+
+def test_own_objective(fit_own):
+    options = ["--model.alignment", "my_objectives.MeanDistance", "--model.alignment_weight", "0.1"]
+    run = fit_own("my_objectives", "MeanDistance", *options, "--trainer.log_every_n_steps", "1")
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["method"] == "MeanDistance" and summary["train_gap"] > 0
+    total = summary["train_denoise"] + 0.1 * summary["train_alignment"]
+    assert summary["train_loss"] == pytest.approx(total, rel=1e-5)
 
 
 def test_commands_and_files_it_names_exist():
