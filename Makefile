@@ -40,14 +40,14 @@ demos: $(READY) ## make the benchmark's demonstrations into data/ (about a minut
 	@echo "Making the demonstrations of scale $(SCALE) into data/; about a minute for laptop."
 	$(ALIGN) sweep experiments/lambda.yaml $(SWEEP) --demos_only true
 
-sweep-lambda: $(READY) ## success and discernibility against λ (SCALE=smoke 1 min, laptop 40 min on 2 cores)
+sweep-lambda: $(READY) ## success and discernibility against λ (SCALE=smoke 1 min, laptop 25 min on 2 cores)
 	@echo "λ sweep at scale $(SCALE): demonstrations, training, rollouts, probes, figures; $(JOBS) runs at a time."
-	@echo "On two cores smoke takes about a minute, laptop about 40. Interrupt it freely: it resumes."
+	@echo "On two cores smoke takes about a minute, laptop about 25. Interrupt it freely: it resumes."
 	$(ALIGN) sweep experiments/lambda.yaml $(SWEEP)
 
-sweep-baselines: $(READY) ## co-training against real-only and sim-only (laptop 25 min on 2 cores)
+sweep-baselines: $(READY) ## co-training against real-only and sim-only (laptop 15 min on 2 cores)
 	@echo "Baselines at scale $(SCALE): real data alone, sim data alone, both; $(JOBS) runs at a time."
-	@echo "At scale laptop about 25 minutes on two cores. Interrupt it freely: it resumes."
+	@echo "At scale laptop about 15 minutes on two cores. Interrupt it freely: it resumes."
 	$(ALIGN) sweep experiments/baselines.yaml $(SWEEP)
 
 dashboard: $(READY) ## open TensorBoard on RUN
