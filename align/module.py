@@ -97,6 +97,8 @@ class CotrainingModule(pl.LightningModule):
         self.alignment = MMD() if alignment is None else alignment
         self.ema = ExponentialMovingAverage(policy, ema_power, ema_max_decay)
         self.alignment_weight, self.alignment_warmup, self.site = alignment_weight, alignment_warmup, site
+        if isinstance(self.alignment, Objective):
+            self.alignment.build(policy.site_features()[site])
         self.learning_rate, self.weight_decay, self.lr_warmup = learning_rate, weight_decay, lr_warmup
         self.noise_draws, self.probe_step, self.seed = noise_draws, probe_step, seed
         self._validation: list[tuple[Tensor, Tensor]] = []

@@ -100,8 +100,8 @@ class DiffusionPolicy(nn.Module):
         self.crop, self.relative_actions = crop, relative_actions
         self.domain_conditioning = domain_conditioning
         self.guide(guidance_weight)
-        condition_dim = n_image_steps * self.encoder.features + n_obs_steps * agent_pos_dim
-        condition_dim += len(Domain) * domain_conditioning
+        self.observation_dim = n_image_steps * self.encoder.features + n_obs_steps * agent_pos_dim
+        condition_dim = self.observation_dim + len(Domain) * domain_conditioning
         is_module = isinstance(denoiser, nn.Module)
         self.denoiser = denoiser if is_module else denoiser(action_dim, condition_dim)
         self.schedule = NoiseSchedule() if schedule is None else schedule
@@ -111,6 +111,15 @@ class DiffusionPolicy(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are, and where observations must be."""
         return self.normalizer.action_mean.device
+
+    @torch.no_grad()
+    def site_features(self) -> dict[str, int]:
+        """Size of the embedding at each site: "image", "observation" and "denoiser"."""
+        condition_dim = self.observation_dim + len(Domain) * self.domain_conditioning
+        x, condition = torch.zeros(1, self.horizon, self.action_dim), torch.zeros(1, condition_dim)
+        _, hidden = self.denoiser.features(x, torch.zeros(1, dtype=torch.long), condition)
+        image = self.n_image_steps * self.encoder.features
+        return {"image": image, "observation": self.observation_dim, "denoiser": hidden.shape[1]}
 
     def guide(self, weight: float) -> None:
         """Set the weight of the guidance on the domain.

@@ -4,7 +4,22 @@ An objective is an `Objective`: called with the sim and the real samples of the 
 in fp32, a differentiable zero where a domain has too few samples.
 """
 
+from align.alignment.adversarial import ADDA, DANN
+from align.alignment.joint_mmd import JointMMD
 from align.alignment.mmd import MMD
+from align.alignment.moments import CORAL, MomentMatching
 from align.alignment.objective import Objective, Samples
+from align.alignment.transport import SinkhornDivergence, UnbalancedOT
 
-__all__ = ["MMD", "Objective", "Samples"]
+__all__ = [
+    "ADDA",
+    "CORAL",
+    "DANN",
+    "MMD",
+    "JointMMD",
+    "MomentMatching",
+    "Objective",
+    "Samples",
+    "SinkhornDivergence",
+    "UnbalancedOT",
+]

@@ -4,7 +4,7 @@ MMD²(P, Q) = E k(x, x') + E k(y, y') − 2 E k(x, y), with x, x' ~ P and y, y' 
 if and only if P = Q, for a characteristic kernel such as the RBF kernel k(x, y) = exp(−‖x − y‖² / σ²).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -40,6 +40,29 @@ def mmd2_from_kernel(k_xx: Tensor, k_yy: Tensor, k_xy: Tensor, unbiased: bool = 
     return within_x + within_y - 2 * k_xy.mean()
 
 
+def mmd2_linear(x: Tensor, y: Tensor, kernel: Callable[[Tensor], Tensor]) -> Tensor:
+    """Unbiased MMD² in linear time, from independent pairs (Gretton et al. 2012, section 6).
+
+    The mean over i of k(x_i, x_i') + k(y_i, y_i') − k(x_i, y_i') − k(x_i', y_i), where the primed samples
+    are the second halves. Its variance is that of half as many independent terms as there are samples.
+
+    Args:
+        x: (n, D) first sample; what exceeds twice half the smaller sample is left out.
+        y: (m, D) second sample.
+        kernel: Kernel of squared distances.
+
+    Returns:
+        Scalar.
+    """
+    half = min(len(x), len(y)) // 2
+    x, y = (z[: 2 * half].unflatten(0, (2, half)) for z in (x, y))
+
+    def pairs(a: Tensor, b: Tensor) -> Tensor:
+        return kernel((a - b).square().sum(1))
+
+    return (pairs(x[0], x[1]) + pairs(y[0], y[1]) - pairs(x[0], y[1]) - pairs(x[1], y[0])).mean()
+
+
 def bandwidth_from_distances(
     d_xx: Tensor, d_yy: Tensor, d_xy: Tensor, statistic: Literal["median", "mean"]
 ) -> Tensor:
@@ -52,16 +75,22 @@ def bandwidth_from_distances(
 
 
 class MMD(Objective):
-    """MMD² with an RBF kernel, or the mean of several RBF kernels.
+    """MMD² with a kernel of the distance, or the mean of several of them.
 
-    k(x, y) = mean over multipliers c of exp(−‖x − y‖² / (c · σ²)).
+    k(x, y) = mean over multipliers c of κ(‖x − y‖² / (c · σ²)), where κ(r) is exp(−r) for the RBF kernel,
+    exp(−√r) for the Laplacian and −√r for the energy kernel. With σ² = 1 and one multiplier of 1, the last
+    makes MMD² the energy distance 2 E‖x − y‖ − E‖x − x'‖ − E‖y − y'‖ (Székely & Rizzo 2013; Sejdinovic
+    et al. 2013, arXiv 1207.6076), otherwise that distance in units of σ.
 
     Args:
+        kernel: "rbf", "laplacian" or "energy".
         bandwidth: σ² in squared units of the embedding: a number keeps it fixed; "median" and "mean"
             take that statistic of the pooled pairwise squared distances of each batch; "ema" is an
             exponential moving average of the median. It never carries gradient.
         multipliers: The c above; `(1.0,)` is a single kernel.
-        unbiased: U-statistic (default) or V-statistic; see `mmd2_from_kernel`.
+        estimator: "quadratic" compares all pairs; "linear" only disjoint ones, for large memories.
+        unbiased: U-statistic (default) or V-statistic; see `mmd2_from_kernel`. The linear estimator is
+            always unbiased.
         memory: Number of past batches whose embeddings are kept per domain and join the statistic
             without gradient. They enlarge the sample but are as old as `memory` steps.
         ema_decay: Decay of the moving average for `bandwidth="ema"`.
@@ -69,50 +98,81 @@ class MMD(Objective):
 
     def __init__(
         self,
+        kernel: Literal["rbf", "laplacian", "energy"] = "rbf",
         bandwidth: Literal["median", "mean", "ema"] | float = "median",
         multipliers: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0),
+        estimator: Literal["quadratic", "linear"] = "quadratic",
         unbiased: bool = True,
         memory: int = 0,
         ema_decay: float = 0.99,
     ):
         super().__init__(memory)
         fixed = isinstance(bandwidth, (int, float))
+        if kernel not in KERNELS:
+            raise InputError(f"kernel={kernel!r}: expected one of {', '.join(KERNELS)}")
+        if estimator not in ("quadratic", "linear"):
+            raise InputError(f"estimator={estimator!r}: expected 'quadratic' or 'linear'")
         if (fixed and not bandwidth > 0) or (not fixed and bandwidth not in ("median", "mean", "ema")):
             raise InputError(f"bandwidth={bandwidth!r}: expected a number > 0, 'median', 'mean' or 'ema'")
         if not multipliers or min(multipliers) <= 0:
             raise InputError(f"multipliers={tuple(multipliers)}: expected one or more numbers > 0")
         if not 0 <= ema_decay < 1:
             raise InputError(f"ema_decay={ema_decay}: expected 0 ≤ ema_decay < 1")
+        self.kernel, self.estimator = kernel, estimator
         self.bandwidth, self.multipliers, self.unbiased = bandwidth, tuple(multipliers), unbiased
         self.ema_decay = ema_decay
         self.register_buffer("sigma2", torch.tensor(float(bandwidth) if fixed else float("nan")))
 
     def distance(self, sim: Samples, real: Samples) -> Tensor:
         """MMD² between embeddings (n, D) and (m, D); scalar."""
-        sim, real = sim.embedding, real.embedding
-        center = torch.cat([sim, real]).detach().mean(0)  # leaves distances as they are, but not round-off
-        sim, real = sim - center, real - center
-        d_xx, d_yy = squared_distances(sim, sim), squared_distances(real, real)
-        d_xy = squared_distances(sim, real)
-        sigma2 = self._sigma2(d_xx, d_yy, d_xy)
-        self.logs = {"bandwidth": sigma2.sqrt()}
-        k_xx, k_yy, k_xy = (self._kernel(d, sigma2) for d in (d_xx, d_yy, d_xy))
-        return mmd2_from_kernel(k_xx, k_yy, k_xy, self.unbiased)
+        x, y = centred(sim.embedding, real.embedding)
+        if self.estimator == "linear":
+            half = min(len(x), len(y)) // 2
+            distances = [squared_distances(a[:half], b[:half]) for a, b in ((x, x), (y, y), (x, y))]
+            sigma2 = self._sigma2(*distances)
+            return mmd2_linear(x, y, lambda d: self._kernel(d, sigma2))
+        return mmd2_from_kernel(*self._kernels(x, y), self.unbiased)
+
+    def _kernels(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Kernel within x (n, n), within y (m, m) and between them (n, m)."""
+        distances = squared_distances(x, x), squared_distances(y, y), squared_distances(x, y)
+        sigma2 = self._sigma2(*distances)
+        k_xx, k_yy, k_xy = (self._kernel(d, sigma2) for d in distances)
+        return k_xx, k_yy, k_xy
 
     def _kernel(self, squared: Tensor, sigma2: Tensor) -> Tensor:
-        return torch.stack([torch.exp(-squared / (c * sigma2)) for c in self.multipliers]).mean(0)
+        kappa = KERNELS[self.kernel]
+        return torch.stack([kappa(squared / (c * sigma2)) for c in self.multipliers]).mean(0)
 
     def _sigma2(self, d_xx: Tensor, d_yy: Tensor, d_xy: Tensor) -> Tensor:
-        """The bandwidth of this batch; `self.sigma2` keeps the last one of training, for logs and "ema"."""
-        if isinstance(self.bandwidth, (int, float)):
-            return self.sigma2
-        if self.bandwidth == "ema" and not self.training and self.sigma2.isfinite():
-            return self.sigma2
-        sigma2 = bandwidth_from_distances(
-            d_xx, d_yy, d_xy, "median" if self.bandwidth == "ema" else self.bandwidth
-        )
-        if self.bandwidth == "ema" and self.sigma2.isfinite():
-            sigma2 = self.sigma2 + (1 - self.ema_decay) * (sigma2 - self.sigma2)
+        """The bandwidth of this batch; `self.sigma2` keeps the last one of training, for "ema"."""
+        sigma2 = self.sigma2
+        if self.bandwidth in ("median", "mean"):
+            sigma2 = bandwidth_from_distances(d_xx, d_yy, d_xy, self.bandwidth)
+        elif self.bandwidth == "ema" and (self.training or not self.sigma2.isfinite()):
+            sigma2 = bandwidth_from_distances(d_xx, d_yy, d_xy, "median")
+            if self.sigma2.isfinite():
+                sigma2 = self.sigma2 + (1 - self.ema_decay) * (sigma2 - self.sigma2)
         if self.training:
             self.sigma2.copy_(sigma2)
+        self.logs = {"bandwidth": sigma2.sqrt()}
         return sigma2
+
+
+def _root(r: Tensor) -> Tensor:
+    """√r with gradient 0 where r = 0, as between a sample and itself."""
+    return r.clamp_min(torch.finfo(r.dtype).tiny).sqrt()
+
+
+KERNELS = {
+    "rbf": lambda r: torch.exp(-r),
+    "laplacian": lambda r: torch.exp(-_root(r)),
+    "energy": lambda r: -_root(r),
+}
+"""κ of r = ‖x − y‖² / σ²."""
+
+
+def centred(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Both samples moved by their mean, which leaves distances as they are, but not their round-off."""
+    centre = torch.cat([x, y]).detach().mean(0)
+    return x - centre, y - centre

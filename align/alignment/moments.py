@@ -1,0 +1,50 @@
+"""Matching moments of sim and real embeddings: covariances (Deep CORAL), or means and variances."""
+
+import torch
+from torch import Tensor
+
+from align.alignment.objective import Objective, Samples
+
+
+def covariance(x: Tensor) -> Tensor:
+    """The unbiased covariance (D, D) of x (n, D)."""
+    x = x - x.mean(0)
+    return x.T @ x / (len(x) - 1)
+
+
+def coral(x: Tensor, y: Tensor) -> Tensor:
+    """‖C_x − C_y‖²_F / (4 D²) of x (n, D) and y (m, D) (Sun & Saenko 2016, arXiv 1607.01719, eq. 1)."""
+    return (covariance(x) - covariance(y)).square().sum() / (4 * x.shape[1] ** 2)
+
+
+def moment_distance(x: Tensor, y: Tensor) -> Tensor:
+    """(‖μ_x − μ_y‖² + ‖s_x − s_y‖²) / D, with means μ and standard deviations s of each feature.
+
+    D times it is the squared 2-Wasserstein distance of Gaussians with these moments and no correlation.
+    """
+    deviations = [(z.var(0) + torch.finfo(z.dtype).tiny).sqrt() for z in (x, y)]
+    return ((x.mean(0) - y.mean(0)).square() + (deviations[0] - deviations[1]).square()).mean()
+
+
+class CORAL(Objective):
+    """Deep CORAL: the squared distance of covariances, ‖C_sim − C_real‖²_F / (4 D²).
+
+    Means are left as they are. The covariances are unbiased, but their squared distance is not: for equal
+    distributions it is positive on average, by about 1/n + 1/m of the squared covariance. It grows with the
+    fourth power of the embedding's scale, so a suitable λ depends on it.
+    """
+
+    def distance(self, sim: Samples, real: Samples) -> Tensor:
+        """Of embeddings (n, D) and (m, D); scalar."""
+        return coral(sim.embedding, real.embedding)
+
+
+class MomentMatching(Objective):
+    """Match of each feature's mean and standard deviation; see `moment_distance`.
+
+    Like CORAL's, its value for equal distributions is positive on average: about 1/n + 1/m of the variance.
+    """
+
+    def distance(self, sim: Samples, real: Samples) -> Tensor:
+        """Of embeddings (n, D) and (m, D); scalar."""
+        return moment_distance(sim.embedding, real.embedding)
