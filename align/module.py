@@ -292,11 +292,13 @@ class CotrainingModule(pl.LightningModule):
     def configure_optimizers(self) -> dict:
         decay_free = [p for p in self.policy.parameters() if p.dim() < 2]
         decayed = [p for p in self.policy.parameters() if p.dim() >= 2]
-        decayed += [p for p in self.alignment.parameters() if p.requires_grad]
         groups = [
             {"params": decayed, "weight_decay": self.weight_decay},
             {"params": decay_free, "weight_decay": 0.0},
         ]
+        opponents = [p for p in self.alignment.parameters() if p.requires_grad]
+        if opponents:  # a game does not settle with a classifier of much momentum
+            groups.append({"params": opponents, "weight_decay": self.weight_decay, "betas": (0.5, 0.999)})
         optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.95, 0.999), fused=True)
         total = self.trainer.estimated_stepping_batches
 

@@ -114,10 +114,20 @@ class DiffusionPolicy(nn.Module):
 
     @torch.no_grad()
     def site_features(self) -> dict[str, int]:
-        """Size of the embedding at each site: "image", "observation" and "denoiser"."""
+        """Size of the embedding at each site: "image", "observation" and "denoiser".
+
+        Raises:
+            InputError: The denoiser was made for other sizes.
+        """
         condition_dim = self.observation_dim + len(Domain) * self.domain_conditioning
         x, condition = torch.zeros(1, self.horizon, self.action_dim), torch.zeros(1, condition_dim)
-        _, hidden = self.denoiser.features(x, torch.zeros(1, dtype=torch.long), condition)
+        try:
+            _, hidden = self.denoiser.features(x, torch.zeros(1, dtype=torch.long), condition)
+        except RuntimeError as error:
+            raise InputError(
+                f"denoiser={type(self.denoiser).__name__}: the policy does not fit it, with horizon="
+                f"{self.horizon}, action_dim={self.action_dim} and a condition of {condition_dim}: {error}"
+            ) from None
         image = self.n_image_steps * self.encoder.features
         return {"image": image, "observation": self.observation_dim, "denoiser": hidden.shape[1]}
 

@@ -5,7 +5,9 @@ import math
 
 import pytest
 import torch
+from scipy.stats import energy_distance
 
+from align.alignment import JointMMD, Samples
 from align.alignment.mmd import MMD, mmd2_from_kernel, squared_distances
 from align.errors import InputError
 
@@ -163,3 +165,88 @@ def test_is_fp32_under_autocast():
 def test_bad_arguments(arguments, name):
     with pytest.raises(InputError, match=name):
         MMD(**arguments)
+
+
+def test_energy_kernel_is_the_energy_distance():
+    x, y = _samples(7, 9, dim=1, shift=0.8)
+    value = MMD(kernel="energy", bandwidth=1.0, multipliers=(1.0,), unbiased=False)(x, y)
+    expected = energy_distance(x.squeeze().numpy(), y.squeeze().numpy()) ** 2
+    assert float(value) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "kappa"), [("laplacian", lambda r: math.exp(-r)), ("energy", lambda r: -r)]
+)
+def test_other_kernels_match_a_double_loop(kernel, kappa):
+    x, y = _samples(5, 6, shift=0.7)
+    sigma2, multipliers = 3.0, (0.5, 2.0)
+
+    def k(a, b):
+        return sum(kappa(float((a - b).norm()) / math.sqrt(c * sigma2)) for c in multipliers) / 2
+
+    def within(z):
+        return sum(k(a, b) for a, b in itertools.permutations(z, 2)) / (len(z) * (len(z) - 1))
+
+    expected = within(x) + within(y) - 2 * sum(k(a, b) for a in x for b in y) / 30
+    value = MMD(kernel=kernel, bandwidth=sigma2, multipliers=multipliers)(x, y)
+    assert float(value) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("kernel", ["laplacian", "energy"])
+def test_equal_samples_have_a_finite_gradient(kernel):
+    """√r has none at r = 0, as between a sample and its copy in the other domain."""
+    x = _samples(4, 4)[0].requires_grad_()
+    MMD(kernel=kernel)(x, x.detach().clone()).backward()
+    assert x.grad.isfinite().all()
+
+
+def test_linear_estimator_is_the_mean_over_disjoint_pairs():
+    x, y = _samples(7, 9, shift=0.7)
+
+    def k(a, b):
+        return math.exp(-float((a - b).square().sum()) / 4.0)
+
+    h = [k(x[i], x[i + 3]) + k(y[i], y[i + 3]) - k(x[i], y[i + 3]) - k(x[i + 3], y[i]) for i in range(3)]
+    value = MMD(bandwidth=4.0, multipliers=(1.0,), estimator="linear")(x, y)
+    assert float(value) == pytest.approx(sum(h) / 3, abs=1e-6)
+
+
+def _joint_double_loop(x, a, y, b, sigma2, action_sigma2):
+    def k(p, q):
+        embedding, action = (float((u - v).square().sum()) for u, v in zip(p, q, strict=True))
+        return math.exp(-embedding / sigma2 - action / action_sigma2)
+
+    first, second = list(zip(x, a, strict=True)), list(zip(y, b, strict=True))
+
+    def within(z):
+        return sum(k(p, q) for p, q in itertools.permutations(z, 2)) / (len(z) * (len(z) - 1))
+
+    between = sum(k(p, q) for p in first for q in second) / (len(first) * len(second))
+    return within(first) + within(second) - 2 * between
+
+
+def test_joint_mmd_matches_a_double_loop_over_pairs():
+    (x, y), (a, b) = _samples(6, 5, shift=0.5), _samples(6, 5, dim=3, seed=1)
+    joint = JointMMD(of_bandwidth=2.0, bandwidth=3.0, multipliers=(1.0,))
+    value = joint(Samples(x, action=a), Samples(y, action=b))
+    assert float(value) == pytest.approx(_joint_double_loop(x, a, y, b, 3.0, 2.0), abs=1e-6)
+
+
+def test_joint_mmd_attracts_only_embeddings_of_similar_actions():
+    """Two sim and two real embeddings; the real ones differ in their action alone."""
+    z = torch.tensor([[0.0], [0.1], [1.0], [1.1]])
+    like, unlike = torch.tensor([[0.0], [0.0]]), torch.tensor([[50.0], [50.0]])
+    pulls = []
+    for action in (like, unlike):
+        sim = z[:2].clone().requires_grad_()
+        JointMMD(of_bandwidth=1.0, bandwidth=1.0)(Samples(sim, like), Samples(z[2:], action)).backward()
+        plain = z[:2].clone().requires_grad_()
+        MMD(bandwidth=1.0)(Samples(plain), Samples(z[2:] + 10)).backward()  # nothing across, only within
+        pulls.append(float((sim.grad - plain.grad).abs().max()))
+    assert pulls[0] > 0.01 and pulls[1] < 1e-5
+
+
+def test_joint_mmd_needs_what_it_joins():
+    x, y = _samples(4, 4)
+    with pytest.raises(InputError, match="of='agent_pos'"):
+        JointMMD(of="agent_pos")(x, y)
