@@ -2,14 +2,16 @@
 
 The file names its `base` (another file beside it, with the configuration of a run and of the
 demonstrations at each scale; it may lie over a base of its own) and its `axes`. A value of an axis is
-set at its `option`; an axis without an option has named values, each a mapping of options.
-`scales` may give other values at a scale.
+set at its `option`; an axis without an option has named values, each a mapping of options. Such a value
+may restrict the other axes (`only: {lambda: [0.1, 1]}`), and an option may be the directory of another run
+of the grid, which then goes first: `model.initial: {after: {method: sim-only}}` is the run that differs in
+these axes alone. `scales` may give other values at a scale, or `keep` a few of them by name.
 """
 
 import copy
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,13 @@ class Run:
         name: Name of its directory, the same whenever the grid is expanded.
         point: Its value on each axis.
         config: Configuration for `align fit`.
+        after: By option, the name of the run whose directory it takes; that run must be finished before.
     """
 
     name: str
     point: dict[str, Any]
     config: dict[str, Any]
+    after: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,10 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     for option in (option for option, arguments in demos.items() if arguments is None):
         raise InputError(f"{option} is missing: give the path of your own store as --set+={option}=PATH")
     axes = merge(grid["axes"], grid.get("scales", {}).get(scale, {}).get("axes", {}))
-    runs = [
-        _run(config, dict(zip(axes, values, strict=True)), axes)
-        for values in itertools.product(*(axis["values"] for axis in axes.values()))
-    ]
+    settings = {name: _settings(name, axis) for name, axis in axes.items()}
+    points = (dict(zip(axes, values, strict=True)) for values in itertools.product(*settings.values()))
+    runs = [_run(config, point, settings) for point in points if _wanted(point, settings)]
+    _order(runs)
     return Grid(Path(path).stem, grid["title"], demos, runs, grid.get("reference", {}))
 
 
@@ -112,15 +116,55 @@ def _override(text: str) -> tuple[str, Any]:
         raise InputError(f"set={text!r}: the value is not YAML") from None
 
 
-def _run(config: Mapping, point: dict[str, Any], axes: Mapping) -> Run:
-    config = copy.deepcopy(dict(config))
+def _settings(name: str, axis: Mapping) -> dict[Any, dict[str, Any]]:
+    """By value of an axis, the options it sets."""
+    if "option" in axis:
+        return {value: {axis["option"]: value} for value in axis["values"]}
+    values, keep = axis["values"], axis.get("keep", axis["values"])
+    unknown = [value for value in keep if value not in values]
+    if unknown:
+        raise InputError(f"keep={unknown} of axis {name!r}: expected some of {', '.join(values)}")
+    return {value: values[value] for value in keep}
+
+
+def _wanted(point: Mapping, settings: Mapping[str, Mapping]) -> bool:
+    """Whether no value of the point rules out another."""
     for axis, value in point.items():
-        option = axes[axis].get("option")
-        settings = {option: value} if option else axes[axis]["values"][value]
-        for name, setting in settings.items():
-            set_option(config, name, setting)
-    name = ",".join(f"{axis}={value}" for axis, value in point.items())
-    return Run(name, point, config)
+        for other, allowed in settings[axis][value].get("only", {}).items():
+            if other not in point:
+                raise InputError(f"only={other!r} of {axis}={value}: expected an axis, {', '.join(point)}")
+            if point[other] not in allowed:
+                return False
+    return True
+
+
+def _run(config: Mapping, point: dict[str, Any], settings: Mapping[str, Mapping]) -> Run:
+    config, after = copy.deepcopy(dict(config)), {}
+    for axis, value in point.items():
+        for option, setting in settings[axis][value].items():
+            if isinstance(setting, Mapping) and set(setting) == {"after"}:
+                after[option] = _name({**point, **setting["after"]})
+            elif option != "only":
+                set_option(config, option, copy.deepcopy(setting))
+    return Run(_name(point), point, config, after)
+
+
+def _name(point: Mapping[str, Any]) -> str:
+    return ",".join(f"{axis}={value}" for axis, value in point.items())
+
+
+def _order(runs: list[Run]) -> None:
+    """Check that every run comes after those it needs.
+
+    Raises:
+        InputError: One does not.
+    """
+    before: set[str] = set()
+    for run in runs:
+        for name in run.after.values():
+            if name not in before:
+                raise InputError(f"after={name!r}: expected a run of the grid that comes before {run.name}")
+        before.add(run.name)
 
 
 def set_option(config: dict[str, Any], option: str, value: Any) -> None:

@@ -24,11 +24,13 @@ class Job:
         name: Name of the run.
         folder: Its directory.
         state: "waiting", "running", "finished", "skipped" or "failed".
+        after: Names of the jobs that must be finished before.
     """
 
     name: str
     folder: Path
     state: str = "waiting"
+    after: Sequence[str] = ()
     handle: object = field(default=None, repr=False)
 
     def progress(self) -> dict:
@@ -120,16 +122,25 @@ class SubmititLauncher:
 def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[Job]]:
     """Run the waiting jobs, at most `parallel` at once; yields at every poll, for a live table.
 
-    However the iteration ends, jobs still running are stopped.
+    A job starts when those it comes after are done, and fails with them. However the iteration ends, jobs
+    still running are stopped.
     """
     waiting = [job for job in jobs if job.state == "waiting"]
     if not waiting:
         yield jobs
     running: list[Job] = []
+    states = {job.name: job for job in jobs}
     try:
         while waiting or running:
-            while waiting and len(running) < parallel:
-                job = waiting.pop(0)
+            for job in list(waiting):
+                if failed := [name for name in job.after if states[name].state == "failed"]:
+                    with open(job.folder / "log.txt", "a") as log:
+                        log.write(f"not started: {', '.join(failed)} failed\n")
+                    job.state = "failed"
+                    waiting.remove(job)
+            ready = [j for j in waiting if all(states[n].state in ("finished", "skipped") for n in j.after)]
+            for job in ready[: parallel - len(running)]:
+                waiting.remove(job)
                 launcher.start(job)
                 job.state = "running"
                 running.append(job)

@@ -89,7 +89,8 @@ def _claim(run: Run, folder: Path, paths: dict[str, str]) -> Job:
         InputError: The directory holds a run of another configuration.
     """
     directory = folder / run.name
-    for option, path in paths.items():
+    earlier = {option: str(folder / name) for option, name in run.after.items()}
+    for option, path in {**paths, **earlier}.items():
         set_option(run.config, option, path)
     set_option(run.config, "run", str(directory))
     text, request = yaml.safe_dump(run.config, sort_keys=False), directory / "request.yaml"
@@ -101,7 +102,7 @@ def _claim(run: Run, folder: Path, paths: dict[str, str]) -> Job:
     write_text(request, text)
     write_json(directory / "point.json", run.point)
     finished = (directory / "summary.json").exists() and (directory / "probe.json").exists()
-    return Job(run.name, directory, "skipped" if finished else "waiting")
+    return Job(run.name, directory, "skipped" if finished else "waiting", tuple(run.after.values()))
 
 
 def _describe(grid: Grid, folder: Path, data: Path) -> int:
@@ -110,7 +111,8 @@ def _describe(grid: Grid, folder: Path, data: Path) -> int:
         print(f"{option}: {path} ({'there' if path.exists() else 'to be made'}) {json.dumps(arguments)}")
     for run in grid.runs:
         done = (folder / run.name / "probe.json").exists()
-        print(f"{folder / run.name}: {'finished' if done else 'to run'}")
+        after = f" after {', '.join(run.after.values())}" if run.after else ""
+        print(f"{folder / run.name}: {'finished' if done else 'to run'}{after}")
     print(f"{len(grid.runs)} runs")
     return 0
 

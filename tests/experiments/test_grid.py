@@ -58,6 +58,51 @@ def test_scale_and_overrides(grid):
     assert load_grid(grid, "small").runs[0].config["model"]["a"] == 2
 
 
+def _with_methods(grid, **changes):
+    """The grid with an axis whose values restrict λ and follow one another."""
+    content = yaml.safe_load(grid.read_text())
+    methods = {
+        "plain": {"only": {"lambda": [0]}},
+        "aligned": {"model.a": 4, "only": {"lambda": [0.5]}},
+        "tuned": {"model.start": {"after": {"method": "plain"}}, "only": {"lambda": [0]}},
+    }
+    axis = {"values": {**methods, **changes}}
+    content["axes"] = {"method": axis, "lambda": content["axes"]["lambda"]}
+    content["scales"] = {"small": {"axes": {"method": {"keep": ["aligned", "plain"]}}}}
+    grid.write_text(yaml.safe_dump(content, sort_keys=False))
+    return grid
+
+
+def test_values_may_restrict_other_axes_and_follow_other_runs(grid):
+    runs = load_grid(_with_methods(grid), "large").runs
+    names = [f"method={m},lambda={x}" for m, x in (("plain", 0), ("aligned", 0.5), ("tuned", 0))]
+    assert [r.name for r in runs] == names
+    assert [r.after for r in runs] == [{}, {}, {"model.start": names[0]}]
+    assert runs[1].config["model"]["a"] == 4 and "only" not in runs[1].config
+    assert [r.point["method"] for r in load_grid(grid, "small").runs] == ["aligned", "plain"]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"aligned": {"only": {"lamda": [0]}}}, "lamda"),
+        ({"plain": {"x": {"after": {"method": "aligned"}}, "only": {"lambda": [0.5]}}}, "comes before"),
+        ({"plain": {"x": {"after": {"method": "nothing"}}}}, "nothing"),
+    ],
+)
+def test_mistakes_between_axes(grid, change, word):
+    with pytest.raises(InputError, match=word):
+        load_grid(_with_methods(grid, **change), "large")
+
+
+def test_keeping_an_unknown_value_is_refused(grid):
+    content = yaml.safe_load(_with_methods(grid).read_text())
+    content["scales"]["small"]["axes"]["method"]["keep"] = ["plain", "planar"]
+    grid.write_text(yaml.safe_dump(content, sort_keys=False))
+    with pytest.raises(InputError, match="planar"):
+        load_grid(grid, "small")
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

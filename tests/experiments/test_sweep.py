@@ -141,6 +141,48 @@ def test_at_most_so_many_at_once_and_stopped_with_the_sweep(tmp_path, monkeypatc
     assert sorted(stopped) == ["b", "c"]
 
 
+def _follow(tmp_path, monkeypatch, failing: str) -> tuple[list[str], list[Job]]:
+    """The order in which a, c (after b) and b are started, and the jobs at the end."""
+    started = []
+
+    class Launcher:
+        def start(self, job):
+            started.append(job.name)
+
+        def status(self, job):
+            return int(job.name == failing)
+
+    monkeypatch.setattr(launch, "POLL_SECONDS", 0)
+    for name in "abc":
+        (tmp_path / name).mkdir()
+    jobs = [Job("a", tmp_path / "a"), Job("c", tmp_path / "c", after=["b"]), Job("b", tmp_path / "b")]
+    for _ in run_jobs(jobs, Launcher(), 2):
+        pass
+    return started, jobs
+
+
+def test_a_job_waits_for_those_it_comes_after(tmp_path, monkeypatch):
+    started, jobs = _follow(tmp_path, monkeypatch, failing="")
+    assert started == ["a", "b", "c"] and {job.state for job in jobs} == {"finished"}
+
+
+def test_a_job_fails_with_those_it_comes_after(tmp_path, monkeypatch):
+    started, jobs = _follow(tmp_path, monkeypatch, failing="b")
+    assert started == ["a", "b"] and [job.state for job in jobs] == ["finished", "failed", "failed"]
+    assert jobs[1].last_line() == "not started: b failed"
+
+
+def test_the_directory_of_the_run_before_is_handed_on(tiny, tmp_path, capsys, instant):
+    content = yaml.safe_load(tiny.read_text())
+    content["axes"] = {
+        "stage": {"values": {"first": {}, "second": {"model.initial": {"after": {"stage": "first"}}}}}
+    }
+    tiny.write_text(yaml.safe_dump(content, sort_keys=False))
+    assert _sweep(tiny, tmp_path / "out") == 0
+    request = yaml.safe_load((tmp_path / "out/stage=second/request.yaml").read_text())
+    assert request["model"]["initial"] == str(tmp_path / "out/stage=first")
+
+
 def test_local_launcher_ends_the_whole_process_group(tmp_path, monkeypatch):
     pid_file = tmp_path / "pid"
     script = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
