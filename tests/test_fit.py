@@ -124,6 +124,18 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_co
         ({"model.policy.crop": 99}, ["crop", "99", "16"]),
         ({"model.policy.encoder": {"class_path": "no.such.Encoder"}}, ["no.such.Encoder"]),
         ({"data.max_real": 0}, ["max"]),
+        ({"model.initial": "nowhere"}, ["checkpoint", "nowhere"]),
+        ({"model.label_dropout": 0.1}, ["label_dropout", "0.1", "domain_conditioning"]),
+        ({"model.policy.guidance_weight": 1.0}, ["guidance_weight", "1.0", "domain_conditioning"]),
+        (
+            {"model.policy.domain_conditioning": True, "model.policy.guidance_weight": 1.0},
+            ["label_dropout", "guidance_weight"],
+        ),
+        (
+            {"model.policy.domain_conditioning": True, "model.site": "denoiser"},
+            ["site", "denoiser", "domain_conditioning"],
+        ),
+        ({"model.alignment": {"class_path": "align.alignment.CORRAL"}}, ["CORRAL"]),
         ({"data.validation": 0}, ["validation", "0"]),
         ({"model.policy.horizon": 8, "model.policy.n_action_steps": 4}, ["policy does not fit"]),
         ({"trainer.accumulate_grad_batches": 2}, ["accumulate_grad_batches", "2"]),
