@@ -26,25 +26,48 @@ def moment_distance(x: Tensor, y: Tensor) -> Tensor:
     return ((x.mean(0) - y.mean(0)).square() + (deviations[0] - deviations[1]).square()).mean()
 
 
+def within_variance(x: Tensor, y: Tensor) -> Tensor:
+    """The mean over features and over both samples of the variance within a sample; with gradient."""
+    return 0.5 * (x.var(0).mean() + y.var(0).mean()).clamp_min(torch.finfo(x.dtype).tiny)
+
+
 class CORAL(Objective):
     """Deep CORAL: the squared distance of covariances, ‖C_sim − C_real‖²_F / (4 D²).
 
     Means are left as they are. The covariances are unbiased, but their squared distance is not: for equal
-    distributions it is positive on average, by about 1/n + 1/m of the squared covariance. It grows with the
-    fourth power of the embedding's scale, so a suitable λ depends on it.
+    distributions it is positive on average, by about 1/n + 1/m of the squared covariance.
+
+    Args:
+        scaled: Divide by the squared `within_variance`. As published, the distance grows with the fourth
+            power of the embedding's scale: a suitable λ depends on it, and shrinking everything lowers it.
+        memory: As in `Objective`.
     """
+
+    def __init__(self, scaled: bool = False, memory: int = 0):
+        super().__init__(memory)
+        self.scaled = scaled
 
     def distance(self, sim: Samples, real: Samples) -> Tensor:
         """Of embeddings (n, D) and (m, D); scalar."""
-        return coral(sim.embedding, real.embedding)
+        x, y = sim.embedding, real.embedding
+        return coral(x, y) / within_variance(x, y).square() if self.scaled else coral(x, y)
 
 
 class MomentMatching(Objective):
     """Match of each feature's mean and standard deviation; see `moment_distance`.
 
     Like CORAL's, its value for equal distributions is positive on average: about 1/n + 1/m of the variance.
+
+    Args:
+        scaled: Divide by `within_variance`, so that shrinking the embedding does not lower it.
+        memory: As in `Objective`.
     """
+
+    def __init__(self, scaled: bool = False, memory: int = 0):
+        super().__init__(memory)
+        self.scaled = scaled
 
     def distance(self, sim: Samples, real: Samples) -> Tensor:
         """Of embeddings (n, D) and (m, D); scalar."""
-        return moment_distance(sim.embedding, real.embedding)
+        x, y = sim.embedding, real.embedding
+        return moment_distance(x, y) / within_variance(x, y) if self.scaled else moment_distance(x, y)

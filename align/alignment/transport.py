@@ -1,8 +1,10 @@
 """Optimal transport between sim and real samples: Sinkhorn divergence and unbalanced transport.
 
 Plans minimise ⟨π, C⟩ + ε KL(π | a ⊗ b) with uniform weights a and b, and marginals that are given or, in
-the unbalanced case, penalised by ρ KL(π 1 | a) + ρ KL(πᵀ 1 | b). Costs are in units of a detached scale, so
-that ε, ρ and λ mean the same whatever the embedding's.
+the unbalanced case, penalised by ρ KL(π 1 | a) + ρ KL(πᵀ 1 | b). Costs are in units of the mean pooled
+squared distance, so that ε, ρ and λ mean the same whatever the embedding's scale. The gradient passes
+through that scale: were it held, finite samples, which are never at distance 0, would pull every embedding
+into one point.
 """
 
 import math
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor
 
 from align.alignment.joint_mmd import joined
-from align.alignment.mmd import bandwidth_from_distances, centred, squared_distances
+from align.alignment.mmd import centred, squared_distances
 from align.alignment.objective import Objective, Samples
 from align.errors import InputError
 
@@ -70,12 +72,18 @@ def transport_cost(cost: Tensor, epsilon: float, iterations: int, tolerance: flo
     return f.mean() + g.mean() + moving - moving.detach(), error
 
 
+def pooled_scale(d_xx: Tensor, d_yy: Tensor, d_xy: Tensor) -> Tensor:
+    """The mean squared distance over all pairs of distinct pooled samples; scalar, with gradient."""
+    n, m = d_xy.shape
+    total = d_xx.sum() + d_yy.sum() + 2 * d_xy.sum()
+    return (total / ((n + m) * (n + m - 1))).clamp_min(torch.finfo(total.dtype).tiny)
+
+
 class SinkhornDivergence(Objective):
     """S(P, Q) = OT_ε(P, Q) − ½ OT_ε(P, P) − ½ OT_ε(Q, Q) (Feydy et al. 2019, arXiv 1810.08278).
 
-    With the cost ‖x − y‖² / scale, the scale being the mean of the pooled squared distances, detached. It is
-    zero for equal samples and, for ε > 0, positive otherwise; for two samples of one distribution it is
-    positive by their sampling error.
+    With the cost ‖x − y‖² / scale; see `pooled_scale`. It is zero for equal samples and, for ε > 0, positive
+    otherwise; for two samples of one distribution it is positive by their sampling error.
 
     Args:
         epsilon: Regularisation ε, as a fraction of the scale; small is closer to optimal transport and needs
@@ -94,12 +102,12 @@ class SinkhornDivergence(Objective):
         """Of embeddings (n, D) and (m, D); scalar."""
         x, y = centred(sim.embedding, real.embedding)
         d_xx, d_yy, d_xy = squared_distances(x, x), squared_distances(y, y), squared_distances(x, y)
-        scale = bandwidth_from_distances(d_xx, d_yy, d_xy, "mean")
+        scale = pooled_scale(d_xx, d_yy, d_xy)
         terms = [
             transport_cost(d / scale, self.epsilon, self.iterations, self.tolerance)
             for d in (d_xy, d_xx, d_yy)
         ]
-        self.logs = {"marginal_error": terms[0][1], "scale": scale}
+        self.logs = {"marginal_error": terms[0][1], "scale": scale.detach()}
         return terms[0][0] - 0.5 * (terms[1][0] + terms[2][0])
 
 
@@ -157,11 +165,10 @@ class UnbalancedOT(Objective):
 
 
 def _scaled(x: Tensor, y: Tensor) -> Tensor:
-    """Squared distances (n, m) in units of their detached mean over all pooled pairs."""
+    """Squared distances (n, m) in units of `pooled_scale`."""
     x, y = centred(x, y)
     d_xy = squared_distances(x, y)
-    distances = squared_distances(x, x), squared_distances(y, y), d_xy
-    return d_xy / bandwidth_from_distances(*distances, "mean")
+    return d_xy / pooled_scale(squared_distances(x, x), squared_distances(y, y), d_xy)
 
 
 def _check(**numbers: float) -> None:

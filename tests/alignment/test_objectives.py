@@ -6,7 +6,7 @@ import pytest
 import torch
 from objectives import OBJECTIVES, make_objective, make_samples
 
-from align.alignment import Samples
+from align.alignment import CORAL, MomentMatching, Samples, SinkhornDivergence, UnbalancedOT
 from align.description import build, describe
 from align.errors import InputError
 
@@ -159,3 +159,20 @@ def test_bad_arguments(name, arguments, argument):
     kind = type(make_objective(name))
     with pytest.raises(InputError, match=f"^{argument}="):
         kind(**arguments)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [SinkhornDivergence(), UnbalancedOT(), CORAL(scaled=True), MomentMatching(scaled=True)],
+    ids=lambda o: type(o).__name__,
+)
+def test_scale_free_objectives_do_not_pull_the_embedding_into_a_point(objective):
+    """Equal under scaling, so that the gradient has no part along it (Euler's theorem)."""
+    sim, real = make_samples(12, 0), make_samples(9, 1, shift=0.7)
+    scaled = [x._replace(embedding=0.01 * x.embedding) for x in (sim, real)]
+    assert float(objective(*scaled)) == pytest.approx(float(objective(sim, real)), rel=1e-3)
+    z = [x.embedding.clone().requires_grad_() for x in (sim, real)]
+    objective(*(x._replace(embedding=e) for x, e in zip((sim, real), z, strict=True))).backward()
+    along = sum(float((e.grad * e.detach()).sum()) for e in z)
+    size = sum(float(e.grad.norm() * e.detach().norm()) for e in z)
+    assert size > 1e-3 and abs(along) < 1e-3 * size

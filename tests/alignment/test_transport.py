@@ -115,7 +115,9 @@ def test_loss_of_the_unbalanced_plan_is_pot_s_on_the_joint_cost_and_its_gradient
     )
     assert float(loss.detach()) == pytest.approx(np.sum(pi * cost), abs=1e-4)
     x, y = sim.embedding.numpy(), real.embedding.numpy()
-    expected = 0.7 * 2 / scale * (pi.sum(1)[:, None] * x - pi @ y)
+    pooled = np.concatenate([x, y])
+    of_scale = 4 / (14 * 13) * (14 * x - pooled.sum(0))  # gradient of the mean pooled squared distance
+    expected = 0.7 * (2 * (pi.sum(1)[:, None] * x - pi @ y) - np.sum(pi * c_z) * of_scale) / scale
     assert np.allclose(z.grad.numpy(), expected, atol=1e-4)
 
 
