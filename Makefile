@@ -20,7 +20,7 @@ OVERRIDES := $(strip $(if $(REAL),data.real=$(REAL)) $(if $(SIM),data.sim=$(SIM)
 SWEEP := --scale $(SCALE) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(BASE),--base $(BASE)) \
 	$(foreach o,$(OVERRIDES),--set+=$(o))
 
-.PHONY: help setup demos sweep-lambda sweep-baselines dashboard probe test lint
+.PHONY: help setup demos sweep-lambda sweep-baselines sweep-methods dashboard probe test lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -49,6 +49,10 @@ sweep-baselines: $(READY) ## co-training against real-only and sim-only (laptop 
 	@echo "Baselines at scale $(SCALE): real data alone, sim data alone, both; $(JOBS) runs at a time."
 	@echo "At scale laptop about 15 minutes on two cores. Interrupt it freely: it resumes."
 	$(ALIGN) sweep experiments/baselines.yaml $(SWEEP)
+
+sweep-methods: $(READY) ## every way to align and not to (laptop: hours on 2 cores)
+	@echo "Methods at scale $(SCALE): 16 arms; $(JOBS) runs at a time. On two cores smoke takes 2 minutes."
+	$(ALIGN) sweep experiments/methods.yaml $(SWEEP)
 
 dashboard: $(READY) ## open TensorBoard on RUN
 	$(PYTHON) -m tensorboard.main --logdir $(RUN)

@@ -154,7 +154,7 @@ def test_shipped_grids_include_their_reference_and_two_seeds(path):
     assert len({run.point["seed"] for run in laptop.runs}) >= 2
     if "lambda" in laptop.runs[0].point:
         values = {run.point["lambda"] for run in laptop.runs}
-        assert 0 in values and len(values) >= 5
+        assert 0 in values and (path.stem != "lambda" or len(values) >= 5)
     for scale in ("smoke", "laptop", "paper"):
         runs = load_grid(path, scale).runs
         assert len({run.name for run in runs}) == len(runs)
