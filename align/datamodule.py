@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from align.data.episodes import Episodes, check_compatible, read_store, split
 from align.data.mixture import MixtureSampler, real_quota, resolve_alpha, weights
 from align.data.normalizer import Normalizer
+from align.data.pairing import Pairing
 from align.data.windows import Windows
 from align.domain import Domain
 from align.errors import InputError
@@ -36,6 +37,9 @@ class CotrainingData(pl.LightningDataModule):
         seed: Seed of the splits: which episodes are held out, and which of the others are used.
         shuffle_seed: Seed of the order in which training windows are seen; `align fit` takes it from
             `seed_everything`.
+        pairing: Draw sim windows that are temporally aligned with the real ones of the batch, e.g.
+            {key: agent_pos, neighbours: 10}; see `align.data.pairing.Pairing`, also for what else it changes.
+            `None` draws the domains independently.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class CotrainingData(pl.LightningDataModule):
         val_windows: int = 512,
         seed: int = 0,
         shuffle_seed: int = 0,
+        pairing: Pairing | None = None,
     ):
         super().__init__()
         if alpha is not None and not 0 <= alpha <= 1:
@@ -70,6 +75,7 @@ class CotrainingData(pl.LightningDataModule):
         self.alpha, self.balanced, self.batch_size = alpha, balanced, batch_size
         self.validation, self.image_size = validation, image_size
         self.val_windows, self.seed, self.shuffle_seed = val_windows, seed, shuffle_seed
+        self.pairing = pairing
         self.train: dict[Domain, Windows] = {}
         self.held_out: dict[Domain, Windows] = {}
 
@@ -101,15 +107,24 @@ class CotrainingData(pl.LightningDataModule):
         n_sim, n_real = len(self.train[Domain.SIM]), len(self.train[Domain.REAL])
         self.real_alpha = resolve_alpha(self.alpha, n_sim, n_real)
         self.quota = real_quota(self.alpha, self.batch_size, n_sim, n_real, self.balanced)
-        self.sampler = MixtureSampler(
-            {Domain.SIM: n_sim, Domain.REAL: n_real}, self.batch_size, self.quota, self.shuffle_seed
-        )
+        self.sampler = self._sampler({Domain.SIM: n_sim, Domain.REAL: n_real})
         self.normalizer = Normalizer(
             policy.horizon, policy.action_dim, policy.agent_pos_dim, policy.relative_actions
         )
         mix = {Domain.SIM: 1 - self.real_alpha, Domain.REAL: self.real_alpha}
         used = [d for d in Domain if mix[d] > 0]
         self.normalizer.fit([self.train[d] for d in used], [mix[d] for d in used])
+
+    def _sampler(self, n_windows: dict[Domain, int]) -> MixtureSampler:
+        arguments = n_windows, self.batch_size, self.quota, self.shuffle_seed
+        if self.pairing is None:
+            return MixtureSampler(*arguments)
+        if self.quota in (0, self.batch_size):
+            raise InputError(
+                f"pairing: with alpha={self.alpha} a batch holds one domain; expected both, or pairing=null"
+            )
+        partners = self.pairing.match(self.train[Domain.SIM], self.train[Domain.REAL])
+        return MixtureSampler(*arguments, partners, self.pairing.share)
 
     @staticmethod
     def _windows(data: Episodes, ids, policy) -> Windows:
@@ -131,9 +146,15 @@ class CotrainingData(pl.LightningDataModule):
             for d in Domain
             for skipped in [self.train[d].skipped]
         )
+        sampler, pairs = self.sampler, ""
+        if sampler.partners is not None:
+            pairs = (
+                f", {sampler.n_pairs} of each in aligned pairs (which reach, effectively, "
+                f"{sampler.partners.reach():.1%} of the sim windows)"
+            )
         return (
-            f"training on {sizes}; {self.batch_size - self.quota} sim + {self.quota} real windows a batch, "
-            f"weight of the real loss α = {self.real_alpha:.3f}"
+            f"training on {sizes}; {self.batch_size - self.quota} sim + {self.quota} real windows a batch"
+            f"{pairs}, weight of the real loss α = {self.real_alpha:.3f}"
         )
 
     def train_dataloader(self) -> DataLoader:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from align.data.pairing import Partners
 from align.domain import Domain
 from align.errors import InputError
 from align.seeding import torch_generator
@@ -103,12 +104,26 @@ class MixtureSampler:
         batch_size: Samples in a batch.
         quota: Real samples among them; the others are sim. See `real_quota`.
         seed: Seed of the shuffles.
+        partners: Sim windows that go with real ones; `None` draws both domains independently. Real windows
+            are the same with and without.
+        share: Share of `min(quotas)` that is drawn as pairs, rounded, at least one: the first so many sim
+            windows of a batch are partners of its first so many real ones, in order. The other sim windows
+            are walked as ever, at the pace that is left to them.
 
     Raises:
-        InputError: The quota is not in [0, batch_size], or a domain it draws from has no windows.
+        InputError: The quota is not in [0, batch_size], a domain it draws from has no windows, or there are
+            partners but a batch does not hold both domains.
     """
 
-    def __init__(self, n_windows: Mapping[Domain, int], batch_size: int, quota: int, seed: int):
+    def __init__(
+        self,
+        n_windows: Mapping[Domain, int],
+        batch_size: int,
+        quota: int,
+        seed: int,
+        partners: Partners | None = None,
+        share: float = 1.0,
+    ):
         if not 0 <= quota <= batch_size or batch_size < 1:
             raise InputError(f"quota: {quota}; expected 0 to batch_size = {batch_size}, which is at least 1")
         self.n_windows = {domain: int(n_windows.get(domain, 0)) for domain in Domain}
@@ -119,14 +134,27 @@ class MixtureSampler:
                 raise InputError(
                     f"{domain.label}: no training windows; expected some for {n} samples a batch"
                 )
+        room = min(self.quotas.values())
+        if partners is not None and not room:
+            raise InputError(f"quota: {quota} of {batch_size}; expected both domains in a batch to pair them")
+        self.partners = partners
+        self.n_pairs = 0 if partners is None else max(round(share * room), 1)
         self._shuffles: dict[Domain, dict[int, Tensor]] = {domain: {} for domain in Domain}
 
     def batch(self, step: int) -> dict[Domain, Tensor]:
-        """Numbers of the windows of each domain at a step, (quota,) int64; empty where the quota is 0."""
-        return {domain: self._draw(domain, step) for domain in Domain}
+        """Numbers of the windows of each domain at a step, (quota,) int64; empty where the quota is 0.
 
-    def _draw(self, domain: Domain, step: int) -> Tensor:
-        n, quota = self.n_windows[domain], self.quotas[domain]
+        Partners are in the same places: so they are in `indices[rank::world_size]`.
+        """
+        real = self._draw(Domain.REAL, step, self.quotas[Domain.REAL])
+        sim = self._draw(Domain.SIM, step, self.quotas[Domain.SIM] - self.n_pairs)
+        if self.partners is not None:
+            generator = torch_generator(self.seed, "mixture/pairs", step)
+            sim = torch.cat([self.partners.draw(real[: self.n_pairs], generator), sim])
+        return {Domain.SIM: sim, Domain.REAL: real}
+
+    def _draw(self, domain: Domain, step: int, quota: int) -> Tensor:
+        n = self.n_windows[domain]
         if not quota:
             return torch.empty(0, dtype=torch.int64)
         start, end = step * quota, (step + 1) * quota

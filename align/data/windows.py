@@ -29,6 +29,7 @@ class Windows:
         n_image_steps: Images Ti <= To, the most recent ones; None takes To, 0 none.
 
     Attributes:
+        counts: Windows of each of the episodes, (E',) int64; they follow one another in the numbering.
         skipped: Numbers of the episodes too short for a window, (K,) int64.
 
     Raises:
@@ -60,7 +61,7 @@ class Windows:
 
         # An episode of L steps has windows that begin at step 1 - To, ..., L - H + Ta - 1.
         counts = np.maximum(episodes.lengths[ids] - horizon + n_action_steps + n_obs_steps - 1, 0)
-        self.skipped = ids[counts == 0]
+        self.counts, self.skipped = counts, ids[counts == 0]
         first = np.repeat(np.cumsum(counts) - counts, counts)
         offset = (
             np.arange(counts.sum()) - first + 1 - n_obs_steps
@@ -83,6 +84,11 @@ class Windows:
     def n_episodes(self) -> int:
         """Number of episodes that the windows are taken from."""
         return len(self.episode_ids)
+
+    @property
+    def newest(self) -> Tensor:
+        """Row in the store of each window's newest observation, (len,) int64."""
+        return self._low[self._episode] + self._offset + self.n_obs_steps - 1
 
     @property
     def action_dim(self) -> int:
