@@ -19,6 +19,7 @@ SUBCOMMANDS = {
     "test": ("align.fit", "main", "as validate, after training"),
     "demos": ("align.commands", "demos", "make demonstrations in the planar-pushing benchmark"),
     "rollout": ("align.commands", "rollout", "evaluate a trained policy"),
+    "embed": ("align.commands", "embed", "compute the embeddings of a finished run again"),
     "sweep": ("experiments.sweep", "sweep", "run a grid of experiments and report on it"),
     "probe": ("analysis.commands", "probe", "probe the embeddings of runs, with PNG reports and dashboards"),
     "keep": ("analysis.commands", "keep", "copy the results of a sweep that are worth keeping"),

@@ -1,4 +1,4 @@
-"""The functions behind `align demos` and `align rollout`; their arguments are the options."""
+"""The functions behind `align demos`, `align rollout` and `align embed`; their arguments are the options."""
 
 import dataclasses
 import time
@@ -130,3 +130,47 @@ def rollout(
         write_trials(Path(out) / "rollouts.csv", rows)
         if film:
             write_film(out, {name: films})
+
+
+def embed(
+    run: str,
+    sites: list[str] | None = None,
+    per_domain: int | None = None,
+    paired: int | None = None,
+    threads: int = 1,
+) -> None:
+    """Compute the embeddings of a finished run again, from its checkpoint, configuration and data.
+
+    Args:
+        run: Run directory; its embeddings.npz and paired.npz are replaced, `align probe` reads them.
+        sites: Where to read: image, observation, denoiser or paths of the policy's modules, in the denoiser
+            with a diffusion step, e.g. '[image, encoder.backbone.0, denoiser@50]'; by default the run's.
+        per_domain: Number of windows of each domain, if not the run's.
+        paired: Number of states rendered in both worlds, if not the run's.
+        threads: CPU threads.
+    """
+    import torch
+
+    from align.callbacks.embeddings import Embeddings
+    from align.embeddings import write_embeddings
+    from align.policy import DiffusionPolicy
+    from align.recorded import Recorded
+
+    recorded = Recorded(run)
+    given = {"sites": sites, "per_domain": per_domain, "paired": paired}
+    options = recorded.embeddings | {name: value for name, value in given.items() if value is not None}
+    chosen = Embeddings(**options)
+    torch.set_num_threads(threads)
+    policy = DiffusionPolicy.from_checkpoint(run)
+    for path in write_embeddings(
+        run,
+        policy,
+        recorded.data(policy),
+        chosen.sites,
+        chosen.per_domain,
+        chosen.paired,
+        chosen.thumbnail,
+        recorded.probe_step,
+        recorded.seed,
+    ):
+        print(path)

@@ -14,6 +14,7 @@ from align.data.pairing import Pairing
 from align.data.windows import Windows
 from align.domain import Domain
 from align.errors import InputError
+from align.policy import DiffusionPolicy
 
 
 class CotrainingData(pl.LightningDataModule):
@@ -80,10 +81,19 @@ class CotrainingData(pl.LightningDataModule):
         self.held_out: dict[Domain, Windows] = {}
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the stores, hold out validation episodes, fit the normaliser on the training ones."""
-        if self.train:
-            return
-        policy = self.trainer.lightning_module.policy
+        """Read the stores for the trainer's policy, if that was not done."""
+        if not self.train:
+            self.read(self.trainer.lightning_module.policy)
+
+    def read(self, policy: DiffusionPolicy) -> None:
+        """Read the stores, hold out validation episodes, fit the normaliser on the training ones.
+
+        Args:
+            policy: What the windows are for.
+
+        Raises:
+            InputError: A store cannot be read, or does not fit the policy.
+        """
         episodes = {
             d: read_store(self.paths[d], self.keys[d], self.image_size, images=policy.n_image_steps > 0)
             for d in Domain
@@ -165,12 +175,16 @@ class CotrainingData(pl.LightningDataModule):
 
     test_dataloader = val_dataloader
 
+    def spread(self, domain: Domain, n: int) -> Tensor:
+        """Numbers of at most `n` held-out windows, spread evenly over the episodes. (m,) int64"""
+        windows = len(self.held_out[domain])
+        return torch.linspace(0, windows - 1, min(n, windows)).round().long()
+
     def held_out_batches(self, per_domain: int, batch_size: int = 128) -> Iterator[dict[str, Tensor]]:
         """Held-out windows, spread evenly over the episodes: at most `per_domain` of each domain."""
         for domain in Domain:
             windows = self.held_out[domain]
-            chosen = torch.linspace(0, len(windows) - 1, min(per_domain, len(windows))).round().long()
-            for rows in chosen.split(batch_size):
+            for rows in self.spread(domain, per_domain).split(batch_size):
                 batch = windows.gather(rows)
                 yield {**batch, **_labels({domain: len(rows)}, torch.ones(len(rows)))}
 

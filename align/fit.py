@@ -121,10 +121,11 @@ class RunCLI(LightningCLI):
             write_json(self.run_dir / "provenance.json", provenance(stores))
 
     def _try_policy(self) -> None:
-        """Run the policy on one sample, and begin a trial in each world it is to be evaluated in."""
-        batch = next(self.datamodule.held_out_batches(1))
+        """Embed a few samples at every site, and begin a trial in each world it is to be evaluated in."""
+        batch = next(self.datamodule.held_out_batches(7))  # a prime: a site's output must be a multiple of it
+        sites = next(c.sites for c in self.trainer.callbacks if isinstance(c, Embeddings))
         try:
-            self.model.embed(batch)
+            self.model.embed(batch, sites=sites)
         except RuntimeError as error:
             raise InputError(f"the policy does not fit the data: {one_line(error)}") from None
         size = batch["image"].shape[-1] if "image" in batch else None

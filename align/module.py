@@ -1,6 +1,7 @@
 """Training: denoising loss + λ · alignment, as a LightningModule."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Literal
@@ -18,8 +19,7 @@ from align.errors import InputError
 from align.networks.ema import ExponentialMovingAverage
 from align.policy import DiffusionPolicy, Features
 from align.seeding import torch_generator
-
-SITES = ("image", "observation", "denoiser")
+from align.sites import SITES, embed
 
 
 class CotrainingModule(pl.LightningModule):
@@ -256,22 +256,15 @@ class CotrainingModule(pl.LightningModule):
         super().optimizer_step(*args, **kwargs)
         self.ema.update(self.policy, self.global_step)
 
-    @torch.no_grad()
-    def embed(self, batch: dict[str, Tensor], index: int = 0) -> dict[str, Tensor]:
-        """Embeddings of a batch at every site that the policy has, under the averaged weights: (B, D) each.
+    def embed(
+        self, batch: dict[str, Tensor], index: int = 0, sites: Sequence[str] | None = None
+    ) -> dict[str, Tensor]:
+        """Embeddings (B, D) of a batch under the averaged weights; see `align.sites.embed`.
 
-        The denoiser's hidden layer is read at diffusion step `probe_step` of the true actions; the noise
-        is derived from (seed, index).
+        The noise is derived from (seed, index).
         """
-        policy, generator = self.ema.model, torch_generator(self.seed, "embed", index)
-        features = policy.encode(batch.get("image"), batch["agent_pos"])
-        x0 = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"])
-        noise = torch.randn(x0.shape, generator=generator).to(x0)
-        steps = torch.full((len(x0),), self.probe_step, device=x0.device)
-        noisy = policy.schedule.add_noise(x0, noise, steps)
-        _, hidden = policy.denoiser.features(noisy, steps, features.condition)
-        image = {"image": features.image} if policy.n_image_steps > 0 else {}
-        return {**image, "observation": features.observation, "denoiser": hidden}
+        generator = torch_generator(self.seed, "embed", index)
+        return embed(self.ema.model, batch, sites, generator, self.probe_step)
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Losses per domain and embeddings, on held-out episodes, under the averaged weights."""

@@ -4,16 +4,18 @@ from pathlib import Path
 
 from align.errors import InputError
 from analysis.dashboard import write_run, write_sweep
-from analysis.probe import probe_run
+from analysis.probe import Kind, probe_run
 from analysis.sweep_report import keep as keep_files
 from analysis.sweep_report import report
+from analysis.task_probe import task_probe_run
 
 
-def probe(path: str) -> None:
+def probe(path: str, probe: Kind = "both") -> None:
     """Probe how well sim and real embeddings can be told apart, with PNG reports and dashboards.
 
     Args:
         path: A run directory, or a sweep's: then every run below it is probed, and the sweep reported on.
+        probe: Which classifiers tell sim from real: linear, mlp (one hidden layer) or both.
     """
     runs = sorted(file.parent for file in Path(path).glob("**/embeddings.npz"))
     if not runs:
@@ -21,14 +23,18 @@ def probe(path: str) -> None:
     failures = []
     for run in runs:
         try:
-            result = probe_run(run)
+            result = probe_run(run, kind=probe)
+            if task_probe_run(run) is None:
+                print(f"{run}: older embeddings, no task probe; align embed {run} makes new ones", flush=True)
         except InputError as error:
             failures.append(error)
             continue
         write_run(run)
         found = ", ".join(
-            f"{site} AUC {s['auc']['value']:.3f} [{s['auc']['low']:.3f}, {s['auc']['high']:.3f}]"
-            for site, s in result["sites"].items()
+            f"{site} {name} {s['auc']['value']:.3f} [{s['auc']['low']:.3f}, {s['auc']['high']:.3f}]"
+            for site, of_site in result["sites"].items()
+            for name, s in (("AUC", of_site), ("MLP AUC", of_site.get("mlp", {})))
+            if "auc" in s
         )
         print(f"{run}: {found}", flush=True)
     for sweep in sorted({run.parent for run in runs if (run / "point.json").exists() and run != Path(path)}):

@@ -23,7 +23,7 @@ from analysis.probe import load_embeddings
 from analysis.sweep import PROBED, Sweep, measures
 
 FOLDER = "report"
-PICTURES = {"rollouts": "rollouts.png", "probe/report": "probe.png"}
+PICTURES = {"rollouts": "rollouts.png", "probe/report": "probe.png", "probe/tasks": "task_probe.png"}
 DISCERNED = ("auc", "mmd2")  # of each site, in the table of hyper-parameters
 
 
@@ -136,7 +136,12 @@ def _probe_scalars(run_dir: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
     sites = json.loads(path.read_text())["sites"]
-    found = {f"probe/{site}/{name}": sites[site][name]["value"] for site in sites for name in PROBED}
+    found = {
+        f"probe/{site}/{name}": numbers[name]["value"]
+        for site, numbers in sites.items()
+        for name in PROBED
+        if name in numbers
+    }
     return {tag: value for tag, value in found.items() if value is not None}
 
 

@@ -37,7 +37,7 @@ def probe_figure(probes: Sequence[SiteProbe], path: str | os.PathLike, seed: int
         for ax, title in zip(axes[0], TITLES, strict=True):
             ax.set_title(title)
         domains, arms = (ax.get_legend_handles_labels() for ax in axes[0, 1:3])
-        figure.legend(domains[0] + arms[0], domains[1] + arms[1], loc="outside lower center", ncols=5)
+        figure.legend(domains[0] + arms[0], domains[1] + arms[1], loc="outside lower center", ncols=7)
         figures.save(figure, path)
 
 
@@ -87,15 +87,20 @@ def _histogram(ax: Axes, probe: SiteProbe) -> None:
 
 
 def _statistics(ax: Axes, probe: SiteProbe) -> None:
+    main = probe.main
     arms = [
-        ("sim vs real", probe.statistics, figures.GREEN),
-        ("shuffled", probe.shuffled, figures.GREY),
-        ("real vs real", probe.real_vs_real, figures.BLACK),
+        ("sim vs real", main.statistics, figures.GREEN),
+        ("by an MLP", probe.mlp.statistics if probe.mlp and probe.linear else None, figures.PURPLE),
+        ("untrained", main.untrained, figures.ORANGE),
+        ("shuffled", main.shuffled, figures.GREY),
+        ("real vs real", main.real_vs_real, figures.BLACK),
     ]
+    arms = [arm for arm in arms if arm[1] is not None]
+    width = 0.81 / len(arms)
     for i, (name, statistics, colour) in enumerate(arms):
         bars: list[Interval] = [statistics["accuracy"], statistics["auc"]]
-        at = np.arange(2) + (i - 1) * 0.27
-        ax.bar(at, [b.value for b in bars], width=0.24, color=colour, alpha=0.55, label=name)
+        at = np.arange(2) + (i - (len(arms) - 1) / 2) * width
+        ax.bar(at, [b.value for b in bars], width=0.89 * width, color=colour, alpha=0.55, label=name)
         figures.whiskers(ax, at, bars, ecolor=figures.BLACK, capsize=1.5, elinewidth=0.8)
     ax.axhline(0.5, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
     ax.set(ylim=(0, 1.05), yticks=(0, 0.5, 1), xticks=(0, 1), xticklabels=("Accuracy", "AUC"))

@@ -1,7 +1,8 @@
 """The runs of a sweep as one table, and estimates over its training seeds and trials.
 
 In the table, the axes of the sweep have their bare names; everything measured has a slash in its name:
-`summary/...`, `rollout/<world>/...`, `probe/<site>/...`.
+`summary/...`, `rollout/<world>/...`, `probe/<site>/...`, and `task/aligned/...`: R² of task probes at the
+site that the run aligns.
 """
 
 import json
@@ -25,12 +26,15 @@ NOT_RUNS = ("report", "figures")
 GRID = "grid.json"  # what the sweep says of itself: its runs in order, and its reference arm
 SEED_AXIS = "seed"
 PROBED = ("auc", "accuracy", "margin", "mmd2")
-SHARES = ("score", "coverage", "final_coverage", "auc", "accuracy")
+TASKS = ("block_pose_sim_to_real", "block_pose_real_to_real")
+SHARES = ("score", "coverage", "final_coverage", "auc", "mlp_auc", "accuracy")
 UNBOUNDED = (-np.inf, np.inf)
 
 
 def bounds(name: str) -> tuple[float, float]:
     """What a metric cannot leave."""
+    if name in TASKS:
+        return -np.inf, 1.0
     return (0.0, 1.0) if name in SHARES or is_rate(name) else UNBOUNDED
 
 
@@ -49,7 +53,8 @@ def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
     Returns:
         One row a run, sorted by name: `run`; `missing`, the files it lacks (comma-separated, empty when
         complete); the axes of its `point.json`; its `summary.json`; of each world, means, success rates with
-        counts and Wilson intervals; of each site, the probe's statistics with intervals and controls.
+        counts and Wilson intervals; of each site, the probe's statistics with intervals and controls; of the
+        aligned site, R² of the block pose.
 
     Raises:
         InputError: There is no such folder, it holds no run, or a file of a run cannot be read.
@@ -233,6 +238,8 @@ def _row(run: Path) -> dict:
         row |= _rollouts(run / "rollouts.csv")
     if "probe.json" not in missing:
         row |= _probe(_read_json(run / "probe.json"))
+    if "summary/site" in row and (run / "task_probe.json").is_file():
+        row |= _tasks(_read_json(run / "task_probe.json")["sites"].get(row["summary/site"], {}))
     return row
 
 
@@ -261,12 +268,29 @@ def _probe(result: dict) -> dict:
     row = {}
     for site, found in result["sites"].items():
         for name in PROBED:
-            value, low, high = Interval.from_dict(found[name])
-            metric = f"probe/{site}/{name}"
-            row |= {metric: value, f"{metric}_low": low, f"{metric}_high": high}
-        for control in ("shuffled", "real_vs_real"):
-            row[f"probe/{site}/auc_{control}"] = Interval.from_dict(found[control]["auc"]).value
+            row |= _interval(f"probe/{site}/{name}", found.get(name))
+        row |= _interval(f"probe/{site}/mlp_auc", found.get("mlp", {}).get("auc"))
+        for control in ("shuffled", "real_vs_real", "untrained"):
+            if control in found:
+                row[f"probe/{site}/auc_{control}"] = Interval.from_dict(found[control]["auc"]).value
     return row
+
+
+def _tasks(found: dict) -> dict:
+    """R² of the tasks of one site, under the names of `TASKS`."""
+    row = {}
+    for name in TASKS:
+        task, cell = name[: len("block_pose")], name[len("block_pose_") :]
+        row |= _interval(f"task/aligned/{name}", found.get(task, {}).get(cell))
+    return row
+
+
+def _interval(metric: str, numbers: dict | None) -> dict:
+    """Columns of an estimate and its interval; none where it was not measured."""
+    if numbers is None:
+        return {}
+    value, low, high = Interval.from_dict({name: numbers[name] for name in Interval._fields})
+    return {metric: value, f"{metric}_low": low, f"{metric}_high": high}
 
 
 def _read_json(path: Path) -> dict:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from align.errors import InputError
 from align.files import atomic_path, write_text
-from analysis.sweep import UNBOUNDED, Arm, Sweep, bounds, collect
+from analysis.sweep import TASKS, UNBOUNDED, Arm, Sweep, bounds, collect
 from analysis.sweep_figures import figure_arms, figure_discernibility, figure_lambda
 
 __all__ = [
@@ -22,7 +22,16 @@ __all__ = [
 ]
 
 KEPT = ("*.csv", "*.md", "*.json", "*.png")  # of the sweep directory itself
-OF_ONE_RUN = ("config.yaml", "provenance.json", "probe.json", "probe.png", "rollouts.png")
+OF_ONE_RUN = (
+    "config.yaml",
+    "provenance.json",
+    "probe.json",
+    "probe.png",
+    "task_probe.json",
+    "task_probe.png",
+    "rollouts.png",
+)
+TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
 
 
 def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str = "lambda") -> list[Path]:
@@ -81,6 +90,9 @@ def write_table(
     shown = ("score", success or sweep.success)
     metrics = {f"{w}: {name}": f"rollout/{w}/{name}" for w in sweep.worlds for name in shown}
     metrics |= {f"{s}: {name}": f"probe/{s}/{name}" for s in sweep.sites for name in ("auc", "mmd2")}
+    later = {f"{s}: MLP auc": f"probe/{s}/mlp_auc" for s in sweep.sites}
+    later |= {f"{label} R²": f"task/aligned/{name}" for name, label in TASK_NAMES.items()}
+    metrics |= {title: metric for title, metric in later.items() if metric in sweep.frame}
     paired = {f"{w}: score − {base.label}": f"rollout/{w}/score" for w in sweep.worlds}
     lines = [["arm", "trainings", *metrics, *paired]]
     lines.append(["---", *["---:"] * (len(lines[0]) - 1)])

@@ -27,7 +27,10 @@ def test_a_run_is_self_contained(write_config, tmp_path):
         assert np.isfinite(summary[measure])
     embeddings = np.load(run / "embeddings.npz")
     rows = len(embeddings["domain"])
-    assert {"image", "observation", "denoiser", "domain", "episode", "step", "thumbnail"} == set(embeddings)
+    sites = {"image", "observation", "denoiser"}
+    told = {"domain", "episode", "step", "thumbnail", "action", "chosen", "agent_pos", "state"}
+    assert sites | told | {f"untrained/{site}" for site in sites} == set(embeddings)
+    assert not (run / "paired.npz").exists()  # these stores are of no world that could be rendered
     assert all(len(embeddings[key]) == rows for key in embeddings)
     assert embeddings["observation"].shape[1] == embeddings["image"].shape[1] + 2 * 2
     provenance = json.loads((run / "provenance.json").read_text())
@@ -140,6 +143,9 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_co
         ({"model.policy.horizon": 8, "model.policy.n_action_steps": 4}, ["policy does not fit"]),
         ({"trainer.accumulate_grad_batches": 2}, ["accumulate_grad_batches", "2"]),
         ({"threads": 0}, ["threads", "0"]),
+        ({"embeddings": {"sites": ["image", "encoder.bakbone"]}}, ["encoder.bakbone", "encoder.backbone"]),
+        ({"embeddings": {"sites": ["encoder@5"]}}, ["encoder@5", "diffusion step"]),
+        ({"embeddings": {"sites": []}}, ["sites"]),
         ({"checkpoint": {"every": 0}}, ["every", "0"]),
         (
             {

@@ -112,20 +112,31 @@ class Windows:
             (n, H, A) float32; "episode" (n,) int64, its number in the store; "step" (n,) int64, the step in
             its episode of the newest observation.
         """
-        episode, offset = self._episode[indices], self._offset[indices]
-        low, high = self._low[episode], self._high[episode]
-        rows = (low + offset)[:, None] + torch.arange(self.horizon)
-        rows = torch.clamp(rows, low[:, None], high[:, None])  # (n, H), edges repeated
+        episode = self._episode[indices]
+        rows = self._rows(indices)  # (n, H)
         observed = rows[:, : self.n_obs_steps]
         batch = {
             "agent_pos": _take(self._agent_pos, observed),
             "action": _take(self._action, rows),
             "episode": episode,
-            "step": observed[:, -1] - low,
+            "step": observed[:, -1] - self._low[episode],
         }
         if images and self._image is not None:
             batch["image"] = _take(self._image, observed[:, -self.n_image_steps :])
         return batch
+
+    def states(self, indices: Tensor) -> Tensor | None:
+        """Full states (n, To, S) float32 of the observed steps, oldest first; None if the store has none."""
+        if self.episodes.state is None:
+            return None
+        return _take(torch.from_numpy(self.episodes.state), self._rows(indices)[:, : self.n_obs_steps])
+
+    def _rows(self, indices: Tensor) -> Tensor:
+        """Frames (n, H) of the windows; those beyond an episode's edges repeat the first or the last."""
+        episode, offset = self._episode[indices], self._offset[indices]
+        low, high = self._low[episode], self._high[episode]
+        rows = (low + offset)[:, None] + torch.arange(self.horizon)
+        return torch.clamp(rows, low[:, None], high[:, None])
 
 
 def _take(values: Tensor, rows: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ def test_separable_domains_are_told_apart_and_controls_are_not():
     probe = probe_site(data(shift=30.0))
     assert probe.statistics["auc"].value > 0.99 and probe.statistics["accuracy"].value > 0.97
     assert probe.statistics["mmd2"].low > 0
-    for control in (probe.shuffled, probe.real_vs_real):
+    for control in (probe.main.shuffled, probe.main.real_vs_real):
         assert control["auc"].low < 0.5 < control["auc"].high
 
 

@@ -46,6 +46,32 @@ def test_collect_has_a_row_a_run_with_axes_counts_and_intervals(lambda_sweep):
     assert list(written.columns) == list(frame.columns) and len(written) == 6
 
 
+def test_task_probes_and_mlps_have_columns_where_they_were_measured(lambda_sweep):
+    numbers = {"value": -2.5, "low": -4.0, "high": -1.0}
+    higher = {"value": 0.9, "low": 0.85, "high": 0.95}
+    runs = sorted(lambda_sweep.glob("lambda=*"))
+    for run in runs[:4]:
+        summary = json.loads((run / "summary.json").read_text()) | {"site": "image"}
+        (run / "summary.json").write_text(json.dumps(summary))
+        result = json.loads((run / "probe.json").read_text())
+        result["sites"]["image"]["mlp"] = {"auc": higher}
+        (run / "probe.json").write_text(json.dumps(result))
+        cells = {"sim_to_real": numbers, "real_to_real": higher | {"each": [1.0]}}
+        sites = {"observation": {"block_pose": {}}, "image": {"block_pose": cells, "action": {}}}
+        (run / "task_probe.json").write_text(json.dumps({"sites": sites}))
+    sweep_report.write_table(Sweep(lambda_sweep), lambda_sweep / "results.md")
+    frame = pd.read_csv(lambda_sweep / "results.csv", keep_default_na=False, na_values=[""])
+    assert frame["probe/image/mlp_auc"].tolist()[:4] == [0.9] * 4
+    assert frame["task/aligned/block_pose_sim_to_real"].tolist()[:4] == [-2.5] * 4
+    assert frame["task/aligned/block_pose_real_to_real_high"].tolist()[:4] == [0.95] * 4
+    assert frame["task/aligned/block_pose_sim_to_real"].isna().sum() == 2
+    header, _, *rows = (lambda_sweep / "results.md").read_text().splitlines()[:5]
+    cells = [dict(zip(header.split(" | "), row.split(" | "), strict=True)) for row in rows]
+    (name,) = (title for title in cells[0] if "block pose sim→real R²" in title)
+    assert cells[0][name].startswith("-2.50 [") and cells[2][name].startswith("—")
+    assert "image: MLP auc" in header
+
+
 def test_a_run_without_files_is_listed(lambda_sweep):
     (lambda_sweep / "lambda=0_seed=1" / "rollouts.csv").unlink()
     (lambda_sweep / "lambda=1.0_seed=1" / "probe.json").unlink()

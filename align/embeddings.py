@@ -1,0 +1,178 @@
+"""What a run keeps for probes and two-sample tests: embeddings of held-out observations, in two files.
+
+`embeddings.npz`: a row a window of a held-out episode, of both domains. `paired.npz`: the same states of
+held-out sim episodes as they look in either world, where both stores were made in pushing worlds.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from align.datamodule import CotrainingData
+from align.description import build
+from align.domain import Domain
+from align.files import atomic_path
+from align.policy import DiffusionPolicy
+from align.seeding import derive, torch_generator
+from align.sites import embed
+from align.worlds.pushing.rerender import STATE_SIZE, look_of, rerender
+
+BATCH = 128
+
+
+def write_embeddings(
+    folder: str | os.PathLike,
+    policy: DiffusionPolicy,
+    data: CotrainingData,
+    sites: Sequence[str] | None = None,
+    per_domain: int = 1000,
+    paired: int = 300,
+    thumbnail: int = 32,
+    probe_step: int = 10,
+    seed: int = 0,
+) -> list[Path]:
+    """Write `embeddings.npz`, and `paired.npz` where there is something to pair.
+
+    Args:
+        folder: Run directory.
+        policy: The trained policy, on any device.
+        data: Its data, read.
+        sites: Where embeddings are read; see `align.sites`; `None` is all named ones.
+        per_domain: Number of windows of each domain.
+        paired: Number of states that are seen in both worlds.
+        thumbnail: Side in pixels of the small image kept beside each embedding.
+        probe_step: Diffusion step of sites in the denoiser that name none.
+        seed: Of the noise, the policy's own actions and the untrained policy's weights.
+
+    Returns:
+        The files written.
+    """
+    files = {"embeddings": collect(policy, data, sites, per_domain, thumbnail, probe_step, seed)}
+    files["paired"] = collect_paired(policy, data, sites, paired, probe_step, seed)
+    written = []
+    for name, arrays in files.items():
+        path = Path(folder) / f"{name}.npz"
+        path.unlink(missing_ok=True)
+        if arrays is not None:
+            with atomic_path(path) as target:
+                np.savez_compressed(target, **arrays)
+            written.append(path)
+    return written
+
+
+def collect(
+    policy: DiffusionPolicy,
+    data: CotrainingData,
+    sites: Sequence[str] | None,
+    per_domain: int,
+    thumbnail: int,
+    probe_step: int,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """The arrays of `embeddings.npz`; arguments as in `write_embeddings`.
+
+    Returns:
+        SITE and `untrained/SITE` (N, D), the latter of a policy with initial weights and the same
+        normaliser; `action` (N, H · A), the demonstrated actions, and `chosen`, the policy's own, both on the
+        scale the denoiser sees; `agent_pos` (N, P) and `state` (N, S), newest, in the data's units, `state`
+        only where both stores hold one of the same size; `domain`, `episode`, `step` (N,); `thumbnail`
+        where there are images.
+    """
+    initial = untrained(policy, seed)
+    parts = []
+    for index, batch in enumerate(data.held_out_batches(per_domain, BATCH)):
+        there = {key: value.to(policy.device) for key, value in batch.items()}
+        part: dict[str, Tensor] = {}
+        for prefix, model in (("", policy), ("untrained/", initial)):
+            noise = torch_generator(seed, "embed", index)
+            found = embed(model, there, sites, noise, probe_step)
+            part |= {f"{prefix}{site}": z for site, z in found.items()}
+        action = policy.normalizer.normalize_action(there["action"], there["agent_pos"])
+        part |= {"action": action.flatten(1), "chosen": _chosen(policy, there, seed, index)}
+        part |= {"agent_pos": batch["agent_pos"][:, -1]}
+        part |= {key: batch[key] for key in ("domain", "episode", "step")}
+        if "image" in batch:
+            part["thumbnail"] = _shrink(batch["image"][:, -1], thumbnail)
+        parts.append({key: value.cpu() for key, value in part.items()})
+    arrays = {key: torch.cat([part[key] for part in parts]).numpy() for key in parts[0]}
+    states = [data.held_out[domain].states(data.spread(domain, per_domain)) for domain in Domain]
+    if all(s is not None and s.shape[2] == states[0].shape[2] for s in states):
+        arrays["state"] = torch.cat(states)[:, -1].numpy()
+    return arrays
+
+
+def collect_paired(
+    policy: DiffusionPolicy,
+    data: CotrainingData,
+    sites: Sequence[str] | None,
+    states: int,
+    probe_step: int,
+    seed: int,
+) -> dict[str, np.ndarray] | None:
+    """The arrays of `paired.npz`; arguments as in `write_embeddings`.
+
+    Only the images differ between the two worlds: position, actions, noise and the seed of an episode's
+    lighting are the same.
+
+    Returns:
+        `sim/SITE` and `real/SITE` (M, D), `episode` (M,), `state` (M, 5), newest. None where `states` is 0 or
+        either store was not made in a pushing world.
+    """
+    windows = data.held_out[Domain.SIM]
+    looks = {domain: look_of(data.held_out[domain].episodes.attrs) for domain in Domain}
+    rows = data.spread(Domain.SIM, states)
+    found = windows.states(rows)
+    if (
+        not len(rows)
+        or not policy.n_image_steps
+        or found is None
+        or found.shape[2] != STATE_SIZE
+        or None in looks.values()
+    ):
+        return None
+    parts = []
+    for index, chosen in enumerate(rows.split(BATCH)):
+        batch = windows.gather(chosen)
+        seen = windows.states(chosen)[:, -windows.n_image_steps :].numpy()
+        lights = [int(derive(seed, "paired", e).generate_state(1)[0]) for e in batch["episode"].tolist()]
+        part: dict[str, Tensor] = {"episode": batch["episode"]}
+        for domain, look in looks.items():
+            images = rerender(look, seen, windows.episodes.image.shape[1], lights)
+            batch["image"] = torch.from_numpy(images).permute(0, 1, 4, 2, 3)
+            there = {key: value.to(policy.device) for key, value in batch.items()}
+            noise = torch_generator(seed, "embed paired", index)
+            embedded = embed(policy, there, sites, noise, probe_step)
+            part |= {f"{domain.label}/{site}": z.cpu() for site, z in embedded.items()}
+        parts.append(part)
+    arrays = {key: torch.cat([part[key] for part in parts]).numpy() for key in parts[0]}
+    return arrays | {"state": found[:, -1].numpy()}
+
+
+def untrained(policy: DiffusionPolicy, seed: int) -> DiffusionPolicy:
+    """A policy of the same architecture and normaliser at initial weights, which follow from `seed`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(torch_generator(seed, "untrained").initial_seed())
+        initial = build(policy.description())
+    initial.normalizer.load_state_dict(policy.normalizer.state_dict())
+    return initial.to(policy.device).eval().requires_grad_(False)
+
+
+def _chosen(policy: DiffusionPolicy, batch: Mapping[str, Tensor], seed: int, index: int) -> Tensor:
+    """The policy's own actions (B, H · A) as the denoiser sees them; where it is told a domain, real."""
+    generator = torch_generator(seed, "chosen", index)
+    noise = torch.randn(batch["action"].shape, generator=generator).to(batch["action"])
+    features = policy.encode(batch.get("image"), batch["agent_pos"])
+    action = policy.sample(features, batch["agent_pos"], noise, generator)
+    return policy.normalizer.normalize_action(action, batch["agent_pos"]).flatten(1)
+
+
+def _shrink(images: Tensor, side: int) -> Tensor:
+    """(B, C, H, W) uint8 → (B, side, side, C) uint8."""
+    frames = images.permute(0, 2, 3, 1).cpu().numpy()
+    shrunk = [cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA) for f in frames]
+    return torch.from_numpy(np.stack(shrunk))
