@@ -116,7 +116,8 @@ def test_from_a_store_without_images_to_rollouts_and_probes(config, tmp_path, ca
     assert (run / "report").is_dir()
 
     capsys.readouterr()
-    arguments = ["--world", WORLD, "--trials", "3", "--steps", "20", "--out", str(tmp_path / "again")]
+    arguments = ["--world", WORLD, "--trials", "3", "--steps", "20", "--film", "2"]
+    arguments += ["--out", str(tmp_path / "again")]
     assert main(["rollout", str(run), *arguments]) == 0
     printed = capsys.readouterr().out
     assert "score:" in printed and "success:" in printed and "distance" not in printed
