@@ -37,8 +37,9 @@ def test_one_kind_alone_leaves_the_other_out(kind):
     assert probe.statistics["auc"] == getattr(probe, kind).statistics["auc"] and "mmd2" in probe.statistics
 
 
-def test_auc_is_unbiased_under_equal_distributions_of_alike_windows():
+def test_auc_is_unbiased_under_equal_distributions_of_alike_windows(monkeypatch):
     """Each episode has its own look: a split by window recognises episodes, a split by episode cannot."""
+    monkeypatch.setattr(mlp, "STEPS", 50)
     by_episode, by_window = [], []
     for seed in range(6):
         arrays = embeddings(seed=seed, spread=2.0, episodes=6, windows=10)
@@ -53,7 +54,8 @@ def test_auc_is_unbiased_under_equal_distributions_of_alike_windows():
     assert min(by_window) > 0.9
 
 
-def test_labels_outside_a_training_fold_do_not_act_on_it():
+def test_labels_outside_a_training_fold_do_not_act_on_it(monkeypatch):
+    monkeypatch.setattr(mlp, "STEPS", 30)
     d = xor(episodes=5, windows=6)
     rng = np.random.default_rng(0)
     fold = cross_validation.grouped_folds(d.domain, d.episode, 5, rng)
