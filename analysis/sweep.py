@@ -40,7 +40,7 @@ def bounds(name: str) -> tuple[float, float]:
 
 def measures(trials: pd.DataFrame) -> list[str]:
     """The columns of `rollouts.csv` that say how trials went, those left out that a world does not have."""
-    numbers = trials.drop(columns=list(RESERVED), errors="ignore").select_dtypes("number")
+    numbers = trials.drop(columns=list(RESERVED), errors="ignore").select_dtypes(["number", "bool"])
     return list(numbers.dropna(axis=1, how="all").columns)
 
 
