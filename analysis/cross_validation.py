@@ -36,7 +36,7 @@ def cross_validate(
         train, test = fold != k, fold == k
         inner = grouped_folds(label[train], cluster[train], INNER_FOLDS, rng)
         penalty = _choose_penalty(x[train], label[train], inner)
-        inside, outside = _standardise(x[train], x[test])
+        inside, outside = standardise(x[train], x[test])
         weights = logistic_regression(inside, label[train], penalty)
         logit = outside @ weights[:-1] + weights[-1]
         score[test], probability[test] = logit / (np.linalg.norm(weights[:-1]) or 1.0), expit(logit)
@@ -97,7 +97,7 @@ def _choose_penalty(x: np.ndarray, label: np.ndarray, fold: np.ndarray) -> float
     losses = np.zeros(len(PENALTIES))
     for k in range(fold.max() + 1):
         test = fold == k
-        inside, outside = _standardise(x[~test], x[test])
+        inside, outside = standardise(x[~test], x[test])
         weights = None
         for i, penalty in enumerate(PENALTIES):
             weights = logistic_regression(inside, label[~test], penalty, weights)
@@ -107,8 +107,8 @@ def _choose_penalty(x: np.ndarray, label: np.ndarray, fold: np.ndarray) -> float
     return PENALTIES[int(np.argmin(losses))]
 
 
-def _standardise(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both, by mean and deviation of `train`; a feature that is constant there counts for nothing."""
+def standardise(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both (n, D), (m, D), by mean and deviation of `train`; a feature constant there counts for nothing."""
     mean, scale = train.mean(0), train.std(0)
     constant = scale <= 1e-6 * np.abs(mean)
     factor = np.where(constant, 0, 1 / np.where(constant, 1, scale))
