@@ -4,16 +4,18 @@ from pathlib import Path
 
 from align.errors import InputError
 from analysis.dashboard import write_run, write_sweep
+from analysis.instruments import measure_run
 from analysis.probe import probe_run
 from analysis.sweep_report import keep as keep_files
 from analysis.sweep_report import report
 
 
-def probe(path: str) -> None:
+def probe(path: str, umap: bool = False) -> None:
     """Probe how well sim and real embeddings can be told apart, with PNG reports and dashboards.
 
     Args:
         path: A run directory, or a sweep's: then every run below it is probed, and the sweep reported on.
+        umap: Add a UMAP to the map of `geometry.png`, if umap-learn is installed.
     """
     runs = sorted(file.parent for file in Path(path).glob("**/embeddings.npz"))
     if not runs:
@@ -22,6 +24,7 @@ def probe(path: str) -> None:
     for run in runs:
         try:
             result = probe_run(run)
+            measure_run(run, result, umap=umap)
         except InputError as error:
             failures.append(error)
             continue

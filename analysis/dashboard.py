@@ -22,7 +22,7 @@ from analysis.probe import load_embeddings
 from analysis.sweep import MEANS, PROBED, RATES, Sweep
 
 FOLDER = "report"
-PICTURES = {"rollouts": "rollouts.png", "probe/report": "probe.png"}
+PICTURES = {"rollouts": "rollouts.png", "probe/report": "probe.png", "probe/geometry": "geometry.png"}
 COMPARED = ("score", "success_90")  # of each world, in the table of hyper-parameters
 DISCERNED = ("auc", "mmd2")  # of each site
 

@@ -1,7 +1,8 @@
 """The runs of a sweep as one table, and estimates over its training seeds and trials.
 
 In the table, the axes of the sweep have their bare names; everything measured has a slash in its name:
-`summary/...`, `rollout/<world>/...`, `probe/<site>/...`.
+`summary/...`, `rollout/<world>/...`, `probe/<site>/...`, `geometry/<site>/...`; the site "aligned" repeats
+the one that the run's training aligned.
 """
 
 import json
@@ -19,6 +20,7 @@ from align.files import atomic_path
 from analysis import intervals
 from analysis.intervals import Interval
 
+GEOMETRY = "geometry.json"  # which runs of older sweeps do without
 FILES = ("point.json", "summary.json", "rollouts.csv", "probe.json")
 NOT_RUNS = ("report", "figures")
 GRID = "grid.json"  # what the sweep says of itself: its runs in order, and its reference arm
@@ -39,7 +41,8 @@ def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
     Returns:
         One row a run, sorted by name: `run`; `missing`, the files it lacks (comma-separated, empty when
         complete); the axes of its `point.json`; its `summary.json`; of each world, means, success rates with
-        counts and Wilson intervals; of each site, the probe's statistics with intervals and controls.
+        counts and Wilson intervals; of each site, the probe's statistics with intervals and controls, proxy
+        A-distance and kNN mixing with intervals, and the p-value of the MMD test.
 
     Raises:
         InputError: There is no such folder, it holds no run, or a file of a run cannot be read.
@@ -218,6 +221,8 @@ def _row(run: Path) -> dict:
         row |= _rollouts(run / "rollouts.csv")
     if "probe.json" not in missing:
         row |= _probe(_read_json(run / "probe.json"))
+    if (run / GEOMETRY).is_file():
+        row |= _geometry(_read_json(run / GEOMETRY))
     return row
 
 
@@ -249,6 +254,20 @@ def _probe(result: dict) -> dict:
             row |= {metric: value, f"{metric}_low": low, f"{metric}_high": high}
         for control in ("shuffled", "real_vs_real"):
             row[f"probe/{site}/auc_{control}"] = Interval.from_dict(found[control]["auc"]).value
+    return row
+
+
+def _geometry(result: dict) -> dict:
+    sites = dict(result["sites"])
+    if result["aligned"] in sites:
+        sites = {"aligned": sites[result["aligned"]]} | sites
+    row = {}
+    for site, found in sites.items():
+        for name, numbers in (("a_distance", found["a_distance"]), ("mixing", found["mixing"]["mixing"])):
+            value, low, high = Interval.from_dict(numbers)
+            metric = f"geometry/{site}/{name}"
+            row |= {metric: value, f"{metric}_low": low, f"{metric}_high": high}
+        row[f"geometry/{site}/mmd_p"] = found["tests"]["mmd"]["p_value"]
     return row
 
 
