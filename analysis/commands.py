@@ -4,18 +4,20 @@ from pathlib import Path
 
 from align.errors import InputError
 from analysis.dashboard import write_run, write_sweep
+from analysis.instruments import measure_run
 from analysis.probe import Kind, probe_run
 from analysis.sweep_report import keep as keep_files
 from analysis.sweep_report import report
 from analysis.task_probe import task_probe_run
 
 
-def probe(path: str, probe: Kind = "both") -> None:
+def probe(path: str, probe: Kind = "both", umap: bool = False) -> None:
     """Probe how well sim and real embeddings can be told apart, with PNG reports and dashboards.
 
     Args:
         path: A run directory, or a sweep's: then every run below it is probed, and the sweep reported on.
         probe: Which classifiers tell sim from real: linear, mlp (one hidden layer) or both.
+        umap: Add a UMAP to the map of `geometry.png`, if umap-learn is installed.
     """
     runs = sorted(file.parent for file in Path(path).glob("**/embeddings.npz"))
     if not runs:
@@ -24,6 +26,7 @@ def probe(path: str, probe: Kind = "both") -> None:
     for run in runs:
         try:
             result = probe_run(run, kind=probe)
+            measure_run(run, result, umap=umap)
             if task_probe_run(run) is None:
                 print(f"{run}: older embeddings, no task probe; align embed {run} makes new ones", flush=True)
         except InputError as error:

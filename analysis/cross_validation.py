@@ -108,7 +108,7 @@ def _choose_penalty(x: np.ndarray, label: np.ndarray, fold: np.ndarray) -> float
 
 
 def standardise(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both, by mean and deviation of `train`; a feature that is constant there counts for nothing."""
+    """Both (n, D), (m, D), by mean and deviation of `train`; a feature constant there counts for nothing."""
     mean, scale = train.mean(0), train.std(0)
     constant = scale <= 1e-6 * np.abs(mean)
     factor = np.where(constant, 0, 1 / np.where(constant, 1, scale))

@@ -23,7 +23,12 @@ from analysis.probe import load_embeddings
 from analysis.sweep import PROBED, Sweep, measures
 
 FOLDER = "report"
-PICTURES = {"rollouts": "rollouts.png", "probe/report": "probe.png", "probe/tasks": "task_probe.png"}
+PICTURES = {
+    "rollouts": "rollouts.png",
+    "probe/report": "probe.png",
+    "probe/tasks": "task_probe.png",
+    "probe/geometry": "geometry.png",
+}
 DISCERNED = ("auc", "mmd2")  # of each site, in the table of hyper-parameters
 
 

@@ -1,8 +1,8 @@
 """The runs of a sweep as one table, and estimates over its training seeds and trials.
 
 In the table, the axes of the sweep have their bare names; everything measured has a slash in its name:
-`summary/...`, `rollout/<world>/...`, `probe/<site>/...`, and `task/aligned/...`: R² of task probes at the
-site that the run aligns.
+`summary/...`, `rollout/<world>/...`, `probe/<site>/...`, `geometry/<site>/...`, and `task/aligned/...`: R² of
+task probes; the site "aligned" is the one that the run's training aligned.
 """
 
 import json
@@ -21,6 +21,7 @@ from align.worlds.batch import RESERVED, is_rate
 from analysis import intervals
 from analysis.intervals import Interval
 
+GEOMETRY = "geometry.json"  # which runs of older sweeps do without
 FILES = ("point.json", "summary.json", "rollouts.csv", "probe.json")
 NOT_RUNS = ("report", "figures")
 GRID = "grid.json"  # what the sweep says of itself: its runs in order, and its reference arm
@@ -53,8 +54,9 @@ def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
     Returns:
         One row a run, sorted by name: `run`; `missing`, the files it lacks (comma-separated, empty when
         complete); the axes of its `point.json`; its `summary.json`; of each world, means, success rates with
-        counts and Wilson intervals; of each site, the probe's statistics with intervals and controls; of the
-        aligned site, R² of the block pose.
+        counts and Wilson intervals; of each site, the probe's statistics with intervals and controls, proxy
+        A-distance and kNN mixing with intervals, and the p-value of the MMD test; of the aligned site, R² of
+        the block pose.
 
     Raises:
         InputError: There is no such folder, it holds no run, or a file of a run cannot be read.
@@ -240,6 +242,8 @@ def _row(run: Path) -> dict:
         row |= _probe(_read_json(run / "probe.json"))
     if "summary/site" in row and (run / "task_probe.json").is_file():
         row |= _tasks(_read_json(run / "task_probe.json")["sites"].get(row["summary/site"], {}))
+    if (run / GEOMETRY).is_file():
+        row |= _geometry(_read_json(run / GEOMETRY))
     return row
 
 
@@ -291,6 +295,18 @@ def _interval(metric: str, numbers: dict | None) -> dict:
         return {}
     value, low, high = Interval.from_dict({name: numbers[name] for name in Interval._fields})
     return {metric: value, f"{metric}_low": low, f"{metric}_high": high}
+
+
+def _geometry(result: dict) -> dict:
+    sites = dict(result["sites"])
+    if result["aligned"] in sites:
+        sites = {"aligned": sites[result["aligned"]]} | sites
+    row = {}
+    for site, found in sites.items():
+        for name, numbers in (("a_distance", found["a_distance"]), ("mixing", found["mixing"]["mixing"])):
+            row |= _interval(f"geometry/{site}/{name}", numbers)
+        row[f"geometry/{site}/mmd_p"] = found["tests"]["mmd"]["p_value"]
+    return row
 
 
 def _read_json(path: Path) -> dict:

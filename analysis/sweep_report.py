@@ -29,6 +29,8 @@ OF_ONE_RUN = (
     "probe.png",
     "task_probe.json",
     "task_probe.png",
+    "geometry.json",
+    "geometry.png",
     "rollouts.png",
 )
 TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
@@ -92,12 +94,17 @@ def write_table(
     metrics |= {f"{s}: {name}": f"probe/{s}/{name}" for s in sweep.sites for name in ("auc", "mmd2")}
     later = {f"{s}: MLP auc": f"probe/{s}/mlp_auc" for s in sweep.sites}
     later |= {f"{label} R²": f"task/aligned/{name}" for name, label in TASK_NAMES.items()}
+    later |= {f"aligned: {name}": f"geometry/aligned/{name}" for name in ("a_distance", "mixing")}
     metrics |= {title: metric for title, metric in later.items() if metric in sweep.frame}
+    p_value = "geometry/aligned/mmd_p"
+    tested = ["aligned: MMD p"] if p_value in sweep.frame else []
     paired = {f"{w}: score − {base.label}": f"rollout/{w}/score" for w in sweep.worlds}
-    lines = [["arm", "trainings", *metrics, *paired]]
+    lines = [["arm", "trainings", *metrics, *tested, *paired]]
     lines.append(["---", *["---:"] * (len(lines[0]) - 1)])
     for arm in arms:
         cells = [_cell(sweep, arm, metric) for metric in metrics.values()]
+        if tested:
+            cells.append(_p_values(sweep, arm, p_value))
         for metric in paired.values():
             found = None if arm is base else sweep.difference(arm.runs, base.runs, metric)
             cells.append(
@@ -106,6 +113,8 @@ def write_table(
         lines.append([arm.label, str(len(arm.runs)), *cells])
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
     text += "\nMean [95 % interval] over training seeds and shared trials or held-out episodes.\n"
+    if tested:
+        text += "\nMMD p: permutation test of sim against real, smallest to largest over trainings.\n"
     if len(sweep.incomplete):
         text += "\nIncomplete runs, counted only where they were measured:\n\n"
         text += "".join(f"- `{r.run}` lacks {r.missing}\n" for r in sweep.incomplete.itertuples())
@@ -147,6 +156,15 @@ def _combinations(sweep: Sweep, axis: str) -> list[Mapping[str, object]]:
     others = {a: values for a, values in others.items() if len(values) > 1}
     wheres = [dict(zip(others, values, strict=True)) for values in product(*others.values())]
     return [w for w in wheres if all(sweep.frame[a].eq(v).any() for a, v in w.items())]
+
+
+def _p_values(sweep: Sweep, arm: Arm, metric: str) -> str:
+    """The range over an arm's trainings; a mean of p-values would mean nothing."""
+    values = sweep.frame.loc[sweep.frame["run"].isin(arm.runs), metric].dropna()
+    if not len(values):
+        return "—"
+    ends = list(dict.fromkeys(f"{p:.3f}" for p in (values.min(), values.max())))
+    return " to ".join(ends)
 
 
 def _cell(sweep: Sweep, arm: Arm, metric: str) -> str:

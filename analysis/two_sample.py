@@ -1,21 +1,180 @@
 """Distance between the distributions of sim and real embeddings, in NumPy.
 
-The kernel is k(x, y) = exp(-|x - y|^2 / s^2) with s^2 the median squared distance of the pooled
-windows (the median heuristic).
+Both statistics compare mean kernels within and between the domains: MMD^2 with the RBF kernel
+k(x, y) = exp(-|x - y|^2 / s^2), s^2 the median squared distance of the pooled windows (the median
+heuristic), and the energy distance with k(x, y) = -|x - y| (Sejdinovic et al. 2013, arXiv 1207.6076).
+
+Windows of one episode are not independent, so beyond the diagonal every pair of windows of the *same
+episode* is left out of the within-domain means; otherwise two sets of episodes of one distribution would
+seem apart. A sample is therefore a vector of weights over episodes, and its mean kernel a quadratic form
+in the matrix of the kernel's sums over pairs of episodes. That matrix is made once, a block of rows at a
+time, for all samples together: permutations and resamples cost products of matrices, and no memory
+beyond a block.
 """
+
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from align.errors import InputError
 from align.seeding import numpy_rng
+
+BLOCK = 256  # windows; a block of the kernel holds BLOCK · N numbers
+MEDIAN_WINDOWS = 2000  # of more than these, a random sample decides the bandwidth
+
+Kernel = Callable[[np.ndarray], np.ndarray]
+"""A kernel as a function of squared distances."""
+
+
+def rbf(bandwidth: float) -> Kernel:
+    """exp(-d^2 / s^2), for s^2 the `bandwidth`."""
+    return lambda d2: np.exp(d2 / -bandwidth)
+
+
+def energy(d2: np.ndarray) -> np.ndarray:
+    """-d, whose MMD^2 is the energy distance 2 E|x - y| - E|x - x'| - E|y - y'|."""
+    return -np.sqrt(d2)
 
 
 def squared_distances(x: np.ndarray) -> np.ndarray:
     """Squared Euclidean distances (N, N) between the rows of `x` (N, D)."""
-    x = x.astype(np.float64) - x.mean(0, dtype=np.float64)  # centred: less cancellation below
-    norms = np.einsum("nd,nd->n", x, x)
-    d2 = np.maximum(norms[:, None] + norms[None] - 2 * x @ x.T, 0)
+    x = centred(x)
+    d2 = squared_distances_between(x, x)
     np.fill_diagonal(d2, 0)
     return d2
+
+
+def squared_distances_between(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Squared Euclidean distances (N, M) between rows of `x` (N, D) and `y` (M, D), best centred."""
+    norms = (np.einsum("nd,nd->n", z, z) for z in (x, y))
+    return np.maximum(next(norms)[:, None] + next(norms) - 2 * x @ y.T, 0)
+
+
+def centred(x: np.ndarray) -> np.ndarray:
+    """`x` (N, ...) as (N, D) in double precision about its mean: less cancellation in distances."""
+    x = x.reshape(len(x), -1)
+    return x.astype(np.float64) - x.mean(0, dtype=np.float64)
+
+
+def median_bandwidth(x: np.ndarray, seed: int = 0) -> float:
+    """The median squared distance of the rows of `x` (N, D), or 1 where it is 0; blind to domains."""
+    if len(x) > MEDIAN_WINDOWS:
+        x = x[numpy_rng(seed, "bandwidth").choice(len(x), MEDIAN_WINDOWS, replace=False)]
+    return float(np.median(squared_distances(x)[np.triu_indices(len(x), 1)])) or 1.0
+
+
+def episode_labels(label: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    """The label (E,) of each episode, in the order of `np.unique(cluster)`.
+
+    Raises:
+        InputError: An episode holds both labels, or a label has fewer than two episodes.
+    """
+    first, index = np.unique(cluster, return_index=True, return_inverse=True)[1:]
+    if (label != label[first][index.ravel()]).any():
+        raise InputError("cluster: an episode holds windows of both domains; expected numbers of their own")
+    counts = np.bincount(label[first], minlength=2)
+    if counts.min() < 2:
+        raise InputError(
+            f"cluster: {counts[0]} and {counts[1]} episodes; expected two or more of each domain"
+        )
+    return label[first]
+
+
+def kernel_blocks(
+    x: np.ndarray, cluster: np.ndarray, kernel: Kernel, block: int = BLOCK
+) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """One half H of the kernel's sums over pairs of windows of two different episodes, K = H + H^T.
+
+    Args:
+        x: (N, D) embeddings.
+        cluster: (N,) episode numbers, E different ones.
+        kernel: Of squared distances.
+        block: Windows whose kernel is held at once; no result depends on it.
+
+    Yields:
+        Rows and columns (slices of the E episodes) and the sums to add there (rows, columns).
+    """
+    order = np.argsort(cluster, kind="stable")
+    x, episode = centred(x)[order], np.unique(cluster[order], return_inverse=True)[1].ravel()
+    for start in range(0, len(x), block):
+        stop = min(start + block, len(x))
+        k = kernel(squared_distances_between(x[start:stop], x[start:]))  # (block, N - start)
+        k[:, : stop - start] *= 0.5  # met again as its own transpose
+        columns = np.flatnonzero(np.diff(episode[start:], prepend=-1))
+        rows = np.flatnonzero(np.diff(episode[start:stop], prepend=-1))
+        sums = np.add.reduceat(np.add.reduceat(k, columns, axis=1), rows, axis=0)
+        np.fill_diagonal(sums, 0)  # an episode with itself: rows and columns begin with the same one
+        first = episode[start]
+        yield slice(first, episode[stop - 1] + 1), slice(first, None), sums
+
+
+def quadratic_forms(
+    x: np.ndarray, cluster: np.ndarray, kernel: Kernel, weights: np.ndarray, block: int = BLOCK
+) -> tuple[np.ndarray, np.ndarray]:
+    """w^T K w of each row of `weights` (R, E), and the sums K 1 (E,); see `kernel_blocks`."""
+    forms, sums = np.zeros(len(weights)), np.zeros(weights.shape[1])
+    for rows, columns, half in kernel_blocks(x, cluster, kernel, block):
+        forms += 2 * np.einsum("re,re->r", weights[:, rows], weights[:, columns] @ half.T)
+        sums[rows] += half.sum(1)
+        sums[columns] += half.sum(0)
+    return forms, sums
+
+
+def mean_kernels(
+    x: np.ndarray,
+    cluster: np.ndarray,
+    kernel: Kernel,
+    sim: np.ndarray,
+    real: np.ndarray,
+    block: int = BLOCK,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean kernels of samples that are weights over episodes, over pairs of different episodes.
+
+    Args:
+        x: (N, D) embeddings.
+        cluster: (N,) episode numbers.
+        kernel: Of squared distances.
+        sim, real: (R, E) weights of the episodes in either sample; no episode is in both.
+        block: As in `kernel_blocks`.
+
+    Returns:
+        (R,) each: within sim, within real, between them; NaN without a pair.
+    """
+    if np.array_equal(real, 1 - sim):  # splits of all episodes: one form says it all
+        within, sums = quadratic_forms(x, cluster, kernel, sim, block)
+        cross = sim @ sums - within
+        forms = within, sums.sum() - 2 * cross - within, cross
+    else:
+        samples = np.concatenate([sim, real, sim + real])
+        within_sim, within_real, both = quadratic_forms(x, cluster, kernel, samples, block)[0].reshape(3, -1)
+        forms = within_sim, within_real, (both - within_sim - within_real) / 2
+    sizes = np.unique(cluster, return_counts=True)[1].astype(float)
+    totals = [w @ sizes for w in (sim, real)]
+    pairs = [t**2 - w**2 @ sizes**2 for t, w in zip(totals, (sim, real), strict=True)]
+    with np.errstate(invalid="ignore", divide="ignore"):  # a resample of one episode has no pair
+        return forms[0] / pairs[0], forms[1] / pairs[1], forms[2] / (totals[0] * totals[1])
+
+
+def discrepancy(means: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+    """E k(x, x') + E k(y, y') - 2 E k(x, y), from `mean_kernels`."""
+    return means[0] + means[1] - 2 * means[2]
+
+
+def resampled_episodes(
+    label: np.ndarray, draws: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts (1 + draws, E) of episodes of label 0 and of label 1: first as they are, then bootstrapped.
+
+    Args:
+        label: (E,) of 0 or 1.
+        draws: Number of resamples, stratified by label.
+        rng: Of the resamples.
+    """
+    weights = np.zeros((1 + draws, len(label)))
+    for k in (0, 1):
+        n = int(np.sum(label == k))
+        weights[:, label == k] = np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), size=draws)])
+    return weights * (label == 0), weights * (label == 1)
 
 
 def mmd2(
@@ -23,9 +182,7 @@ def mmd2(
 ) -> tuple[float, np.ndarray, float]:
     """Unbiased MMD^2 between label 0 and label 1, for windows that come in episodes.
 
-    Windows of one episode are not independent, so beyond the diagonal every pair of windows of the
-    *same episode* is left out of the within-domain means; otherwise two sets of episodes of one
-    distribution would seem apart. The statistic may be negative. See Gretton et al. 2012, lemma 6.
+    The statistic may be negative. See Gretton et al. 2012, lemma 6.
 
     Args:
         x: (N, D) embeddings.
@@ -36,25 +193,7 @@ def mmd2(
     Returns:
         The estimate, its resamples (draws,), and the squared bandwidth s^2.
     """
-    d2 = squared_distances(x)
-    bandwidth = float(np.median(d2[np.triu_indices(len(d2), 1)])) or 1.0
-    member = cluster[:, None] == np.unique(cluster)  # (N, E)
-    kernel = member.T @ np.exp(-d2 / bandwidth) @ member  # (E, E) sums over pairs of windows
-    sizes = member.sum(0)
-    pairs = np.outer(sizes, sizes).astype(float)
-    np.fill_diagonal(kernel, 0)
-    np.fill_diagonal(pairs, 0)
-    episodes = np.array([label[member[:, e]][0] for e in range(len(sizes))])  # (E,) label of each
-    rng = numpy_rng(seed, "mmd2 episodes")
-    weights = np.zeros((1 + draws, len(sizes)))  # the first row unweighted
-    for k in (0, 1):
-        n = int(np.sum(episodes == k))
-        weights[:, episodes == k] = np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), size=draws)])
-    sim, real = weights * (episodes == 0), weights * (episodes == 1)
-
-    def mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.sum((a @ kernel) * b, axis=1) / np.sum((a @ pairs) * b, axis=1)
-
-    with np.errstate(invalid="ignore", divide="ignore"):  # a resample of one episode has no pair
-        values = mean(sim, sim) + mean(real, real) - 2 * mean(sim, real)
+    bandwidth = median_bandwidth(x, seed)
+    sim, real = resampled_episodes(episode_labels(label, cluster), draws, numpy_rng(seed, "mmd2 episodes"))
+    values = discrepancy(mean_kernels(x, cluster, rbf(bandwidth), sim, real))
     return float(values[0]), values[1:], bandwidth
