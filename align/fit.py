@@ -175,6 +175,9 @@ class RunCLI(LightningCLI):
             "sim_demos": self.datamodule.train[Domain.SIM].n_episodes,
             "training_seconds": round(progress.seconds_trained, 1),
         }
+        if self.datamodule.gated is not None:
+            loss = "restricted" if self.model.ambient is None else self.model.ambient.loss
+            summary |= {"sigma_min": self.datamodule.gated.dataset_sigma_min, "denoising": loss}
         metrics = {name.replace("/", "_"): value for name, value in sorted(progress.metrics.items())}
         write_json(self.run_dir / "summary.json", {**summary, **metrics})
 
