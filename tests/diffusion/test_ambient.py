@@ -45,7 +45,7 @@ def test_without_corruption_it_is_the_ordinary_loss(prediction, weighting):
         noised = Ambient(weighting=weighting).noised(
             schedule, x0, fresh, fixed, torch.full((100,), sigma_m), steps
         )
-        near = {"atol": 2e-6 + 5 * sigma_m, "rtol": 1e-5}
+        near = {"atol": 1e-5 + 5 * sigma_m, "rtol": 1e-5}  # float32, as σ nears 1
         torch.testing.assert_close(noised.x, ordinary[0], **near)
         torch.testing.assert_close(noised.target, ordinary[1], **near)
         torch.testing.assert_close(noised.weight, torch.ones(100), atol=1e-4, rtol=0)
@@ -148,7 +148,7 @@ def test_with_fresh_noise_the_expected_gradient_is_that_of_restricted_denoising(
 
 
 def test_with_fixed_noise_it_is_another_estimator():
-    """Averaged over all fresh noise at one data point, the gradients differ, as x_0 cannot be averaged out."""
+    """At one data point, averaged over all fresh noise: x_0 cannot be averaged out."""
     n, g = 100_000, torch.Generator().manual_seed(3)
     steps, fresh = torch.full((n,), 18), torch.randn(n, generator=g)
     x0, fixed = torch.full((n,), 0.9), torch.full((n,), 1.5)
