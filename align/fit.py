@@ -118,6 +118,8 @@ class RunCLI(LightningCLI):
         if self.trainer.is_global_zero:
             write_text(path, yaml.safe_dump(config, sort_keys=False))
             stores = {domain.label: store for domain, store in self.datamodule.paths.items()}
+            if self.datamodule.gating is not None and self.datamodule.gating.annotation is not None:
+                stores["annotation"] = self.datamodule.gating.annotation
             write_json(self.run_dir / "provenance.json", provenance(stores))
 
     def _try_policy(self) -> None:

@@ -199,7 +199,7 @@ def _annotation(windows: Windows, normalizer: Normalizer, **changes) -> Annotati
         "start": start[order],
         "sigma_min": (0.2 + 0.01 * episode + 0.001 * start).astype(np.float32)[order],
         "dataset_sigma_min": 0.25,
-        "dataset_sigma_max": 0.0,
+        "dataset_sigma_max": 0.06,
         "tau": 0.45,
         "ends": windows.episodes.ends,
         "horizon": 16,
@@ -219,6 +219,10 @@ def test_an_annotation_is_found_by_episode_and_start(windows, tmp_path):
         level = (0.2 + 0.01 * batch["episode"] + 0.001 * (batch["step"] - 1))[sim]
         torch.testing.assert_close(batch["sigma_min"][sim], level)
         assert (SIGMAS[batch["diffusion_steps"][sim]] > level[:, None] - 1e-6).all()
+    low = _gated(windows, Gating(annotation=str(path), sigma_max="annotation"))
+    levels = [SIGMAS[b["diffusion_steps"][b["domain"] == Domain.SIM]] for b in map(low.batch, range(20))]
+    assert any((sigma < 0.06).any() for sigma in levels)
+    assert not any(((sigma > 0.06) & (sigma < 0.19)).any() for sigma in levels)
     overall = _gated(windows, Gating(annotation=str(path), per_sample=False))
     assert (overall.sigma_min == 0.25).all()
     exclusive = _gated(windows, Gating(annotation=str(path), exclusive=True))

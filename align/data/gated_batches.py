@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from align.data.fixed_noise import FixedNoise
-from align.data.gating import GatedSampler, Gating, bands, everywhere, up_to
+from align.data.gated_sampler import GatedSampler
+from align.data.gating import Gating, bands, everywhere, up_to
 from align.data.normalizer import Normalizer
 from align.data.windows import Windows
 from align.domain import Domain
@@ -49,12 +50,15 @@ class GatedBatches:
         balanced: bool = False,
         admission: Callable[[Tensor], Tensor] | None = None,
     ):
-        self.gating, self.windows, self.sigmas = gating, windows, sigmas.cpu()
-        self.sigma_min, self.dataset_sigma_min = gating.thresholds(windows[Domain.SIM], normalizer)
+        self.windows, self.sigmas = windows, sigmas.cpu()
+        self.sigma_min, self.dataset_sigma_min, self._sigma_max = gating.thresholds(
+            windows[Domain.SIM], normalizer
+        )
         level = admission or (lambda sigma: sigma)
-        n_real, edge = len(windows[Domain.REAL]), float(level(torch.tensor(self.dataset_sigma_min)))
-        sim = bands(self.sigmas, level(self.sigma_min), gating.sigma_max)
-        real = up_to(self.sigmas, edge, n_real) if gating.exclusive else everywhere(n_real)
+        self._level, n_real = level(self.sigma_min), len(windows[Domain.REAL])
+        self._edge = float(level(torch.tensor(self.dataset_sigma_min)))
+        sim = bands(self.sigmas, self._level, self._sigma_max)
+        real = up_to(self.sigmas, self._edge, n_real) if gating.exclusive else everywhere(n_real)
         self.sampler = GatedSampler(
             {Domain.SIM: sim, Domain.REAL: real}, len(sigmas), batch_size, draws, alpha, seed, balanced
         )
@@ -104,15 +108,15 @@ class GatedBatches:
         Args:
             lowest: Lowest noise level at which sampling calls the denoiser.
         """
-        used = self.sigma_min[self.sigma_min < 1]
-        levels = f"{float(used.min()):.3f} to {float(used.max()):.3f}" if len(used) else "no level"
-        text = f"sim is used above σ = {levels}"
-        if self.gating.sigma_max is not None:
-            text += f" and below {self.gating.sigma_max}"
+        used = self._level[self._level < 1]
+        levels = sorted({f"{float(level):.3f}" for level in (used.min(), used.max())}) if len(used) else []
+        text = f"sim is used above σ = {' to '.join(levels) or '1'}"
+        if self._sigma_max is not None:
+            text += f" and below {self._sigma_max:.3f}"
         text += f"; {100 * self.sampler.real_share:.1f} % of a batch are real"
         if self._never:
             text += f"; {self._never} sim windows are never used"
-        if self.dataset_sigma_min <= lowest:
+        if self._edge <= lowest:
             text += (
                 f". Sampling ends at σ = {lowest:.3f}, above the threshold: the levels that real windows "
                 "have to themselves are not visited; expected more inference_steps"

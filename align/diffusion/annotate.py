@@ -142,7 +142,11 @@ def train_classifier(
     seed: int,
     fold: int = 0,
 ) -> tuple[NoisyClassifier, list[Evaluation]]:
-    """A classifier, with the weights of its best evaluation on held-out episodes; and all evaluations."""
+    """A classifier, with the weights of its best evaluation on held-out episodes; and all evaluations.
+
+    The first is before training, where it says 1/2 of everything: where nothing that is learned holds for
+    episodes that were not seen, that is what is kept.
+    """
     with torch.random.fork_rng(devices=[]):  # weights are drawn from the global generator
         torch.manual_seed(torch_generator(seed, "classifier", fold).initial_seed())
         net = NoisyClassifier(*clean.x.shape[1:], clean.condition.shape[1], options.width, options.blocks)
@@ -153,7 +157,16 @@ def train_classifier(
     label = torch.cat([torch.ones(half), torch.zeros(half)])
     history: list[Evaluation] = []
     best = copy.deepcopy(net.state_dict())
-    for step in range(1, options.max_steps + 1):
+    for step in range(options.max_steps + 1):
+        if step % options.every == 0 or step == options.max_steps:
+            seen = _evaluate(net, held_clean, held_corrupt, sigmas, options, seed, fold, step)
+            if not history or seen.loss < min(e.loss for e in history):
+                best = copy.deepcopy(net.state_dict())
+            history.append(seen)
+            if step - min(history, key=lambda e: e.loss).step >= options.patience * options.every:
+                break
+        if step == options.max_steps:
+            break
         parts = [c.take(torch.randint(len(c.x), (half,), generator=generator)) for c in (clean, corrupt)]
         x, condition = (torch.cat([getattr(p, name) for p in parts]) for name in ("x", "condition"))
         t = torch.randint(len(sigmas), (2 * half,), generator=generator)
@@ -162,13 +175,6 @@ def train_classifier(
         F.binary_cross_entropy_with_logits(logits, label).backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
-        if step % options.every == 0 or step == options.max_steps:
-            seen = _evaluate(net, held_clean, held_corrupt, sigmas, options, seed, fold, step)
-            if not history or seen.loss < min(e.loss for e in history):
-                best = copy.deepcopy(net.state_dict())
-            history.append(seen)
-            if step - min(history, key=lambda e: e.loss).step >= options.patience * options.every:
-                break
     net.load_state_dict(best)
     return net.eval(), history
 

@@ -36,6 +36,8 @@ class NoisyClassifier(nn.Module):
             for _ in range(blocks)
         )
         self.out = nn.Linear(width, 1)
+        nn.init.zeros_(self.out.weight)  # it begins by saying 1/2 of everything
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor, steps: Tensor, condition: Tensor) -> Tensor:
         """Logits (B,) of x (B, H, A) at diffusion steps (B,), given (B, C)."""

@@ -29,7 +29,7 @@ def test_an_annotation_can_be_trained_with(stores, write_config, tmp_path, capsy
     assert len(annotation.sigma_min) == sum(sim.lengths - 16 + 8 + 1)
     assert np.isfinite(annotation.sigma_min).all() and annotation.tau == 0.3
     assert report["sigma_min"] == annotation.dataset_sigma_min and set(report["crops"]) == {"4", "16"}
-    assert len(report["by_checkpoint"]) == 4 and "0.45" in report["by_tau"]
+    assert len(report["by_checkpoint"]) == 6 and "0.45" in report["by_tau"]
     assert len(report["sigmas"]) == len(report["accuracy"]) == 5
     assert out.with_suffix(".png").stat().st_size > 10_000
     gating = {"data.gating": {"annotation": str(out)}, "model.ambient": {"loss": "ambient"}}

@@ -4,7 +4,8 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from align.data.gating import Bands, GatedSampler, Gating, bands, everywhere, up_to
+from align.data.gated_sampler import GatedSampler
+from align.data.gating import Bands, Gating, bands, everywhere, up_to
 from align.diffusion.schedule import NoiseSchedule
 from align.domain import Domain
 from align.errors import InputError
@@ -167,6 +168,7 @@ def test_what_is_never_admitted_is_refused():
         ({"sigma_min": 1.0}, "sigma_min=1.0"),
         ({"sigma_min": 17}, "noise level"),
         ({"sigma_min": 0.1, "sigma_max": -0.1}, "sigma_max=-0.1"),
+        ({"sigma_min": 0.1, "sigma_max": "annotation"}, "needs gating.annotation"),
         ({"sigma_min": 0.1, "sigma_max": 0.05, "exclusive": True}, "exclusive"),
     ],
 )

@@ -47,7 +47,7 @@ def test_what_cannot_be_told_apart_is_trusted_everywhere():
     """Ten episodes can be memorised; a judge that has not seen them does not tell them apart."""
     judgement = judge(_chunks(10, 0), _chunks(10, 1), SIGMAS, QUICK)
     assert dataset_threshold(judgement, 0.4) == 0
-    assert ((judgement.accuracy - 0.5).abs() < 0.1).all()
+    assert ((judgement.accuracy - 0.5).abs() < 0.15).all()
 
 
 def test_what_differs_is_told_apart_until_noise_hides_it():

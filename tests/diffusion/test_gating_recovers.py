@@ -12,7 +12,8 @@ import torch
 from scipy.stats import t as student
 from torch import Tensor, nn
 
-from align.data.gating import GatedSampler, bands, everywhere
+from align.data.gated_sampler import GatedSampler
+from align.data.gating import bands, everywhere
 from align.diffusion.ambient import Ambient
 from align.diffusion.annotate import Chunks, ClassifierOptions, judge
 from align.diffusion.schedule import NoiseSchedule
