@@ -24,8 +24,9 @@ from align.seeding import torch_generator
 
 MODES, SHARES = torch.tensor([-1.5, -0.5, 0.5, 1.5]), torch.tensor([0.1, 0.4, 0.3, 0.2])
 SHARP, BLUR, TAU = 0.06, 0.3, 0.45
-N_CLEAN, N_CORRUPT, SEEDS = 20, 4000, 6
-OPTIONS = ClassifierOptions(width=64, blocks=1, max_steps=2000, batch_size=512)
+N_CLEAN, N_CORRUPT, SEEDS = 20, 4000, 8
+BATCH, AHEAD = 128, 20  # samples a training step, and steps that are drawn at a time
+OPTIONS = ClassifierOptions(width=64, max_steps=2000, learning_rate=5e-3, batch_size=512, folds=2)
 
 
 def _draw(n: int, spread: float, purpose: str, seed: int = 0) -> Tensor:
@@ -91,14 +92,14 @@ class _Denoisers(nn.Module):
         return h[..., 0]
 
 
-def _samplers(arm: str, level: float, schedule: NoiseSchedule, seed: int) -> GatedSampler:
+def _sampler(arm: str, level: float, schedule: NoiseSchedule, seed: int) -> GatedSampler:
     never, always = torch.full((N_CORRUPT,), level), torch.zeros(N_CORRUPT)
     admitted = {
         Domain.REAL: everywhere(N_CLEAN),
         Domain.SIM: bands(schedule.sigmas, always if arm == "mixed" else Ambient().admission(never)),
     }
     alpha = 1.0 if arm == "clean" else N_CLEAN / (N_CLEAN + N_CORRUPT)
-    return GatedSampler(admitted, schedule.train_steps, 32, 8, alpha, seed)
+    return GatedSampler(admitted, schedule.train_steps, BATCH * AHEAD, 1, alpha, seed)
 
 
 def _energy_distance(x: Tensor, reference: Tensor) -> float:
@@ -108,39 +109,47 @@ def _energy_distance(x: Tensor, reference: Tensor) -> float:
     return float(2 * (f - g).square().sum() * (grid[1] - grid[0]))
 
 
-def _train(
-    runs: list[tuple[str, int]], level: float, schedule: NoiseSchedule, steps: int = 1500
-) -> _Denoisers:
-    """One denoiser a (arm, seed)."""
-    data, samplers = [], []
-    for arm, seed in runs:
-        sim, real = (math.hypot(SHARP, BLUR), N_CORRUPT), (SHARP, N_CLEAN)
-        data.append(
-            {d: _draw(n, s, f"toy/{d}", seed) for d, (s, n) in ((Domain.SIM, sim), (Domain.REAL, real))}
+class _Run:
+    """One arm with one seed: what it is shown."""
+
+    def __init__(self, arm: str, seed: int, level: float, schedule: NoiseSchedule):
+        blurred, sharp = (math.hypot(SHARP, BLUR), N_CORRUPT), (SHARP, N_CLEAN)
+        spreads = {Domain.SIM: blurred, Domain.REAL: sharp}
+        self.data = {d: _draw(n, spread, f"toy/{d}", seed) for d, (spread, n) in spreads.items()}
+        self.fixed = {
+            d: torch.randn(len(x), generator=torch_generator(seed, f"fixed/{d}"))
+            for d, x in self.data.items()
+        }
+        self.trusted = {Domain.SIM: level, Domain.REAL: 0.0}
+        self.sampler, self.schedule, self.seed = _sampler(arm, level, schedule, seed), schedule, seed
+        self.loss = Ambient("ambient" if arm == "ambient" else "restricted")
+
+    def batches(self, step: int) -> Tensor:
+        """Noisy samples, targets and diffusion steps (AHEAD, 3, BATCH), from training step `step` on."""
+        drawn = self.sampler.batch(step)
+        x0, fixed = (
+            torch.cat([x[d][draw.index] for d, draw in drawn.items()]) for x in (self.data, self.fixed)
         )
-        samplers.append(_samplers(arm, level, schedule, seed))
-    fixed = [torch.randn(N_CORRUPT, generator=torch_generator(seed, "toy/fixed")) for _, seed in runs]
+        level = torch.cat([torch.full((len(draw.index),), self.trusted[d]) for d, draw in drawn.items()])
+        t = torch.cat([draw.steps[:, 0] for draw in drawn.values()])
+        g = torch_generator(self.seed, "toy/noise", step)
+        fresh, order = torch.randn(len(x0), generator=g), torch.randperm(len(x0), generator=g)
+        noised = self.loss.noised(self.schedule, *(v.view(-1, 1, 1) for v in (x0, fresh, fixed)), level, t)
+        rows = torch.stack([noised.x.flatten(), noised.target.flatten(), t.float()])[:, order]
+        return rows.view(3, AHEAD, BATCH).transpose(0, 1)
+
+
+def _train(runs: list[_Run], steps: int = 1200) -> _Denoisers:
     net = _Denoisers(len(runs))
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for step in range(steps):
-        rows = []
-        for run, (arm, seed) in enumerate(runs):
-            drawn = samplers[run].batch(step)
-            x0 = torch.cat([data[run][d][draw.index].repeat_interleave(8) for d, draw in drawn.items()])
-            t = torch.cat([draw.steps.flatten() for draw in drawn.values()])
-            n_sim = len(drawn[Domain.SIM].index) * 8
-            z, sigma = torch.zeros(len(x0)), torch.zeros(len(x0))
-            z[:n_sim], sigma[:n_sim] = fixed[run][drawn[Domain.SIM].index].repeat_interleave(8), level
-            fresh = torch.randn(len(x0), generator=torch_generator(seed, "toy/noise", step))
-            loss = Ambient("ambient" if arm == "ambient" else "restricted")
-            noised = loss.noised(schedule, *(v.view(-1, 1, 1) for v in (x0, fresh, z)), sigma, t)
-            rows.append((noised.x.flatten(), noised.target.flatten(), t))
-        x, target, t = (torch.stack(parts) for parts in zip(*rows, strict=True))
-        optimizer.zero_grad()
-        (net(x, t) - target).square().mean(1).sum().backward()
-        optimizer.step()
-        decay.step()
+    for first in range(0, steps, AHEAD):
+        for batch in torch.stack([run.batches(first) for run in runs], 2):
+            x, target, t = batch  # (R, B) each
+            optimizer.zero_grad()
+            (net(x, t) - target).square().mean(1).sum().backward()
+            optimizer.step()
+            decay.step()
     return net.requires_grad_(False)
 
 
@@ -149,9 +158,9 @@ def test_gating_beats_clean_samples_alone_and_mixing_everything(annotated):
     """Energy distance to the clean distribution: paired 95 % intervals over seeds are above 0."""
     schedule = NoiseSchedule(prediction="sample", inference_steps=50)
     arms = ("clean", "mixed", "restricted", "ambient")
-    runs = [(arm, seed) for arm in arms for seed in range(SEEDS)]
-    net = _train(runs, annotated, schedule)
-    noise = torch.randn(len(runs), 4000, generator=torch_generator(0, "toy/sampling"))
+    runs = [_Run(arm, seed, annotated, schedule) for arm in arms for seed in range(SEEDS)]
+    net = _train(runs)
+    noise = torch.randn(len(runs), 1000, generator=torch_generator(0, "toy/sampling"))
     for sampler in ("ddim", "ddpm"):
         schedule.sampler = sampler
         # The denoisers are the batch; every sample of one is an element of it.
