@@ -1,5 +1,6 @@
 """Sim and real demonstrations as a LightningDataModule."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 
 import pytorch_lightning as pl
@@ -8,6 +9,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from align.data.episodes import Episodes, check_compatible, read_store, split
+from align.data.gated_batches import GatedBatches
+from align.data.gating import Gating
 from align.data.mixture import MixtureSampler, real_quota, resolve_alpha, weights
 from align.data.normalizer import Normalizer
 from align.data.pairing import Pairing
@@ -36,11 +39,12 @@ class CotrainingData(pl.LightningDataModule):
         image_size: Side in pixels to which images are resized; `None` keeps theirs.
         val_windows: Number of held-out windows per domain that validation uses.
         seed: Seed of the splits: which episodes are held out, and which of the others are used.
-        shuffle_seed: Seed of the order in which training windows are seen; `align fit` takes it from
-            `seed_everything`.
+        shuffle_seed: Seed of the order in which training windows are seen, and of the noise that the ambient
+            loss fixes; `align fit` takes it from `seed_everything`.
         pairing: Draw sim windows that are temporally aligned with the real ones of the batch, e.g.
             {key: agent_pos, neighbours: 10}; see `align.data.pairing.Pairing`, also for what else it changes.
             `None` draws the domains independently.
+        gating: At which noise levels sim windows train the denoiser; `None` uses all windows at all of them.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class CotrainingData(pl.LightningDataModule):
         seed: int = 0,
         shuffle_seed: int = 0,
         pairing: Pairing | None = None,
+        gating: Gating | None = None,
     ):
         super().__init__()
         if alpha is not None and not 0 <= alpha <= 1:
@@ -76,7 +81,12 @@ class CotrainingData(pl.LightningDataModule):
         self.alpha, self.balanced, self.batch_size = alpha, balanced, batch_size
         self.validation, self.image_size = validation, image_size
         self.val_windows, self.seed, self.shuffle_seed = val_windows, seed, shuffle_seed
-        self.pairing = pairing
+        if pairing is not None and gating is not None:
+            raise InputError(
+                "pairing, gating: a batch is drawn either in pairs or by noise level; expected one"
+            )
+        self.pairing, self.gating = pairing, gating
+        self.gated: GatedBatches | None = None
         self.train: dict[Domain, Windows] = {}
         self.held_out: dict[Domain, Windows] = {}
 
@@ -84,6 +94,7 @@ class CotrainingData(pl.LightningDataModule):
         """Read the stores for the trainer's policy, if that was not done."""
         if not self.train:
             self.read(self.trainer.lightning_module.policy)
+            self._set_up_gating(self.trainer.lightning_module)
 
     def read(self, policy: DiffusionPolicy) -> None:
         """Read the stores, hold out validation episodes, fit the normaliser on the training ones.
@@ -125,6 +136,24 @@ class CotrainingData(pl.LightningDataModule):
         used = [d for d in Domain if mix[d] > 0]
         self.normalizer.fit([self.train[d] for d in used], [mix[d] for d in used])
 
+    def _set_up_gating(self, module: pl.LightningModule) -> None:
+        if self.gating is None:
+            if module.ambient is not None:
+                raise InputError("model.ambient: needs data.gating, e.g. {sigma_min: 0.1}")
+            return
+        self.gated = GatedBatches(
+            self.gating,
+            self.train,
+            self.normalizer,
+            module.policy.schedule.sigmas,
+            self.batch_size,
+            module.noise_draws,
+            self.real_alpha,
+            self.shuffle_seed,
+            self.balanced,
+            None if module.ambient is None else module.ambient.admission,
+        )
+
     def _sampler(self, n_windows: dict[Domain, int]) -> MixtureSampler:
         arguments = n_windows, self.batch_size, self.quota, self.shuffle_seed
         if self.pairing is None:
@@ -156,6 +185,9 @@ class CotrainingData(pl.LightningDataModule):
             for d in Domain
             for skipped in [self.train[d].skipped]
         )
+        if self.gated is not None:
+            lowest = float(self.trainer.lightning_module.policy.schedule.inference_levels().min())
+            return f"training on {sizes}; {self.batch_size} windows a batch; {self.gated.describe(lowest)}"
         sampler, pairs = self.sampler, ""
         if sampler.partners is not None:
             pairs = (
@@ -206,6 +238,9 @@ class _TrainingBatches(IterableDataset):
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         data, trainer = self.data, self.data.trainer
         rank, processes = trainer.global_rank, trainer.world_size
+        if data.gated is not None:
+            for step in itertools.count(trainer.global_step):
+                yield data.gated.batch(step, rank, processes)
         for n in (data.quota, data.batch_size - data.quota):
             if n % processes:
                 raise InputError(f"batch_size={data.batch_size}: {n} do not divide by {processes} devices")

@@ -118,6 +118,8 @@ class RunCLI(LightningCLI):
         if self.trainer.is_global_zero:
             write_text(path, yaml.safe_dump(config, sort_keys=False))
             stores = {domain.label: store for domain, store in self.datamodule.paths.items()}
+            if self.datamodule.gating is not None and self.datamodule.gating.annotation is not None:
+                stores["annotation"] = self.datamodule.gating.annotation
             write_json(self.run_dir / "provenance.json", provenance(stores))
 
     def _try_policy(self) -> None:
@@ -176,6 +178,9 @@ class RunCLI(LightningCLI):
             "sim_demos": self.datamodule.train[Domain.SIM].n_episodes,
             "training_seconds": round(progress.seconds_trained, 1),
         }
+        if self.datamodule.gated is not None:
+            loss = "restricted" if self.model.ambient is None else self.model.ambient.loss
+            summary |= {"sigma_min": self.datamodule.gated.dataset_sigma_min, "denoising": loss}
         metrics = {name.replace("/", "_"): value for name, value in sorted(progress.metrics.items())}
         write_json(self.run_dir / "summary.json", {**summary, **metrics})
 

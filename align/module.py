@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from align.alignment.gather import gather
 from align.alignment.mmd import MMD
 from align.alignment.objective import Objective, Samples
+from align.diffusion.ambient import Ambient
 from align.diffusion.denoising import denoising_loss
 from align.domain import Domain
 from align.errors import InputError
@@ -50,6 +51,8 @@ class CotrainingModule(pl.LightningModule):
         initial: Run directory or checkpoint whose policy training starts from (fine-tuning), normaliser
             included; `None` starts afresh.
         seed: Seed of the noise and crops of training.
+        ambient: How it learns from samples trusted only above a noise level, which needs `data.gating`;
+            `None` has the ordinary denoising loss, at the admitted levels where there is gating.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class CotrainingModule(pl.LightningModule):
         label_dropout: float = 0.0,
         initial: str | None = None,
         seed: int = 0,
+        ambient: Ambient | None = None,
     ):
         super().__init__()
         if not (math.isfinite(alignment_weight) and alignment_weight >= 0):
@@ -104,7 +108,7 @@ class CotrainingModule(pl.LightningModule):
                 "at times in training, e.g. 0.1"
             )
         self.label_dropout, self.initial = label_dropout, initial
-        self.policy = policy
+        self.policy, self.ambient = policy, ambient
         self.alignment = MMD() if alignment is None else alignment
         self.ema = ExponentialMovingAverage(policy, ema_power, ema_max_decay)
         self.alignment_weight, self.alignment_warmup, self.site = alignment_weight, alignment_warmup, site
@@ -197,6 +201,8 @@ class CotrainingModule(pl.LightningModule):
         """Denoising loss (B,), averaged over noise draws, and the denoiser's hidden layer (draws · B, D)."""
         x0 = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"]).repeat(draws, 1, 1)
         noise = torch.randn(x0.shape, generator=generator).to(x0)
+        if "diffusion_steps" in batch:
+            return self._gated_denoising(policy, features, batch, x0, noise)
         steps = self._draw_steps(len(x0) // draws, draws, policy.schedule.train_steps, generator).to(
             x0.device
         )
@@ -204,6 +210,19 @@ class CotrainingModule(pl.LightningModule):
             policy.schedule.add_noise(x0, noise, steps), steps, features.condition.repeat(draws, 1)
         )
         loss = denoising_loss(prediction, policy.schedule.target(x0, noise))
+        return loss.unflatten(0, (draws, -1)).mean(0), hidden
+
+    def _gated_denoising(
+        self, policy: DiffusionPolicy, features: Features, batch: dict, x0: Tensor, noise: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The same for a gated batch, which brings its diffusion steps (B, draws) and how to weigh them."""
+        draws = len(x0) // len(batch["action"])
+        ambient = Ambient("restricted") if self.ambient is None else self.ambient
+        steps, weight = (batch[key].T.flatten() for key in ("diffusion_steps", "draw_weight"))
+        fixed, sigma_min = batch["fixed_noise"].repeat(draws, 1, 1), batch["sigma_min"].repeat(draws)
+        noised = ambient.noised(policy.schedule, x0, noise, fixed, sigma_min, steps)
+        prediction, hidden = policy.denoiser.features(noised.x, steps, features.condition.repeat(draws, 1))
+        loss = denoising_loss(prediction, noised.target) * noised.weight * weight
         return loss.unflatten(0, (draws, -1)).mean(0), hidden
 
     @staticmethod

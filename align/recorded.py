@@ -49,11 +49,12 @@ class Recorded:
         return dict(self.config.get("embeddings") or {})
 
     def data(self, policy: DiffusionPolicy) -> CotrainingData:
-        """The run's data with its split, read for `policy`.
+        """The run's data with its split, read for `policy`; how training drew its batches is left out.
 
         Raises:
             InputError: The demonstrations are gone or no longer fit.
         """
-        data = CotrainingData(**self.config["data"])
+        options = {k: v for k, v in self.config["data"].items() if k not in ("pairing", "gating")}
+        data = CotrainingData(**options)
         data.read(policy)
         return data

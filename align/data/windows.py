@@ -100,6 +100,10 @@ class Windows:
         """Proprioception dimension P."""
         return self._agent_pos.shape[1]
 
+    def keys(self) -> tuple[Tensor, Tensor]:
+        """What tells windows apart: their episode and the step at which they begin, (n,) int64 each."""
+        return self._episode, self._offset
+
     def gather(self, indices: Tensor, images: bool = True) -> dict[str, Tensor]:
         """The windows of a batch, one indexing operation a key.
 

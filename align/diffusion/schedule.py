@@ -56,6 +56,17 @@ class NoiseSchedule(nn.Module):
             clip_sample_range=self.clip or 1.0,
         )
 
+    @property
+    def sigmas(self) -> Tensor:
+        """(T,) noise level σ_t = √(1 − ᾱ_t) of each step, increasing."""
+        return (1 - self.alphas_cumprod).sqrt()
+
+    def inference_levels(self) -> Tensor:
+        """(inference_steps,) noise levels at which sampling calls the denoiser, decreasing."""
+        scheduler = self._scheduler()
+        scheduler.set_timesteps(self.inference_steps)
+        return self.sigmas[scheduler.timesteps.to(self.sigmas.device)]
+
     def add_noise(self, x0: Tensor, noise: Tensor, steps: Tensor) -> Tensor:
         """x_t for clean samples (B, ...), noise of the same shape and steps (B,)."""
         signal = self.alphas_cumprod[steps].view(-1, *[1] * (x0.dim() - 1))

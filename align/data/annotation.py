@@ -1,0 +1,115 @@
+"""The annotation of a data set: above which noise level each of its windows is trusted."""
+
+import os
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from align.data.normalizer import Normalizer
+from align.data.windows import Windows
+from align.errors import InputError
+from align.files import atomic_path
+
+_SCALE = 1.25  # a factor on the action scale that moves a threshold by as much
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Noise levels σ_min above which corrupt windows cannot be told from clean ones.
+
+    Attributes:
+        episode: (N,) int64 number of the episode in its store.
+        start: (N,) int64 step of the episode at which the window begins; negative before it.
+        sigma_min: (N,) float32 level of each window; 1 for one that is never trusted.
+        dataset_sigma_min: Level of the data set as a whole.
+        dataset_sigma_max: Level below which all are trusted, for short stretches are right; 0: none.
+        tau: Threshold τ on the probability of being clean.
+        ends: (E,) int64 where the episodes of the annotated store end.
+        horizon: Steps of a window H.
+        relative_actions: Whether actions were taken relative to the newest position.
+        action_std: (H, A) scale by which actions were divided before noise was added.
+    """
+
+    episode: np.ndarray
+    start: np.ndarray
+    sigma_min: np.ndarray
+    dataset_sigma_min: float
+    dataset_sigma_max: float
+    tau: float
+    ends: np.ndarray
+    horizon: int
+    relative_actions: bool
+    action_std: np.ndarray
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write it as an `.npz`, whole or not at all."""
+        with atomic_path(path) as target, target.open("wb") as file:
+            np.savez_compressed(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Annotation":
+        """Read one that `save` wrote.
+
+        Raises:
+            InputError: There is none at `path`.
+        """
+        if not Path(path).is_file():
+            raise InputError(
+                f"annotation={str(path)!r}: no such file; expected one written by align annotate"
+            )
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {field.name: archive[field.name] for field in fields(cls)}
+        except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"annotation={str(path)!r}: {error}; expected one by align annotate") from None
+        return cls(**{name: a if a.ndim else a.item() for name, a in arrays.items()})
+
+    def of(self, windows: Windows, normalizer: Normalizer) -> Tensor:
+        """σ_min (n,) float32 of some windows.
+
+        Args:
+            windows: Of the annotated store.
+            normalizer: The normaliser training will use.
+
+        Raises:
+            InputError: They are of another store, shape or scale, or one of them is not annotated.
+        """
+        if not np.array_equal(self.ends, windows.episodes.ends):
+            raise InputError(
+                f"annotation: is of a store of {len(self.ends)} episodes and {self.ends[-1]} frames, not of "
+                f"{windows.episodes.path} with {windows.episodes.n_episodes} and {windows.episodes.ends[-1]}"
+            )
+        for name, found, used in (
+            ("horizon", self.horizon, windows.horizon),
+            ("relative_actions", self.relative_actions, normalizer.relative),
+        ):
+            if found != used:
+                raise InputError(f"annotation: made with {name}={found}; the policy has {name}={used}")
+        ratio = torch.from_numpy(self.action_std) / normalizer.action_std.cpu()
+        worst = float(torch.maximum(ratio, 1 / ratio).max())
+        if worst > _SCALE:
+            raise InputError(
+                f"annotation: its actions were scaled {worst:.2f} times differently from training's; "
+                "expected the same alpha and episodes"
+            )
+        episode, start = windows.keys()
+        stride = int(self.ends.max()) + 2 * self.horizon + 1  # longer than any episode with its padding
+
+        def key(episode: np.ndarray, start: np.ndarray) -> np.ndarray:
+            return episode * stride + start + self.horizon
+
+        known = key(self.episode, self.start)
+        order = np.argsort(known)
+        wanted = key(episode.numpy(), start.numpy())
+        at = order[np.searchsorted(known, wanted, sorter=order).clip(max=len(known) - 1)]
+        missing = known[at] != wanted
+        if missing.any():
+            raise InputError(
+                f"annotation: lacks {int(missing.sum())} of {len(wanted)} windows; expected one made with "
+                "the policy's n_obs_steps and n_action_steps"
+            )
+        return torch.from_numpy(self.sigma_min[at])

@@ -1,0 +1,95 @@
+"""The picture of an annotation: at which noise levels sim can be told from real, and how surely."""
+
+import os
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from align.diffusion.thresholds import dataset_threshold
+from analysis import figures
+from analysis.annotation import TAUS, Result, calibration, checkpoints
+
+DASHED = {"color": figures.BLACK, "linewidth": 0.7, "linestyle": (0, (4, 3))}
+
+
+def annotation_figure(result: Result, path: str | os.PathLike) -> None:
+    """Write the report of an annotation, both columns wide, atomically.
+
+    Args:
+        result: What was found.
+        path: Where to, a `.png` or `.pdf`.
+    """
+    with figures.style():
+        figure, axes = figures.canvas(2, 3, figures.DOUBLE, 3.9)
+        _accuracy(axes[0, 0], result)
+        _samples(axes[0, 1], result)
+        _calibration(axes[0, 2], result)
+        _by_tau(axes[1, 0], result)
+        _by_checkpoint(axes[1, 1], result)
+        _by_length(axes[1, 2], result)
+        figures.letter(axes.ravel())
+        figures.save(figure, path)
+
+
+def _accuracy(ax: Axes, result: Result) -> None:
+    judgement, sigma = result.judgement, result.dataset_sigma_min
+    ax.plot(judgement.sigmas, judgement.accuracy, color=figures.BLUE, label="accuracy")
+    clean = judgement.corrupt.double().mean(0)
+    ax.plot(judgement.sigmas, clean, color=figures.VERMILION, label="P(clean) of sim")
+    ax.axhline(0.5, **DASHED)
+    ax.axhline(result.tau, color=figures.GREY, linewidth=0.7)
+    ax.axvline(sigma, color=figures.GREY, linewidth=0.7)
+    ax.plot([sigma], [result.tau], "o", color=figures.BLACK)
+    ax.annotate(f"σ_min = {sigma:.3f}", (sigma, result.tau), (4, -11), textcoords="offset points", fontsize=7)
+    ax.set(xlabel="Noise level σ", ylabel="Held-out episodes", xlim=(0, 1), ylim=(0, 1.02))
+    ax.set_title("Sim versus real", loc="left")
+    ax.legend()
+
+
+def _samples(ax: Axes, result: Result) -> None:
+    ax.hist(result.sigma_min, bins=np.linspace(0, 1, 41), color=figures.BLUE, alpha=0.6)
+    ax.axvline(result.dataset_sigma_min, **DASHED)
+    never = np.mean(result.sigma_min >= 1)
+    ax.text(0.97, 0.95, f"never: {never:.1%}", transform=ax.transAxes, ha="right", va="top", fontsize=7)
+    ax.set(xlabel="σ_min of a window", ylabel="Sim windows", xlim=(0, 1))
+    ax.set_title("Per sample", loc="left")
+
+
+def _calibration(ax: Axes, result: Result) -> None:
+    predicted, observed, error = calibration(result.judgement)
+    ax.plot([0, 1], [0, 1], **DASHED)
+    ax.plot(predicted, observed, "o-", color=figures.GREEN)
+    ax.text(0.97, 0.05, f"mean error {error:.3f}", transform=ax.transAxes, ha="right", fontsize=7)
+    ax.set(xlabel="Predicted P(clean)", ylabel="Share of clean", xlim=(0, 1), ylim=(0, 1))
+    ax.set_title("Calibration, all levels", loc="left")
+
+
+def _by_tau(ax: Axes, result: Result) -> None:
+    ax.plot(TAUS, [dataset_threshold(result.judgement, tau) for tau in TAUS], "o-", color=figures.BLUE)
+    ax.axvline(result.tau, **DASHED)
+    ax.set(xlabel="Threshold τ", ylabel="σ_min", ylim=(0, 1.02))
+    ax.set_title("By threshold", loc="left")
+
+
+def _by_checkpoint(ax: Axes, result: Result) -> None:
+    found = list(checkpoints(result))
+    for fold, history in enumerate(result.judgement.histories):
+        rows = [(seen.step, sigma) for f, seen, sigma in found if f == fold]
+        colour = figures.CYCLE[fold % len(figures.CYCLE)]
+        ax.plot(*zip(*rows, strict=True), color=colour, label=f"fold {fold + 1}")
+        best = min(range(len(history)), key=lambda i: history[i].loss)
+        ax.plot(*rows[best], "o", color=colour)
+    ax.set(xlabel="Training step", ylabel="σ_min", ylim=(0, 1.02))
+    ax.set_title("By checkpoint (dot: kept)", loc="left")
+    ax.legend()
+
+
+def _by_length(ax: Axes, result: Result) -> None:
+    lengths = list(result.lengths)
+    ax.bar(range(len(lengths)), [result.lengths[n] for n in lengths], color=figures.BLUE, alpha=0.6)
+    ax.set_xticks(range(len(lengths)), [str(n) for n in lengths])
+    ax.text(
+        0.03, 0.95, f"σ_max = {result.sigma_max:.3f}", transform=ax.transAxes, va="top", fontsize=7
+    )  # fmt: skip
+    ax.set(xlabel="Steps of a stretch", ylabel="σ_min", ylim=(0, 1.02))
+    ax.set_title("By length", loc="left")

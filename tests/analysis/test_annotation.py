@@ -1,0 +1,74 @@
+"""`align annotate`: what it leaves, that training takes it, and its calibration."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from align.cli import main
+from align.data.annotation import Annotation
+from align.data.episodes import read_store
+from align.diffusion.thresholds import Judgement
+from analysis.annotation import calibration
+
+SMALL = "{width: 16, blocks: 1, max_steps: 20, every: 10, folds: 2, levels: 5}"
+
+
+def _annotate(stores, out, *options: str) -> int:
+    return main(["annotate", "--sim", stores["sim"], "--real", stores["real"], "--out", str(out), *options])
+
+
+def test_an_annotation_can_be_trained_with(stores, write_config, tmp_path, capsys):
+    out = tmp_path / "annotation.npz"
+    options = ["--relative_actions", "true", "--alpha", "0.5", "--tau", "0.3", "--classifier", SMALL]
+    assert _annotate(stores, out, *options, "--crop_lengths", "[4, 16]", "--observation", "agent_pos") == 0
+    assert "σ_min" in capsys.readouterr().out
+    annotation, report = Annotation.load(out), json.loads(out.with_suffix(".json").read_text())
+    sim = read_store(stores["sim"])
+    assert len(annotation.sigma_min) == sum(sim.lengths - 16 + 8 + 1)
+    assert np.isfinite(annotation.sigma_min).all() and annotation.tau == 0.3
+    assert report["sigma_min"] == annotation.dataset_sigma_min and set(report["crops"]) == {"4", "16"}
+    assert len(report["by_checkpoint"]) == 6 and "0.45" in report["by_tau"]
+    assert len(report["sigmas"]) == len(report["accuracy"]) == 5
+    assert out.with_suffix(".png").stat().st_size > 10_000
+    gating = {"data.gating": {"annotation": str(out)}, "model.ambient": {"loss": "ambient"}}
+    assert main(["fit", "--config", write_config(**gating)]) == 0
+    capsys.readouterr()
+    other = {**gating, "model.policy.relative_actions": False, "run": str(tmp_path / "other")}
+    assert main(["fit", "--config", write_config("other", **other)]) == 2
+    assert "relative_actions" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--tau", "0.5"], ["tau", "0.5"]),
+        (["--crop_lengths", "[17]"], ["crop_lengths", "17", "16"]),
+        (["--classifier", "{draws: 2}"], ["draws", "2"]),
+        (["--classifier", "{folds: 7}"], ["folds=7", "6 clean episodes"]),
+        (["--out", "annotation.zarr"], ["out", ".npz"]),
+        (["--real", "nowhere.zarr"], ["nowhere.zarr"]),
+        (["--observation", "image"], ["image"]),
+    ],
+)
+def test_mistakes(options, words, stores, tmp_path, capsys):
+    out = tmp_path / "annotation.npz"
+    assert _annotate(stores, out, *options) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("align: error: ") and error.count("\n") == 1
+    assert all(word in error for word in words), error
+    assert not out.exists()
+
+
+def test_calibration_of_a_calibrated_and_of_a_boastful_classifier():
+    g = torch.Generator().manual_seed(0)
+    p = torch.rand(40_000, 1, generator=g)
+    clean = (torch.rand(40_000, 1, generator=g) < p)[:, 0]
+
+    def error(predicted: torch.Tensor) -> float:
+        judgement = Judgement(torch.tensor([0.1]), predicted, predicted[~clean], predicted[clean])
+        return calibration(judgement)[2]
+
+    assert error(p) < 0.02
+    assert error((p > 0.5) * 0.9 + 0.05) > 0.15
