@@ -36,8 +36,10 @@ def geometry_figure(
         rows = (len(panels) + (2 if umap else 1) + 1) // 2
         figure, axes = figures.canvas(rows, 2, figures.COLUMN, 1.55 * rows + 0.25)
         flat = list(axes.flat)
-        for draw in panels:
-            draw(flat.pop(0), sites)
+        for i, draw in enumerate(panels):
+            ax = flat.pop(0)
+            draw(ax, sites)
+            ax.tick_params(labelleft=i % 2 == 0)  # a row shares its sites
         _map(flat.pop(0), sites[0], *principal_components(sites[0].data.x))
         if umap:
             _map(flat.pop(0), sites[0], _umap(sites[0].data.x, seed))
