@@ -79,7 +79,8 @@ class CotrainingData(pl.LightningDataModule):
             return
         policy = self.trainer.lightning_module.policy
         episodes = {
-            d: read_store(self.paths[d], keys=self.keys[d], image_size=self.image_size) for d in Domain
+            d: read_store(self.paths[d], self.keys[d], self.image_size, images=policy.n_image_steps > 0)
+            for d in Domain
         }
         check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])
         for name, size, found in (

@@ -17,6 +17,7 @@ from align.files import atomic_path
 from align.seeding import numpy_rng
 
 KEYS = {"image": "img", "agent_pos": "state[:2]", "action": "action", "state": "state"}
+"""Where a store keeps what; agent_pos is `data/agent_pos` in a store that has it."""
 
 
 @dataclass
@@ -24,19 +25,19 @@ class Episodes:
     """Demonstrations of one domain: the frames of all episodes, one after the other.
 
     Attributes:
-        image: Camera images, (T, H, W, C) uint8.
         agent_pos: Proprioception, (T, P) float32, in the store's units (Push-T: pusher position in px).
         action: Actions, (T, A) float32, in the store's units (Push-T: target pusher position in px).
         ends: Where each episode ends, exclusive, (E,) int64, increasing; the last is T.
+        image: Camera images, (T, H, W, C) uint8, or None where there are none or none were asked for.
         state: Full state, (T, S) float32, or None where the store has none.
         attrs: Attributes of the store (domain, rate_hz, world, gap, seed).
         path: Where they were read from, for messages.
     """
 
-    image: np.ndarray
     agent_pos: np.ndarray
     action: np.ndarray
     ends: np.ndarray
+    image: np.ndarray | None = None
     state: np.ndarray | None = None
     attrs: dict = field(default_factory=dict)
     path: str = ""
@@ -62,6 +63,7 @@ def read_store(
     keys: Mapping[str, str] | None = None,
     image_size: int | None = None,
     max_episodes: int | None = None,
+    images: bool = True,
 ) -> Episodes:
     """Read a store of the Diffusion Policy layout: our own, or anyone's (see `align.data.formats`).
 
@@ -71,6 +73,7 @@ def read_store(
             Names refer to `data/`; a slice takes columns. "state" may be absent unless it is named here.
         image_size: Side in px of the square to which images are resized by area averaging; None keeps them.
         max_episodes: Read the first so many episodes only; None reads all.
+        images: Whether to read images. False reads none, whether the store has them or not.
 
     Returns:
         The episodes; images as uint8 whatever the store holds.
@@ -92,12 +95,19 @@ def read_store(
         total = int(ends[-1])
         ends = ends[:max_episodes]
         rows = int(ends[-1])
+        if "agent_pos" not in (keys or {}) and store.has("agent_pos"):
+            columns["agent_pos"] = Column("agent_pos")
         # The small arrays first: what is wrong with them is known before the images are decoded.
         vectors = {name: store.columns(columns[name], total, rows) for name in ("action", "agent_pos")}
         if "state" in (keys or {}) or store.has(columns["state"].name):
             vectors["state"] = store.columns(columns["state"], total, rows)
-        image = store.images(columns["image"].name, total, rows, image_size)
-        return Episodes(**vectors, image=image, ends=ends, attrs=store.attrs, path=str(store.path))
+        if images and "image" not in (keys or {}) and not store.has(KEYS["image"]):
+            raise InputError(
+                f"store {store.path}: no key 'img' in data/; expected images, or a policy of n_image_steps=0"
+            )
+        if images:
+            vectors["image"] = store.images(columns["image"].name, total, rows, image_size)
+        return Episodes(**vectors, ends=ends, attrs=store.attrs, path=str(store.path))
 
 
 def write_store(
@@ -111,7 +121,8 @@ def write_store(
     Args:
         path: The store to create.
         episodes: One mapping an episode. Arrays, (T, ...) with one T an episode, go to `data/<key>`, floats
-            as float32; single numbers (a seed) to `meta/<key>`. `img` is needed, uint8 (T, H, W, C).
+            as float32; single numbers (a seed) to `meta/<key>`. Every episode has the same keys; `img`, if
+            there are images, is uint8 (T, H, W, C).
         attrs: JSON attributes of the store: domain, rate_hz, world, gap, seed.
         overwrite: Replace a store that is at `path`. Nothing but a Zarr store is ever replaced.
 
@@ -119,7 +130,8 @@ def write_store(
         The number of episodes.
 
     Raises:
-        InputError: There is something at `path` that may not be replaced, or there are no episodes.
+        InputError: There is something at `path` that may not be replaced, there are no episodes, or one is
+            empty or does not fit the others.
     """
     path = Path(path).expanduser()
     if path.exists() and not (overwrite and ((path / ".zgroup").exists() or (path / "zarr.json").exists())):
@@ -130,25 +142,25 @@ def write_store(
         root.attrs.update(attrs or {})
         data, meta = root.create_group("data"), root.create_group("meta")
         writer = None
+        keys: list[str] = []
         lengths: list[int] = []
         rest: dict[str, list[np.ndarray]] = {}
         for n, episode in enumerate(episodes):
             arrays = {key: np.asarray(value) for key, value in episode.items()}
-            image = arrays.pop("img")
-            writer = writer or ImageWriter(data, image)
-            writer.append(image)
-            lengths.append(len(image))
+            keys = keys or sorted(arrays)
+            if sorted(arrays) != keys:
+                raise InputError(f"episodes[{n}]: keys {sorted(arrays)}; expected {keys} as before")
+            lengths.append(_frames(n, arrays))
+            if "img" in arrays:
+                image = arrays.pop("img")
+                writer = writer or ImageWriter(data, image)
+                writer.append(image)
             for key, value in arrays.items():
-                if value.ndim and len(value) != len(image):
-                    raise InputError(f"episodes[{n}]: {key} has {len(value)} frames; img has {len(image)}")
                 rest.setdefault(key, []).append(value)
-            if set(arrays) != set(rest):
-                raise InputError(f"episodes[{n}]: keys {sorted(arrays)}; expected {sorted(rest)} as before")
-            if not len(image):
-                raise InputError(f"episodes[{n}]: has no frames; expected at least one")
-        if writer is None:
+        if not lengths:
             raise InputError(f"episodes: none to write to {path}; expected at least one")
-        writer.flush()
+        if writer is not None:
+            writer.flush()
         for key, values in rest.items():
             if values[0].ndim:
                 create_array(data, key, np.concatenate(values))
@@ -158,13 +170,32 @@ def write_store(
     return len(lengths)
 
 
+def _frames(n: int, arrays: Mapping[str, np.ndarray]) -> int:
+    """The number of frames T that all arrays of episode `n` share."""
+    lengths = {
+        key: len(arrays[key]) for key in sorted(arrays, key=lambda key: key != "img") if arrays[key].ndim
+    }
+    if not lengths or 0 in lengths.values():
+        raise InputError(f"episodes[{n}]: has no frames; expected at least one")
+    first = next(iter(lengths))
+    for key, length in lengths.items():
+        if length != lengths[first]:
+            raise InputError(f"episodes[{n}]: {key} has {length} frames; {first} has {lengths[first]}")
+    return lengths[first]
+
+
 def check_compatible(sim: Episodes, real: Episodes) -> None:
     """Refuse two domains that one policy cannot be trained on.
 
     Raises:
-        InputError: Action dimensions, agent_pos dimensions or image shapes differ.
+        InputError: Action dimensions, agent_pos dimensions or image shapes differ, or one has no images.
     """
+    if (sim.image is None) != (real.image is None):
+        without = sim if sim.image is None else real
+        raise InputError(f"image: none in {without.path}; expected images in both domains, or in neither")
     for name in ("action", "agent_pos", "image"):
+        if getattr(sim, name) is None:
+            continue
         ours, theirs = getattr(sim, name).shape[1:], getattr(real, name).shape[1:]
         if ours != theirs:
             hint = "; image_size resizes both" if name == "image" else ""

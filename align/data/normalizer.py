@@ -22,18 +22,19 @@ class Normalizer(nn.Module):
         horizon: Steps of an action window H.
         action_dim: Action dimension A.
         agent_pos_dim: Proprioception dimension P.
-        relative: Take actions relative to the newest agent_pos, as suits actions that are target positions.
+        relative: Take actions relative to the first A entries of the newest agent_pos, as suits actions that
+            are target positions and an agent_pos that begins with the position (and may go on with a goal).
 
     Raises:
-        InputError: `relative` with A != P.
+        InputError: `relative` with A > P.
     """
 
     def __init__(self, horizon: int, action_dim: int, agent_pos_dim: int, relative: bool = True):
         super().__init__()
-        if relative and action_dim != agent_pos_dim:
+        if relative and action_dim > agent_pos_dim:
             raise InputError(
                 f"relative: True needs actions that are positions, but action has {action_dim} and agent_pos"
-                f" {agent_pos_dim} dimensions; expected as many, or relative=False"
+                f" {agent_pos_dim} dimensions; expected at most as many, or relative=False"
             )
         self.horizon, self.action_dim, self.agent_pos_dim = horizon, action_dim, agent_pos_dim
         self.relative = relative
@@ -106,7 +107,8 @@ class Normalizer(nn.Module):
         return (agent_pos - self.agent_pos_centre) / self.agent_pos_half
 
     def _origin(self, agent_pos: Tensor) -> Tensor | float:
-        return agent_pos[:, -1:] if self.relative else 0.0
+        """What actions are relative to: (B, 1, A), or nothing."""
+        return agent_pos[:, -1:, : self.action_dim] if self.relative else 0.0
 
     def _collect(self, windows: Windows) -> tuple[Tensor, Tensor]:
         """All (relative) actions (N, H, A) and observed positions (M, P) of the windows, in float64."""

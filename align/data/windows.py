@@ -26,13 +26,14 @@ class Windows:
         n_obs_steps: Observed steps To.
         horizon: Steps of actions H that are predicted.
         n_action_steps: Steps that are executed of them.
-        n_image_steps: Images Ti <= To, the most recent ones; None takes To.
+        n_image_steps: Images Ti <= To, the most recent ones; None takes To, 0 none.
 
     Attributes:
         skipped: Numbers of the episodes too short for a window, (K,) int64.
 
     Raises:
-        InputError: An episode does not exist or repeats, or the step counts do not fit each other.
+        InputError: An episode does not exist or repeats, the step counts do not fit each other, or
+            images are asked for and the episodes have none.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class Windows:
         self._offset = torch.from_numpy(offset)
         self._low = torch.from_numpy(episodes.starts.astype(np.int64))
         self._high = torch.from_numpy(episodes.ends.astype(np.int64) - 1)
-        self._image = torch.from_numpy(episodes.image).permute(0, 3, 1, 2)
+        if n_image_steps and episodes.image is None:
+            raise InputError(f"n_image_steps: {n_image_steps}; {episodes.path} has no images, expected 0")
+        self._image = torch.from_numpy(episodes.image).permute(0, 3, 1, 2) if n_image_steps else None
         self._agent_pos = torch.from_numpy(episodes.agent_pos)
         self._action = torch.from_numpy(episodes.action)
 
@@ -80,11 +83,6 @@ class Windows:
     def n_episodes(self) -> int:
         """Number of episodes that the windows are taken from."""
         return len(self.episode_ids)
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Shape of an image as gathered, (C, H, W)."""
-        return tuple(self._image.shape[1:])
 
     @property
     def action_dim(self) -> int:
@@ -104,9 +102,9 @@ class Windows:
             images: Whether to gather images; False leaves the key out.
 
         Returns:
-            "image" (n, Ti, C, H, W) uint8, contiguous; "agent_pos" (n, To, P) float32; "action" (n, H, A)
-            float32; "episode" (n,) int64, its number in the store; "step" (n,) int64, the step in its episode
-            of the newest observation.
+            "image" (n, Ti, C, H, W) uint8, contiguous, where Ti > 0; "agent_pos" (n, To, P) float32; "action"
+            (n, H, A) float32; "episode" (n,) int64, its number in the store; "step" (n,) int64, the step in
+            its episode of the newest observation.
         """
         episode, offset = self._episode[indices], self._offset[indices]
         low, high = self._low[episode], self._high[episode]
@@ -119,7 +117,7 @@ class Windows:
             "episode": episode,
             "step": observed[:, -1] - low,
         }
-        if images:
+        if images and self._image is not None:
             batch["image"] = _take(self._image, observed[:, -self.n_image_steps :])
         return batch
 
@@ -138,5 +136,5 @@ def _check_steps(n_obs_steps: int, horizon: int, n_action_steps: int, n_image_st
             f"horizon: {horizon}; expected at least n_obs_steps + n_action_steps - 1 ="
             f" {n_obs_steps + n_action_steps - 1}, since it begins at the oldest observation"
         )
-    if not 1 <= n_image_steps <= n_obs_steps:
-        raise InputError(f"n_image_steps: {n_image_steps}; expected 1 to n_obs_steps = {n_obs_steps}")
+    if not 0 <= n_image_steps <= n_obs_steps:
+        raise InputError(f"n_image_steps: {n_image_steps}; expected 0 to n_obs_steps = {n_obs_steps}")

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -89,7 +90,9 @@ def test_overwrite_replaces_stores_only(store, tmp_path, demonstrations):
     "change, message",
     [
         (lambda d: d.update(action=d["action"][:-1]), "action has 4 frames; img has 5"),
-        (lambda d: d.pop("action"), r"expected \['action', 'state'\]"),
+        (lambda d: d.pop("action"), r"expected \['action', 'img', 'state'\]"),
+        (lambda d: d.pop("img"), r"keys \['action', 'state'\]; expected"),
+        (lambda d: d.update(seed=3), r"keys \['action', 'img', 'seed', 'state'\]; expected"),
         (lambda d: d.update(img=d["img"].astype(np.float32)), "expected uint8"),
         (lambda d: d.update(img=d["img"][:, :6]), r"expected uint8 frames \(12, 12, 3\)"),
         (lambda d: d.update({key: value[:0] for key, value in d.items()}), "has no frames"),
@@ -108,6 +111,43 @@ def test_domains_must_fit(episodes):
         other = dataclasses.replace(episodes, **{name: getattr(episodes, name)[..., :1]})
         with pytest.raises(InputError, match=f"^{name}: .* expected the same"):
             check_compatible(episodes, other)
+
+
+@pytest.fixture
+def blind(tmp_path, demonstrations):
+    """A store without images, whose agent_pos is stored as such."""
+    path = tmp_path / "blind.zarr"
+    rows = [{"agent_pos": d["state"][:, :4], "action": d["action"]} for d in demonstrations]
+    write_store(path, rows, {"domain": "sim"})
+    return path
+
+
+def test_a_store_without_images(blind, store, demonstrations):
+    episodes = read_store(blind, images=False)
+    assert episodes.image is None and episodes.state is None
+    np.testing.assert_array_equal(episodes.ends, np.cumsum([len(d["action"]) for d in demonstrations]))
+    expected = np.concatenate([d["state"][:, :4] for d in demonstrations])
+    np.testing.assert_array_equal(episodes.agent_pos, expected)
+    with pytest.raises(InputError, match=r"no key 'img' in data/; expected images, or .* n_image_steps=0"):
+        read_store(blind)
+    with pytest.raises(InputError, match=f"image: none in {blind}; expected images in both"):
+        check_compatible(read_store(store), episodes)
+    check_compatible(episodes, episodes)
+
+
+def test_images_that_are_not_asked_for_are_not_touched(store):
+    shutil.rmtree(store / "data" / "img")
+    (store / "data" / "img").mkdir()
+    (store / "data" / "img" / ".zarray").write_text("{")
+    assert read_store(store, images=False).image is None
+
+
+def test_frames_of_an_episode_without_images_must_agree(tmp_path):
+    uneven = {"agent_pos": np.zeros((5, 2)), "action": np.zeros((4, 2))}
+    with pytest.raises(InputError, match="action has 4 frames; agent_pos has 5"):
+        write_store(tmp_path / "uneven.zarr", [uneven])
+    with pytest.raises(InputError, match="has no frames"):
+        write_store(tmp_path / "uneven.zarr", [{"seed": 3}])
 
 
 def many(episodes, n):

@@ -50,6 +50,19 @@ def test_relative_actions_do_not_move_with_the_scene(windows):
     torch.testing.assert_close(moved, still, atol=1e-4, rtol=0)
 
 
+def test_actions_are_relative_to_the_first_entries_of_a_longer_agent_pos(episodes, windows):
+    """agent_pos = (position, goal): as for the position alone, whatever the goal."""
+    goal = np.random.default_rng(1).uniform(0, 512, (len(episodes.action), 3)).astype(np.float32)
+    longer = dataclasses.replace(episodes, agent_pos=np.concatenate([episodes.agent_pos, goal], axis=1))
+    batch, longer_batch = everything(windows), everything(Windows(longer, [0, 2, 3]))
+    position_only = Normalizer(16, 2, 2).fit([windows])
+    normalizer = Normalizer(16, 2, 5).fit([Windows(longer, [0, 2, 3])])
+    normal = normalizer.normalize_action(batch["action"], longer_batch["agent_pos"])
+    assert torch.equal(normal, position_only.normalize_action(batch["action"], batch["agent_pos"]))
+    restored = normalizer.unnormalize_action(normal, longer_batch["agent_pos"])
+    torch.testing.assert_close(restored, batch["action"], atol=1e-3, rtol=0)
+
+
 def test_only_the_given_windows_count(episodes, windows):
     before = Normalizer(16, 2, 2).fit([windows]).state_dict()
     for held_out in (1, 4):

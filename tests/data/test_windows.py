@@ -1,3 +1,4 @@
+import dataclasses
 import warnings
 
 import numpy as np
@@ -64,7 +65,7 @@ def test_what_a_batch_is_made_of(store):
         "step": ((3,), torch.int64),
     }
     assert all(value.is_contiguous() for value in batch.values())
-    assert windows.image_shape == (3, 12, 12) and windows.action_dim == windows.agent_pos_dim == 2
+    assert windows.action_dim == windows.agent_pos_dim == 2
     assert "image" not in windows.gather(torch.tensor([0]), images=False)
     assert len(windows.gather(torch.tensor([], dtype=torch.int64))["image"]) == 0
 
@@ -91,6 +92,21 @@ def test_short_episodes_are_padded_or_named(episodes):
     assert (found == 3).sum() == 9 - 16 + 8 + 1 and not (found == 1).any()
 
 
+def test_without_images_nothing_else_changes(episodes):
+    """Whether the store has none or the policy asks for none."""
+    blind = dataclasses.replace(episodes, image=None)
+    whole = Windows(episodes, range(5))
+    expected = whole.gather(torch.arange(len(whole)))
+    del expected["image"]
+    for source in (blind, episodes):
+        windows = Windows(source, range(5), n_image_steps=0)
+        batch = windows.gather(torch.arange(len(windows)))
+        assert batch.keys() == expected.keys()
+        assert all(torch.equal(batch[key], expected[key]) for key in batch)
+    with pytest.raises(InputError, match="n_image_steps: 2; memory has no images, expected 0"):
+        Windows(blind, [0])
+
+
 def test_images_are_shared_not_copied(store):
     episodes = read_store(store)
     with warnings.catch_warnings():
@@ -109,8 +125,8 @@ def test_images_are_shared_not_copied(store):
         ({"n_obs_steps": 0}, "n_obs_steps: 0"),
         ({"n_action_steps": 0}, "n_action_steps: 0"),
         ({"horizon": 8}, "horizon: 8; expected at least .* 9"),
-        ({"n_image_steps": 3}, "n_image_steps: 3; expected 1 to n_obs_steps = 2"),
-        ({"n_image_steps": 0}, "n_image_steps: 0"),
+        ({"n_image_steps": 3}, "n_image_steps: 3; expected 0 to n_obs_steps = 2"),
+        ({"n_image_steps": -1}, "n_image_steps: -1"),
     ],
 )
 def test_impossible_windows(episodes, arguments, message):
