@@ -18,6 +18,7 @@ SUBCOMMANDS = {
     "validate": ("align.fit", "main", "losses and MMD on held-out episodes"),
     "test": ("align.fit", "main", "as validate, after training"),
     "demos": ("align.commands", "demos", "make demonstrations in the planar-pushing benchmark"),
+    "plans": ("align.commands", "plans", "make plans in a 2-D maze, smooth or jagged"),
     "rollout": ("align.commands", "rollout", "evaluate a trained policy"),
     "sweep": ("experiments.sweep", "sweep", "run a grid of experiments and report on it"),
     "probe": ("analysis.commands", "probe", "probe the embeddings of runs, with PNG reports and dashboards"),

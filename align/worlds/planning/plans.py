@@ -93,8 +93,8 @@ def path_of(state: np.ndarray) -> np.ndarray:
     return np.asarray(state[: arrived + 1, :2], float)
 
 
-def attributes(recording: Recording, maze: MazeSpec, planner: PlannerName, n: int) -> dict:
-    """What a finished recording's store says of itself, beside its seed and domain."""
+def attributes(recording: Recording, planner: PlannerName, n: int) -> dict:
+    """What the store of a finished recording of `n` plans says of them."""
     return {
         "rate_hz": RATE,
         "speed_m_s": SPEED,
