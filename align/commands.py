@@ -8,6 +8,7 @@ from pathlib import Path
 from align.data.episodes import write_store
 from align.domain import Domain
 from align.errors import InputError
+from align.worlds.make import WorldLike, make_worlds
 from align.worlds.planning import plans as planning
 from align.worlds.planning.maze import MazeSpec
 from align.worlds.pushing.demos import record
@@ -123,7 +124,7 @@ def _with_progress(episodes: Iterable[dict], n: int, seconds: float = 10.0) -> I
 
 def rollout(
     policy: str,
-    world: Gap | World | str | None = None,
+    world: WorldLike | None = None,
     out: str | None = None,
     trials: int = 100,
     steps: int = 120,
@@ -139,14 +140,14 @@ def rollout(
 
     Args:
         policy: A run directory, or a checkpoint.
-        world: Levels of the gaps to sim, e.g. {visual: 0.75, physics: 1}, a whole world, or gym-pusht; sim by
-            default.
+        world: Levels of the gaps of pushing to sim, e.g. {visual: 0.75, physics: 1}, a whole pushing world,
+            gym-pusht, or {class_path, init_args} of any align.worlds.batch.Worlds; pushing in sim by default.
         out: Folder for rollouts.csv and the film; by default they are only summarised here.
         trials: Number of trials.
-        steps: Control steps a trial, at 10 Hz.
+        steps: Control steps a trial (of pushing: at 10 Hz).
         first_seed: Seed of the first trial; the others follow.
-        size: Side in pixels of the images.
-        difficulty: Range of starts: easy, medium or full.
+        size: Side in pixels of the images of a pushing world.
+        difficulty: Range of starts in a pushing world: easy, medium or full.
         film: Number of trials to film.
         domain: What a policy with domain conditioning is told: SIM or REAL.
         guidance_weight: Weight of the guidance on the domain, if not the policy's own.
@@ -156,8 +157,7 @@ def rollout(
 
     from align.policy import DiffusionPolicy
     from align.rollout import rollout as run
-    from align.rollout import write_film, write_trials
-    from align.worlds.pushing.make import make_worlds
+    from align.rollout import summarise, write_film, write_trials
 
     if trials < 1 or steps < 1 or not 0 <= film <= trials:
         raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1 or more, film ≤ trials")
@@ -176,8 +176,8 @@ def rollout(
         film,
         domain=domain,
     )
-    for measure in ("score", "success_90", "success_95", "success_pose", "held"):
-        print(f"{measure}: {sum(getattr(row, measure) for row in rows) / trials:.3f}")
+    for measure, mean in summarise(rows).items():
+        print(f"{measure}: {mean:.3f}")
     if out is not None:
         write_trials(Path(out) / "rollouts.csv", rows)
         if film:

@@ -121,16 +121,16 @@ class RunCLI(LightningCLI):
             write_json(self.run_dir / "provenance.json", provenance(stores))
 
     def _try_policy(self) -> None:
-        """Run the policy on one sample and compare its images with those of the rollouts."""
+        """Run the policy on one sample, and begin a trial in each world it is to be evaluated in."""
         batch = next(self.datamodule.held_out_batches(1))
         try:
             self.model.embed(batch)
         except RuntimeError as error:
             raise InputError(f"the policy does not fit the data: {one_line(error)}") from None
-        size = batch["image"].shape[-1]
+        size = batch["image"].shape[-1] if "image" in batch else None
         for callback in self.trainer.callbacks:
-            if isinstance(callback, Rollouts) and callback.size != size:
-                raise InputError(f"rollouts: size={callback.size}, but the demonstrations have {size} pixels")
+            if isinstance(callback, Rollouts):
+                callback.try_worlds(self.model.policy, size)
 
     def fit(self, model: CotrainingModule, **kwargs) -> None:
         """Train from the beginning or from the last checkpoint, then summarise."""

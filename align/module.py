@@ -36,7 +36,8 @@ class CotrainingModule(pl.LightningModule):
         alignment_weight: λ ≥ 0.
         alignment_warmup: Steps over which λ rises linearly from 0.
         site: What is aligned: "image" (image features; proprioception stays out, since its gap is not an
-            artefact), "observation" (the whole conditioning vector) or "denoiser" (its last hidden layer).
+            artefact), "observation" (the whole conditioning vector) or "denoiser" (its last hidden layer). A
+            policy without images has no "image", and nothing to train at "observation".
         learning_rate: Peak learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
         lr_warmup: Steps of linear warm-up, followed by a cosine to 0 at the last step.
@@ -74,6 +75,16 @@ class CotrainingModule(pl.LightningModule):
             raise InputError(f"alignment_weight={alignment_weight}: expected a finite λ ≥ 0")
         if site not in SITES:
             raise InputError(f"site={site!r}: expected one of {', '.join(SITES)}")
+        if policy.n_image_steps == 0 and site == "image":
+            raise InputError(
+                f"site={site!r}: a policy without images (n_image_steps=0) has none; "
+                "expected observation or denoiser"
+            )
+        if policy.n_image_steps == 0 and site == "observation" and alignment_weight > 0:
+            raise InputError(
+                f"alignment_weight={alignment_weight}: the observation of a policy without images has no "
+                "weights to train; expected site=denoiser, or 0 to measure only"
+            )
         if noise_draws < 1:
             raise InputError(f"noise_draws={noise_draws}: expected 1 or more")
         if not 0 <= probe_step < policy.schedule.train_steps:
@@ -164,7 +175,7 @@ class CotrainingModule(pl.LightningModule):
 
     def _encode(self, batch: dict[str, Tensor], generator: torch.Generator) -> Features:
         """Features of a training batch, cropped at random, the domain withheld from some."""
-        features = self.policy.encode(batch["image"], batch["agent_pos"], generator, batch["domain"])
+        features = self.policy.encode(batch.get("image"), batch["agent_pos"], generator, batch["domain"])
         if self.label_dropout > 0:
             kept = torch.rand(len(features.label), 1, generator=generator) >= self.label_dropout
             features = replace(features, label=features.label * kept.to(features.label))
@@ -247,24 +258,25 @@ class CotrainingModule(pl.LightningModule):
 
     @torch.no_grad()
     def embed(self, batch: dict[str, Tensor], index: int = 0) -> dict[str, Tensor]:
-        """Embeddings of a batch at every site, under the averaged weights: (B, D) each.
+        """Embeddings of a batch at every site that the policy has, under the averaged weights: (B, D) each.
 
         The denoiser's hidden layer is read at diffusion step `probe_step` of the true actions; the noise
         is derived from (seed, index).
         """
         policy, generator = self.ema.model, torch_generator(self.seed, "embed", index)
-        features = policy.encode(batch["image"], batch["agent_pos"])
+        features = policy.encode(batch.get("image"), batch["agent_pos"])
         x0 = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"])
         noise = torch.randn(x0.shape, generator=generator).to(x0)
         steps = torch.full((len(x0),), self.probe_step, device=x0.device)
         noisy = policy.schedule.add_noise(x0, noise, steps)
         _, hidden = policy.denoiser.features(noisy, steps, features.condition)
-        return {"image": features.image, "observation": features.observation, "denoiser": hidden}
+        image = {"image": features.image} if policy.n_image_steps > 0 else {}
+        return {**image, "observation": features.observation, "denoiser": hidden}
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Losses per domain and embeddings, on held-out episodes, under the averaged weights."""
         policy, generator = self.ema.model, torch_generator(self.seed, "validation", batch_idx)
-        features = policy.encode(batch["image"], batch["agent_pos"], domain=batch["domain"])
+        features = policy.encode(batch.get("image"), batch["agent_pos"], domain=batch["domain"])
         loss, hidden = self._denoising(policy, features, batch, generator, 1)
         noise = torch.randn(batch["action"].shape, generator=generator).to(batch["action"])
         actions = policy.sample(features, batch["agent_pos"], noise)

@@ -27,7 +27,7 @@ class Features:
     """What the encoder makes of a batch of observations.
 
     Attributes:
-        image: (B, Ti · F) features of the images alone.
+        image: (B, Ti · F) features of the images alone; (B, 0) without images.
         observation: (B, C) image features and normalised proprioception.
         label: (B, 2) one-hot domain, zero where it is withheld; `None` where the policy is not told.
     """
@@ -47,20 +47,22 @@ class Features:
 
 
 class DiffusionPolicy(nn.Module):
-    """A diffusion policy (Chi et al. 2023, arXiv 2303.04137) on images and proprioception.
+    """A diffusion policy (Chi et al. 2023, arXiv 2303.04137) on images and proprioception, or without images.
 
     Args:
-        encoder: Maps images (B, C, H, W) in [-1, 1] to (B, `encoder.features`).
+        encoder: Maps images (B, C, H, W) in [-1, 1] to (B, `encoder.features`); `None` takes a `ConvEncoder`,
+            or none where `n_image_steps` is 0.
         denoiser: The denoiser, or what makes one from (action_dim, condition_dim).
         schedule: The noise schedule.
         action_dim: Size of one action.
         agent_pos_dim: Size of the proprioceptive state.
         n_obs_steps: Observation steps To the policy sees.
-        n_image_steps: How many of them, the latest, it sees as images.
+        n_image_steps: How many of them, the latest, it sees as images; 0 makes a policy without images.
         horizon: Length of the predicted sequence of actions, beginning at the oldest observation.
         n_action_steps: How many of them are executed, beginning at the newest observation.
         crop: Side in pixels of a random crop in training, central in use; `None` takes whole images.
-        relative_actions: Predict actions relative to the newest proprioceptive position.
+        relative_actions: Predict actions relative to the newest proprioceptive position, the first
+            `action_dim` entries of the newest state.
         domain_conditioning: Tell the denoiser the domain, as a one-hot vector.
         guidance_weight: Weight w of classifier-free guidance on the domain when sampling (Ho & Salimans
             2022, arXiv 2207.12598): (1 + w) · prediction with the domain − w · prediction without it. Needs
@@ -84,15 +86,17 @@ class DiffusionPolicy(nn.Module):
         guidance_weight: float = 0.0,
     ):
         super().__init__()
-        if not 1 <= n_image_steps <= n_obs_steps:
-            raise InputError(f"n_image_steps={n_image_steps}: expected 1 to n_obs_steps={n_obs_steps}")
+        if not 0 <= n_image_steps <= n_obs_steps:
+            raise InputError(f"n_image_steps={n_image_steps}: expected 0 to n_obs_steps={n_obs_steps}")
+        if n_image_steps == 0 and not (encoder is None and crop is None):
+            raise InputError("n_image_steps=0: a policy without images; expected encoder=null and crop=null")
         if not 1 <= n_action_steps <= horizon - n_obs_steps + 1:
             raise InputError(
                 f"n_action_steps={n_action_steps}: expected 1 to horizon - n_obs_steps + 1 = "
                 f"{horizon - n_obs_steps + 1}"
             )
-        self.encoder = ConvEncoder() if encoder is None else encoder
-        if not isinstance(getattr(self.encoder, "features", None), int):
+        self.encoder = ConvEncoder() if encoder is None and n_image_steps > 0 else encoder
+        if self.encoder is not None and not isinstance(getattr(self.encoder, "features", None), int):
             raise InputError(f"encoder={type(self.encoder).__name__}: needs an integer attribute 'features'")
         self.action_dim, self.agent_pos_dim = action_dim, agent_pos_dim
         self.n_obs_steps, self.n_image_steps = n_obs_steps, n_image_steps
@@ -100,7 +104,8 @@ class DiffusionPolicy(nn.Module):
         self.crop, self.relative_actions = crop, relative_actions
         self.domain_conditioning = domain_conditioning
         self.guide(guidance_weight)
-        self.observation_dim = n_image_steps * self.encoder.features + n_obs_steps * agent_pos_dim
+        self.image_dim = n_image_steps * self.encoder.features if n_image_steps > 0 else 0
+        self.observation_dim = self.image_dim + n_obs_steps * agent_pos_dim
         condition_dim = self.observation_dim + len(Domain) * domain_conditioning
         is_module = isinstance(denoiser, nn.Module)
         self.denoiser = denoiser if is_module else denoiser(action_dim, condition_dim)
@@ -114,7 +119,7 @@ class DiffusionPolicy(nn.Module):
 
     @torch.no_grad()
     def site_features(self) -> dict[str, int]:
-        """Size of the embedding at each site: "image", "observation" and "denoiser".
+        """Size of the embedding at each site: "image", where there are images, "observation" and "denoiser".
 
         Raises:
             InputError: The denoiser was made for other sizes.
@@ -128,8 +133,8 @@ class DiffusionPolicy(nn.Module):
                 f"denoiser={type(self.denoiser).__name__}: the policy does not fit it, with horizon="
                 f"{self.horizon}, action_dim={self.action_dim} and a condition of {condition_dim}: {error}"
             ) from None
-        image = self.n_image_steps * self.encoder.features
-        return {"image": image, "observation": self.observation_dim, "denoiser": hidden.shape[1]}
+        image = {"image": self.image_dim} if self.n_image_steps > 0 else {}
+        return {**image, "observation": self.observation_dim, "denoiser": hidden.shape[1]}
 
     def guide(self, weight: float) -> None:
         """Set the weight of the guidance on the domain.
@@ -145,7 +150,7 @@ class DiffusionPolicy(nn.Module):
 
     def encode(
         self,
-        image: Tensor,
+        image: Tensor | None,
         agent_pos: Tensor,
         crop_generator: torch.Generator | None = None,
         domain: Tensor | None = None,
@@ -153,11 +158,15 @@ class DiffusionPolicy(nn.Module):
         """Encode observations.
 
         Args:
-            image: (B, Ti, C, H, W) uint8.
+            image: (B, Ti, C, H, W) uint8; not looked at by a policy without images.
             agent_pos: (B, To, P) in the data's units.
             crop_generator: Draws random crops; without it the central crop is taken.
             domain: (B,) of `Domain`, what a policy with domain conditioning is told; all real by default.
         """
+        proprioception = self.normalizer.normalize_agent_pos(agent_pos).flatten(1)
+        label = self._label(agent_pos, domain)
+        if self.n_image_steps == 0:
+            return Features(proprioception[:, :0], proprioception, label)
         frames = image.flatten(0, 1)
         if self.crop is not None:
             if self.crop > min(frames.shape[-2:]):
@@ -168,13 +177,12 @@ class DiffusionPolicy(nn.Module):
                 else random_crop(frames, self.crop, crop_generator)
             )
         features = self.encoder(to_float(frames)).unflatten(0, image.shape[:2]).flatten(1)
-        proprioception = self.normalizer.normalize_agent_pos(agent_pos).flatten(1)
-        return Features(features, torch.cat([features, proprioception], dim=-1), self._label(image, domain))
+        return Features(features, torch.cat([features, proprioception], dim=-1), label)
 
-    def _label(self, image: Tensor, domain: Tensor | None) -> Tensor | None:
+    def _label(self, agent_pos: Tensor, domain: Tensor | None) -> Tensor | None:
         if not self.domain_conditioning:
             return None
-        domain = torch.full((len(image),), int(Domain.REAL)) if domain is None else domain
+        domain = torch.full((len(agent_pos),), int(Domain.REAL)) if domain is None else domain
         return nn.functional.one_hot(domain.to(self.device), len(Domain)).float()
 
     @torch.no_grad()
@@ -216,7 +224,8 @@ class DiffusionPolicy(nn.Module):
         """The actions to execute next.
 
         Args:
-            observation: "image" (B, Ti, C, H, W) uint8 and "agent_pos" (B, To, P), oldest first.
+            observation: "image" (B, Ti, C, H, W) uint8, unless the policy sees none, and "agent_pos"
+                (B, To, P), oldest first.
             noise: (B, horizon, A) standard normal; equal noise gives equal actions.
             generator: For the DDPM sampler's own noise.
             domain: Where it acts, for a policy with domain conditioning.
@@ -225,7 +234,7 @@ class DiffusionPolicy(nn.Module):
             (B, n_action_steps, A) in the data's units.
         """
         told = torch.full((len(noise),), int(domain))
-        features = self.encode(observation["image"], observation["agent_pos"], domain=told)
+        features = self.encode(observation.get("image"), observation["agent_pos"], domain=told)
         actions = self.sample(features, observation["agent_pos"], noise, generator)
         first = self.n_obs_steps - 1
         return actions[:, first : first + self.n_action_steps]

@@ -3,8 +3,8 @@
 import csv
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,77 +12,45 @@ import torch
 from PIL import Image
 
 from align.domain import Domain
+from align.errors import InputError
 from align.files import atomic_path
 from align.policy import DiffusionPolicy
 from align.seeding import torch_generator
-from align.worlds.pushing.scene import coverage, pose_error
-
-POSITION_TOLERANCE = 15.0  # mm
-ANGLE_TOLERANCE = 5.0  # degrees
-
-
-@dataclass
-class Trial:
-    """One rollout.
-
-    Attributes:
-        world: Name of the world.
-        trial: Position in the batch.
-        seed: Trial seed: the start and, with it, the policy's noise.
-        score: Largest coverage / 0.95, clipped to 1, as Diffusion Policy reports it.
-        coverage: Largest coverage of the goal by the block.
-        success_90: Coverage reached 0.90.
-        success_95: Coverage reached 0.95.
-        success_pose: The pose was once within 15 mm and 5° of the goal.
-        held: It was within them at the end.
-        final_coverage: Coverage at the end.
-        steps: Control steps until coverage first reached 0.90, or all of them.
-    """
-
-    world: str
-    trial: int
-    seed: int
-    score: float
-    coverage: float
-    success_90: int
-    success_95: int
-    success_pose: int
-    held: int
-    final_coverage: float
-    steps: int
+from align.worlds.batch import Worlds, check_results, is_rate
 
 
 @torch.no_grad()
 def rollout(
     policy: DiffusionPolicy,
-    worlds,
+    worlds: Worlds,
     seeds: Sequence[int],
     steps: int,
     name: str,
     film: int = 0,
     film_size: int = 96,
     domain: Domain = Domain.REAL,
-) -> tuple[list[Trial], np.ndarray]:
+) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Run a policy in a batch of worlds stepped together, with one forward pass for all.
 
     Args:
         policy: The policy.
-        worlds: A batch of worlds, such as `align.worlds.pushing.batch.PushingWorlds`.
+        worlds: A batch of worlds, see `align.worlds.make`.
         seeds: Trial seeds; a trial depends on its own seed alone.
         steps: Control steps a trial; none ends early, so that holding the goal is tested.
         name: Name of the world, for the rows.
-        film: Number of trials to film.
+        film: Number of trials to film, if the worlds can be drawn.
         film_size: Side of the film's frames in pixels.
         domain: What a policy with domain conditioning is told.
 
     Returns:
-        One row a trial, and the films (film, steps / n_action_steps + 1, size, size, 3) uint8, a frame a
-        chunk of actions.
+        One row a trial ("world", "trial", "seed" and the world's results), and the films (film, steps /
+        n_action_steps + 1, size, size, 3) uint8, a frame a chunk of actions.
+
+    Raises:
+        InputError: The world does not show what the policy sees, or its results cannot be used.
     """
     worlds.reset(seeds)
-    history = deque([worlds.observe()] * policy.n_obs_steps, maxlen=policy.n_obs_steps)
-    covered = [coverage(worlds.state[:, 2:5])]
-    near = [_near_goal(worlds.state)]
+    history = deque([_see(worlds, policy, len(seeds), name)] * policy.n_obs_steps, maxlen=policy.n_obs_steps)
     frames = [_film(worlds, film, film_size)]
     taken = 0
     while taken < steps:
@@ -99,71 +67,104 @@ def rollout(
         for k in range(min(policy.n_action_steps, steps - taken)):
             worlds.step(actions[:, k])
             taken += 1
-            covered.append(coverage(worlds.state[:, 2:5]))
-            near.append(_near_goal(worlds.state))
             if k >= policy.n_action_steps - policy.n_obs_steps:
-                history.append(worlds.observe())
+                history.append(_see(worlds, policy, len(seeds), name))
         frames.append(_film(worlds, film, film_size))
-    return _trials(np.array(covered), np.array(near), seeds, name), np.stack(frames, axis=1)
+    return _rows(worlds.results(), seeds, name), np.stack(frames, axis=1)
+
+
+def try_worlds(policy: DiffusionPolicy, worlds: Worlds, seed: int, name: str) -> tuple[int, ...] | None:
+    """Begin one trial, to find now what would go wrong later.
+
+    Returns:
+        Shape of an image, (H, W, C), or None for a policy without images.
+
+    Raises:
+        InputError: As `rollout`.
+    """
+    worlds.reset([seed])
+    seen = _see(worlds, policy, 1, name)
+    check_results(worlds.results(), 1, name)
+    return seen["image"].shape[1:] if "image" in seen else None
+
+
+def _see(worlds: Worlds, policy: DiffusionPolicy, n: int, name: str) -> dict[str, np.ndarray]:
+    """What the policy sees in `n` worlds, checked, and copied: a world may go on to change its arrays."""
+    shown = worlds.observe()
+    wanted = ("image", "agent_pos") if policy.n_image_steps > 0 else ("agent_pos",)
+    missing = [key for key in wanted if key not in shown]
+    if missing:
+        raise InputError(f"world {name!r} shows {sorted(shown)}; expected {missing[0]} for this policy")
+    seen = {key: np.array(shown[key]) for key in wanted}
+    if seen["agent_pos"].shape != (n, policy.agent_pos_dim):
+        shape = seen["agent_pos"].shape
+        raise InputError(
+            f"world {name!r}: agent_pos has shape {shape}; expected ({n}, {policy.agent_pos_dim}), "
+            "as the policy's agent_pos_dim"
+        )
+    if "image" in seen and (seen["image"].ndim != 4 or seen["image"].dtype != np.uint8):
+        image = seen["image"]
+        raise InputError(
+            f"world {name!r}: image is {image.dtype} of shape {image.shape}; expected uint8 (N, H, W, C)"
+        )
+    return seen
 
 
 def _observation(history: Sequence[Mapping], policy: DiffusionPolicy) -> dict[str, torch.Tensor]:
-    images = np.stack([o["image"] for o in list(history)[-policy.n_image_steps :]], axis=1)
     agent_pos = np.stack([o["agent_pos"] for o in history], axis=1)
-    return {
-        "image": torch.from_numpy(images).permute(0, 1, 4, 2, 3).contiguous(),
-        "agent_pos": torch.from_numpy(agent_pos).float(),
-    }
+    observation = {"agent_pos": torch.from_numpy(agent_pos).float()}
+    if policy.n_image_steps > 0:
+        images = np.stack([o["image"] for o in list(history)[-policy.n_image_steps :]], axis=1)
+        observation["image"] = torch.from_numpy(images).permute(0, 1, 4, 2, 3).contiguous()
+    return observation
 
 
-def _near_goal(state: np.ndarray) -> np.ndarray:
-    position, angle = pose_error(state[:, 2:5])
-    return (position <= POSITION_TOLERANCE) & (angle <= ANGLE_TOLERANCE)
-
-
-def _trials(covered: np.ndarray, near: np.ndarray, seeds: Sequence[int], name: str) -> list[Trial]:
-    """Rows from coverage (steps + 1, N) and nearness to the goal (steps + 1, N)."""
-    best = covered.max(axis=0)
-    first = np.where((covered >= 0.90).any(0), (covered >= 0.90).argmax(0), len(covered) - 1)
+def _rows(results: Mapping[str, np.ndarray], seeds: Sequence[int], name: str) -> list[dict[str, Any]]:
+    """A row a trial: which it is, then the world's columns; truth as 0 or 1, decimals to five places."""
+    columns = check_results(results, len(seeds), name)
     return [
-        Trial(
-            world=name,
-            trial=i,
-            seed=int(seed),
-            score=round(float(min(best[i] / 0.95, 1.0)), 5),
-            coverage=round(float(best[i]), 5),
-            success_90=int(best[i] >= 0.90),
-            success_95=int(best[i] >= 0.95),
-            success_pose=int(near[:, i].any()),
-            held=int(near[-1, i]),
-            final_coverage=round(float(covered[-1, i]), 5),
-            steps=int(first[i]),
-        )
+        {"world": name, "trial": i, "seed": int(seed)}
+        | {
+            key: round(float(values[i]), 5) if values.dtype.kind == "f" else int(values[i])
+            for key, values in columns.items()
+        }
         for i, seed in enumerate(seeds)
     ]
 
 
-def _film(worlds, film: int, size: int) -> np.ndarray:
-    frames = [worlds.frame(i, size) for i in range(film)]
+def _film(worlds: Worlds, film: int, size: int) -> np.ndarray:
+    frames = [frame for i in range(film) if (frame := worlds.frame(i, size)) is not None]
     return np.stack(frames) if frames else np.zeros((0, size, size, 3), np.uint8)
 
 
-def write_trials(path: str | Path, trials: Sequence[Trial]) -> None:
-    """Write trials as CSV, one row each."""
+def write_trials(path: str | Path, trials: Sequence[Mapping[str, Any]]) -> None:
+    """Write trials as CSV, one row each; a column that a world does not have is empty in its rows."""
+    columns = dict.fromkeys(name for trial in trials for name in trial)
     with atomic_path(path) as target, open(target, "w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(Trial.__dataclass_fields__))
+        writer = csv.DictWriter(file, fieldnames=list(columns))
         writer.writeheader()
-        writer.writerows(asdict(trial) for trial in trials)
+        writer.writerows(trials)
+
+
+def summarise(trials: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The mean score and the rates of a world's trials, by column."""
+    shown = [name for name in trials[0] if name == "score" or is_rate(name)]
+    return {name: sum(trial[name] for trial in trials) / len(trials) for name in shown}
 
 
 def write_film(folder: str | Path, films: Mapping[str, np.ndarray], columns: int = 6) -> None:
     """Write `rollouts.gif` (all filmed trials playing) and `rollouts.png` (a few moments of each).
+
+    Nothing is written where no trial was filmed.
 
     Args:
         folder: Where to.
         films: (film, frames, size, size, 3) uint8 a world, as `rollout` returns them.
         columns: Moments a trial in the PNG.
     """
+    films = {name: film for name, film in films.items() if len(film)}
+    if not films:
+        return
     grid = np.concatenate([np.concatenate(list(f), axis=2) for f in films.values()], axis=1)
     images = [Image.fromarray(frame) for frame in grid]
     with atomic_path(Path(folder) / "rollouts.gif") as target:

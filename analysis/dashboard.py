@@ -6,7 +6,7 @@ nothing and the training's events stay as they are. Open with `tensorboard --log
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,13 @@ from torch.utils.tensorboard import SummaryWriter
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path
+from align.worlds.batch import is_rate
 from analysis.probe import load_embeddings
-from analysis.sweep import MEANS, PROBED, RATES, Sweep
+from analysis.sweep import PROBED, Sweep, measures
 
 FOLDER = "report"
 PICTURES = {"rollouts": "rollouts.png", "probe/report": "probe.png"}
-COMPARED = ("score", "success_90")  # of each world, in the table of hyper-parameters
-DISCERNED = ("auc", "mmd2")  # of each site
+DISCERNED = ("auc", "mmd2")  # of each site, in the table of hyper-parameters
 
 
 def write_run(run_dir: str | os.PathLike) -> Path:
@@ -75,12 +75,12 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
     """
     sweep = Sweep(sweep_dir)
     axes = [c for c in sweep.frame.columns if "/" not in c and c not in ("run", "missing")]
-    metrics = [f"rollout/{w}/{name}" for w in sweep.worlds for name in COMPARED]
+    metrics = [f"rollout/{w}/{name}" for w in sweep.worlds for name in ("score", sweep.success)]
     metrics += [f"probe/{s}/{name}" for s in sweep.sites for name in DISCERNED]
     with atomic_path(sweep.path / FOLDER) as folder, SummaryWriter(str(folder)) as writer:
         for row in sweep.frame.to_dict("records"):
             point = {axis: row[axis] for axis in axes if not pd.isna(row[axis])}
-            measured = {f"final/{metric}": row[metric] for metric in metrics if not pd.isna(row[metric])}
+            measured = {f"final/{name}": row[name] for name in metrics if not pd.isna(row.get(name))}
             if point:
                 writer.add_hparams(point, measured, run_name=row["run"])
         for path in sorted(sweep.path.glob("*.png")):
@@ -97,16 +97,16 @@ def _layout(scalars: Mapping[str, float]) -> dict:
     def chart(*tags: str) -> list:
         return ["Multiline", list(tags)]
 
-    def starting(prefix: str, names: tuple[str, ...]) -> list[str]:
-        return [t for t in scalars if t.startswith(prefix) and t.split("/")[-1] in names]
+    def starting(prefix: str, wanted: Callable[[str], bool]) -> list[str]:
+        return [t for t in scalars if t.startswith(prefix) and wanted(t.split("/")[-1])]
 
     success = {
-        "score": chart(*starting("rollout/", ("score",))),
-        "success rate": chart(*starting("rollout/", RATES)),
+        "score": chart(*starting("rollout/", {"score"}.__contains__)),
+        "success rate": chart(*starting("rollout/", is_rate)),
     }
     probe = {
-        "AUC and accuracy": chart(*starting("probe/", ("auc", "accuracy"))),
-        "MMD² on held-out episodes": chart(*starting("probe/", ("mmd2",))),
+        "AUC and accuracy": chart(*starting("probe/", {"auc", "accuracy"}.__contains__)),
+        "MMD² on held-out episodes": chart(*starting("probe/", {"mmd2"}.__contains__)),
     }
     return {
         "losses": {
@@ -128,9 +128,7 @@ def _rollout_scalars(run_dir: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
     worlds = pd.read_csv(path).groupby("world", sort=False)
-    return {
-        f"rollout/{w}/{name}": float(rows[name].mean()) for w, rows in worlds for name in (*MEANS, *RATES)
-    }
+    return {f"rollout/{w}/{name}": float(rows[name].mean()) for w, rows in worlds for name in measures(rows)}
 
 
 def _probe_scalars(run_dir: Path) -> dict[str, float]:

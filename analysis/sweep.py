@@ -16,6 +16,7 @@ import pandas as pd
 
 from align.errors import InputError
 from align.files import atomic_path
+from align.worlds.batch import RESERVED, is_rate
 from analysis import intervals
 from analysis.intervals import Interval
 
@@ -23,11 +24,20 @@ FILES = ("point.json", "summary.json", "rollouts.csv", "probe.json")
 NOT_RUNS = ("report", "figures")
 GRID = "grid.json"  # what the sweep says of itself: its runs in order, and its reference arm
 SEED_AXIS = "seed"
-RATES = ("success_90", "success_95", "success_pose", "held")
-MEANS = ("score", "coverage", "final_coverage", "steps")
 PROBED = ("auc", "accuracy", "margin", "mmd2")
-BOUNDS = {name: (0.0, 1.0) for name in (*RATES, "score", "coverage", "final_coverage", "auc", "accuracy")}
+SHARES = ("score", "coverage", "final_coverage", "auc", "accuracy")
 UNBOUNDED = (-np.inf, np.inf)
+
+
+def bounds(name: str) -> tuple[float, float]:
+    """What a metric cannot leave."""
+    return (0.0, 1.0) if name in SHARES or is_rate(name) else UNBOUNDED
+
+
+def measures(trials: pd.DataFrame) -> list[str]:
+    """The columns of `rollouts.csv` that say how trials went, those left out that a world does not have."""
+    numbers = trials.drop(columns=list(RESERVED), errors="ignore").select_dtypes("number")
+    return list(numbers.dropna(axis=1, how="all").columns)
 
 
 def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
@@ -105,6 +115,12 @@ class Sweep:
         """The runs that lack a file."""
         return self.frame[self.frame["missing"] != ""]
 
+    @property
+    def success(self) -> str:
+        """The success rate that reports show: the first that the worlds of the sweep define."""
+        rates = [c.removesuffix("_count") for c in self.frame.columns if c.endswith("_count")]
+        return next((r.split("/")[2] for r in rates if r.split("/")[2].startswith("success")), "success")
+
     def arms(self, where: Mapping[str, object] | None = None) -> list[Arm]:
         """The arms in the order of the grid; without one, by their numbers and then by run names.
 
@@ -160,17 +176,16 @@ class Sweep:
         rows = self.frame[self.frame["run"].isin(runs)]
         if metric not in rows or rows[metric].isna().all():
             return None
-        bounds = BOUNDS.get(name, UNBOUNDED)
         if kind == "rollout":
             table = self._trials(metric, runs)
-            if name in RATES:
+            if is_rate(name):
                 interval = intervals.hierarchical_rate(table)
             else:
-                interval = intervals.hierarchical_mean(table, bounds=bounds)
+                interval = intervals.hierarchical_mean(table, bounds=bounds(name))
             return Estimate(interval, table.mean(1), table.shape[1])
         rows = rows.dropna(subset=metric)
         found = [Interval(*x) for x in rows[[metric, f"{metric}_low", f"{metric}_high"]].to_numpy(float)]
-        return Estimate(intervals.across_seeds(found, bounds=bounds), rows[metric].to_numpy(float), 0)
+        return Estimate(intervals.across_seeds(found, bounds=bounds(name)), rows[metric].to_numpy(float), 0)
 
     def difference(self, runs: Sequence[str], reference: Sequence[str], metric: str) -> Interval | None:
         """An arm minus the reference on shared trials, for a rollout metric; None if either lacks it."""
@@ -223,16 +238,18 @@ def _row(run: Path) -> dict:
 
 def _rollouts(path: Path) -> dict:
     table, row = pd.read_csv(path), {}
-    absent = {"world", "seed", *RATES, *MEANS} - set(table.columns)
+    absent = {"world", "seed", "score"} - set(table.columns)
+    absent |= set() if any(name.startswith("success") for name in table.columns) else {"success"}
     if absent:
         raise InputError(f"{path}: columns {sorted(absent)} are missing, expected one row a trial")
     for world, trials in table.groupby("world", sort=False):
         row[f"rollout/{world}/trials"] = len(trials)
-        for name in MEANS:
+        rates = [name for name in measures(trials) if is_rate(name)]
+        for name in (name for name in measures(trials) if name not in rates):
             row[f"rollout/{world}/{name}"] = trials[name].mean()
         score = intervals.bootstrap_mean(trials["score"], bounds=(0, 1))
         row[f"rollout/{world}/score_low"], row[f"rollout/{world}/score_high"] = score.low, score.high
-        for name in RATES:
+        for name in rates:
             count = int(trials[name].sum())
             rate = intervals.wilson(count, len(trials))
             row |= {f"rollout/{world}/{name}": rate.value, f"rollout/{world}/{name}_count": count}

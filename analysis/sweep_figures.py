@@ -12,9 +12,10 @@ from analysis.figures import BrokenLogAxis
 from analysis.sweep import Arm, Sweep
 
 NAMES = {
-    "score": "Score", "success_90": "Success (coverage ≥ .90)", "success_95": "Success (coverage ≥ .95)",
-    "success_pose": "Success (≤ 15 mm, ≤ 5°)", "held": "Held at the goal", "auc": "Probe AUC",
-    "accuracy": "Probe accuracy", "mmd2": "MMD$^2$ (held-out)", "margin": "Probe margin $d'$",
+    "score": "Score", "success": "Success", "success_90": "Success (coverage ≥ .90)",
+    "success_95": "Success (coverage ≥ .95)", "success_pose": "Success (≤ 15 mm, ≤ 5°)",
+    "held": "Held at the goal", "auc": "Probe AUC", "accuracy": "Probe accuracy",
+    "mmd2": "MMD$^2$ (held-out)", "margin": "Probe margin $d'$",
 }  # fmt: skip
 WORLD_COLOUR = {"sim": figures.BLUE, "real": figures.VERMILION, "gym-pusht": figures.PURPLE}
 SITE_COLOUR = {"image": figures.GREEN, "observation": figures.ORANGE, "denoiser": figures.BLACK}
@@ -27,7 +28,7 @@ def figure_lambda(
     path: str | os.PathLike,
     axis: str = "lambda",
     where: Mapping[str, object] | None = None,
-    success: str = "success_90",
+    success: str | None = None,
     wide: bool = False,
 ) -> None:
     """Score, success, probe AUC and MMD^2 against λ; λ = 0 is the reference, with its interval as a band.
@@ -40,7 +41,7 @@ def figure_lambda(
         path: Where to, a `.png` or `.pdf`.
         axis: The axis that is λ; its values are non-negative.
         where: Values of the other axes.
-        success: Which success rate.
+        success: Which success rate; by default the first that the worlds define.
         wide: Both columns of a page, two panels a row, instead of one column with panels stacked.
 
     Raises:
@@ -54,7 +55,7 @@ def figure_lambda(
         if other != axis and len(values) > 1:
             raise InputError(f"where={where}: axis {other!r} has the values {values}, expected one of them")
     position = BrokenLogAxis([arm.point[axis] for arm in arms])
-    panels = [("rollout", sweep.worlds, "score"), ("rollout", sweep.worlds, success)]
+    panels = [("rollout", sweep.worlds, "score"), ("rollout", sweep.worlds, success or sweep.success)]
     panels += [("probe", sweep.sites, "auc"), ("probe", sweep.sites, "mmd2")]
     with figures.style():
         if wide:
@@ -63,7 +64,7 @@ def figure_lambda(
             figure, axes = figures.canvas(4, 1, figures.COLUMN, 6.6, sharex=True)
         for ax, (kind, series, name) in zip(axes.flat, panels, strict=True):
             _against(ax, sweep, arms, axis, position, [f"{kind}/{s}/{name}" for s in series])
-            ax.set_ylabel(NAMES[name])
+            ax.set_ylabel(NAMES.get(name, name))
             if name == "auc":
                 ax.axhline(0.5, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
             if name == "mmd2":
@@ -84,7 +85,7 @@ def figure_arms(
     path: str | os.PathLike,
     reference: str | None = None,
     where: Mapping[str, object] | None = None,
-    metrics: Sequence[str] = ("score", "success_90"),
+    metrics: Sequence[str] | None = None,
 ) -> None:
     """Arms as dots with 95 % intervals, a panel a metric, and the paired difference to a reference arm.
 
@@ -93,11 +94,12 @@ def figure_arms(
         path: Where to, a `.png` or `.pdf`.
         reference: Label of the arm to compare with; by default the grid's, or the first.
         where: Axes with the value to keep.
-        metrics: Columns of `rollouts.csv`; the difference is of the first.
+        metrics: Columns of `rollouts.csv`, by default score and success; the difference is of the first.
 
     Raises:
         InputError: No arm is called `reference`.
     """
+    metrics = metrics or ("score", sweep.success)
     arms = sweep.arms(where)
     base = sweep.find(arms, reference)
     rows = np.arange(len(arms))[::-1]  # the first arm on top

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from align.errors import InputError
 from align.files import atomic_path, write_text
-from analysis.sweep import BOUNDS, Arm, Sweep, collect
+from analysis.sweep import UNBOUNDED, Arm, Sweep, bounds, collect
 from analysis.sweep_figures import figure_arms, figure_discernibility, figure_lambda
 
 __all__ = [
@@ -66,7 +66,7 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
 
 
 def write_table(
-    sweep: Sweep, path: str | os.PathLike, reference: str | None = None, success: str = "success_90"
+    sweep: Sweep, path: str | os.PathLike, reference: str | None = None, success: str | None = None
 ) -> None:
     """Write the arms as a Markdown table: estimates with 95 % intervals, and the runs that are missing.
 
@@ -74,11 +74,12 @@ def write_table(
         sweep: The sweep.
         path: Where to.
         reference: Label of the arm that scores are compared with on shared trials; see `Sweep.find`.
-        success: Which success rate.
+        success: Which success rate; by default the first that the worlds define.
     """
     arms = sweep.arms()
     base = sweep.find(arms, reference)
-    metrics = {f"{w}: {name}": f"rollout/{w}/{name}" for w in sweep.worlds for name in ("score", success)}
+    shown = ("score", success or sweep.success)
+    metrics = {f"{w}: {name}": f"rollout/{w}/{name}" for w in sweep.worlds for name in shown}
     metrics |= {f"{s}: {name}": f"probe/{s}/{name}" for s in sweep.sites for name in ("auc", "mmd2")}
     paired = {f"{w}: score − {base.label}": f"rollout/{w}/score" for w in sweep.worlds}
     lines = [["arm", "trainings", *metrics, *paired]]
@@ -141,7 +142,7 @@ def _cell(sweep: Sweep, arm: Arm, metric: str) -> str:
     found = sweep.estimate(arm.runs, metric)
     if found is None:
         return "—"
-    digits = 2 if metric.split("/")[2] in BOUNDS else 4
+    digits = 4 if bounds(metric.split("/")[2]) == UNBOUNDED else 2
     value, low, high = (f"{x:.{digits}f}" for x in found.interval)
     part = "" if len(found.runs) == len(arm.runs) else f" ({len(found.runs)} of {len(arm.runs)})"
     return f"{value} [{low}, {high}]{part}"

@@ -1,49 +1,95 @@
-"""Demonstrations of a sweep: made once, shared by all runs and sweeps that want the same."""
+"""Demonstrations of a sweep: made once, shared by all runs and sweeps that want the same.
+
+A description holds the arguments of `align demos`; or, with `make: module.function`, those of a function of
+any world's, which writes a store to its argument `out` (and is given `jobs`, processes, if it takes that).
+"""
 
 import dataclasses
 import hashlib
+import importlib
+import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 from align.cli import one_line
-from align.commands import demos as make
 from align.errors import InputError
 from align.files import locked
 from align.worlds.pushing.gaps import Gap
 
+MAKER = "align.commands.demos"
+"""What makes the demonstrations of a description that names no function: pushing ones."""
+GIVEN = ("out", "jobs", "overwrite")
+"""Arguments of such a function that are not the description's to give; it may lack all but the first."""
+
+
+def maker(arguments: Mapping[str, Any]) -> Callable[..., None]:
+    """The function that `make` names as module.function, or that of pushing demonstrations.
+
+    Raises:
+        InputError: It cannot be imported, or takes no `out`.
+    """
+    path = arguments.get("make", MAKER)
+    module, _, name = str(path).rpartition(".")
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"demos: make={path!r} cannot be imported: {one_line(error)}") from None
+    if not inspect.isfunction(function) or "out" not in inspect.signature(function).parameters:
+        raise InputError(f"demos: make={path!r}: expected a function with an argument out, the store's path")
+    return function
+
 
 def complete(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """All arguments of `align demos` but `out` and `jobs`, defaults included, as it takes them.
+    """All arguments of the function that makes the demonstrations, defaults included, as it takes them.
 
     Raises:
         InputError: One is unknown or unfit.
     """
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_function_arguments(make, skip={"out", "jobs", "overwrite"})
+    parser, config = _parse(arguments)
     try:
-        return vars(parser.instantiate(parser.parse_object(dict(arguments))))
+        return vars(parser.instantiate(config))
+    except Exception as error:  # as in _parse
+        raise InputError(f"demos: {one_line(error)}") from None
+
+
+def _parse(arguments: Mapping[str, Any]) -> tuple[ArgumentParser, Namespace]:
+    """The parser of the function's arguments, and these arguments as plain data, defaults included."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_function_arguments(maker(arguments), skip=set(GIVEN), fail_untyped=True)
+    own = {name: value for name, value in arguments.items() if name != "make"}
+    try:
+        return parser, parser.parse_object(own)
     except Exception as error:  # whatever the parser makes of it, it is the file's mistake
         raise InputError(f"demos: {one_line(error)}") from None
 
 
 def store_path(arguments: Mapping[str, Any], folder: Path) -> Path:
-    """Where the demonstrations lie: a store is shared by what is the same down to the world's numbers."""
-    values = complete(arguments)
-    world = values["world"] or Gap()
-    values["world"] = dataclasses.asdict(world.world() if isinstance(world, Gap) else world)
-    text = json.dumps(values, sort_keys=True)
-    return folder / f"pushing-{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}.zarr"
+    """Where the demonstrations lie: a store is shared by what is the same.
+
+    Pushing worlds are compared down to their numbers, whichever way they are described.
+    """
+    path = arguments.get("make", MAKER)
+    if path == MAKER:
+        name, values = "pushing", complete(arguments)
+        world = values["world"] or Gap()
+        values["world"] = dataclasses.asdict(world.world() if isinstance(world, Gap) else world)
+        text = json.dumps(values, sort_keys=True)
+    else:
+        parser, config = _parse(arguments)
+        values = json.loads(parser.dump(config, format="json", skip_none=False))
+        name, text = path, json.dumps({"make": path, **values}, sort_keys=True)
+    return folder / f"{name}-{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}.zarr"
 
 
 def prepare(demos: Mapping[str, Mapping[str, Any]], folder: Path, jobs: int) -> dict[str, str]:
     """Make what is missing; another sweep that makes the same is waited for.
 
     Args:
-        demos: Arguments of `align demos` by the option that takes the store's path.
+        demos: Arguments of the function that makes them by the option that takes the store's path.
         folder: Folder of the stores.
         jobs: Processes.
 
@@ -55,6 +101,10 @@ def prepare(demos: Mapping[str, Mapping[str, Any]], folder: Path, jobs: int) -> 
         path = store_path(arguments, folder)
         with locked(folder / f".{path.stem}", "demonstrations", wait=True):
             if not path.exists():
-                make(out=str(path), jobs=jobs, **complete(arguments))
+                make = maker(arguments)
+                given = {"jobs": jobs} if "jobs" in inspect.signature(make).parameters else {}
+                make(out=str(path), **given, **complete(arguments))
+                if not path.exists():
+                    raise InputError(f"demos: make={arguments['make']!r} wrote nothing to out={str(path)!r}")
         paths[option] = str(path)
     return paths

@@ -40,7 +40,8 @@ class Grid:
     Attributes:
         name: Name of the question, from the file's.
         title: The question.
-        demos: Demonstrations to make, by the option of the store's path: arguments of `align demos`.
+        demos: Demonstrations to make, by the option of the store's path: arguments of `align demos`, or of
+            the function named by "make"; see `experiments.demonstrations`.
         runs: The runs, in order.
         reference: Values of axes that tell the arm which others are compared with; empty: the first.
     """
@@ -58,14 +59,15 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     Args:
         path: The YAML file.
         scale: A scale of the base ("smoke", "laptop", "paper").
-        base: Another base than the file's.
+        base: Another base than the file's: its name, or the path of a `.yaml` file.
         overrides: Options as "name=value", applied to every run; the value is YAML.
 
     Raises:
         InputError: A file is missing, or a name in it or in the arguments is unknown.
     """
     grid = _read(path)
-    common = _read_base(Path(path).parent / (f"{base}.yaml" if base else grid["base"]))
+    own = base is not None and base.endswith(".yaml")
+    common = _read_base(Path(base) if own else Path(path).parent / (f"{base}.yaml" if base else grid["base"]))
     scales = common.pop("scales")
     if scale not in scales:
         raise InputError(f"scale={scale!r}: expected one of {', '.join(scales)}")
@@ -134,10 +136,11 @@ def set_option(config: dict[str, Any], option: str, value: Any) -> None:
 def merge(base: Any, update: Any) -> Any:
     """`update` over `base`: mappings are merged key by key, anything else is replaced.
 
-    So is a component (a mapping with a `class_path`) by one of another class: its arguments do not fit.
+    So is a component (a mapping with a `class_path`) by one of another class, and demonstrations by those
+    that another function makes (`make`): their arguments do not fit.
     """
     both = isinstance(base, Mapping) and isinstance(update, Mapping)
-    if not both or update.get("class_path", base.get("class_path")) != base.get("class_path"):
+    if not both or any(update.get(key, base.get(key)) != base.get(key) for key in ("class_path", "make")):
         return copy.deepcopy(update)
     merged = {key: copy.deepcopy(value) for key, value in base.items()}
     for key, value in update.items():

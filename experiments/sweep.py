@@ -43,7 +43,7 @@ def sweep(
         scale: Scale of the runs: smoke, laptop or paper.
         out: Directory of the sweep; by default runs/GRID-SCALE.
         jobs: Number of runs at once; each local one takes one thread.
-        base: Name of another base configuration, e.g. gym_pusht.
+        base: Name of another base configuration, e.g. gym_pusht, or the path of your own `.yaml` file.
         set: Options for every run as OPTION=VALUE, e.g. data.real=my.zarr.
         data: Folder of the demonstrations that are made.
         cluster: Submit through submitit instead of running here: slurm, or its executors local and debug.
@@ -55,7 +55,7 @@ def sweep(
     if jobs < 1:
         raise InputError(f"jobs={jobs}: expected 1 or more")
     expanded = load_grid(grid, scale, base, set or [])
-    folder = Path(out or f"runs/{expanded.name}-{scale}" + (f"-{base}" if base else ""))
+    folder = Path(out or f"runs/{expanded.name}-{scale}" + (f"-{Path(base).stem}" if base else ""))
     if dry_run:
         return _describe(expanded, folder, Path(data))
     if demos_only:

@@ -162,7 +162,7 @@ def test_bad_arguments(arguments):
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"n_image_steps": 3}, {"n_image_steps": 0}, {"n_obs_steps": 6, "n_image_steps": 1}]
+    "arguments", [{"n_image_steps": 3}, {"n_image_steps": -1}, {"n_obs_steps": 6, "n_image_steps": 1}]
 )
 def test_policy_refuses_steps_that_do_not_fit(arguments):
     with pytest.raises(InputError, match="_steps="):

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from align.cli import SUBCOMMANDS, main
 from align.policy import DiffusionPolicy
+from experiments.demonstrations import prepare
+from experiments.grid import load_grid, set_option
 
 README = Path("README.md").read_text()
 
@@ -51,6 +54,27 @@ def test_own_objective(fit_own):
     assert summary["method"] == "MeanDistance" and summary["train_gap"] > 0
     total = summary["train_denoise"] + 0.1 * summary["train_alignment"]
     assert summary["train_loss"] == pytest.approx(total, rel=1e-5)
+
+
+def test_own_world_without_images(tmp_path, monkeypatch, capsys):
+    """The sweep's runs in this process, one of them trained for long enough to reach goals."""
+    (code,) = re.findall(r"```python\n(# my_worlds\.py.*?)```", README, re.S)
+    (base,) = re.findall(r"```yaml\n(# my_reach\.yaml.*?)```", README, re.S)
+    (tmp_path / "my_worlds.py").write_text(code)
+    (tmp_path / "my_reach.yaml").write_text(base)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    grid = load_grid("experiments/lambda.yaml", "laptop", str(tmp_path / "my_reach.yaml"))
+    config, run = grid.runs[0].config, tmp_path / "run"
+    for option, path in prepare(grid.demos, tmp_path / "data", jobs=1).items():
+        set_option(config, option, path)
+    for option, value in {"run": str(run), "trainer.max_steps": 300, "embeddings.per_domain": 200}.items():
+        set_option(config, option, value)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    assert main(["fit", "--config", str(tmp_path / "config.yaml")]) == 0
+    capsys.readouterr()
+    assert main(["rollout", str(run), "--world", "my_worlds.Reach", "--steps", "40", "--trials", "20"]) == 0
+    measured = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
+    assert set(measured) == {"score", "success"} and float(measured["score"]) > 0.8
 
 
 def test_commands_and_files_it_names_exist():

@@ -16,7 +16,7 @@ class Embeddings(pl.Callback):
 
     Args:
         per_domain: Number of windows of each domain, spread evenly over its held-out episodes.
-        thumbnail: Side in pixels of the small image kept beside each embedding.
+        thumbnail: Side in pixels of the small image kept beside each embedding, where there are images.
     """
 
     def __init__(self, per_domain: int = 1000, thumbnail: int = 32):
@@ -37,7 +37,8 @@ class Embeddings(pl.Callback):
             on_device = {key: value.to(module.device) for key, value in batch.items()}
             row = {site: z.float().cpu() for site, z in module.embed(on_device, index).items()}
             row |= {key: batch[key] for key in ("domain", "episode", "step")}
-            row["thumbnail"] = self._shrink(batch["image"][:, -1])
+            if "image" in batch:
+                row["thumbnail"] = self._shrink(batch["image"][:, -1])
             rows.append(row)
         return {key: torch.cat([row[key] for row in rows]).numpy() for key in rows[0]}
 

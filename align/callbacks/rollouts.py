@@ -7,22 +7,24 @@ import pytorch_lightning as pl
 
 from align.domain import Domain
 from align.errors import InputError
-from align.rollout import rollout, write_film, write_trials
-from align.worlds.pushing.make import WorldLike, make_worlds
+from align.policy import DiffusionPolicy
+from align.rollout import rollout, summarise, try_worlds, write_film, write_trials
+from align.worlds.make import WorldLike, make_worlds
 
 
 class Rollouts(pl.Callback):
     """At the end of training, evaluates the averaged policy and writes `rollouts.csv` and a film.
 
     Args:
-        worlds: Worlds by name: the levels of a `Gap` ({visual: 0.75, physics: 1.0}; {} is sim), a whole
-            `World`, or "gym-pusht" for the public environment.
+        worlds: Worlds by name: the levels of a `Gap` of pushing ({visual: 0.75, physics: 1.0}; {} is sim), a
+            whole pushing `World`, "gym-pusht" for the public environment, or {class_path, init_args} of any
+            `align.worlds.batch.Worlds`, also your own.
         trials: Number of trials in each world; trial i has the same start in every world and run.
-        steps: Control steps a trial, at 10 Hz.
+        steps: Control steps a trial (of pushing: at 10 Hz).
         first_seed: Seed of the first trial; the others follow.
-        size: Side in pixels of the images, as in the demonstrations.
-        difficulty: Range of starts: "easy", "medium" or "full".
-        film: Number of trials to film in each world.
+        size: Side in pixels of the images of pushing worlds, as in the demonstrations.
+        difficulty: Range of starts in pushing worlds: "easy", "medium" or "full".
+        film: Number of trials to film in each world that can be drawn.
         as_sim: Names of the worlds in which a policy with domain conditioning is told that it is in sim; in
             the others it is told that it is in the real one.
     """
@@ -47,6 +49,24 @@ class Rollouts(pl.Callback):
         self.worlds, self.size, self.difficulty, self.as_sim = worlds, size, difficulty, tuple(as_sim)
         self.trials, self.steps, self.first_seed, self.film = trials, steps, first_seed, film
 
+    def try_worlds(self, policy: DiffusionPolicy, image_size: int | None) -> None:
+        """Begin a trial in each world, to find before training what would go wrong after it.
+
+        Args:
+            policy: The policy that is to be evaluated.
+            image_size: Side in pixels of the demonstrations' images, for a policy that sees them.
+
+        Raises:
+            InputError: A world does not show what the policy sees, or its results cannot be used.
+        """
+        for name, world in self.worlds.items():
+            worlds = make_worlds(world, self.size, self.difficulty)
+            shape = try_worlds(policy, worlds, self.first_seed, name)
+            if shape is not None and shape[0] != image_size:
+                raise InputError(
+                    f"rollouts: size={shape[0]} in {name!r}, but the demonstrations have {image_size} pixels"
+                )
+
     def on_fit_end(self, trainer: pl.Trainer, module) -> None:
         if not trainer.is_global_zero:
             return
@@ -60,9 +80,8 @@ class Rollouts(pl.Callback):
             trials, film = rollout(policy, worlds, seeds, self.steps, name, filmed, domain=domain)
             rows += trials
             films[name] = film
-            score = sum(t.score for t in trials) / len(trials)
-            reached = sum(t.success_90 for t in trials)
-            print(f"{name}: mean score {score:.3f}, coverage ≥ 0.90 in {reached}/{len(trials)}", flush=True)
+            found = ", ".join(f"{measure} {mean:.3f}" for measure, mean in summarise(trials).items())
+            print(f"{name}: {found} in {len(trials)} trials", flush=True)
         folder = Path(trainer.default_root_dir)
         write_trials(folder / "rollouts.csv", rows)
         if self.film:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from align.data.episodes import read_store
 from align.errors import InputError
 from align.worlds.pushing.gaps import Gap, World
 from experiments.demonstrations import complete, prepare, store_path
-from experiments.grid import load_grid
+from experiments.grid import load_grid, merge
 
 
 @pytest.mark.parametrize("base", ["pushing", "gym_pusht"])
@@ -40,6 +41,61 @@ def test_made_once(tmp_path, capsys):
     paths = prepare(demos, tmp_path, 1)
     assert Path(paths["data.sim"]).exists() and "making" in capsys.readouterr().out
     assert prepare(demos, tmp_path, 1) == paths and "making" not in capsys.readouterr().out
+
+
+@pytest.fixture
+def points(tmp_path, monkeypatch):
+    """The import path of a maker of a user's own, which counts its calls in a file."""
+    (tmp_path / "points.py").write_text(
+        "import numpy as np\n"
+        "from pathlib import Path\n"
+        "from align.data.episodes import write_store\n"
+        "def make(out: str, n: int = 2, start: float = 0.0) -> None:\n"
+        "    row = {'agent_pos': np.full((9, 2), start), 'action': np.zeros((9, 2))}\n"
+        "    write_store(out, [row] * n)\n"
+        "    with open(Path(out).parent / 'calls', 'a') as log: log.write('made ')\n"
+        "def idle(out: str): pass\n"
+        "def aimless(n: int = 2): pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "points"
+
+
+def test_a_maker_of_ones_own_is_called_once_for_the_same_arguments(points, tmp_path):
+    demos = {
+        "data.sim": {"make": f"{points}.make", "n": 3},
+        "data.real": {"make": f"{points}.make", "start": 0.5},
+        "data.same": {"make": f"{points}.make", "n": 3, "start": 0},
+    }
+    paths = prepare(demos, tmp_path / "data", 1)
+    assert paths["data.sim"] == paths["data.same"] != paths["data.real"]
+    assert prepare(demos, tmp_path / "data", 1) == paths
+    assert (tmp_path / "data/calls").read_text() == "made made "
+    real = read_store(paths["data.real"], images=False)
+    assert real.n_episodes == 2 and (real.agent_pos == 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"make": "nowhere.make"}, "make='nowhere.make' cannot be imported"),
+        ({"make": "points.none"}, "make='points.none' cannot be imported"),
+        ({"make": 3}, "make=3 cannot be imported"),
+        ({"make": "points.aimless"}, "expected a function with an argument out"),
+        ({"make": "points.make", "size": 3}, "size"),
+        ({"make": "points.make", "n": "many"}, "many"),
+        ({"make": "points.idle"}, "wrote nothing"),
+    ],
+)
+def test_mistakes_with_a_maker_of_ones_own(points, tmp_path, arguments, message):
+    with pytest.raises(InputError, match=message):
+        prepare({"data.sim": arguments}, tmp_path, 1)
+
+
+def test_another_maker_does_not_inherit_arguments():
+    pushing = {"n": 3, "world": {"visual": 1.0}}
+    assert merge(pushing, {"make": "points.make", "n": 5}) == {"make": "points.make", "n": 5}
+    assert merge(pushing, {"n": 5}) == {"n": 5, "world": {"visual": 1.0}}
 
 
 def test_mistakes():

@@ -6,7 +6,9 @@ import numpy as np
 
 from align.errors import InputError
 from align.seeding import numpy_rng
+from align.worlds.batch import Worlds
 from align.worlds.pushing.gaps import World
+from align.worlds.pushing.outcome import Outcomes
 from align.worlds.pushing.render import Renderer, check_size
 from align.worlds.pushing.scene import PushScene, check_difficulty, sample_start
 
@@ -16,7 +18,7 @@ def start_of_trial(seed: int, difficulty: str) -> np.ndarray:
     return sample_start(numpy_rng(int(seed), "trial"), difficulty)
 
 
-class PushingWorlds:
+class PushingWorlds(Worlds):
     """N worlds of the same kind, each in a trial of its own.
 
     Args:
@@ -44,6 +46,7 @@ class PushingWorlds:
         for scene, seed in zip(self._scenes, seeds, strict=True):
             scene.set_state(start_of_trial(seed, self.difficulty))
         self._renderers = [Renderer(self.world.look, self.size, int(seed)) for seed in seeds]
+        self._outcomes = Outcomes(self.state)
 
     @property
     def state(self) -> np.ndarray:
@@ -73,6 +76,11 @@ class PushingWorlds:
         index = range(len(self)) if index is None else index
         for i, action in zip(index, check_actions(actions, len(index)), strict=True):
             self._scenes[i].step(action)
+        self._outcomes.step(self.state[list(index)], index)
+
+    def results(self) -> dict[str, np.ndarray]:
+        """How the trials went so far; see `outcome.Outcomes.columns`."""
+        return self._outcomes.columns()
 
     def frame(self, i: int, size: int = 192) -> np.ndarray:
         """World `i` as a picture (size, size, 3) uint8, for people."""

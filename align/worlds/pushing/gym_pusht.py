@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from align.errors import InputError
+from align.worlds.batch import Worlds
 from align.worlds.pushing.batch import check_actions, start_of_trial
+from align.worlds.pushing.outcome import Outcomes
 from align.worlds.pushing.render import check_size
 from align.worlds.pushing.scene import check_difficulty
 
@@ -31,7 +33,7 @@ def set_state(env, state: np.ndarray) -> None:
     env.space.reindex_shapes_for_body(env.block)
 
 
-class GymPushTWorlds:
+class GymPushTWorlds(Worlds):
     """N gym-pusht environments; the interface of `batch.PushingWorlds`.
 
     Args:
@@ -61,11 +63,13 @@ class GymPushTWorlds:
             env.reset(seed=int(seed))
             if self.difficulty != OWN_STARTS:
                 set_state(env, start_of_trial(seed, self.difficulty))
+        self._outcomes = Outcomes(self.state)
 
     def set_states(self, states: np.ndarray) -> None:
-        """Put the environments into `states` (N, 5), exactly and at rest."""
+        """Begin anew from `states` (N, 5), exactly and at rest."""
         for env, state in zip(self._envs, states, strict=True):
             set_state(env, state)
+        self._outcomes = Outcomes(self.state)
 
     @property
     def state(self) -> np.ndarray:
@@ -95,6 +99,11 @@ class GymPushTWorlds:
         index = range(len(self)) if index is None else index
         for i, action in zip(index, check_actions(actions, len(index)), strict=True):
             self._envs[i].step(action)
+        self._outcomes.step(self.state[list(index)], index)
+
+    def results(self) -> dict[str, np.ndarray]:
+        """How the trials went so far; see `outcome.Outcomes.columns`."""
+        return self._outcomes.columns()
 
     def frame(self, i: int, size: int = 192) -> np.ndarray:
         """Environment `i` as gym-pusht draws it, (size, size, 3) uint8."""

@@ -1,0 +1,79 @@
+"""A batch of worlds stepped together: what policies are rolled out in, whatever the worlds are."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from align.errors import InputError
+
+RESERVED = ("world", "trial", "seed")
+"""Columns of `rollouts.csv` that say which trial it is."""
+
+
+class Worlds(ABC):
+    """N worlds of one kind, each in a trial of its own.
+
+    A class of your own is evaluated like those of `align.worlds`, named by its class path where worlds are
+    configured. Its `observe` gives what its demonstrations hold (the store's agent_pos and img).
+    """
+
+    @abstractmethod
+    def reset(self, seeds: Sequence[int]) -> None:
+        """Begin the trials `seeds`: as many worlds as seeds; all of a trial follows from its own seed."""
+
+    @abstractmethod
+    def observe(self) -> dict[str, np.ndarray]:
+        """What a policy sees now: agent_pos (N, P) and, where there are images, image (N, H, W, C) uint8."""
+
+    @abstractmethod
+    def step(self, actions: np.ndarray) -> None:
+        """One control step with `actions` (N, A), float64, in the units of the demonstrations."""
+
+    @abstractmethod
+    def results(self) -> Mapping[str, np.ndarray]:
+        """How the trials went so far, a column (N,) each, for `rollouts.csv`.
+
+        "score", in [0, 1], and at least one column whose name begins with "success", 0 or 1, are needed: the
+        first such column is the one that reports show. "held" is 0 or 1 too; all else is any number.
+        """
+
+    def frame(self, i: int, size: int) -> np.ndarray | None:
+        """World `i` as a picture (size, size, 3) uint8 for films, or None where it cannot be drawn."""
+        return None
+
+
+def is_rate(column: str) -> bool:
+    """Whether a column of `results` is 0 or 1 in each trial, so that its mean is a rate."""
+    return column.startswith("success") or column == "held"
+
+
+def check_results(results: Mapping[str, np.ndarray], n: int, world: str) -> dict[str, np.ndarray]:
+    """The results of `n` trials as arrays (n,).
+
+    Args:
+        results: As `Worlds.results` returns them.
+        n: Number of trials.
+        world: Name of the world, for messages.
+
+    Raises:
+        InputError: A column is missing, of another length, not finite or out of range.
+    """
+    columns = {name: np.asarray(values) for name, values in results.items()}
+    if "score" not in columns or not any(name.startswith("success") for name in columns):
+        raise InputError(f"results of {world!r}: {sorted(columns)}; expected score and one named success...")
+    for name, values in columns.items():
+        label = f"results of {world!r}: {name}"
+        if name in RESERVED:
+            raise InputError(f"{label} is taken; expected another name than {', '.join(RESERVED)}")
+        if values.shape != (n,) or values.dtype.kind not in "buif":
+            raise InputError(f"{label} is {values.dtype} of shape {values.shape}; expected {n} numbers")
+        if not np.isfinite(values).all():
+            raise InputError(f"{label} has NaN or infinite values; expected finite numbers")
+        if name == "score" and not ((values >= 0) & (values <= 1)).all():
+            raise InputError(f"{label} is {values.min():g} to {values.max():g}; expected 0 to 1")
+        if is_rate(name) and not np.isin(values, (0, 1)).all():
+            raise InputError(
+                f"{label} is {values.min():g} to {values.max():g}; expected 0 or 1 in each trial"
+            )
+    return columns
