@@ -1,4 +1,4 @@
-"""The functions behind `align demos` and `align rollout`; their arguments are the options."""
+"""The functions behind `align demos`, `align plans` and `align rollout`; their arguments are the options."""
 
 import dataclasses
 import time
@@ -76,7 +76,7 @@ def plans(
 
     Args:
         out: Path of the Zarr store to write.
-        planner: Smooth plans (gcs) or jagged ones (rrt, rrt-connect); of one seed, all answer the same queries.
+        planner: Smooth plans (gcs) or jagged ones (rrt, rrt-connect); with one seed, of the same queries.
         n: Number of plans.
         maze: What the maze is made from, e.g. {seed: 1, cells: 5}.
         domain: What they stand for, kept as an attribute; REAL for gcs and SIM for the others by default.

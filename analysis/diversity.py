@@ -13,11 +13,12 @@ Word = tuple[int, ...]
 
 
 def homotopy_word(path: np.ndarray, islands: np.ndarray) -> Word:
-    """Which way a path goes round the islands: equal for two paths between the same points exactly if one can be
-    drawn over to the other without lifting it across an island.
+    """Which way a path goes round the islands.
 
-    The crossings of the rays that go up from one point in each island, in order, signed by direction, with what
-    is taken back at once left out (the h-signature of Bhattacharya et al. 2012).
+    Two paths between the same points have the same word exactly if one can be drawn over to the other without
+    lifting it across an island. The word is the crossings of the rays that go up from one point in each
+    island, in order, signed by direction, with what is taken back at once left out (the h-signature of
+    Bhattacharya et al. 2012).
 
     Args:
         path: (n, 2) polyline off the islands.
@@ -45,7 +46,7 @@ def homotopy_word(path: np.ndarray, islands: np.ndarray) -> Word:
 
 
 def effective_number(words: Sequence[Word]) -> float:
-    """How many equally frequent words are as diverse as these: exp of the entropy (Hill number of order 1)."""
+    """How many equally frequent words are as diverse as these: exp of their entropy (Hill's number)."""
     if not words:
         raise InputError("words: none; expected at least one")
     share = np.array(list(Counter(words).values())) / len(words)

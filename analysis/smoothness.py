@@ -1,4 +1,4 @@
-"""How smooth motion is: accelerations, jerk, turning and spectrum of paths, and how well they tell planners apart.
+"""How smooth motion is: acceleration, jerk, turning and spectrum of paths, and how well they tell them apart.
 
 Paths are brought to unit length and unit duration first, so that a long path is not smoother than a short one
 and no number has a unit. Success matters elsewhere: give these functions successful rollouts only.
@@ -53,7 +53,10 @@ def smoothness(paths: Sequence[ArrayLike], by: By = "length", waypoints: int = W
 
 
 def resample(path: ArrayLike, by: By = "length", waypoints: int = WAYPOINTS) -> np.ndarray:
-    """Points along a polyline, its ends included.
+    """Points along the cubic spline through a path, its ends included.
+
+    A polyline between waypoints farther apart than those asked for would bend at the given ones alone, which
+    is jaggedness of the record and not of the motion.
 
     Args:
         path: (T, D) points at equal times.
@@ -77,7 +80,8 @@ def resample(path: ArrayLike, by: By = "length", waypoints: int = WAYPOINTS) -> 
     steps = np.linalg.norm(np.diff(path, axis=0), axis=1) if by == "length" else np.ones(len(path) - 1)
     at = np.concatenate([[0.0], np.cumsum(steps)])
     grid = np.linspace(0, at[-1], waypoints)
-    return np.stack([np.interp(grid, at, column) for column in path.T], axis=1)
+    moved = np.concatenate([[True], np.diff(at) > 0])
+    return CubicSpline(at[moved], path[moved])(grid)
 
 
 def normalise(path: ArrayLike, by: By = "length", waypoints: int = WAYPOINTS) -> np.ndarray:
@@ -114,7 +118,7 @@ def spline_energies(points: np.ndarray) -> tuple[float, float]:
 
 
 def turning(points: np.ndarray) -> float:
-    """Sum of the absolute angles between successive steps of a path (n, D), rad; steps of no length left out."""
+    """Sum of the angles between successive steps of a path (n, D), rad; steps of no length left out."""
     steps = np.diff(points, axis=0)
     size = np.linalg.norm(steps, axis=1)
     unit = steps[size > 0] / size[size > 0, None]
@@ -122,7 +126,9 @@ def turning(points: np.ndarray) -> float:
     return float(2 * np.arcsin(np.minimum(half, 1)).sum())
 
 
-def velocity_spectrum(paths: Sequence[ArrayLike], by: By = "length", waypoints: int = WAYPOINTS) -> np.ndarray:
+def velocity_spectrum(
+    paths: Sequence[ArrayLike], by: By = "length", waypoints: int = WAYPOINTS
+) -> np.ndarray:
     """Mean power of the velocity of normalised paths at 0, 1, 2, ... cycles a path.
 
     Returns:

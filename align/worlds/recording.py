@@ -1,4 +1,4 @@
-"""Demonstrations drawn in parallel, in an order that does not depend on it; those that fall short replaced."""
+"""Demonstrations drawn in parallel, in an order that does not depend on it, without those that fall short."""
 
 import contextlib
 import itertools
@@ -56,7 +56,7 @@ class Recording:
             self.reasons[episode] += 1
             if self.rejected > 50 + 10 * self._left:
                 self.close()
-                found = ", ".join(f"{count} demonstrations {reason}" for reason, count in self.reasons.items())
+                found = ", ".join(f"{n} demonstrations {reason}" for reason, n in self.reasons.items())
                 raise InputError(f"{found}; expected {self._expected}")
         raise StopIteration
 

@@ -34,7 +34,7 @@ class MazeWorlds(Worlds):
         return len(self.goal)
 
     def reset(self, seeds: Sequence[int]) -> None:
-        """Begin the trials `seeds`: start and goal follow from each, as far off the walls as those of plans."""
+        """Begin the trials `seeds`: start and goal follow from each, as far off the walls as plans are."""
         queries = [sample_query(self._padded, numpy_rng(int(seed), "trial")) for seed in seeds]
         start, self.goal = np.array(queries).reshape(-1, 2, 2).transpose(1, 0, 2)
         n = len(self.goal)

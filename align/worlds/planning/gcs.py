@@ -15,7 +15,7 @@ class GcsPlanner:
     """Bézier paths through the maximal free rectangles of a maze, once and twice continuously differentiable.
 
     Minimises length plus the L2 norm of the second differences of control points, which stands for bending.
-    The plan is the best of a few roundings of the convex relaxation; it depends on the query and the seed alone.
+    The plan is the best of a few roundings of the convex relaxation; it depends on query and seed alone.
 
     Args:
         maze: The maze, its walls padded.
@@ -25,16 +25,23 @@ class GcsPlanner:
     """
 
     def __init__(self, maze: Maze):
-        drake = _drake()
-        self._point = drake.Point
-        self._gcs = drake.GcsTrajectoryOptimization(2)
+        try:
+            from pydrake import common, planning, solvers
+            from pydrake.geometry import optimization
+        except ImportError as error:
+            raise InputError(
+                "drake is not installed; expected for planner gcs: pip install 'align-robotics[planning]'"
+            ) from error
+        logging.getLogger("drake").setLevel(logging.WARNING)
+        self._point = optimization.Point
+        self._gcs = planning.GcsTrajectoryOptimization(2)
         rooms = maze.rooms
         overlap = np.minimum(rooms[:, None, 1], rooms[None, :, 1]) - np.maximum(
             rooms[:, None, 0], rooms[None, :, 0]
         )
         touching = (overlap > 1e-3).all(-1) & ~np.eye(len(rooms), dtype=bool)
         self._regions = self._gcs.AddRegions(
-            [drake.HPolyhedron.MakeBox(low, high) for low, high in rooms],
+            [optimization.HPolyhedron.MakeBox(low, high) for low, high in rooms],
             [(int(i), int(j)) for i, j in np.argwhere(touching)],
             order=ORDER,
             h_min=1.0,  # times are not optimised: motion along the path is that of `task.waypoints`
@@ -44,14 +51,14 @@ class GcsPlanner:
             self._gcs.AddPathContinuityConstraints(k)
         self._gcs.AddPathLengthCost(1.0)
         bend = np.kron(np.diff(np.eye(ORDER + 1), 2, axis=0), np.eye(2))
-        cost = drake.L2NormCost(bend, np.zeros(len(bend)))
+        cost = solvers.L2NormCost(bend, np.zeros(len(bend)))
         points = self._regions.vertex_control_points().T.reshape(-1)
-        self._regions.AddVertexCost(drake.Binding[drake.Cost](cost, points))
-        options = drake.GraphOfConvexSetsOptions()
+        self._regions.AddVertexCost(solvers.Binding[solvers.Cost](cost, points))
+        options = optimization.GraphOfConvexSetsOptions()
         options.convex_relaxation = options.preprocessing = True
         options.max_rounded_paths, options.max_rounding_trials = 5, 50
-        options.solver = options.restriction_solver = options.preprocessing_solver = drake.ClarabelSolver()
-        options.parallelism = drake.Parallelism(1)
+        options.solver = options.restriction_solver = options.preprocessing_solver = solvers.ClarabelSolver()
+        options.parallelism = common.Parallelism(1)
         self._options = options
 
     def plan(self, start: np.ndarray, goal: np.ndarray, seed: int) -> np.ndarray | None:
@@ -79,20 +86,3 @@ class GcsPlanner:
             for segment in segments
         ]
         return np.concatenate(dense)
-
-
-def _drake():
-    """What is used of Drake, under one name."""
-    from types import SimpleNamespace
-
-    try:
-        from pydrake.common import Parallelism
-        from pydrake.geometry.optimization import GraphOfConvexSetsOptions, HPolyhedron, Point
-        from pydrake.planning import GcsTrajectoryOptimization
-        from pydrake.solvers import Binding, ClarabelSolver, Cost, L2NormCost
-    except ImportError as error:
-        raise InputError(
-            "drake is not installed; expected it for planner gcs: pip install 'align-robotics[planning]'"
-        ) from error
-    logging.getLogger("drake").setLevel(logging.WARNING)
-    return SimpleNamespace(**{name: value for name, value in locals().items() if name[0].isupper()})

@@ -106,12 +106,12 @@ class Maze:
 
     @functools.cached_property
     def walls(self) -> np.ndarray:
-        """The maximal rectangles of wall: they cover it and may overlap; (M, 2, 2) m, low and high corners."""
+        """The maximal rectangles of wall, which cover it and overlap; (M, 2, 2) m, low and high corners."""
         return self._corners(maximal_rectangles(self.occupied))
 
     @functools.cached_property
     def rooms(self) -> np.ndarray:
-        """The maximal free rectangles: they cover the free space and overlap; (R, 2, 2) m, low and high."""
+        """The maximal free rectangles, which cover the free space and overlap; (R, 2, 2) m, low and high."""
         return self._corners(maximal_rectangles(~self.occupied))
 
     @functools.cached_property
@@ -139,14 +139,13 @@ class Maze:
         """
         start, end = np.asarray(start, float), np.asarray(end, float)
         inside = ((np.minimum(start, end) > self.low) & (np.maximum(start, end) < self.high)).all(-1)
-        half = np.abs(end - start)[..., None, :] / 2  # (..., 1, 2)
+        start, end = (np.where(inside[..., None], point, 0.0) for point in (start, end))  # no inf - inf
+        half = (end - start)[..., None, :] / 2  # (..., 1, 2)
         size = (self.walls[:, 1] - self.walls[:, 0]) / 2  # (M, 2)
         offset = ((start + end) / 2)[..., None, :] - self.walls.mean(1)  # (..., M, 2)
-        dx, dy = np.moveaxis((end - start)[..., None, :] / 2, -1, 0)
-        apart = (np.abs(offset) > size + half).any(-1)
-        apart |= np.abs(offset[..., 0] * dy - offset[..., 1] * dx) > size[:, 0] * np.abs(dy) + size[
-            :, 1
-        ] * np.abs(dx)
+        normal = half[..., ::-1] * [1, -1]  # to the segment
+        apart = (np.abs(offset) > size + np.abs(half)).any(-1)
+        apart |= np.abs((offset * normal).sum(-1)) > (size * np.abs(normal)).sum(-1)
         return inside & apart.all(-1)
 
     def path_free(self, path: np.ndarray) -> bool:

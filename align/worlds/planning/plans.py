@@ -27,9 +27,9 @@ def record(
 ) -> Recording:
     """Plans in a maze as demonstrations, the same ones in the same order whatever `jobs` is.
 
-    Attempt i is a function of (seed, i); its query, i // repeats, is the same for every planner. A plan is kept
-    if the polyline of its waypoints, resampled and rounded as they are stored, is off the walls; others are
-    replaced by the next attempts.
+    Attempt i is a function of (seed, i); its query, i // repeats, is the same for every planner. A plan is
+    kept if the polyline of its waypoints, resampled and rounded as they are stored, is off the walls; others
+    are replaced by the next attempts.
 
     Args:
         maze: The maze.

@@ -36,7 +36,7 @@ class RrtPlanner:
             from ompl import base, geometric, util
         except ImportError as error:
             raise InputError(
-                f"ompl is not installed; expected it for planner {kind}: pip install 'align-robotics[planning]'"
+                f"ompl is not installed; expected for planner {kind}: pip install 'align-robotics[planning]'"
             ) from error
         self._base, self._geometric, self._rng = base, geometric, util.RNG
         self._kind, self._maze, self._valid = kind, maze, _validity(maze)

@@ -1,7 +1,7 @@
 """The planning task: its queries, and the motion along a plan that every planner shares.
 
-The numbers are those of Ambient Diffusion Policy (arXiv 2606.12365): motion at 1 m/s or less, sampled at 10 Hz,
-walls thickened by 0.1 m for the planners.
+The numbers are those of Ambient Diffusion Policy (arXiv 2606.12365): motion at 1 m/s or less, sampled at
+10 Hz, walls thickened by 0.1 m for the planners.
 """
 
 import numpy as np
