@@ -22,7 +22,7 @@ def homotopy_word(path: np.ndarray, islands: np.ndarray) -> Word:
 
     Args:
         path: (n, 2) polyline off the islands.
-        islands: (K, 2) a point in each, no two with the same x; no point of the path exactly above one.
+        islands: (K, 2) a point in each.
 
     Returns:
         k + 1 for a crossing of ray k to the right, -(k + 1) for one to the left.
@@ -33,11 +33,13 @@ def homotopy_word(path: np.ndarray, islands: np.ndarray) -> Word:
     start, end = a[segment, 0], b[segment, 0]
     share = (islands[ray, 0] - start[:, 0]) / (end[:, 0] - start[:, 0])
     above = start[:, 1] + share * (end[:, 1] - start[:, 1]) > islands[ray, 1]
+    letters = (ray + 1) * np.where(before[segment, ray], 1, -1)
     word: list[int] = []
-    for i in np.lexsort((share, segment)):
+    # Rays one above the other are crossed as if the later ones stood a little further to the right.
+    for i in np.lexsort((letters, share, segment)):
         if not above[i]:
             continue
-        letter = int(ray[i] + 1) * (1 if before[segment[i], ray[i]] else -1)
+        letter = int(letters[i])
         if word and word[-1] == -letter:
             word.pop()
         else:

@@ -48,7 +48,7 @@ def figure_paths(
 
     Args:
         maze: Where they go.
-        groups: Paths (T, 2), m, by title, the smooth ones first; answers to the same queries in the same order
+        groups: Paths (T, 2), m, by title, the smooth ones first; answers to the same queries in one order
             in each, so that panels can be compared.
         path: Where to, a `.png` or `.pdf`.
         shown: How many paths a panel shows.

@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 
 from align.errors import InputError
 from align.seeding import numpy_rng
-from analysis.intervals import DRAWS, LEVEL, Interval, percentile
+from analysis.intervals import DRAWS, LEVEL, Interval, percentile, resampling_weights
 
 WAYPOINTS = 64
 
@@ -179,8 +179,8 @@ def bootstrap_median(values: ArrayLike, seed: int = 0, level: float = LEVEL, dra
     """
     values = _check("values", values)
     rng = numpy_rng(seed, "bootstrap median")
-    drawn = [np.median(rng.choice(values, len(values))) for _ in range(draws)]
-    return percentile(float(np.median(values)), np.array(drawn), level)
+    drawn = np.median(rng.choice(values, (draws, len(values))), axis=1)
+    return percentile(float(np.median(values)), drawn, level)
 
 
 def bootstrap_auc(
@@ -193,8 +193,10 @@ def bootstrap_auc(
     """
     values, reference = _check("values", values), _check("reference", reference)
     rng = numpy_rng(seed, "bootstrap auc")
-    drawn = [auc(*(rng.choice(x, len(x)) for x in (values, reference))) for _ in range(draws)]
-    return percentile(auc(values, reference), np.array(drawn), level, bounds=(0, 1))
+    above = (np.sign(values[:, None] - reference) + 1) / 2  # (n, m)
+    rows = resampling_weights(len(values), draws, rng)
+    columns = resampling_weights(len(reference), draws, rng)
+    return percentile(auc(values, reference), ((rows @ above) * columns).sum(1), level, bounds=(0, 1))
 
 
 def _check(name: str, values: ArrayLike) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from align.errors import InputError
@@ -21,8 +22,9 @@ def test_walls_and_paths_are_in_place():
         figure.set_layout_engine("none")
         draw_maze(ax, maze)
         figure.set_dpi(100)
-        figure.canvas.draw()
-        pixels = np.asarray(figure.canvas.buffer_rgba())[::-1, :, :3]  # y upwards
+        drawn = FigureCanvasAgg(figure)
+        drawn.draw()
+        pixels = np.asarray(drawn.buffer_rgba())[::-1, :, :3]  # y upwards
         centres = np.stack(np.meshgrid((np.arange(300) + 0.5), (np.arange(300) + 0.5)), -1) / 300 * maze.high
         wall = (np.abs(pixels.astype(int) - 0xB8) < 3).all(-1)
         assert (wall != maze.free(centres)).mean() > 0.97
