@@ -116,7 +116,7 @@ def test_auc_by_counting_pairs():
 
 
 def test_intervals_cover_and_are_as_wide_as_theory_says():
-    """Widths: 3.92 / (2 f √n) for a median where the density is f = 0.5; the rank sum's variance for an AUC."""
+    """Widths: 3.92 / (2 f √n) for a median where the density f is 0.5; of the AUC, from the rank sum."""
     n, found = 40, []
     for seed in range(60):
         rng = np.random.default_rng(seed)
