@@ -16,11 +16,12 @@ ENV := $(or $(VIRTUAL_ENV),.venv)
 PYTHON := $(ENV)/bin/python
 ALIGN := $(PYTHON) -m align.cli
 READY := $(ENV)/.align-ready
+PLANNING := $(ENV)/.align-planning
 OVERRIDES := $(strip $(if $(REAL),data.real=$(REAL)) $(if $(SIM),data.sim=$(SIM)) $(SET))
 SWEEP := --scale $(SCALE) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(BASE),--base $(BASE)) \
 	$(foreach o,$(OVERRIDES),--set+=$(o))
 
-.PHONY: help setup demos sweep-lambda sweep-baselines sweep-methods dashboard probe test lint
+.PHONY: help setup setup-planning demos sweep-lambda sweep-baselines sweep-methods dashboard probe test lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -34,6 +35,13 @@ $(READY): setup.cfg pyproject.toml
 	@$(PYTHON) -m pip install --quiet --no-build-isolation --no-deps --editable . 2>/dev/null \
 		&& $(PYTHON) -m pip check >/dev/null && $(PYTHON) -c 'import gym_pusht, pytest, ruff' 2>/dev/null \
 		|| $(PYTHON) -m pip install --quiet --editable '.[dev,pusht]'
+	@touch $@
+
+setup-planning: $(PLANNING) ## add Drake and OMPL, for the planning worlds
+
+$(PLANNING): $(READY)
+	@echo "Adding Drake and OMPL to $(ENV): about 1 GB. Needed once."
+	@$(PYTHON) -c 'import ompl, pydrake' 2>/dev/null || $(PYTHON) -m pip install --quiet --editable '.[planning]'
 	@touch $@
 
 demos: $(READY) ## make the benchmark's demonstrations into data/ (about a minute)
