@@ -40,7 +40,7 @@ $(READY): setup.cfg pyproject.toml
 setup-planning: $(PLANNING) ## add Drake and OMPL, for the planning worlds
 
 $(PLANNING): $(READY)
-	@echo "Adding Drake and OMPL to $(ENV): about 1 GB. Needed once."
+	@echo "Adding Drake and OMPL to $(ENV): about 250 MB. Needed once."
 	@$(PYTHON) -c 'import ompl, pydrake' 2>/dev/null || $(PYTHON) -m pip install --quiet --editable '.[planning]'
 	@touch $@
 
