@@ -9,7 +9,7 @@ import pandas as pd
 from align.files import atomic_path, write_text
 from analysis import figures
 from analysis.own_distance import own_distance
-from analysis.sweep import TASKS, UNBOUNDED, Arm, Sweep, bounds
+from analysis.sweep import TASKS, Arm, Sweep
 
 TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
 PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
@@ -116,7 +116,7 @@ class ArmTable:
         found = self.sweep.estimate(arm.runs, metric)
         if found is None:
             return "—"
-        digits = 4 if bounds(metric.split("/")[2]) == UNBOUNDED else 2
+        digits = 4 if metric.endswith("mmd2") else 2
         value, low, high = (f"{x:.{digits}f}" for x in found.interval)
         part = "" if len(found.runs) == len(arm.runs) else f" ({len(found.runs)} of {len(arm.runs)})"
         return f"{value} [{low}, {high}]{part}"
