@@ -15,6 +15,7 @@ TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real")
 PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
 P_VALUE = "geometry/aligned/mmd_p"
 OWN = "own distance"
+NOT_PRINTED = ("trainings", "success", "MLP AUC", "mixing", "MMD p")  # too much for a page's width
 NOTE = "Mean [95 % interval] over training seeds and shared trials or held-out episodes."
 NOTES = {
     "MMD p": "MMD p: permutation test of sim against real, smallest to largest over trainings.",
@@ -156,11 +157,13 @@ def write_markdown(table: ArmTable, path: str | os.PathLike) -> None:
 
 
 def figure_table(table: ArmTable, path: str | os.PathLike) -> None:
-    """Draw the cells as a PNG, differences whose interval leaves out 0 in bold."""
+    """Draw the cells that fit a page as a PNG, differences whose interval leaves out 0 in bold."""
     titles, rows = table.cells()
+    printed = [j for j, title in enumerate(titles) if not any(name in title for name in NOT_PRINTED)]
+    titles, rows = [titles[j] for j in printed], [[row[j] for j in printed] for row in rows]
     titles = [t.replace(": ", ":\n").replace(" − ", "\n− ").replace(" R²", "\nR²") for t in titles]
     widths = [
-        max(len(line) for text in (t, *c) for line in text.split("\n")) + 2
+        max(len(line) for text in (t, *c) for line in text.split("\n")) + 3
         for t, *c in _columns(titles, rows)
     ]
     edges = np.concatenate([[0], np.cumsum(widths)])
