@@ -48,7 +48,9 @@ def fit_power_law(sizes: Mapping[str, ArrayLike], error: ArrayLike, level: float
     table = np.stack([np.asarray(values, float) for values in sizes.values()], axis=1)  # (n, K)
     y = np.asarray(error, float)
     if y.shape != table.shape[:1] or not (np.isfinite(table).all() and (table > 0).all() and (y > 0).all()):
-        raise InputError(f"sizes {list(sizes)}, error of shape {y.shape}: expected positive numbers, one a run")
+        raise InputError(
+            f"sizes {list(sizes)}, error of shape {y.shape}: expected positive numbers, one a run"
+        )
     cells, of_run = np.unique(table, axis=0, return_inverse=True)
     of_run = of_run.reshape(-1)
     design = _design(cells)
