@@ -212,3 +212,26 @@ def test_local_launcher_ends_the_whole_process_group(tmp_path, monkeypatch):
             return
         time.sleep(0.05)
     raise AssertionError("the run's own process outlived the sweep")
+
+
+def test_the_time_of_an_uninterrupted_run_is_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch.subprocess, "call", lambda command, **_: int("bad" in command[-1]))
+    for name in ("whole", "resumed", "bad"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "resumed/config.yaml").touch()
+    assert [launch.execute(str(tmp_path / name)) for name in ("whole", "resumed", "bad")] == [0, 0, 1]
+    assert set(json.loads((tmp_path / "whole/seconds.json").read_text())) == {"fit", "probe"}
+    assert not list(tmp_path.glob("resumed/seconds.json")) and not list(tmp_path.glob("bad/seconds.json"))
+
+
+def test_runs_get_the_demonstrations_of_their_axes(tiny, tmp_path, instant, monkeypatch):
+    content = yaml.safe_load(tiny.read_text())
+    content["axes"] = {"level": {"values": {x: {"demos.data.real.world.visual": x} for x in (0, 0.5)}}}
+    tiny.write_text(yaml.safe_dump(content))
+    base = yaml.safe_load((tmp_path / "base.yaml").read_text())
+    base["demos"] = {"data.real": {"n": 1, "size": 16}, "data.sim": {"n": 1, "size": 16, "domain": "SIM"}}
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))
+    assert _sweep(tiny, tmp_path / "out", "--data", str(tmp_path / "data")) == 0
+    requests = [yaml.safe_load(p.read_text())["data"] for p in sorted(tmp_path.glob("out/*/request.yaml"))]
+    assert len({r["real"] for r in requests}) == 2 and len({r["sim"] for r in requests}) == 1
+    assert all(Path(r["real"]).exists() for r in requests)
