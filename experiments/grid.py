@@ -132,7 +132,7 @@ def _settings(name: str, axis: Mapping) -> dict[Any, dict[str, Any]]:
     values, keep = axis["values"], axis.get("keep", axis["values"])
     unknown = [value for value in keep if value not in values]
     if unknown:
-        raise InputError(f"keep={unknown} of axis {name!r}: expected some of {', '.join(values)}")
+        raise InputError(f"keep={unknown} of axis {name!r}: expected some of {', '.join(map(str, values))}")
     return {value: values[value] for value in keep}
 
 

@@ -225,13 +225,20 @@ def test_the_time_of_an_uninterrupted_run_is_recorded(tmp_path, monkeypatch):
 
 
 def test_runs_get_the_demonstrations_of_their_axes(tiny, tmp_path, instant, monkeypatch):
+    def prepare(demos, data, jobs):
+        made.append(demos)
+        return {option: f"{option}-{arguments.get('world')}" for option, arguments in demos.items()}
+
+    made: list[dict] = []
+    monkeypatch.setattr("experiments.sweep.prepare", prepare)
     content = yaml.safe_load(tiny.read_text())
-    content["axes"] = {"level": {"values": {x: {"demos.data.real.world.visual": x} for x in (0, 0.5)}}}
-    tiny.write_text(yaml.safe_dump(content))
+    levels = {"values": {x: {"demos.data.real.world.visual": x} for x in (0, 0.5)}}
+    content["axes"] = {"level": levels, "lambda": content["axes"]["lambda"]}
+    tiny.write_text(yaml.safe_dump(content, sort_keys=False))
     base = yaml.safe_load((tmp_path / "base.yaml").read_text())
-    base["demos"] = {"data.real": {"n": 1, "size": 16}, "data.sim": {"n": 1, "size": 16, "domain": "SIM"}}
-    (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))
-    assert _sweep(tiny, tmp_path / "out", "--data", str(tmp_path / "data")) == 0
-    requests = [yaml.safe_load(p.read_text())["data"] for p in sorted(tmp_path.glob("out/*/request.yaml"))]
-    assert len({r["real"] for r in requests}) == 2 and len({r["sim"] for r in requests}) == 1
-    assert all(Path(r["real"]).exists() for r in requests)
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(base | {"demos": {"data.real": {"n": 1}}}))
+    assert _sweep(tiny, tmp_path / "out") == 0
+    for level in (0, 0.5):
+        request = yaml.safe_load((tmp_path / f"out/level={level},lambda=1/request.yaml").read_text())
+        assert request["data"]["real"] == f"data.real-{{'visual': {level}}}"
+    assert len(made) == 2  # one a level, not one a run
