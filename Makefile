@@ -21,7 +21,8 @@ OVERRIDES := $(strip $(if $(REAL),data.real=$(REAL)) $(if $(SIM),data.sim=$(SIM)
 SWEEP := --scale $(SCALE) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(BASE),--base $(BASE)) \
 	$(foreach o,$(OVERRIDES),--set+=$(o))
 
-.PHONY: help setup setup-planning demos sweep-lambda sweep-baselines sweep-methods dashboard probe test lint
+.PHONY: help setup setup-planning demos sweep-lambda sweep-baselines sweep-methods sweep-plateau sweep-alpha sweep-gap \
+	dashboard probe test lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -61,6 +62,19 @@ sweep-baselines: $(READY) ## co-training against real-only and sim-only (laptop 
 sweep-methods: $(READY) ## every way to align and not to (laptop: hours on 2 cores)
 	@echo "Methods at scale $(SCALE): 16 arms; $(JOBS) runs at a time. On two cores smoke takes 2 minutes."
 	$(ALIGN) sweep experiments/methods.yaml $(SWEEP)
+
+sweep-plateau: $(READY) ## success against the sizes of both data sets (laptop: 36 runs)
+	@echo "Plateau at scale $(SCALE): |D_sim| by |D_real|, and real data alone; $(JOBS) runs at a time."
+	$(ALIGN) sweep experiments/plateau.yaml $(SWEEP)
+
+sweep-alpha: $(READY) ## success against the weight α of real data (laptop: 28 runs)
+	@echo "Mixing at scale $(SCALE): seven α at each size of the data; $(JOBS) runs at a time."
+	$(ALIGN) sweep experiments/alpha.yaml $(SWEEP)
+
+sweep-gap: $(READY) ## success against visual, physics and expert gap (laptop: 26 runs)
+	@echo "Gaps at scale $(SCALE): visual by physics with and without a domain label, and levels of each;"
+	@echo "$(JOBS) runs at a time."
+	$(ALIGN) sweep experiments/gap.yaml $(SWEEP)
 
 dashboard: $(READY) ## open TensorBoard on RUN
 	$(PYTHON) -m tensorboard.main --logdir $(RUN)
