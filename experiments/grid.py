@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from align.errors import InputError
+from experiments.demonstrations import is_option, references, resolve
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Grid:
         name: Name of the question, from the file's.
         title: The question.
         demos: Demonstrations to make, by the option of the store's path: arguments of `align demos`, or of
-            the function named by "make"; see `experiments.demonstrations`.
+            the function named by "make"; and by other names what else runs refer to as {made: NAME}, see
+            `experiments.demonstrations`.
         runs: The runs, in order.
         reference: Values of axes that tell the arm which others are compared with; empty: the first.
     """
@@ -80,6 +82,7 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     for option, value in (_override(text) for text in overrides):
         set_option(config, option, value)
         demos.pop(option, None)
+        demos = resolve(demos, {option: value})
     for option in (option for option, arguments in demos.items() if arguments is None):
         raise InputError(f"{option} is missing: give the path of your own store as --set+={option}=PATH")
     axes = merge(grid["axes"], grid.get("scales", {}).get(scale, {}).get("axes", {}))
@@ -87,7 +90,29 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     points = (dict(zip(axes, values, strict=True)) for values in itertools.product(*settings.values()))
     runs = [_run(config, point, settings) for point in points if _wanted(point, settings)]
     _order(runs)
+    demos = _needed(demos, [run.config for run in runs])
     return Grid(Path(path).stem, grid["title"], demos, runs, grid.get("reference", {}))
+
+
+def _needed(demos: dict[str, Any], configs: Sequence[Mapping]) -> dict[str, Any]:
+    """Without what no run asks for.
+
+    Raises:
+        InputError: Something refers to what is not made, or not before it.
+    """
+    asked = set().union(*map(references, configs))
+    kept = {name: text for name, text in demos.items() if is_option(name) or name in asked}
+    known: list[str] = []
+    for name, description in kept.items():
+        _check_made(references(description), known, f"demos: {name}")
+        known.append(name)
+    _check_made(asked, known, "runs")
+    return kept
+
+
+def _check_made(names: set[str], known: Sequence[str], where: str) -> None:
+    if unknown := sorted(names - set(known)):
+        raise InputError(f"{where}: made={unknown[0]!r}; expected one of {', '.join(known) or 'no other'}")
 
 
 def _read_base(path: Path) -> dict[str, Any]:
