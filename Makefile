@@ -20,7 +20,7 @@ OVERRIDES := $(strip $(if $(REAL),data.real=$(REAL)) $(if $(SIM),data.sim=$(SIM)
 SWEEP := --scale $(SCALE) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(BASE),--base $(BASE)) \
 	$(foreach o,$(OVERRIDES),--set+=$(o))
 
-.PHONY: help setup demos sweep-lambda sweep-baselines sweep-methods dashboard probe test lint
+.PHONY: help setup demos sweep-lambda sweep-baselines sweep-methods sweep-ambient dashboard probe test lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -53,6 +53,11 @@ sweep-baselines: $(READY) ## co-training against real-only and sim-only (laptop 
 sweep-methods: $(READY) ## every way to align and not to (laptop: hours on 2 cores)
 	@echo "Methods at scale $(SCALE): 16 arms; $(JOBS) runs at a time. On two cores smoke takes 2 minutes."
 	$(ALIGN) sweep experiments/methods.yaml $(SWEEP)
+
+sweep-ambient: $(READY) ## smooth and jagged plans in a maze, and who learns what from them (laptop: hours on 2 cores)
+	@$(PYTHON) -c 'import pydrake, ompl' 2>/dev/null || $(PYTHON) -m pip install --quiet --editable '.[planning]'
+	@echo "Ambient diffusion in a maze at scale $(SCALE): 18 arms; $(JOBS) runs at a time."
+	$(ALIGN) sweep experiments/ambient.yaml $(SWEEP)
 
 dashboard: $(READY) ## open TensorBoard on RUN
 	$(PYTHON) -m tensorboard.main --logdir $(RUN)
