@@ -142,7 +142,8 @@ def rollout(
         policy: A run directory, or a checkpoint.
         world: Levels of the gaps of pushing to sim, e.g. {visual: 0.75, physics: 1}, a whole pushing world,
             gym-pusht, or {class_path, init_args} of any align.worlds.batch.Worlds; pushing in sim by default.
-        out: Folder for rollouts.csv and the film; by default they are only summarised here.
+        out: Folder for rollouts.csv, the film and, where the world keeps them, the executed paths; by default
+            they are only summarised here.
         trials: Number of trials.
         steps: Control steps a trial (of pushing: at 10 Hz).
         first_seed: Seed of the first trial; the others follow.
@@ -155,6 +156,7 @@ def rollout(
     """
     import torch
 
+    from align.paths import PATHS, write_paths
     from align.policy import DiffusionPolicy
     from align.rollout import rollout as run
     from align.rollout import summarise, write_film, write_trials
@@ -167,10 +169,11 @@ def rollout(
         trained.guide(guidance_weight)
     world = world or Gap()
     name = world if isinstance(world, str) else "world"
+    worlds, seeds = make_worlds(world, size, difficulty), range(first_seed, first_seed + trials)
     rows, films = run(
         trained,
-        make_worlds(world, size, difficulty),
-        range(first_seed, first_seed + trials),
+        worlds,
+        seeds,
         steps,
         name,
         film,
@@ -180,6 +183,7 @@ def rollout(
         print(f"{measure}: {mean:.3f}")
     if out is not None:
         write_trials(Path(out) / "rollouts.csv", rows)
+        write_paths(Path(out) / PATHS, seeds, {name: worlds.paths()})
         if film:
             write_film(out, {name: films})
 
