@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from align.errors import InputError
 from analysis import figures
@@ -184,8 +185,9 @@ def figure_plateau(
         figure, axes = figures.canvas(1, 3, figures.DOUBLE, 2.7)
         _over_sim(axes[0, 0], curves, label)
         _over_real(axes[0, 1], curves, alone)
+        top = max(ax.get_ylim()[1] for ax in axes[0, :2])
         for ax in axes[0, :2]:  # one scale, whatever each shows
-            ax.set_ylim(0, 1.05 * max(a.get_ylim()[1] for a in axes[0, :2]))
+            ax.set_ylim(0, top)
         _law(axes[0, 2], sweep, laws)
         figures.letter(axes.flat)
         note = f"{len(sweep.frame)} runs; 95 % intervals, noise pooled over cells"
@@ -205,7 +207,7 @@ def _over_sim(ax, curves: list[Curve], label: str) -> None:
         intervals = [outcome(curve.cells, c) for c in range(len(at))]
         figures.whiskers(ax, at, intervals, label=f"{curve.real} real", **look)
         if curve.fit is not None:
-            n = np.geomspace(max(curve.sizes[curve.sizes > 0].min() / 2, 1), curve.sizes[-1] * 1.2, 100)
+            n = np.geomspace(curve.sizes[curve.sizes > 0].min(), curve.sizes[-1], 100)
             ax.plot(np.log10(n), curve.fit(n), color=look["color"], linewidth=1.0)
             ax.axhline(
                 float(curve.fit.plateau.value), color=look["color"], linewidth=0.7, linestyle=(0, (4, 3))
@@ -263,6 +265,9 @@ def _law(ax, sweep: Sweep, laws: dict[str, PowerLaw]) -> None:
     ends = [predicted.min(), predicted.max()]
     ax.plot(ends, ends, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
     ax.set(xscale="log", yscale="log", ylabel=f"{ERROR_NAMES[name]}, held-out real")
-    ax.minorticks_off()
-    exponents = "\n".join(f"{axis}: −{e}" for axis, e in law.exponents.items())
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    exponents = "\n".join(f"exponent of {axis}: {e}" for axis, e in law.exponents.items())
     ax.text(0.03, 0.97, f"{exponents}\nR² {law.r2:.2f}", transform=ax.transAxes, va="top", fontsize=7)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from align.errors import InputError
 from align.files import atomic_path, write_text
+from analysis import alpha_report, gap_report, plateau_report
 from analysis.arm_table import ArmTable, figure_table, write_arms, write_markdown
 from analysis.sweep import Sweep, collect
 from analysis.sweep_figures import figure_arms, figure_discernibility, figure_lambda
@@ -41,6 +42,8 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
 
     A sweep over λ gets `lambda.png` (one column wide) and `lambda_wide.png` for each combination of its
     other axes. One with named arms gets `arms.png`, and `discernibility.png`: success against the probes.
+    Axes `sim` and `real`, `alpha`, or the three gaps add their own tables and figures: see `plateau_report`,
+    `alpha_report` and `gap_report`.
 
     Args:
         sweep_dir: The sweep.
@@ -72,6 +75,12 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
         if sweep.worlds and sweep.sites:
             written.append(sweep.path / "discernibility.png")
             figure_discernibility(sweep, written[-1], sweep.worlds[0], reference)
+    if plateau_report.applies(sweep):
+        written += plateau_report.report_plateau(sweep)
+    if alpha_report.applies(sweep):
+        written += alpha_report.report_alpha(sweep)
+    if gap_report.applies(sweep):
+        written += gap_report.report_gap(sweep)
     return written
 
 
