@@ -14,10 +14,13 @@ from analysis.sweep import TASKS, Arm, Sweep
 TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
 PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
 P_VALUE = "geometry/aligned/mmd_p"
+MOTION = {"acceleration": "acceleration", "jerk": "jerk", "detour": "length"}
 OWN = "own distance"
 NOT_PRINTED = ("trainings", "success", "MLP AUC", "mixing", "MMD p")  # too much for a page's width
 NOTE = "Mean [95 % interval] over training seeds and shared trials or held-out episodes."
 NOTES = {
+    "acceleration": "Acceleration, jerk: mean squares along successful rollouts, brought to unit length and "
+    "equal distances, medians; length: of the path over the beeline, median.",
     "MMD p": "MMD p: permutation test of sim against real, smallest to largest over trainings.",
     OWN: "Own distance: the arm's objective on held-out embeddings, mean over trainings; before the arrow "
     "that of the reference's trainings, behind it that of its own.",
@@ -38,6 +41,8 @@ class ArmTable:
         self.base = sweep.find(self.arms, reference)
         shown = ("score", success or sweep.success)
         self.metrics = {f"{w}: {name}": f"rollout/{w}/{name}" for w in sweep.worlds for name in shown}
+        moved = {f"{w}: {title}": f"motion/{w}/{n}" for w in sweep.worlds for n, title in MOTION.items()}
+        self.metrics |= moved
         for site in self._sites():
             self.metrics |= {f"{site}: {title}": f"probe/{site}/{name}" for name, title in PROBED.items()}
         self.metrics |= {f"{title} R²": f"task/aligned/{name}" for name, title in TASK_NAMES.items()}
@@ -117,7 +122,8 @@ class ArmTable:
         found = self.sweep.estimate(arm.runs, metric)
         if found is None:
             return "—"
-        digits = 4 if metric.endswith("mmd2") else 2
+        size = abs(found.interval.value)
+        digits = 4 if metric.endswith("mmd2") else 2 if size < 10 else 1 if size < 1000 else 0
         value, low, high = (f"{x:.{digits}f}" for x in found.interval)
         part = "" if len(found.runs) == len(arm.runs) else f" ({len(found.runs)} of {len(arm.runs)})"
         return f"{value} [{low}, {high}]{part}"
@@ -149,7 +155,7 @@ def write_markdown(table: ArmTable, path: str | os.PathLike) -> None:
     titles, rows = table.cells()
     lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *rows]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-    text += f"\n{NOTE}\n" + "".join(f"\n{note}\n" for title, note in NOTES.items() if title in titles)
+    text += f"\n{NOTE}\n" + "".join(f"\n{note}\n" for title, note in NOTES.items() if _has(titles, title))
     if len(table.sweep.incomplete):
         text += "\nIncomplete runs, counted only where they were measured:\n\n"
         text += "".join(f"- `{r.run}` lacks {r.missing}\n" for r in table.sweep.incomplete.itertuples())
@@ -181,6 +187,11 @@ def figure_table(table: ArmTable, path: str | os.PathLike) -> None:
         for y, width in ((-2.9, 0.8), (-0.5, 0.5), (len(rows) - 0.4, 0.8)):
             ax.axhline(y, color=figures.BLACK, linewidth=width)
         figures.save(figure, path)
+
+
+def _has(titles: Sequence[str], title: str) -> bool:
+    """Whether a column is called so, maybe behind the name of a world."""
+    return any(t == title or t.endswith(f": {title}") for t in titles)
 
 
 def _columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from align.networks.embedding import step_embedding
+from align.networks.embedding import fourier_features, step_embedding
 
 
 class NoisyClassifier(nn.Module):
@@ -46,10 +46,8 @@ class NoisyClassifier(nn.Module):
     def forward(self, x: Tensor, steps: Tensor, condition: Tensor) -> Tensor:
         """Logits (B,) of x (B, H, A) at diffusion steps (B,), given (B, C)."""
         x = x.flatten(1)
-        waves = [
-            wave(2**k * torch.pi / 2 * x) for k in range(self.frequencies) for wave in (torch.sin, torch.cos)
-        ]
-        h = self.inputs(torch.cat([x, *waves, condition, step_embedding(steps, self.step_features)], 1))
+        waves = fourier_features(x, self.frequencies)
+        h = self.inputs(torch.cat([x, waves, condition, step_embedding(steps, self.step_features)], 1))
         for layer in self.layers:
             h = h + layer(F.silu(h))
         return self.out(F.silu(h)).squeeze(1)
