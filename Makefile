@@ -16,11 +16,13 @@ ENV := $(or $(VIRTUAL_ENV),.venv)
 PYTHON := $(ENV)/bin/python
 ALIGN := $(PYTHON) -m align.cli
 READY := $(ENV)/.align-ready
+PLANNING := $(ENV)/.align-planning
 OVERRIDES := $(strip $(if $(REAL),data.real=$(REAL)) $(if $(SIM),data.sim=$(SIM)) $(SET))
 SWEEP := --scale $(SCALE) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(BASE),--base $(BASE)) \
 	$(foreach o,$(OVERRIDES),--set+=$(o))
 
-.PHONY: help setup demos sweep-lambda sweep-baselines sweep-methods sweep-ambient dashboard probe test lint
+.PHONY: help setup setup-planning demos sweep-lambda sweep-baselines sweep-methods sweep-plateau \
+	sweep-alpha sweep-gap sweep-ambient dashboard probe test lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -34,6 +36,13 @@ $(READY): setup.cfg pyproject.toml
 	@$(PYTHON) -m pip install --quiet --no-build-isolation --no-deps --editable . 2>/dev/null \
 		&& $(PYTHON) -m pip check >/dev/null && $(PYTHON) -c 'import gym_pusht, pytest, ruff' 2>/dev/null \
 		|| $(PYTHON) -m pip install --quiet --editable '.[dev,pusht]'
+	@touch $@
+
+setup-planning: $(PLANNING) ## add Drake and OMPL, for the planning worlds
+
+$(PLANNING): $(READY)
+	@echo "Adding Drake and OMPL to $(ENV): about 250 MB. Needed once."
+	@$(PYTHON) -c 'import ompl, pydrake' 2>/dev/null || $(PYTHON) -m pip install --quiet --editable '.[planning]'
 	@touch $@
 
 demos: $(READY) ## make the benchmark's demonstrations into data/ (about a minute)
@@ -54,8 +63,20 @@ sweep-methods: $(READY) ## every way to align and not to (laptop: hours on 2 cor
 	@echo "Methods at scale $(SCALE): 16 arms; $(JOBS) runs at a time. On two cores smoke takes 2 minutes."
 	$(ALIGN) sweep experiments/methods.yaml $(SWEEP)
 
-sweep-ambient: $(READY) ## smooth and jagged plans in a maze, and who learns what from them (laptop: hours on 2 cores)
-	@$(PYTHON) -c 'import pydrake, ompl' 2>/dev/null || $(PYTHON) -m pip install --quiet --editable '.[planning]'
+sweep-plateau: $(READY) ## success against the sizes of both data sets (laptop: 36 runs)
+	@echo "Plateau at scale $(SCALE): |D_sim| by |D_real|, and real data alone; $(JOBS) runs at a time."
+	$(ALIGN) sweep experiments/plateau.yaml $(SWEEP)
+
+sweep-alpha: $(READY) ## success against the weight α of real data (laptop: 28 runs)
+	@echo "Mixing at scale $(SCALE): seven α at each size of the data; $(JOBS) runs at a time."
+	$(ALIGN) sweep experiments/alpha.yaml $(SWEEP)
+
+sweep-gap: $(READY) ## success against visual, physics and expert gap (laptop: 26 runs)
+	@echo "Gaps at scale $(SCALE): visual by physics with and without a domain label, and levels of each;"
+	@echo "$(JOBS) runs at a time."
+	$(ALIGN) sweep experiments/gap.yaml $(SWEEP)
+
+sweep-ambient: $(PLANNING) ## smooth and jagged plans in a maze, and who learns what from them (laptop: hours on 2 cores)
 	@echo "Ambient diffusion in a maze at scale $(SCALE): 18 arms; $(JOBS) runs at a time."
 	$(ALIGN) sweep experiments/ambient.yaml $(SWEEP)
 

@@ -9,13 +9,14 @@ import pandas as pd
 from align.files import atomic_path, write_text
 from analysis import figures
 from analysis.own_distance import own_distance
-from analysis.sweep import TASKS, UNBOUNDED, Arm, Sweep, bounds
+from analysis.sweep import TASKS, Arm, Sweep
 
 TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
 PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
 P_VALUE = "geometry/aligned/mmd_p"
 MOTION = {"acceleration": "acceleration", "jerk": "jerk", "detour": "length"}
 OWN = "own distance"
+NOT_PRINTED = ("trainings", "success", "jerk", "MLP AUC", "mixing", "MMD p")  # too much for a page's width
 NOTE = "Mean [95 % interval] over training seeds and shared trials or held-out episodes."
 NOTES = {
     "acceleration": "Acceleration, jerk: mean squares along successful rollouts, brought to unit length and "
@@ -121,8 +122,9 @@ class ArmTable:
         found = self.sweep.estimate(arm.runs, metric)
         if found is None:
             return "—"
-        size = 1 if bounds(metric.split("/")[2]) != UNBOUNDED else abs(found.interval.value)
-        digits = 4 if size < 1 else 2 if size < 10 else 1 if size < 1000 else 0
+        digits = 4 if metric.endswith("mmd2") else 2
+        if metric.startswith("motion/") and found.interval.value >= 10:
+            digits = 1 if found.interval.value < 1000 else 0
         value, low, high = (f"{x:.{digits}f}" for x in found.interval)
         part = "" if len(found.runs) == len(arm.runs) else f" ({len(found.runs)} of {len(arm.runs)})"
         return f"{value} [{low}, {high}]{part}"
@@ -162,11 +164,13 @@ def write_markdown(table: ArmTable, path: str | os.PathLike) -> None:
 
 
 def figure_table(table: ArmTable, path: str | os.PathLike) -> None:
-    """Draw the cells as a PNG, differences whose interval leaves out 0 in bold."""
+    """Draw the cells that fit a page as a PNG, differences whose interval leaves out 0 in bold."""
     titles, rows = table.cells()
+    printed = [j for j, title in enumerate(titles) if not any(name in title for name in NOT_PRINTED)]
+    titles, rows = [titles[j] for j in printed], [[row[j] for j in printed] for row in rows]
     titles = [t.replace(": ", ":\n").replace(" − ", "\n− ").replace(" R²", "\nR²") for t in titles]
     widths = [
-        max(len(line) for text in (t, *c) for line in text.split("\n")) + 2
+        max(len(line) for text in (t, *c) for line in text.split("\n")) + 3
         for t, *c in _columns(titles, rows)
     ]
     edges = np.concatenate([[0], np.cumsum(widths)])

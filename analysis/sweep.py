@@ -206,6 +206,10 @@ class Sweep:
             return None
         return intervals.paired_difference(self._trials(metric, runs), self._trials(metric, reference))
 
+    def outcomes(self, runs: Sequence[str], metric: str) -> np.ndarray:
+        """A rollout metric of every trial that all runs of the sweep share, in one order. (runs, trials)"""
+        return self._trials(metric, runs)
+
     def _trials(self, metric: str, runs: Sequence[str]) -> np.ndarray:
         """Outcomes (runs, trials) in those trials of the world which all runs of the sweep have."""
         _, world, name = metric.split("/")

@@ -84,7 +84,7 @@ def store_path(arguments: Mapping[str, Any], folder: Path) -> Path:
         text = json.dumps(values, sort_keys=True)
     else:
         parser, config = _parse(arguments)
-        values = json.loads(parser.dump(config, format="json", skip_none=False))
+        values = json.loads(parser.dump(config, format="json", skip_unset=False))
         name, text = path, json.dumps({"make": path, **values}, sort_keys=True)
     digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
     default = inspect.signature(maker(arguments)).parameters["out"].default

@@ -6,12 +6,14 @@ set at its `option`; an axis without an option has named values, each a mapping 
 may restrict the other axes (`only: {lambda: [0.1, 1]}`), and an option may be the directory of another run
 of the grid, which then goes first: `model.initial: {after: {method: sim-only}}` is the run that differs in
 these axes alone. `scales` may give other values at a scale, or `keep` a few of them by name.
+An option that begins with "demos." is of the demonstrations: `demos.data.real.world.visual` is an argument of
+those that `data.real` is made of, so that runs may differ in the world that they learn from.
 """
 
 import copy
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ import yaml
 
 from align.errors import InputError
 from experiments.demonstrations import is_option, references, resolve
+
+DEMOS = "demos."
+"""How options begin that are of the demonstrations."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,15 @@ class Run:
         name: Name of its directory, the same whenever the grid is expanded.
         point: Its value on each axis.
         config: Configuration for `align fit`.
+        demos: Demonstrations to make, by the option of the store's path: arguments of `align demos`, or of
+            the function named by "make"; see `experiments.demonstrations`.
         after: By option, the name of the run whose directory it takes; that run must be finished before.
     """
 
     name: str
     point: dict[str, Any]
     config: dict[str, Any]
+    demos: dict[str, dict[str, Any]] = field(default_factory=dict)
     after: dict[str, str] = field(default_factory=dict)
 
 
@@ -45,9 +53,7 @@ class Grid:
     Attributes:
         name: Name of the question, from the file's.
         title: The question.
-        demos: Demonstrations to make, by the option of the store's path: arguments of `align demos`, or of
-            the function named by "make"; and by other names what else runs refer to as {made: NAME}, see
-            `experiments.demonstrations`.
+        demos: Demonstrations that runs have in common, but for what axes set of them; as `Run.demos`.
         runs: The runs, in order.
         reference: Values of axes that tell the arm which others are compared with; empty: the first.
     """
@@ -88,9 +94,10 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     axes = merge(grid["axes"], grid.get("scales", {}).get(scale, {}).get("axes", {}))
     settings = {name: _settings(name, axis) for name, axis in axes.items()}
     points = (dict(zip(axes, values, strict=True)) for values in itertools.product(*settings.values()))
-    runs = [_run(config, point, settings) for point in points if _wanted(point, settings)]
+    runs = [_run(config, demos, point, settings) for point in points if _wanted(point, settings)]
     _order(runs)
     demos = _needed(demos, [run.config for run in runs])
+    runs = [replace(run, demos=_needed(run.demos, [run.config])) for run in runs]
     return Grid(Path(path).stem, grid["title"], demos, runs, grid.get("reference", {}))
 
 
@@ -150,7 +157,7 @@ def _settings(name: str, axis: Mapping) -> dict[Any, dict[str, Any]]:
     values, keep = axis["values"], axis.get("keep", axis["values"])
     unknown = [value for value in keep if value not in values]
     if unknown:
-        raise InputError(f"keep={unknown} of axis {name!r}: expected some of {', '.join(values)}")
+        raise InputError(f"keep={unknown} of axis {name!r}: expected some of {', '.join(map(str, values))}")
     return {value: values[value] for value in keep}
 
 
@@ -165,15 +172,28 @@ def _wanted(point: Mapping, settings: Mapping[str, Mapping]) -> bool:
     return True
 
 
-def _run(config: Mapping, point: dict[str, Any], settings: Mapping[str, Mapping]) -> Run:
-    config, after = copy.deepcopy(dict(config)), {}
+def _run(config: Mapping, demos: Mapping, point: dict[str, Any], settings: Mapping[str, Mapping]) -> Run:
+    config, demos, after = copy.deepcopy(dict(config)), copy.deepcopy(dict(demos)), {}
     for axis, value in point.items():
         for option, setting in settings[axis][value].items():
             if isinstance(setting, Mapping) and set(setting) == {"after"}:
                 after[option] = _name({**point, **setting["after"]})
+            elif option.startswith(DEMOS):
+                _set_demos(demos, option, copy.deepcopy(setting))
             elif option != "only":
                 set_option(config, option, copy.deepcopy(setting))
-    return Run(_name(point), point, config, after)
+    return Run(_name(point), point, config, demos, after)
+
+
+def _set_demos(demos: dict[str, dict[str, Any]], option: str, value: Any) -> None:
+    """Set an argument of demonstrations, `demos.STORE.ARGUMENT`; the store's option has dots of its own."""
+    for store, arguments in demos.items():
+        if option.startswith(f"{DEMOS}{store}."):
+            return set_option(arguments, option.removeprefix(f"{DEMOS}{store}."), value)
+    raise InputError(
+        f"{option}: the grid makes demonstrations for {', '.join(demos) or 'nothing'}; expected one of "
+        "these, not a store of your own"
+    )
 
 
 def _name(point: Mapping[str, Any]) -> str:

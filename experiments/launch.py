@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from align.errors import InputError
+from align.files import write_json
+from experiments.estimate import SECONDS
 
 POLL_SECONDS = 0.5
 
@@ -56,11 +58,16 @@ def execute(folder: str) -> int:
     """
     align = [sys.executable, "-m", "align.cli"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    resumed, seconds = (Path(folder) / "config.yaml").exists(), {}
     with open(Path(folder) / "log.txt", "a") as log:
         for command in (["fit", "--config", f"{folder}/request.yaml"], ["probe", folder]):
+            started = time.perf_counter()
             status = subprocess.call([*align, *command], stdout=log, stderr=log, env=environment)
             if status:
                 return status
+            seconds[command[0]] = round(time.perf_counter() - started, 1)
+    if not resumed:  # half the time of a run says nothing of the next
+        write_json(Path(folder) / SECONDS, seconds)
     return 0
 
 

@@ -18,6 +18,7 @@ from align.files import locked, write_json, write_text
 from analysis.commands import report_sweep
 from analysis.sweep import GRID
 from experiments.demonstrations import is_option, prepare, resolve, store_paths
+from experiments.estimate import expected
 from experiments.grid import Grid, Run, load_grid, set_option
 from experiments.launch import Job, LocalLauncher, SubmititLauncher, run_jobs
 
@@ -57,9 +58,11 @@ def sweep(
     expanded = load_grid(grid, scale, base, set or [])
     folder = Path(out or f"runs/{expanded.name}-{scale}" + (f"-{Path(base).stem}" if base else ""))
     if dry_run:
-        return _describe(expanded, folder, Path(data))
+        return _describe(expanded, folder, Path(data), jobs)
     if demos_only:
-        for option, path in prepare(expanded.demos, Path(data), jobs).items():
+        for option, path in dict.fromkeys(
+            item for paths in _prepare(expanded, Path(data), jobs).values() for item in paths.items()
+        ):
             print(f"{option}: {path}")
         return 0
     with locked(folder, "sweep"):
@@ -70,8 +73,8 @@ def sweep(
             if cluster
             else LocalLauncher()
         )
-        paths = prepare(expanded.demos, Path(data), jobs)
-        todo = [_claim(run, folder, paths) for run in expanded.runs]
+        paths = _prepare(expanded, Path(data), jobs)
+        todo = [_claim(run, folder, paths[run.name]) for run in expanded.runs]
         record = {"title": expanded.title, "reference": expanded.reference}
         write_json(folder / GRID, {**record, "runs": [run.name for run in expanded.runs]})
         _follow(todo, launcher, jobs)
@@ -106,15 +109,32 @@ def _claim(run: Run, folder: Path, paths: dict[str, str]) -> Job:
     return Job(run.name, directory, "skipped" if finished else "waiting", tuple(run.after.values()))
 
 
-def _describe(grid: Grid, folder: Path, data: Path) -> int:
-    for option, path in store_paths(grid.demos, data).items():
-        described = json.dumps(grid.demos[option])
-        print(f"{option}: {path} ({'there' if path.exists() else 'to be made'}) {described}")
+def _prepare(grid: Grid, data: Path, jobs: int) -> dict[str, dict[str, str]]:
+    """Make the demonstrations of all runs; by run, the path of each store by its option."""
+    made: dict[str, dict[str, str]] = {}
+    for run in grid.runs:
+        key = json.dumps(run.demos)
+        if key not in made:
+            made[key] = prepare(run.demos, data, jobs)
+    return {run.name: made[json.dumps(run.demos)] for run in grid.runs}
+
+
+def _describe(grid: Grid, folder: Path, data: Path, jobs: int) -> int:
+    stores = {
+        (option, path): run.demos[option]
+        for run in grid.runs
+        for option, path in store_paths(run.demos, data).items()
+    }
+    for (option, path), arguments in stores.items():
+        print(f"{option}: {path} ({'there' if path.exists() else 'to be made'}) {json.dumps(arguments)}")
+    left = []
     for run in grid.runs:
         done = (folder / run.name / "probe.json").exists()
         after = f" after {', '.join(run.after.values())}" if run.after else ""
         print(f"{folder / run.name}: {'finished' if done else 'to run'}{after}")
-    print(f"{len(grid.runs)} runs")
+        left += [] if done else [run]
+    print(f"{len(grid.runs)} runs, {len(left)} of them to run")
+    print(expected(left, folder, jobs))
     return 0
 
 

@@ -185,3 +185,18 @@ def test_shipped_grids_include_their_reference_and_two_seeds(path):
     for scale in ("smoke", "laptop", "paper"):
         runs = load_grid(path, scale).runs
         assert len({run.name for run in runs}) == len(runs)
+
+
+def test_an_axis_may_set_demonstrations_of_its_runs(grid):
+    content = yaml.safe_load(grid.read_text())
+    content["axes"] = {"level": {"values": {x: {"demos.data.real.world.visual": x} for x in (0, 0.5)}}}
+    grid.write_text(yaml.safe_dump(content))
+    expanded = load_grid(grid, "large")
+    assert [run.demos["data.real"] for run in expanded.runs] == [
+        {"n": 2, "world": {"visual": 0}},
+        {"n": 2, "world": {"visual": 0.5}},
+    ]
+    assert all(run.demos["data.sim"] == {"n": 3} and "demos" not in run.config for run in expanded.runs)
+    assert expanded.demos["data.real"] == {"n": 2}
+    with pytest.raises(InputError, match=r"demos\.data\.real\.world\.visual: the grid makes"):
+        load_grid(grid, "large", overrides=["data.real=own.zarr"])

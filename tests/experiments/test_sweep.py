@@ -212,3 +212,33 @@ def test_local_launcher_ends_the_whole_process_group(tmp_path, monkeypatch):
             return
         time.sleep(0.05)
     raise AssertionError("the run's own process outlived the sweep")
+
+
+def test_the_time_of_an_uninterrupted_run_is_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch.subprocess, "call", lambda command, **_: int("bad" in command[-1]))
+    for name in ("whole", "resumed", "bad"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "resumed/config.yaml").touch()
+    assert [launch.execute(str(tmp_path / name)) for name in ("whole", "resumed", "bad")] == [0, 0, 1]
+    assert set(json.loads((tmp_path / "whole/seconds.json").read_text())) == {"fit", "probe"}
+    assert not list(tmp_path.glob("resumed/seconds.json")) and not list(tmp_path.glob("bad/seconds.json"))
+
+
+def test_runs_get_the_demonstrations_of_their_axes(tiny, tmp_path, instant, monkeypatch):
+    def prepare(demos, data, jobs):
+        made.append(demos)
+        return {option: f"{option}-{arguments.get('world')}" for option, arguments in demos.items()}
+
+    made: list[dict] = []
+    monkeypatch.setattr("experiments.sweep.prepare", prepare)
+    content = yaml.safe_load(tiny.read_text())
+    levels = {"values": {x: {"demos.data.real.world.visual": x} for x in (0, 0.5)}}
+    content["axes"] = {"level": levels, "lambda": content["axes"]["lambda"]}
+    tiny.write_text(yaml.safe_dump(content, sort_keys=False))
+    base = yaml.safe_load((tmp_path / "base.yaml").read_text())
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(base | {"demos": {"data.real": {"n": 1}}}))
+    assert _sweep(tiny, tmp_path / "out") == 0
+    for level in (0, 0.5):
+        request = yaml.safe_load((tmp_path / f"out/level={level},lambda=1/request.yaml").read_text())
+        assert request["data"]["real"] == f"data.real-{{'visual': {level}}}"
+    assert len(made) == 2  # one a level, not one a run

@@ -1,0 +1,81 @@
+"""How an error falls with the sizes of the data: error = c · |D_sim|^-a · |D_real|^-b.
+
+The exponents are those of linear least squares between logarithms. Runs of one cell (a combination of
+sizes) share more than their sizes, such as the demonstrations that were drawn, and need not be independent
+about the law; so each cell counts as one observation, the mean of its log errors, and the intervals are
+Student's with the degrees of freedom of the cells. Where all runs are independent nothing is lost but a few
+degrees of freedom.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import t as student
+
+from align.errors import InputError
+from analysis.intervals import LEVEL, Interval
+
+
+class PowerLaw(NamedTuple):
+    """error = constant · Π size^-exponent."""
+
+    exponents: dict[str, Interval]
+    constant: float
+    r2: float  # of the log errors of single runs
+    cells: int
+    runs: int
+
+    def __call__(self, sizes: Mapping[str, ArrayLike]) -> np.ndarray:
+        """The error at `sizes`, by the same names."""
+        powers = [np.asarray(sizes[name], float) ** -e.value for name, e in self.exponents.items()]
+        return self.constant * np.prod(np.broadcast_arrays(*powers), axis=0)
+
+
+def fit_power_law(sizes: Mapping[str, ArrayLike], error: ArrayLike, level: float = LEVEL) -> PowerLaw:
+    """Fit the law to runs.
+
+    Args:
+        sizes: By name, the size of each run's data (n,), positive.
+        error: The error of each run (n,), positive.
+        level: Coverage of the exponents' intervals.
+
+    Raises:
+        InputError: A number is not positive, or there are not more cells than the law has numbers, or their
+            sizes do not tell the exponents apart.
+    """
+    table = np.stack([np.asarray(values, float) for values in sizes.values()], axis=1)  # (n, K)
+    y = np.asarray(error, float)
+    if y.shape != table.shape[:1] or not (np.isfinite(table).all() and (table > 0).all() and (y > 0).all()):
+        raise InputError(
+            f"sizes {list(sizes)}, error of shape {y.shape}: expected positive numbers, one a run"
+        )
+    cells, of_run = np.unique(table, axis=0, return_inverse=True)
+    of_run = of_run.reshape(-1)
+    design = _design(cells)
+    freedom = len(cells) - design.shape[1]
+    if freedom < 1 or np.linalg.matrix_rank(design) < design.shape[1]:
+        raise InputError(
+            f"sizes: {len(cells)} different combinations of {', '.join(sizes)}; expected at least "
+            f"{design.shape[1] + 1}, with several values of each that do not change together"
+        )
+    logs = np.log(y)
+    mean = np.bincount(of_run, logs) / np.bincount(of_run)
+    beta, *_ = np.linalg.lstsq(design, mean, rcond=None)
+    residual = mean - design @ beta
+    covariance = residual @ residual / freedom * np.linalg.inv(design.T @ design)
+    half = student.ppf((1 + level) / 2, freedom) * np.sqrt(np.diag(covariance))
+    exponents = {
+        name: Interval(-b, -b - h, -b + h)
+        for name, b, h in zip(sizes, beta[1:].tolist(), half[1:].tolist(), strict=True)
+    }
+    rest = logs - _design(table) @ beta
+    total = np.sum((logs - logs.mean()) ** 2)
+    r2 = 1 - rest @ rest / total if total > 0 else np.nan
+    return PowerLaw(exponents, float(np.exp(beta[0])), float(r2), len(cells), len(y))
+
+
+def _design(sizes: np.ndarray) -> np.ndarray:
+    """Rows (1, log size, ...)."""
+    return np.column_stack([np.ones(len(sizes)), np.log(sizes)])

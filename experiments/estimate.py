@@ -1,0 +1,103 @@
+"""How long a sweep will take, from the step times of finished runs like those to come."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import yaml
+
+from experiments.grid import Run
+
+SECONDS = "seconds.json"
+"""What a run leaves of the wall time of its commands, if none was interrupted."""
+TELLING = (
+    *(f"model.policy.{name}" for name in ("encoder", "denoiser", "n_image_steps", "horizon", "crop")),
+    "model.noise_draws",
+    "model.alignment",
+    "data.batch_size",
+    "data.image_size",
+    "trainer.accelerator",
+)
+"""Options that the time of a step depends on."""
+
+
+class Measured(NamedTuple):
+    """Times of one finished run, in seconds."""
+
+    step: float
+    rest: float | None  # everything but the training: rollouts, embeddings, probes; None if not recorded
+
+
+def expected(runs: Sequence[Run], folder: Path, jobs: int) -> str:
+    """A line on the time that is left, from finished runs of the sweep and of those beside it.
+
+    Args:
+        runs: The runs that are not finished.
+        folder: Directory of the sweep; its siblings are searched too.
+        jobs: Runs at once.
+    """
+    if not runs:
+        return "nothing is left to run"
+    known = [
+        (options, times) for options, times in map(_finished, sorted(folder.parent.glob("*/*"))) if times
+    ]
+    like = [[times for options, times in known if options == _telling(run.config)] for run in runs]
+    measured = [times for of_run in like for times in of_run]
+    if not measured:
+        return f"expected time: unknown, as no run like these is finished in {folder.parent}"
+    step, rest, unlike = median(m.step for m in measured), _rest(measured), 0
+    seconds = 0.0
+    for run, found in zip(runs, like, strict=True):
+        left = run.config["trainer"]["max_steps"] - _progress(folder / run.name)
+        seconds += left * (median(m.step for m in found) if found else step) + (_rest(found) or rest or 0)
+        unlike += not found
+    text = f"expected time: {_duration(seconds / min(jobs, len(runs)))} with {jobs} at a time, by the step "
+    text += f"times of up to {max(map(len, like))} finished runs of the same kind in {folder.parent}"
+    if rest is None:
+        text += "; rollouts and probes come on top, they were not timed"
+    return text + (f"; {unlike} runs are of another kind and were counted like the rest" if unlike else "")
+
+
+def _rest(measured: Sequence[Measured]) -> float | None:
+    """What a run takes beside training, if any recorded it."""
+    recorded = [m.rest for m in measured if m.rest is not None]
+    return median(recorded) if recorded else None
+
+
+def _finished(run: Path) -> tuple[dict[str, Any], Measured | None]:
+    """The telling options of a run and its times; no times if it is not a finished run."""
+    try:
+        summary = json.loads((run / "summary.json").read_text())
+        request = yaml.safe_load((run / "request.yaml").read_text())
+        training, steps = float(summary["training_seconds"]), int(summary["steps"])
+    except (OSError, ValueError, KeyError, yaml.YAMLError):  # not a run, or one of another kind of sweep
+        return {}, None
+    try:
+        rest = sum(json.loads((run / SECONDS).read_text()).values()) - training
+    except (OSError, ValueError):
+        rest = None
+    return _telling(request), Measured(training / steps, rest) if steps else None
+
+
+def _telling(config: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    for option in TELLING:
+        value: Any = config
+        for part in option.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        found[option] = value
+    return found
+
+
+def _progress(run: Path) -> int:
+    """How far an unfinished run has come."""
+    try:
+        return int(json.loads((run / "progress.json").read_text())["step"])
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,56 @@
+"""The time a sweep is expected to take."""
+
+import json
+
+import pytest
+import yaml
+
+from experiments.estimate import SECONDS, expected
+from experiments.grid import Run
+
+CONFIG = {"model": {"policy": {"encoder": {"class_path": "E"}}}, "trainer": {"max_steps": 1000}}
+
+
+def finished(path, training=100.0, steps=500, wall=None, **model):
+    path.mkdir(parents=True)
+    (path / "summary.json").write_text(json.dumps({"training_seconds": training, "steps": steps}))
+    (path / "request.yaml").write_text(yaml.safe_dump(CONFIG | {"model": CONFIG["model"] | model}))
+    if wall:
+        (path / SECONDS).write_text(json.dumps({"fit": wall - 10, "probe": 10}))
+
+
+@pytest.fixture
+def runs():
+    return [Run(f"run{i}", {}, CONFIG) for i in range(6)]
+
+
+def test_nothing_measured_is_said(tmp_path, runs):
+    finished(tmp_path / "other/a", noise_draws=3)
+    (tmp_path / "other/b").mkdir()
+    (tmp_path / "other/b/summary.json").write_text("{")
+    assert "unknown" in expected(runs, tmp_path / "sweep", 2)
+    assert expected([], tmp_path / "sweep", 2) == "nothing is left to run"
+
+
+def test_step_times_of_siblings_are_scaled_by_steps_and_jobs(tmp_path, runs):
+    for i, training in enumerate((90, 100, 900)):  # 0.2 s a step is the median
+        finished(tmp_path / f"other/{i}", training)
+    text = expected(runs, tmp_path / "sweep", 2)  # 6 runs x 1000 steps x 0.2 s / 2
+    assert text.startswith("expected time: 10 min with 2") and "3 finished runs" in text
+    assert "not timed" in text
+    assert expected(runs, tmp_path / "sweep", 12).startswith("expected time: 3 min")  # no more than 6 help
+
+
+def test_rollouts_and_probes_count_where_they_were_timed(tmp_path, runs):
+    finished(tmp_path / "sweep/x", wall=100 + 40)
+    text = expected(runs, tmp_path / "sweep", 2)  # 3 x (200 + 40) s
+    assert text.startswith("expected time: 12 min") and "not timed" not in text
+
+
+def test_a_run_begun_has_less_left_and_other_kinds_are_told(tmp_path, runs):
+    finished(tmp_path / "other/a")
+    (tmp_path / "sweep/run0").mkdir(parents=True)
+    (tmp_path / "sweep/run0/progress.json").write_text('{"step": 900}')
+    other = Run("new", {}, {**CONFIG, "data": {"batch_size": 3}})
+    text = expected([runs[0], other], tmp_path / "sweep", 1)  # 100 + 1000 steps of 0.2 s
+    assert text.startswith("expected time: 4 min") and "1 runs are of another kind" in text
