@@ -111,12 +111,12 @@ def annotate(
             raise InputError(f"crop_lengths: {length}; expected 1 to horizon={horizon}")
     torch.set_num_threads(threads)
     episodes = {
-        Domain.SIM: read_store(sim, keys=sim_keys),
-        Domain.REAL: read_store(real, keys=real_keys),
+        Domain.SIM: read_store(sim, keys=sim_keys, images=False),
+        Domain.REAL: read_store(real, keys=real_keys, images=False),
     }
     check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])
     windows = {
-        d: Windows(e, np.arange(e.n_episodes), n_obs_steps, horizon, n_action_steps)
+        d: Windows(e, np.arange(e.n_episodes), n_obs_steps, horizon, n_action_steps, n_image_steps=0)
         for d, e in episodes.items()
     }
     normalizer = _normalizer(windows, alpha, relative_actions)

@@ -16,7 +16,7 @@ PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
 P_VALUE = "geometry/aligned/mmd_p"
 MOTION = {"acceleration": "acceleration", "jerk": "jerk", "detour": "length"}
 OWN = "own distance"
-NOT_PRINTED = ("trainings", "success", "MLP AUC", "mixing", "MMD p")  # too much for a page's width
+NOT_PRINTED = ("trainings", "success", "jerk", "MLP AUC", "mixing", "MMD p")  # too much for a page's width
 NOTE = "Mean [95 % interval] over training seeds and shared trials or held-out episodes."
 NOTES = {
     "acceleration": "Acceleration, jerk: mean squares along successful rollouts, brought to unit length and "
@@ -122,8 +122,9 @@ class ArmTable:
         found = self.sweep.estimate(arm.runs, metric)
         if found is None:
             return "—"
-        size = abs(found.interval.value)
-        digits = 4 if metric.endswith("mmd2") else 2 if size < 10 else 1 if size < 1000 else 0
+        digits = 4 if metric.endswith("mmd2") else 2
+        if metric.startswith("motion/") and found.interval.value >= 10:
+            digits = 1 if found.interval.value < 1000 else 0
         value, low, high = (f"{x:.{digits}f}" for x in found.interval)
         part = "" if len(found.runs) == len(arm.runs) else f" ({len(found.runs)} of {len(arm.runs)})"
         return f"{value} [{low}, {high}]{part}"

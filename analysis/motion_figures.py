@@ -33,6 +33,23 @@ class Plans:
     maze: Maze
 
 
+def applies(sweep: Sweep) -> bool:
+    """Whether rollouts of the sweep kept paths that were measured."""
+    return any(name.startswith("motion/") for name in sweep.frame.dropna(axis=1, how="all"))
+
+
+def report_motion(sweep: Sweep) -> list[Path]:
+    """Write `smoothness_WORLD.png` and `paths_WORLD.png` of each world that keeps paths; what was written."""
+    written = []
+    for world in sweep.worlds:
+        if f"motion/{world}/acceleration" in sweep.frame.dropna(axis=1, how="all"):
+            written.append(sweep.path / f"smoothness_{world}.png".replace("/", "-"))
+            figure_motion(sweep, written[-1], world)
+            drawn = sweep.path / f"paths_{world}.png".replace("/", "-")
+            written += [drawn] * figure_rollouts(sweep, drawn, world)
+    return written
+
+
 def plans_of(run: str | os.PathLike, limit: int = PLANS) -> dict[Domain, Plans]:
     """The plans that a run was trained on, by domain; without stores that are gone or hold no plans."""
     config = Path(run) / "config.yaml"

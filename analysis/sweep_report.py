@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
-import pandas as pd
-
 from align.errors import InputError
 from align.files import atomic_path, write_text
-from analysis import alpha_report, gap_report, plateau_report
+from analysis import alpha_report, gap_report, motion_figures, plateau_report
 from analysis.arm_table import ArmTable, figure_table, write_arms, write_markdown
-from analysis.motion_figures import figure_motion, figure_rollouts
 from analysis.sweep import Sweep, collect
 from analysis.sweep_figures import figure_arms, figure_discernibility, figure_lambda
 
@@ -45,9 +42,8 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
 
     A sweep over λ gets `lambda.png` (one column wide) and `lambda_wide.png` for each combination of its
     other axes. One with named arms gets `arms.png`, and `discernibility.png`: success against the probes.
-    Axes `sim` and `real`, `alpha`, or the three gaps add their own tables and figures: see `plateau_report`,
-    `alpha_report` and `gap_report`.
-    Where runs kept paths, `smoothness_WORLD.png` is success against smoothness; `paths_WORLD.png` shows them.
+    Axes `sim` and `real`, `alpha`, or the three gaps, and runs that kept paths, add their own tables and
+    figures: see `plateau_report`, `alpha_report`, `gap_report` and `motion_figures`.
 
     Args:
         sweep_dir: The sweep.
@@ -85,18 +81,8 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
         written += alpha_report.report_alpha(sweep)
     if gap_report.applies(sweep):
         written += gap_report.report_gap(sweep)
-    return [*written, *_motion(sweep)]
-
-
-def _motion(sweep: Sweep) -> list[Path]:
-    """The figures of how smooth rollouts are, of the worlds that kept paths."""
-    written = []
-    for world in sweep.worlds:
-        if sweep.frame.get(f"motion/{world}/acceleration", pd.Series(dtype=float)).notna().any():
-            written.append(sweep.path / f"smoothness_{world}.png".replace("/", "-"))
-            figure_motion(sweep, written[-1], world)
-            drawn = sweep.path / f"paths_{world}.png".replace("/", "-")
-            written += [drawn] * figure_rollouts(sweep, drawn, world)
+    if motion_figures.applies(sweep):
+        written += motion_figures.report_motion(sweep)
     return written
 
 
