@@ -16,12 +16,13 @@ ENV := $(or $(VIRTUAL_ENV),.venv)
 PYTHON := $(ENV)/bin/python
 ALIGN := $(PYTHON) -m align.cli
 READY := $(ENV)/.align-ready
+PLANNING := $(ENV)/.align-planning
 OVERRIDES := $(strip $(if $(REAL),data.real=$(REAL)) $(if $(SIM),data.sim=$(SIM)) $(SET))
 SWEEP := --scale $(SCALE) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(BASE),--base $(BASE)) \
 	$(foreach o,$(OVERRIDES),--set+=$(o))
 
-.PHONY: help setup demos sweep-lambda sweep-baselines sweep-methods sweep-plateau sweep-alpha sweep-gap \
-	dashboard probe test lint
+.PHONY: help setup setup-planning demos sweep-lambda sweep-baselines sweep-methods sweep-plateau \
+	sweep-alpha sweep-gap sweep-ambient dashboard probe test lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -35,6 +36,13 @@ $(READY): setup.cfg pyproject.toml
 	@$(PYTHON) -m pip install --quiet --no-build-isolation --no-deps --editable . 2>/dev/null \
 		&& $(PYTHON) -m pip check >/dev/null && $(PYTHON) -c 'import gym_pusht, pytest, ruff' 2>/dev/null \
 		|| $(PYTHON) -m pip install --quiet --editable '.[dev,pusht]'
+	@touch $@
+
+setup-planning: $(PLANNING) ## add Drake and OMPL, for the planning worlds
+
+$(PLANNING): $(READY)
+	@echo "Adding Drake and OMPL to $(ENV): about 250 MB. Needed once."
+	@$(PYTHON) -c 'import ompl, pydrake' 2>/dev/null || $(PYTHON) -m pip install --quiet --editable '.[planning]'
 	@touch $@
 
 demos: $(READY) ## make the benchmark's demonstrations into data/ (about a minute)
@@ -67,6 +75,10 @@ sweep-gap: $(READY) ## success against visual, physics and expert gap (laptop: 2
 	@echo "Gaps at scale $(SCALE): visual by physics with and without a domain label, and levels of each;"
 	@echo "$(JOBS) runs at a time."
 	$(ALIGN) sweep experiments/gap.yaml $(SWEEP)
+
+sweep-ambient: $(PLANNING) ## smooth and jagged plans in a maze, and who learns what from them (laptop: hours on 2 cores)
+	@echo "Ambient diffusion in a maze at scale $(SCALE): 18 arms; $(JOBS) runs at a time."
+	$(ALIGN) sweep experiments/ambient.yaml $(SWEEP)
 
 dashboard: $(READY) ## open TensorBoard on RUN
 	$(PYTHON) -m tensorboard.main --logdir $(RUN)

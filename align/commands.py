@@ -1,4 +1,4 @@
-"""The functions behind `align demos`, `align rollout` and `align embed`; their arguments are the options."""
+"""The functions behind `align demos`, `plans`, `rollout` and `embed`; their arguments are the options."""
 
 import dataclasses
 import time
@@ -9,6 +9,8 @@ from align.data.episodes import write_store
 from align.domain import Domain
 from align.errors import InputError
 from align.worlds.make import WorldLike, make_worlds
+from align.worlds.planning import plans as planning
+from align.worlds.planning.maze import MazeSpec
 from align.worlds.pushing.demos import record
 from align.worlds.pushing.gaps import Gap, World
 
@@ -59,6 +61,56 @@ def demos(
     print(f"{out}: {n} demonstrations; {recording.rejected} attempts fell short replaced", flush=True)
 
 
+def plans(
+    out: str,
+    planner: planning.PlannerName = "rrt",
+    n: int = 1000,
+    maze: MazeSpec | None = None,
+    domain: Domain | None = None,
+    seed: int = 0,
+    repeats: int = 1,
+    jobs: int = 2,
+    overwrite: bool = False,
+) -> None:
+    """Make plans in a 2-D maze and store them as demonstrations.
+
+    Args:
+        out: Path of the Zarr store to write.
+        planner: Smooth plans (gcs) or jagged ones (rrt, rrt-connect); with one seed, of the same queries.
+        n: Number of plans.
+        maze: What the maze is made from, e.g. {seed: 1, cells: 5}.
+        domain: What they stand for, kept as an attribute; REAL for gcs and SIM for the others by default.
+        seed: Seed of the queries and of the planner.
+        repeats: How often each query is planned for.
+        jobs: Processes.
+        overwrite: Replace a store at `out`.
+    """
+    if Path(out).exists() and not overwrite:
+        raise InputError(f"out={out!r} exists; choose another path or --overwrite=true")
+    if n < 1:
+        raise InputError(f"n={n}: expected 1 or more plans")
+    maze = maze or MazeSpec()
+    domain = planning.DOMAIN[planner] if domain is None else domain
+    recording = planning.record(maze, planner, n, seed, repeats, jobs)
+    print(f"making {n} {planner} plans into {out}", flush=True)
+    started = time.perf_counter()
+    episodes = list(_with_progress(recording, n))  # before the attributes, which tell how many were rejected
+    attributes = {
+        "domain": domain.label,
+        "seed": seed,
+        "repeats": repeats,
+        "maze": dataclasses.asdict(maze),
+        **planning.attributes(recording, planner, n),
+    }
+    write_store(out, episodes, attributes, overwrite)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in recording.reasons.items()) or "none"
+    print(
+        f"{out}: {n} plans in {time.perf_counter() - started:.0f} s;"
+        f" rejected {attributes['rejection_rate']:.2%} of {attributes['attempts']} ({reasons})",
+        flush=True,
+    )
+
+
 def _with_progress(episodes: Iterable[dict], n: int, seconds: float = 10.0) -> Iterator[dict]:
     """The episodes, with a line printed every few seconds."""
     started = last = time.perf_counter()
@@ -90,7 +142,8 @@ def rollout(
         policy: A run directory, or a checkpoint.
         world: Levels of the gaps of pushing to sim, e.g. {visual: 0.75, physics: 1}, a whole pushing world,
             gym-pusht, or {class_path, init_args} of any align.worlds.batch.Worlds; pushing in sim by default.
-        out: Folder for rollouts.csv and the film; by default they are only summarised here.
+        out: Folder for rollouts.csv, the film and, where the world keeps them, the executed paths; by default
+            they are only summarised here.
         trials: Number of trials.
         steps: Control steps a trial (of pushing: at 10 Hz).
         first_seed: Seed of the first trial; the others follow.
@@ -103,6 +156,7 @@ def rollout(
     """
     import torch
 
+    from align.paths import PATHS, write_paths
     from align.policy import DiffusionPolicy
     from align.rollout import rollout as run
     from align.rollout import summarise, write_film, write_trials
@@ -115,10 +169,11 @@ def rollout(
         trained.guide(guidance_weight)
     world = world or Gap()
     name = world if isinstance(world, str) else "world"
+    worlds, seeds = make_worlds(world, size, difficulty), range(first_seed, first_seed + trials)
     rows, films = run(
         trained,
-        make_worlds(world, size, difficulty),
-        range(first_seed, first_seed + trials),
+        worlds,
+        seeds,
         steps,
         name,
         film,
@@ -128,6 +183,7 @@ def rollout(
         print(f"{measure}: {mean:.3f}")
     if out is not None:
         write_trials(Path(out) / "rollouts.csv", rows)
+        write_paths(Path(out) / PATHS, seeds, {name: worlds.paths()})
         if film:
             write_film(out, {name: films})
 

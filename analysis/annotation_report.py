@@ -40,19 +40,18 @@ def _accuracy(ax: Axes, result: Result) -> None:
     ax.axhline(result.tau, color=figures.GREY, linewidth=0.7)
     ax.axvline(sigma, color=figures.GREY, linewidth=0.7)
     ax.plot([sigma], [result.tau], "o", color=figures.BLACK)
-    ax.annotate(f"σ_min = {sigma:.3f}", (sigma, result.tau), (4, -11), textcoords="offset points", fontsize=7)
+    side = {"ha": "right", "xytext": (-5, -10)} if sigma > 0.5 else {"ha": "left", "xytext": (5, -10)}
+    ax.annotate(f"σ_min = {sigma:.3f}", (sigma, result.tau), textcoords="offset points", fontsize=7, **side)
     ax.set(xlabel="Noise level σ", ylabel="Held-out episodes", xlim=(0, 1), ylim=(0, 1.02))
     ax.set_title("Sim versus real", loc="left")
-    ax.legend()
+    ax.legend(loc="upper right")
 
 
 def _samples(ax: Axes, result: Result) -> None:
     ax.hist(result.sigma_min, bins=np.linspace(0, 1, 41), color=figures.BLUE, alpha=0.6)
     ax.axvline(result.dataset_sigma_min, **DASHED)
-    never = np.mean(result.sigma_min >= 1)
-    ax.text(0.97, 0.95, f"never: {never:.1%}", transform=ax.transAxes, ha="right", va="top", fontsize=7)
     ax.set(xlabel="σ_min of a window", ylabel="Sim windows", xlim=(0, 1))
-    ax.set_title("Per sample", loc="left")
+    ax.set_title(f"Per sample; {np.mean(result.sigma_min >= 1):.1%} never", loc="left")
 
 
 def _calibration(ax: Axes, result: Result) -> None:

@@ -15,7 +15,8 @@ from analysis.cross_validation import FOLDS, grouped_folds
 from analysis.discrimination import Scored
 
 WIDTH = 32
-STEPS = 150
+STEPS = 100
+PATIENCE = 20  # steps without a better loss, after which a classifier is done
 LEARNING_RATE = 0.02
 WEIGHT_DECAY = 0.01
 INNER_FOLDS = 4  # one of them says when to stop
@@ -77,8 +78,8 @@ def _train(
         seed: Of the initial weights.
 
     Returns:
-        Log-odds (K, N) of every window at the step of least balanced loss on `held_out`, or at the last step
-        where that is empty; and these steps.
+        Log-odds (K, N) of every window at the step of least balanced loss on `held_out` (the least before
+        `PATIENCE` steps without a lesser one), or at the last step where that is empty; and these steps.
     """
     generator = torch.Generator().manual_seed(seed)
     weight = _balanced(train & ~held_out, label)  # (K, N)
@@ -107,10 +108,13 @@ def _train(
         loss = F.binary_cross_entropy_with_logits(logit, y.expand_as(logit), reduction="none")
         with torch.no_grad():
             found = torch.where(judged, (judge * loss).sum(1), torch.full((k,), -float(step)))
-            better = found < best
+            running = step - chosen <= PATIENCE
+            better = (found < best) & running
             best = torch.where(better, found, best)
             kept = torch.where(better[:, None], logit.detach(), kept)
             chosen = torch.where(better, torch.full((k,), float(step)), chosen)
+        if not running.any():
+            break
         optimizer.zero_grad()
         (weight * loss).sum().backward()
         optimizer.step()

@@ -29,7 +29,7 @@ from analysis.two_sample import mmd2
 SITES = ("image", "observation", "denoiser")  # first in every report, in this order
 COLUMNS = ("domain", "episode", "step", "thumbnail", "action", "chosen", "agent_pos", "state")
 Kind = Literal["linear", "mlp", "both"]
-CONTROL_REPEATS = 3
+CONTROL_REPEATS = {"linear": 3, "mlp": 1}  # a perceptron takes longer
 MIN_EPISODES = 4  # a domain; fewer leave no honest split
 MAX_WINDOWS = 400  # a domain; windows of an episode are alike, so more add time and little else
 STATISTICS = ("auc", "accuracy", "margin")
@@ -188,27 +188,35 @@ def load_embeddings(run_dir: str | os.PathLike, seed: int = 0) -> list[Embedding
 def probe_site(data: Embeddings, seed: int = 0, kind: Kind = "both") -> SiteProbe:
     """Probe one site; see the module's docstring. `seed` is of folds, controls and bootstraps."""
     value, draws, bandwidth = mmd2(data.x, data.domain, data.episode, seed)
-    linear = None if kind == "mlp" else classify(data, cross_validate, seed)
+    linear = None if kind == "mlp" else classify(data, cross_validate, CONTROL_REPEATS["linear"], seed)
     perceptron = None
     if kind != "linear":
         from analysis import mlp  # torch takes seconds to load
 
-        perceptron = classify(data, mlp.cross_validate, seed)
+        perceptron = classify(data, mlp.cross_validate, CONTROL_REPEATS["mlp"], seed)
     return SiteProbe(data, percentile(value, draws), bandwidth, linear, perceptron)
 
 
 def classify(
     data: Embeddings,
     cross_validate: Callable[..., tuple[Scored, np.ndarray, list[float]]],
+    repeats: int,
     seed: int = 0,
 ) -> Classified:
-    """One kind of classifier, and its controls; `cross_validate` as in `analysis.cross_validation`."""
+    """One kind of classifier, and its controls.
+
+    Args:
+        data: The embeddings of a site.
+        cross_validate: As in `analysis.cross_validation`.
+        repeats: How often each control with random labels is drawn.
+        seed: Of folds, controls and bootstraps.
+    """
     rng = numpy_rng(seed, "probe folds")
     scored, probability, chosen = cross_validate(data.x, data.domain, data.episode, rng)
     statistics = {name: percentile(*found) for name, found in bootstrap(scored, seed).items()}
     real = data.domain == Domain.REAL
     shuffled, halves = [], []
-    for repeat in range(CONTROL_REPEATS):
+    for repeat in range(repeats):
         rng = numpy_rng(seed, "probe controls", repeat)
         label = _relabel(data.episode, len(np.unique(data.episode[real])), rng)
         shuffled.append(cross_validate(data.x, label, data.episode, rng)[0])

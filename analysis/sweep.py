@@ -1,8 +1,9 @@
 """The runs of a sweep as one table, and estimates over its training seeds and trials.
 
 In the table, the axes of the sweep have their bare names; everything measured has a slash in its name:
-`summary/...`, `rollout/<world>/...`, `probe/<site>/...`, `geometry/<site>/...`, and `task/aligned/...`: R² of
-task probes; the site "aligned" is the one that the run's training aligned.
+`summary/...`, `rollout/<world>/...`, `motion/<world>/...` (medians over successful rollouts),
+`probe/<site>/...`, `geometry/<site>/...`, and `task/aligned/...`: R² of task probes; the site
+"aligned" is the one that the run's training aligned.
 """
 
 import json
@@ -20,6 +21,7 @@ from align.files import atomic_path
 from align.worlds.batch import RESERVED, is_rate
 from analysis import intervals
 from analysis.intervals import Interval
+from analysis.motion import MEASURES, hierarchical_median, motion
 
 GEOMETRY = "geometry.json"  # which runs of older sweeps do without
 FILES = ("point.json", "summary.json", "rollouts.csv", "probe.json")
@@ -54,9 +56,9 @@ def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
     Returns:
         One row a run, sorted by name: `run`; `missing`, the files it lacks (comma-separated, empty when
         complete); the axes of its `point.json`; its `summary.json`; of each world, means, success rates with
-        counts and Wilson intervals; of each site, the probe's statistics with intervals and controls, proxy
-        A-distance and kNN mixing with intervals, and the p-value of the MMD test; of the aligned site, R² of
-        the block pose.
+        counts and Wilson intervals, medians of how smooth successful rollouts are; of each site, the probe's
+        statistics with intervals and controls, proxy A-distance and kNN mixing with intervals, and the
+        p-value of the MMD test; of the aligned site, R² of the block pose.
 
     Raises:
         InputError: There is no such folder, it holds no run, or a file of a run cannot be read.
@@ -179,10 +181,14 @@ class Sweep:
         Returns:
             None if no run has the metric.
         """
-        kind, _, name = metric.split("/")
+        kind, world, name = metric.split("/")
         rows = self.frame[self.frame["run"].isin(runs)]
         if metric not in rows or rows[metric].isna().all():
             return None
+        if kind == "motion":
+            table = self._moved(world, name, runs)
+            found = rows.set_index("run").loc[[run for run in runs if run in table.index], metric].dropna()
+            return Estimate(hierarchical_median(table.to_numpy()), found.to_numpy(float), table.shape[1])
         if kind == "rollout":
             table = self._trials(metric, runs)
             if is_rate(name):
@@ -209,6 +215,11 @@ class Sweep:
         _, world, name = metric.split("/")
         table = self._table(world, name)
         return table.loc[[run for run in runs if run in table.index]].to_numpy(float)
+
+    def _moved(self, world: str, measure: str, runs: Sequence[str]) -> pd.DataFrame:
+        """A measure of motion (runs, trials), NaN where a trial failed."""
+        found = {run: motion(self.path / run).get(world) for run in runs}
+        return pd.DataFrame({r: t[measure] for r, t in found.items() if t is not None}).T
 
     def _read_trials(self, world: str, name: str) -> pd.DataFrame:
         outcomes = {}
@@ -242,6 +253,8 @@ def _row(run: Path) -> dict:
         row |= {f"summary/{name}": value for name, value in _read_json(run / "summary.json").items()}
     if "rollouts.csv" not in missing:
         row |= _rollouts(run / "rollouts.csv")
+        for world, moved in motion(run).items():
+            row |= {f"motion/{world}/{name}": moved[name].median() for name in MEASURES}
     if "probe.json" not in missing:
         row |= _probe(_read_json(run / "probe.json"))
     if "summary/site" in row and (run / "task_probe.json").is_file():

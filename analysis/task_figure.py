@@ -64,13 +64,7 @@ def _series(ax: Axes, at: np.ndarray, decoded: Decoded, look: dict, label: str |
     ]
     look = {"markersize": 3, "capsize": 1.2, "elinewidth": 0.8} | look
     figures.whiskers(ax, at, shown, label=label, **look)
-    face = look.get("mfc", look["color"])
-    ax.plot(
-        at[below],
-        np.full(below.sum(), FLOOR),
-        "v",
-        color=look["color"],
-        mfc=face,
-        markersize=4,
-        clip_on=False,
-    )
+    if below.any():  # an empty line that is not clipped would have no extent to lay out
+        face = look.get("mfc", look["color"])
+        floor = np.full(below.sum(), FLOOR)
+        ax.plot(at[below], floor, "v", color=look["color"], mfc=face, markersize=4, clip_on=False)

@@ -8,6 +8,7 @@ training did not put there.
 """
 
 import os
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,12 +67,8 @@ def task_probe_run(run_dir: str | os.PathLike, seed: int = 0) -> dict | None:
     tasks = load_tasks(run_dir, sites[0].row)
     if not tasks:
         return None
-    found = {d.site: {name: decode(d.x, y, d, seed) for name, y in tasks.items()} for d in sites}
-    initial = {
-        d.site: {name: decode(d.untrained, y, d, seed) for name, y in tasks.items()}
-        for d in sites
-        if d.untrained is not None
-    }
+    found = {d.site: decode(d.x, tasks, d, seed) for d in sites}
+    initial = {d.site: decode(d.untrained, tasks, d, seed) for d in sites if d.untrained is not None}
     result = {"level": LEVEL, "seed": seed, "sites": {}}
     for site, by_task in found.items():
         result["sites"][site] = {name: decoded.summary() for name, decoded in by_task.items()}
@@ -111,8 +108,10 @@ def load_tasks(run_dir: str | os.PathLike, row: np.ndarray) -> dict[str, np.ndar
     return tasks | ({"pusher": arrays["agent_pos"]} if "agent_pos" in arrays else {})
 
 
-def decode(x: np.ndarray, y: np.ndarray, data: Embeddings, seed: int = 0) -> Decoded:
-    """R² of a task in all four cells.
+def decode(
+    x: np.ndarray, tasks: Mapping[str, np.ndarray], data: Embeddings, seed: int = 0
+) -> dict[str, Decoded]:
+    """R² of every task in all four cells; the tasks share the work but not the penalty.
 
     R² is 1 − (squared error) / (squared deviation from the mean of the test windows), a dimension of the
     task at a time, averaged over those that vary. Across domains it may be far below 0: a constant would
@@ -121,12 +120,14 @@ def decode(x: np.ndarray, y: np.ndarray, data: Embeddings, seed: int = 0) -> Dec
 
     Args:
         x: (N, D) embeddings.
-        y: (N, q) what is decoded.
+        tasks: (N, q) of each, what is decoded.
         data: Their `domain` and `episode`.
         seed: Of folds and bootstraps.
     """
     rows = {d: np.flatnonzero(data.domain == d) for d in Domain}
-    cells, each = {}, {}
+    y, ends = np.concatenate(list(tasks.values()), axis=1), np.cumsum([t.shape[1] for t in tasks.values()])
+    part = {name: slice(end - tasks[name].shape[1], end) for name, end in zip(tasks, ends, strict=True)}
+    decoded = {name: Decoded({}, {}) for name in tasks}
     for train, test in CELLS:
         rng = numpy_rng(seed, "task folds", int(train), int(test))
         a, b = rows[train], rows[test]
@@ -135,11 +136,15 @@ def decode(x: np.ndarray, y: np.ndarray, data: Embeddings, seed: int = 0) -> Dec
             predicted, folds = np.zeros_like(y[a]), int(fold.max()) + 1
             for k in range(folds):
                 inside, outside = a[fold != k], a[fold == k]
-                predicted[fold == k] = ridge(x[inside], y[inside], data.episode[inside], x[outside], rng)
+                predicted[fold == k] = ridge(
+                    x[inside], y[inside], data.episode[inside], x[outside], rng, part.values()
+                )
         else:
-            predicted, folds = ridge(x[a], y[a], data.episode[a], x[b], rng), 1
-        cells[train, test], each[train, test] = _r2(y[b], predicted, data.episode[b], folds, seed)
-    return Decoded(cells, each)
+            predicted, folds = ridge(x[a], y[a], data.episode[a], x[b], rng, part.values()), 1
+        for name, columns in part.items():
+            r2 = _r2(y[b, columns], predicted[:, columns], data.episode[b], folds, seed)
+            decoded[name].cells[train, test], decoded[name].each[train, test] = r2
+    return decoded
 
 
 def episode_folds(cluster: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
@@ -149,24 +154,35 @@ def episode_folds(cluster: np.ndarray, folds: int, rng: np.random.Generator) -> 
 
 
 def ridge(
-    x: np.ndarray, y: np.ndarray, cluster: np.ndarray, test: np.ndarray, rng: np.random.Generator
+    x: np.ndarray,
+    y: np.ndarray,
+    cluster: np.ndarray,
+    test: np.ndarray,
+    rng: np.random.Generator,
+    parts: Collection[slice] = (slice(None),),
 ) -> np.ndarray:
     """Predictions (M, q) for `test` (M, D), by ridge regression on `x` (N, D) and `y` (N, q).
 
     Minimises |Y − X W|² / N + C |W|² of standardised X and Y, with the C of `PENALTIES` of least error on
-    held-out episodes of a grouped cross-validation.
+    held-out episodes of a grouped cross-validation: one C for each of `parts`, columns of `y`.
     """
     fold = episode_folds(cluster, INNER_FOLDS, rng)
-    errors = np.zeros(len(PENALTIES))
+    errors = np.zeros((len(PENALTIES), y.shape[1]))
     for k in range(int(fold.max()) + 1 if fold.max() > 0 else 0):
         inside, outside = fold != k, fold == k
         scale = _deviation(y[inside])
         for i, predicted in enumerate(_ridge_path(x[inside], y[inside], x[outside], PENALTIES)):
-            errors[i] += np.sum(((predicted - y[outside]) / scale) ** 2)
-    return _ridge_path(x, y, test, [PENALTIES[int(np.argmin(errors))]])[0]
+            errors[i] += np.sum(((predicted - y[outside]) / scale) ** 2, axis=0)
+    path = _ridge_path(x, y, test, PENALTIES)
+    chosen = np.zeros((len(test), y.shape[1]))
+    for part in parts:
+        chosen[:, part] = path[int(np.argmin(errors[:, part].sum(1)))][:, part]
+    return chosen
 
 
-def _ridge_path(x: np.ndarray, y: np.ndarray, test: np.ndarray, penalties) -> list[np.ndarray]:
+def _ridge_path(
+    x: np.ndarray, y: np.ndarray, test: np.ndarray, penalties: Sequence[float]
+) -> list[np.ndarray]:
     """Predictions for `test`, a penalty at a time, from the eigenvalues of the smaller Gram matrix."""
     x, test = (a.astype(np.float64) for a in standardise(x, test))
     mean, scale = y.mean(0), _deviation(y)

@@ -2,6 +2,10 @@
 
 A description holds the arguments of `align demos`; or, with `make: module.function`, those of a function of
 any world's, which writes a store to its argument `out` (and is given `jobs`, processes, if it takes that).
+
+What else is made from them is described alike, under a name that is no option, one without a dot:
+`annotation: {make: analysis.annotation.annotate, sim: {made: data.sim}, ...}`. `{made: NAME}`, here or in the
+configuration of a run, stands for the path of what is described as NAME.
 """
 
 import dataclasses
@@ -80,9 +84,41 @@ def store_path(arguments: Mapping[str, Any], folder: Path) -> Path:
         text = json.dumps(values, sort_keys=True)
     else:
         parser, config = _parse(arguments)
-        values = json.loads(parser.dump(config, format="json", skip_none=False))
+        values = json.loads(parser.dump(config, format="json", skip_unset=False))
         name, text = path, json.dumps({"make": path, **values}, sort_keys=True)
-    return folder / f"{name}-{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}.zarr"
+    digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    default = inspect.signature(maker(arguments)).parameters["out"].default
+    suffix = Path(default).suffix if isinstance(default, str) else ""
+    return folder / f"{name}-{digest}{suffix or '.zarr'}"
+
+
+def store_paths(demos: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, Path]:
+    """`store_path` of each; descriptions may refer to those before them."""
+    paths: dict[str, Path] = {}
+    for name, arguments in demos.items():
+        paths[name] = store_path(resolve(arguments, paths), folder)
+    return paths
+
+
+def is_option(name: str) -> bool:
+    """Whether what is made is the value of an option of that name, and not only what others refer to."""
+    return "." in name
+
+
+def resolve(value: Any, paths: Mapping[str, str | Path]) -> Any:
+    """`value` with the path in place of every {made: NAME} in it whose path is known."""
+    if isinstance(value, Mapping):
+        if set(value) == {"made"}:
+            return str(paths[value["made"]]) if value["made"] in paths else value
+        return {key: resolve(part, paths) for key, part in value.items()}
+    return [resolve(part, paths) for part in value] if isinstance(value, list) else value
+
+
+def references(value: Any) -> set[str]:
+    """The names that {made: NAME} stands for anywhere in `value`."""
+    if isinstance(value, Mapping):
+        return {value["made"]} if set(value) == {"made"} else set().union(*map(references, value.values()))
+    return set().union(*map(references, value)) if isinstance(value, list) else set()
 
 
 def prepare(demos: Mapping[str, Mapping[str, Any]], folder: Path, jobs: int) -> dict[str, str]:
@@ -96,8 +132,9 @@ def prepare(demos: Mapping[str, Mapping[str, Any]], folder: Path, jobs: int) -> 
     Returns:
         Path by option.
     """
-    paths = {}
-    for option, arguments in demos.items():
+    paths: dict[str, str] = {}
+    for option, described in demos.items():
+        arguments = resolve(described, paths)
         path = store_path(arguments, folder)
         with locked(folder / f".{path.stem}", "demonstrations", wait=True):
             if not path.exists():

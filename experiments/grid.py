@@ -13,13 +13,14 @@ those that `data.real` is made of, so that runs may differ in the world that the
 import copy
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from align.errors import InputError
+from experiments.demonstrations import is_option, references, resolve
 
 DEMOS = "demos."
 """How options begin that are of the demonstrations."""
@@ -87,6 +88,7 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     for option, value in (_override(text) for text in overrides):
         set_option(config, option, value)
         demos.pop(option, None)
+        demos = resolve(demos, {option: value})
     for option in (option for option, arguments in demos.items() if arguments is None):
         raise InputError(f"{option} is missing: give the path of your own store as --set+={option}=PATH")
     axes = merge(grid["axes"], grid.get("scales", {}).get(scale, {}).get("axes", {}))
@@ -94,7 +96,30 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     points = (dict(zip(axes, values, strict=True)) for values in itertools.product(*settings.values()))
     runs = [_run(config, demos, point, settings) for point in points if _wanted(point, settings)]
     _order(runs)
+    demos = _needed(demos, [run.config for run in runs])
+    runs = [replace(run, demos=_needed(run.demos, [run.config])) for run in runs]
     return Grid(Path(path).stem, grid["title"], demos, runs, grid.get("reference", {}))
+
+
+def _needed(demos: dict[str, Any], configs: Sequence[Mapping]) -> dict[str, Any]:
+    """Without what no run asks for.
+
+    Raises:
+        InputError: Something refers to what is not made, or not before it.
+    """
+    asked = set().union(*map(references, configs))
+    kept = {name: text for name, text in demos.items() if is_option(name) or name in asked}
+    known: list[str] = []
+    for name, description in kept.items():
+        _check_made(references(description), known, f"demos: {name}")
+        known.append(name)
+    _check_made(asked, known, "runs")
+    return kept
+
+
+def _check_made(names: set[str], known: Sequence[str], where: str) -> None:
+    if unknown := sorted(names - set(known)):
+        raise InputError(f"{where}: made={unknown[0]!r}; expected one of {', '.join(known) or 'no other'}")
 
 
 def _read_base(path: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from align.errors import InputError
 from align.files import locked, write_json, write_text
 from analysis.commands import report_sweep
 from analysis.sweep import GRID
-from experiments.demonstrations import prepare, store_path
+from experiments.demonstrations import is_option, prepare, resolve, store_paths
 from experiments.estimate import expected
 from experiments.grid import Grid, Run, load_grid, set_option
 from experiments.launch import Job, LocalLauncher, SubmititLauncher, run_jobs
@@ -92,11 +92,12 @@ def _claim(run: Run, folder: Path, paths: dict[str, str]) -> Job:
         InputError: The directory holds a run of another configuration.
     """
     directory = folder / run.name
+    config = resolve(run.config, paths)
     earlier = {option: str(folder / name) for option, name in run.after.items()}
-    for option, path in {**paths, **earlier}.items():
-        set_option(run.config, option, path)
-    set_option(run.config, "run", str(directory))
-    text, request = yaml.safe_dump(run.config, sort_keys=False), directory / "request.yaml"
+    stores = {option: path for option, path in paths.items() if is_option(option)}
+    for option, path in {**stores, **earlier, "run": str(directory)}.items():
+        set_option(config, option, path)
+    text, request = yaml.safe_dump(config, sort_keys=False), directory / "request.yaml"
     if request.exists() and request.read_text() != text:
         raise InputError(
             f"out={str(folder)!r}: {run.name} was run with another configuration (see {request}); nothing "
@@ -120,9 +121,9 @@ def _prepare(grid: Grid, data: Path, jobs: int) -> dict[str, dict[str, str]]:
 
 def _describe(grid: Grid, folder: Path, data: Path, jobs: int) -> int:
     stores = {
-        (option, store_path(arguments, data)): arguments
+        (option, path): run.demos[option]
         for run in grid.runs
-        for option, arguments in run.demos.items()
+        for option, path in store_paths(run.demos, data).items()
     }
     for (option, path), arguments in stores.items():
         print(f"{option}: {path} ({'there' if path.exists() else 'to be made'}) {json.dumps(arguments)}")

@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 
 from align.domain import Domain
 from align.errors import InputError
+from align.paths import PATHS, write_paths
 from align.policy import DiffusionPolicy
 from align.rollout import rollout, summarise, try_worlds, write_film, write_trials
 from align.worlds.make import WorldLike, make_worlds
@@ -14,6 +15,8 @@ from align.worlds.make import WorldLike, make_worlds
 
 class Rollouts(pl.Callback):
     """At the end of training, evaluates the averaged policy and writes `rollouts.csv` and a film.
+
+    Of worlds that keep them (`Worlds.paths`) it writes the executed paths too, `paths.npz`.
 
     Args:
         worlds: Worlds by name: the levels of a `Gap` of pushing ({visual: 0.75, physics: 1.0}; {} is sim), a
@@ -72,17 +75,18 @@ class Rollouts(pl.Callback):
             return
         policy = module.ema.model.to(trainer.strategy.root_device)  # Lightning has moved it to the CPU
         seeds = range(self.first_seed, self.first_seed + self.trials)
-        rows, films = [], {}
+        rows, films, paths = [], {}, {}
         for name, world in self.worlds.items():
             worlds = make_worlds(world, self.size, self.difficulty)
             filmed = min(self.film, self.trials)
             domain = Domain.SIM if name in self.as_sim else Domain.REAL
             trials, film = rollout(policy, worlds, seeds, self.steps, name, filmed, domain=domain)
             rows += trials
-            films[name] = film
+            films[name], paths[name] = film, worlds.paths()
             found = ", ".join(f"{measure} {mean:.3f}" for measure, mean in summarise(trials).items())
             print(f"{name}: {found} in {len(trials)} trials", flush=True)
         folder = Path(trainer.default_root_dir)
         write_trials(folder / "rollouts.csv", rows)
+        write_paths(folder / PATHS, seeds, paths)
         if self.film:
             write_film(folder, films)

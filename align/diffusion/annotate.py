@@ -47,6 +47,7 @@ class ClassifierOptions:
     Args:
         width: Hidden units.
         blocks: Residual blocks.
+        frequencies: Fourier features of each number of a sequence; see `NoisyClassifier`.
         max_steps: Training steps at most.
         batch_size: Samples a batch, half of them clean.
         learning_rate: Of AdamW.
@@ -63,6 +64,7 @@ class ClassifierOptions:
 
     width: int = 128
     blocks: int = 2
+    frequencies: int = 0
     max_steps: int = 3000
     batch_size: int = 256
     learning_rate: float = 1e-3
@@ -149,7 +151,9 @@ def train_classifier(
     """
     with torch.random.fork_rng(devices=[]):  # weights are drawn from the global generator
         torch.manual_seed(torch_generator(seed, "classifier", fold).initial_seed())
-        net = NoisyClassifier(*clean.x.shape[1:], clean.condition.shape[1], options.width, options.blocks)
+        net = NoisyClassifier(
+            *clean.x.shape[1:], clean.condition.shape[1], options.width, options.blocks, options.frequencies
+        )
     optimizer = torch.optim.AdamW(
         net.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )

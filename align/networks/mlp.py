@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from align.networks.embedding import step_embedding
+from align.networks.embedding import fourier_features, step_embedding
 
 
 class _ModulatedBlock(nn.Module):
@@ -31,6 +31,8 @@ class ConditionalMLP(nn.Module):
         width: Hidden units.
         blocks: Number of residual blocks.
         step_features: Size of the diffusion step's embedding.
+        frequencies: Number K of Fourier features sin and cos(2ᵏ π c / 2), k < K, of each number c of the
+            condition (Tancik et al. 2020, arXiv 2006.10739), for a policy that must know sharply where it is.
     """
 
     def __init__(
@@ -41,13 +43,17 @@ class ConditionalMLP(nn.Module):
         width: int = 256,
         blocks: int = 2,
         step_features: int = 64,
+        frequencies: int = 0,
     ):
         super().__init__()
         self.action_dim, self.condition_dim, self.horizon = action_dim, condition_dim, horizon
         self.width, self.step_features = width, step_features
+        self.frequencies = frequencies
         self.inputs = nn.Linear(horizon * action_dim, width)
         self.condition = nn.Sequential(
-            nn.Linear(condition_dim + step_features, width), nn.SiLU(), nn.Linear(width, width)
+            nn.Linear(condition_dim * (1 + 2 * frequencies) + step_features, width),
+            nn.SiLU(),
+            nn.Linear(width, width),
         )
         self.layers = nn.ModuleList(_ModulatedBlock(width) for _ in range(blocks))
         self.out = nn.Linear(width, horizon * action_dim)
@@ -56,7 +62,8 @@ class ConditionalMLP(nn.Module):
     def features(self, x: Tensor, steps: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """The prediction (B, T, A) and the hidden layer before it (B, width); see `ConditionalUnet1D`."""
         embedded = step_embedding(steps, self.step_features)
-        e = self.condition(torch.cat([condition, embedded], dim=-1))
+        waves = fourier_features(condition, self.frequencies)
+        e = self.condition(torch.cat([condition, waves, embedded], dim=-1))
         h, e = self.inputs(x.flatten(1)) + e, F.silu(e)
         for layer in self.layers:
             h = layer(h, e)

@@ -38,6 +38,10 @@ class Worlds(ABC):
         first such column is the one that reports show. "held" is 0 or 1 too; all else is any number.
         """
 
+    def paths(self) -> list[np.ndarray] | None:
+        """The executed path (T, D) of each trial until its end, for measures of smoothness, or None."""
+        return None
+
     def frame(self, i: int, size: int) -> np.ndarray | None:
         """World `i` as a picture (size, size, 3) uint8 for films, or None where it cannot be drawn."""
         return None

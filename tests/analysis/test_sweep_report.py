@@ -59,7 +59,7 @@ def test_task_probes_and_mlps_have_columns_where_they_were_measured(lambda_sweep
         cells = {"sim_to_real": numbers, "real_to_real": higher | {"each": [1.0]}}
         sites = {"observation": {"block_pose": {}}, "image": {"block_pose": cells, "action": {}}}
         (run / "task_probe.json").write_text(json.dumps({"sites": sites}))
-    sweep_report.write_table(Sweep(lambda_sweep), lambda_sweep / "results.md")
+    sweep_report.write_table(Sweep(lambda_sweep))
     frame = pd.read_csv(lambda_sweep / "results.csv", keep_default_na=False, na_values=[""])
     assert frame["probe/image/mlp_auc"].tolist()[:4] == [0.9] * 4
     assert frame["task/aligned/block_pose_sim_to_real"].tolist()[:4] == [-2.5] * 4
@@ -69,14 +69,14 @@ def test_task_probes_and_mlps_have_columns_where_they_were_measured(lambda_sweep
     cells = [dict(zip(header.split(" | "), row.split(" | "), strict=True)) for row in rows]
     (name,) = (title for title in cells[0] if "block pose sim→real R²" in title)
     assert cells[0][name].startswith("-2.50 [") and cells[2][name].startswith("—")
-    assert "image: MLP auc" in header
+    assert "image: MLP AUC" in header
 
 
 def test_a_run_without_files_is_listed(lambda_sweep):
     (lambda_sweep / "lambda=0_seed=1" / "rollouts.csv").unlink()
     (lambda_sweep / "lambda=1.0_seed=1" / "probe.json").unlink()
     (lambda_sweep / "never_started").mkdir()
-    sweep_report.write_table(Sweep(lambda_sweep), lambda_sweep / "results.md")
+    sweep_report.write_table(Sweep(lambda_sweep))
     frame = pd.read_csv(lambda_sweep / "results.csv", keep_default_na=False).set_index("run")
     assert frame.loc["lambda=0_seed=1", "missing"] == "rollouts.csv"
     assert "point.json" in frame.loc["never_started", "missing"]
@@ -87,7 +87,14 @@ def test_a_run_without_files_is_listed(lambda_sweep):
 
 def test_report_of_a_lambda_sweep(lambda_sweep):
     written = sweep_report.report(lambda_sweep)
-    assert {p.name for p in written} == {"results.csv", "results.md", "lambda.png", "lambda_wide.png"}
+    assert {p.name for p in written} == {
+        "results.csv",
+        "arms.csv",
+        "results.md",
+        "table.png",
+        "lambda.png",
+        "lambda_wide.png",
+    }
     assert Image.open(lambda_sweep / "lambda.png").size[0] == 1020  # one column at 300 dpi
     assert "lambda=0.01" in (lambda_sweep / "results.md").read_text()
     assert len(sweep_report.collect(lambda_sweep)) == 6  # what was written is not taken for a run
@@ -152,12 +159,12 @@ def test_only_trials_that_all_runs_share_are_used(lambda_sweep):
     rows["seed"] += 10_000
     rows.to_csv(path, index=False)
     with pytest.raises(InputError, match="no trial seed of world 'sim' is shared"):
-        sweep_report.write_table(Sweep(lambda_sweep), lambda_sweep / "results.md")
+        sweep_report.write_table(Sweep(lambda_sweep))
 
 
 def test_keep_copies_tables_figures_one_config_and_the_command(lambda_sweep, tmp_path_factory):
     sweep = Sweep(lambda_sweep)
-    sweep_report.write_table(sweep, lambda_sweep / "results.md")
+    sweep_report.write_table(sweep)
     sweep_report.figure_lambda(sweep, lambda_sweep / "lambda.png")
     target = tmp_path_factory.mktemp("results") / "lambda"
     kept = {p.name for p in sweep_report.keep(lambda_sweep, target, "make sweep-lambda")}

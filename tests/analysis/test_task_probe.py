@@ -12,7 +12,7 @@ from align.errors import InputError
 from analysis import task_probe
 from analysis.commands import probe
 from analysis.probe import Embeddings
-from analysis.task_probe import decode, episode_folds, load_tasks, ridge, task_probe_run
+from analysis.task_probe import Decoded, decode, episode_folds, load_tasks, ridge, task_probe_run
 
 SIM, REAL = Domain
 
@@ -29,8 +29,12 @@ def coded(rotation: float = 0.0, noise: float = 0.1, episodes: int = 12, windows
     return x.astype(np.float32), y, Embeddings("image", x, domain, episode, np.arange(2 * n))
 
 
+def _decode(x, y, data) -> Decoded:
+    return decode(x, {"task": y}, data)["task"]
+
+
 def test_one_code_is_read_everywhere():
-    found = decode(*coded())
+    found = _decode(*coded())
     assert set(found.cells) == {(a, b) for a in Domain for b in Domain}
     for r2 in found.cells.values():
         assert 0.9 < r2.low <= r2.value <= r2.high <= 1
@@ -38,18 +42,18 @@ def test_one_code_is_read_everywhere():
 
 def test_a_turned_code_is_read_within_each_domain_and_not_across():
     """A half turn predicts −y: its error is 2y, so R² is 1 − 4 = −3, and is reported so."""
-    found = decode(*coded(rotation=np.pi))
+    found = _decode(*coded(rotation=np.pi))
     for domain in Domain:
         assert found.cells[domain, domain].low > 0.9
     for cell in ((SIM, REAL), (REAL, SIM)):
         assert found.cells[cell].value == pytest.approx(-3, abs=0.5)
-    quarter = decode(*coded(rotation=np.pi / 2))  # uncorrelated: 1 − 2
+    quarter = _decode(*coded(rotation=np.pi / 2))  # uncorrelated: 1 − 2
     assert quarter.cells[SIM, REAL].value == pytest.approx(-1, abs=0.6)
 
 
 def test_a_code_of_nothing_is_not_read():
     x, y, data = coded()
-    found = decode(np.random.default_rng(1).normal(size=x.shape), y, data)
+    found = _decode(np.random.default_rng(1).normal(size=x.shape), y, data)
     assert all(r2.value < 0.1 for r2 in found.cells.values())
 
 
@@ -59,7 +63,7 @@ def test_an_episodes_own_look_gives_nothing_away():
     x, _, data = coded(episodes=20)
     y = rng.normal(size=(40, 1))[data.episode]
     x = rng.normal(size=(40, 6))[data.episode] + 0.01 * rng.normal(size=(len(x), 6))
-    assert decode(x, y, data).cells[SIM, SIM].value < 0.2
+    assert _decode(x, y, data).cells[SIM, SIM].value < 0.2
 
 
 @pytest.mark.parametrize("features", [5, 60])
@@ -74,15 +78,30 @@ def test_ridge_is_scikit_learns(features):
         np.testing.assert_allclose(found, model.predict((test - mean) / scale), rtol=1e-6, atol=1e-6)
 
 
-def test_more_noise_is_penalised_more(monkeypatch):
-    used = []
-    path = task_probe._ridge_path
-    monkeypatch.setattr(task_probe, "_ridge_path", lambda *a: used.append(a[3]) or path(*a))
-    for noise in (0.01, 30.0):
-        x, y, data = coded(noise=noise)
-        ridge(x, y, data.episode, x, np.random.default_rng(0))
-    chosen = [penalties[0] for penalties in used if len(penalties) == 1]
-    assert chosen[0] == min(task_probe.PENALTIES) < chosen[1]
+def test_tasks_share_the_work_and_not_the_penalty():
+    x, y, data = coded(noise=1.0)
+    rng = np.random.default_rng(0)
+    tasks = {
+        "clear": y,
+        "noise": rng.normal(size=(len(y), 3)),
+        "one": y[:, :1] + rng.normal(size=(len(y), 1)),
+    }
+    together = decode(x, tasks, data)
+    for name, of in tasks.items():
+        alone = _decode(x, of, data)
+        for cell, r2 in together[name].cells.items():
+            np.testing.assert_allclose(r2, alone.cells[cell], rtol=1e-6)
+
+
+def test_noise_is_penalised_more_than_a_code():
+    x, y, data = coded(noise=0.01)
+    noise = np.random.default_rng(1).normal(size=y.shape)
+    both = np.concatenate([y, noise], axis=1)
+    parts = (slice(0, 2), slice(2, 4))
+    found = ridge(x, both, data.episode, x, np.random.default_rng(0), parts)
+    paths = task_probe._ridge_path(x, both, x, task_probe.PENALTIES)
+    chosen = [[np.allclose(found[:, part], path[:, part]) for path in paths].index(True) for part in parts]
+    assert chosen[0] == 0 < chosen[1]
 
 
 def test_r2_is_scikit_learns_and_still_dimensions_are_left_out():

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from align.data.episodes import read_store
 from align.errors import InputError
 from align.worlds.pushing.gaps import Gap, World
-from experiments.demonstrations import complete, prepare, store_path
+from experiments.demonstrations import complete, prepare, resolve, store_path, store_paths
 from experiments.grid import load_grid, merge
 
 
@@ -54,6 +55,8 @@ def points(tmp_path, monkeypatch):
         "    row = {'agent_pos': np.full((9, 2), start), 'action': np.zeros((9, 2))}\n"
         "    write_store(out, [row] * n)\n"
         "    with open(Path(out).parent / 'calls', 'a') as log: log.write('made ')\n"
+        "def count(store: str, out: str = 'points.npz', factor: int = 1):\n"
+        "    np.savez(out, n=factor * len(list(Path(store).rglob('*'))))\n"
         "def idle(out: str): pass\n"
         "def aimless(n: int = 2): pass\n"
     )
@@ -73,6 +76,24 @@ def test_a_maker_of_ones_own_is_called_once_for_the_same_arguments(points, tmp_p
     assert (tmp_path / "data/calls").read_text() == "made made "
     real = read_store(paths["data.real"], images=False)
     assert real.n_episodes == 2 and (real.agent_pos == 0.5).all()
+
+
+def test_what_is_made_of_demonstrations_follows_them(points, tmp_path):
+    def described(n, factor=1):
+        count = {"make": f"{points}.count", "store": {"made": "data.sim"}, "factor": factor}
+        return {"data.sim": {"make": f"{points}.make", "n": n}, "count": count}
+
+    paths = prepare(described(3), tmp_path / "data", 1)
+    assert paths == {k: str(v) for k, v in store_paths(described(3), tmp_path / "data").items()}
+    assert Path(paths["count"]).suffix == ".npz", "as its default"
+    assert np.load(paths["count"])["n"] == len(list(Path(paths["data.sim"]).rglob("*")))
+    others = [
+        prepare(d, tmp_path / "data", 1)["count"] for d in (described(3), described(4), described(3, 2))
+    ]
+    assert others[0] == paths["count"] and len(set(others)) == 3, "other demonstrations, another count"
+    config = {"data": {"gating": {"annotation": {"made": "count"}}}, "list": [{"made": "count"}, 1]}
+    resolved = {"data": {"gating": {"annotation": paths["count"]}}, "list": [paths["count"], 1]}
+    assert resolve(config, paths) == resolved
 
 
 @pytest.mark.parametrize(

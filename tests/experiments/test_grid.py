@@ -95,6 +95,33 @@ def test_mistakes_between_axes(grid, change, word):
         load_grid(_with_methods(grid, **change), "large")
 
 
+def _with_annotation(grid, used: str, source: str):
+    """The grid with something made of `source`, and an arm that refers to `used`."""
+    path = grid.parent / "root.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["demos"]["annotation"] = {"make": "m.annotate", "sim": {"made": source}}
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    content = yaml.safe_load(grid.read_text())
+    content["axes"]["arm"]["values"]["two"] = {"data.gating": {"annotation": {"made": used}}}
+    content["scales"]["small"]["axes"]["arm"] = {"keep": ["one"]}
+    grid.write_text(yaml.safe_dump(content, sort_keys=False))
+    return grid
+
+
+def test_only_what_runs_ask_for_is_made(grid):
+    _with_annotation(grid, "annotation", "data.sim")
+    assert set(load_grid(grid, "small").demos) == {"data.sim", "data.real"}
+    assert load_grid(grid, "large").demos["annotation"]["sim"] == {"made": "data.sim"}
+    own = load_grid(grid, "large", overrides=["data.sim=own.zarr"]).demos
+    assert own["annotation"]["sim"] == "own.zarr" and "data.sim" not in own
+
+
+@pytest.mark.parametrize("names", [("notation", "data.sim"), ("annotation", "data.sum")])
+def test_what_is_not_made_is_refused(grid, names):
+    with pytest.raises(InputError, match=r"made='(notation|data\.sum)'"):
+        load_grid(_with_annotation(grid, *names), "large")
+
+
 def test_keeping_an_unknown_value_is_refused(grid):
     content = yaml.safe_load(_with_methods(grid).read_text())
     content["scales"]["small"]["axes"]["method"]["keep"] = ["plain", "planar"]

@@ -1,0 +1,69 @@
+"""Executed paths of rollouts, `paths.npz`: of each world the path of every trial, by its seed."""
+
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from align.errors import InputError
+from align.files import atomic_path
+
+PATHS = "paths.npz"
+"""What the file is called in a run directory."""
+
+
+def write_paths(
+    path: str | os.PathLike, seeds: Sequence[int], worlds: Mapping[str, Sequence[np.ndarray] | None]
+) -> None:
+    """Write the paths of worlds that keep them; no file where none does.
+
+    Args:
+        path: Where to, an `.npz`.
+        seeds: Of the trials.
+        worlds: By name, a path (T, D) a trial, in the order of the seeds, as `Worlds.paths` returns them.
+
+    Raises:
+        InputError: There are more or fewer paths than seeds, or one has another shape.
+    """
+    arrays = {}
+    for name, paths in worlds.items():
+        if paths is None:
+            continue
+        if len(paths) != len(seeds) or len({p.shape[1:] for p in paths}) != 1 or paths[0].ndim != 2:
+            raise InputError(
+                f"paths of world {name!r}: {len(paths)}, shapes {sorted({p.shape for p in paths})[:3]}; "
+                f"expected {len(seeds)} of shape (T, D), of one D"
+            )
+        arrays |= {
+            f"{name}/points": np.concatenate(paths).astype(np.float64),
+            f"{name}/ends": np.cumsum([len(p) for p in paths]),
+            f"{name}/seeds": np.asarray(seeds, np.int64),
+        }
+    if arrays:
+        with atomic_path(path) as target, target.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+
+def read_paths(path: str | os.PathLike) -> dict[str, dict[int, np.ndarray]]:
+    """The paths (T, D) by world and trial seed.
+
+    Raises:
+        InputError: It is not such a file.
+    """
+    try:
+        with np.load(Path(path), allow_pickle=False) as archive:
+            names = [key.removesuffix("/points") for key in archive.files if key.endswith("/points")]
+            return {
+                name: dict(
+                    zip(
+                        archive[f"{name}/seeds"].tolist(),
+                        np.split(archive[f"{name}/points"], archive[f"{name}/ends"][:-1]),
+                        strict=True,
+                    )
+                )
+                for name in names
+            }
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: {error}; expected the paths that a rollout wrote") from None

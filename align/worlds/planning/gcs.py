@@ -1,0 +1,88 @@
+"""Smooth plans: shortest paths in a graph of convex sets (Marcucci et al. 2023), computed by Drake."""
+
+import logging
+
+import numpy as np
+
+from align.errors import InputError
+from align.worlds.planning.maze import Maze
+
+ORDER = 5
+SAMPLES_PER_REGION = 200
+
+
+class GcsPlanner:
+    """Bézier paths through the maximal free rectangles of a maze, once and twice continuously differentiable.
+
+    Minimises length plus the L2 norm of the second differences of control points, which stands for bending.
+    The plan is the best of a few roundings of the convex relaxation; it depends on query and seed alone.
+
+    Args:
+        maze: The maze, its walls padded.
+
+    Raises:
+        InputError: Drake is not installed.
+    """
+
+    def __init__(self, maze: Maze):
+        try:
+            from pydrake import common, planning, solvers
+            from pydrake.geometry import optimization
+        except ImportError as error:
+            raise InputError(
+                "drake is not installed; expected for planner gcs: pip install 'align-robotics[planning]'"
+            ) from error
+        logging.getLogger("drake").setLevel(logging.WARNING)
+        self._point = optimization.Point
+        self._gcs = planning.GcsTrajectoryOptimization(2)
+        rooms = maze.rooms
+        overlap = np.minimum(rooms[:, None, 1], rooms[None, :, 1]) - np.maximum(
+            rooms[:, None, 0], rooms[None, :, 0]
+        )
+        touching = (overlap > 1e-3).all(-1) & ~np.eye(len(rooms), dtype=bool)
+        self._regions = self._gcs.AddRegions(
+            [optimization.HPolyhedron.MakeBox(low, high) for low, high in rooms],
+            [(int(i), int(j)) for i, j in np.argwhere(touching)],
+            order=ORDER,
+            h_min=1.0,  # times are not optimised: motion along the path is that of `task.waypoints`
+            h_max=1.0,
+        )
+        for k in (1, 2):
+            self._gcs.AddPathContinuityConstraints(k)
+        self._gcs.AddPathLengthCost(1.0)
+        bend = np.kron(np.diff(np.eye(ORDER + 1), 2, axis=0), np.eye(2))
+        cost = solvers.L2NormCost(bend, np.zeros(len(bend)))
+        points = self._regions.vertex_control_points().T.reshape(-1)
+        self._regions.AddVertexCost(solvers.Binding[solvers.Cost](cost, points))
+        options = optimization.GraphOfConvexSetsOptions()
+        options.convex_relaxation = options.preprocessing = True
+        options.max_rounded_paths, options.max_rounding_trials = 5, 50
+        options.solver = options.restriction_solver = options.preprocessing_solver = solvers.ClarabelSolver()
+        options.parallelism = common.Parallelism(1)
+        self._options = options
+
+    def plan(self, start: np.ndarray, goal: np.ndarray, seed: int) -> np.ndarray | None:
+        """A path from `start` to `goal`, (2,) m each, as a dense polyline (n, 2); None where none is found.
+
+        Args:
+            start, goal: Points of the free space.
+            seed: Of the rounding.
+        """
+        ends = [self._gcs.AddRegions([self._point(point)], [], 0) for point in (start, goal)]
+        try:
+            self._gcs.AddEdges(ends[0], self._regions)
+            self._gcs.AddEdges(self._regions, ends[1])
+            self._options.rounding_seed = seed
+            trajectory, result = self._gcs.SolvePath(*ends, self._options)
+        finally:
+            for end in ends:
+                self._gcs.RemoveSubgraph(end)
+        if not result.is_success():
+            return None
+        # The first and last segments are the points of start and goal: in them time passes and nothing moves.
+        segments = [trajectory.segment(i) for i in range(1, trajectory.get_number_of_segments() - 1)]
+        dense = [
+            segment.vector_values(np.linspace(segment.start_time(), segment.end_time(), SAMPLES_PER_REGION)).T
+            for segment in segments
+        ]
+        return np.concatenate(dense)

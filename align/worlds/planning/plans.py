@@ -1,0 +1,126 @@
+"""Plans as demonstrations: the same queries for every planner, each plan checked as it is stored."""
+
+import functools
+from typing import Literal
+
+import numpy as np
+
+from align.domain import Domain
+from align.errors import InputError
+from align.seeding import numpy_rng
+from align.worlds.planning.gcs import GcsPlanner
+from align.worlds.planning.maze import Maze, MazeSpec
+from align.worlds.planning.rrt import RrtPlanner
+from align.worlds.planning.task import PADDING, RATE, SPEED, sample_query, waypoints
+from align.worlds.recording import Recording
+
+PAUSE = 10
+"""Control steps at the goal at the end of an episode, from which a policy learns to stay there."""
+
+PlannerName = Literal["gcs", "rrt", "rrt-connect"]
+DOMAIN = {"gcs": Domain.REAL, "rrt": Domain.SIM, "rrt-connect": Domain.SIM}
+"""What plans stand for: smooth ones are few and clean, jagged ones many and corrupt."""
+
+
+def record(
+    maze: MazeSpec, planner: PlannerName, n: int, seed: int = 0, repeats: int = 1, jobs: int = 1
+) -> Recording:
+    """Plans in a maze as demonstrations, the same ones in the same order whatever `jobs` is.
+
+    Attempt i is a function of (seed, i); its query, i // repeats, is the same for every planner. A plan is
+    kept if the polyline of its waypoints, resampled and rounded as they are stored, is off the walls; others
+    are replaced by the next attempts.
+
+    Args:
+        maze: The maze.
+        planner: "gcs" (smooth), "rrt" or "rrt-connect" (jagged).
+        n: How many plans.
+        seed: Of queries and planners.
+        repeats: How often each query is planned for, e.g. to see how much the plans of one query differ.
+        jobs: Processes.
+
+    Returns:
+        An iterator of episodes (see `episode`), with an attribute `reasons`: how many were rejected, and why.
+
+    Raises:
+        InputError: An argument is out of range, or the planner is not installed.
+    """
+    if planner not in DOMAIN:
+        raise InputError(f"planner={planner!r}: expected one of {', '.join(DOMAIN)}")
+    if not isinstance(seed, int) or seed < 0:
+        raise InputError(f"seed={seed!r}: expected a non-negative integer")
+    if not isinstance(repeats, int) or repeats < 1:
+        raise InputError(f"repeats={repeats!r}: expected a positive integer")
+    scene(maze), _planner(maze, planner)  # what is wrong with them is said here, not by another process
+    attempt = functools.partial(_attempt, maze, planner, seed, repeats)
+    return Recording(attempt, n, jobs, f"a maze in which {planner} finds its way")
+
+
+@functools.lru_cache(maxsize=8)
+def scene(spec: MazeSpec) -> tuple[Maze, Maze]:
+    """The maze, and the maze as planners see it: with thicker walls.
+
+    Raises:
+        InputError: Nothing is left between the thicker walls.
+    """
+    maze = spec.maze()
+    if spec.cell - spec.wall <= 2 * PADDING:
+        raise InputError(
+            f"wall={spec.wall!r}, cell={spec.cell!r}: expected cell - wall above {2 * PADDING:g} m, "
+            f"since planners keep {PADDING:g} m off the walls"
+        )
+    return maze, maze.padded(PADDING)
+
+
+def episode(points: np.ndarray) -> dict[str, np.ndarray]:
+    """Waypoints, one a control step, as what a policy senses and does along them, and then at rest.
+
+    Args:
+        points: (n, 2) waypoints, m; the last is the goal.
+
+    Returns:
+        agent_pos (T, 4): position and goal, which is all that a policy senses; state (T, 4): the same, which
+        is all there is; action (T, 2): the next waypoint; float32, with T = n - 1 + PAUSE.
+    """
+    points = np.concatenate([points, np.repeat(points[-1:], PAUSE, axis=0)]).astype(np.float32)
+    state = np.concatenate([points[:-1], np.broadcast_to(points[-1], points[:-1].shape)], axis=1)
+    return {"agent_pos": state, "state": state, "action": points[1:]}
+
+
+def path_of(state: np.ndarray) -> np.ndarray:
+    """The waypoints (n, 2) of an episode from its states (T, 4), without the rest at the goal."""
+    arrived = int(np.argmax((state[:, :2] == state[:, 2:]).all(1)))
+    return np.asarray(state[: arrived + 1, :2], float)
+
+
+def attributes(recording: Recording, planner: PlannerName, n: int) -> dict:
+    """What the store of a finished recording of `n` plans says of them."""
+    return {
+        "rate_hz": RATE,
+        "speed_m_s": SPEED,
+        "padding_m": PADDING,
+        "planner": planner,
+        "attempts": n + recording.rejected,
+        "rejected": dict(recording.reasons),
+        "rejection_rate": round(recording.rejected / (n + recording.rejected), 6),
+    }
+
+
+@functools.lru_cache(maxsize=4)
+def _planner(spec: MazeSpec, name: PlannerName) -> GcsPlanner | RrtPlanner:
+    padded = scene(spec)[1]
+    return GcsPlanner(padded) if name == "gcs" else RrtPlanner(padded, name)
+
+
+def _attempt(spec: MazeSpec, planner: PlannerName, seed: int, repeats: int, i: int) -> dict | str:
+    """Attempt `i` of a recording, or why there is no plan."""
+    maze, padded = scene(spec)
+    query = sample_query(padded, numpy_rng(seed, "query", i // repeats))
+    luck = int(numpy_rng(seed, planner, i).integers(1, 2**31))
+    path = _planner(spec, planner).plan(*query, seed=luck)
+    if path is None:
+        return "not found"
+    arrays = episode(waypoints(path))
+    if not maze.path_free(arrays["state"][:, :2]):
+        return "in collision"
+    return {**arrays, "seed": i, "query": i // repeats}

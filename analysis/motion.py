@@ -1,0 +1,95 @@
+"""How smooth the rollouts of a run are, from the paths that it kept: `paths.npz`; successful trials only."""
+
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from align.errors import InputError
+from align.paths import PATHS, read_paths
+from align.seeding import numpy_rng
+from analysis.intervals import DRAWS, LEVEL, Interval, percentile
+from analysis.smoothness import path_length, smoothness
+
+MEASURES = {
+    "acceleration": "Mean squared acceleration",
+    "jerk": "Mean squared jerk",
+    "turning": "Turning (rad)",
+    "detour": "Length / beeline",
+}
+"""Measures of a path by name, with their titles; see `analysis.smoothness`."""
+
+
+def motion(run: str | os.PathLike) -> dict[str, pd.DataFrame]:
+    """Measures of each trial of a run, of the worlds that kept paths.
+
+    Args:
+        run: Run directory; the first column of its `rollouts.csv` named success... says which succeeded.
+
+    Returns:
+        By world, a row a trial, indexed by its seed, and a column a measure: NaN where the trial failed, or
+        did not move. Paths are compared at equal distances along them: their speed does not count.
+
+    Raises:
+        InputError: The paths are of other trials than `rollouts.csv`.
+    """
+    return _motion(Path(run)) if (Path(run) / PATHS).is_file() else {}
+
+
+@lru_cache(maxsize=512)
+def _motion(run: Path) -> dict[str, pd.DataFrame]:
+    trials = pd.read_csv(run / "rollouts.csv").set_index(["world", "seed"])
+    success = next(column for column in trials.columns if column.startswith("success"))
+    tables = {}
+    for world, paths in read_paths(run / PATHS).items():
+        if world not in trials.index or set(trials.loc[world].index) != set(paths):
+            raise InputError(f"{run / PATHS}: world {world!r} has other trials than rollouts.csv")
+        good = {s: p for s, p in paths.items() if trials.loc[(world, s), success] and path_length(p) > 0}
+        rows = measure(list(good.values())).set_axis(pd.Index(list(good), dtype=int))
+        tables[world] = rows.reindex(list(paths))
+    return tables
+
+
+def measure(paths: Sequence[np.ndarray]) -> pd.DataFrame:
+    """`MEASURES` of some paths (T, D), a row each."""
+    found = smoothness(paths)
+    beeline = np.array([np.linalg.norm(path[-1] - path[0]) for path in paths])
+    detour = np.divide(found.length, beeline, out=np.full(len(paths), np.nan), where=beeline > 0)
+    columns = (found.acceleration, found.jerk, found.turning, detour)
+    return pd.DataFrame(dict(zip(MEASURES, columns, strict=True)))
+
+
+def hierarchical_median(
+    values: np.ndarray, seed: int = 0, level: float = LEVEL, draws: int = DRAWS
+) -> Interval | None:
+    """The median over training seeds and trials, both resampled as in `intervals.hierarchical_mean`.
+
+    Args:
+        values: (training seeds, trials), NaN where there is nothing to measure. With two or three training
+            seeds the interval is, as any from so few, a rough one.
+        seed, level, draws: As in `analysis.intervals.bootstrap_mean`.
+
+    Returns:
+        None where nothing was measured.
+    """
+    values = np.asarray(values, float)
+    if not np.isfinite(values).any():
+        return None
+    rng = numpy_rng(seed, "hierarchical median")
+    n, m = values.shape
+    rows, columns = rng.integers(n, size=(draws, n, 1)), rng.integers(m, size=(draws, 1, m))
+    resampled = _nanmedian(values[rows, columns].reshape(draws, n * m))
+    return percentile(float(np.nanmedian(values)), resampled, level)
+
+
+def _nanmedian(values: np.ndarray) -> np.ndarray:
+    """The median (k,) of each row (k, n), NaN left out; `numpy.nanmedian` takes rows one at a time."""
+    ordered = np.sort(values, axis=1)  # NaN last
+    found = np.isfinite(values).sum(1)
+    middle = [
+        np.take_along_axis(ordered, np.maximum(i, 0)[:, None], 1) for i in ((found - 1) // 2, found // 2)
+    ]
+    return np.where(found > 0, (middle[0] + middle[1])[:, 0] / 2, np.nan)

@@ -1,0 +1,55 @@
+"""Does an objective lower its own distance? Measured anew on held-out embeddings, of any run.
+
+The value logged in training is of the batches that the encoder learned from; this one is of episodes that it
+never saw, and can be taken of a run that was trained without the objective.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from align.domain import Domain
+from align.errors import InputError
+from analysis.probe import load_embeddings
+
+
+def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) -> float | None:
+    """The distance between sim and real held-out embeddings of a run, by the objective of another.
+
+    Args:
+        run_dir: The run whose embeddings are compared, at the site that the other aligned.
+        objective_of: The run whose `config.yaml` names the objective; may be the same.
+
+    Returns:
+        None where it cannot be said: the objective judges by a classifier trained along with the encoder
+        (adversarial ones: see the probes), joins embeddings with actions that older runs did not keep, or
+        cannot be imported from here; or the run has no such site.
+    """
+    import torch  # takes seconds to load
+
+    from align.alignment.adversarial import Adversarial
+    from align.alignment.objective import Samples
+    from align.description import build
+
+    config = Path(objective_of) / "config.yaml"
+    model = yaml.safe_load(config.read_text()).get("model", {}) if config.is_file() else {}
+    found = {data.site: data for data in load_embeddings(run_dir)}
+    if not model.get("alignment") or model["site"] not in found:
+        return None
+    try:
+        objective = build({"init_args": {}, **model["alignment"]})
+    except InputError:
+        return None
+    data, parts = found[model["site"]], {}
+    with np.load(Path(run_dir) / "embeddings.npz", allow_pickle=False) as archive:
+        parts = {name: archive[name][data.row] for name in ("action", "agent_pos") if name in archive}
+    joins = getattr(objective, "of", None)
+    if isinstance(objective, Adversarial) or (joins is not None and joins not in parts):
+        return None
+    parts = {name: torch.from_numpy(x).float().flatten(1) for name, x in parts.items()}
+    whole = Samples(torch.from_numpy(data.x), **parts)
+    rows = {d: torch.from_numpy(data.domain == d) for d in Domain}
+    with torch.no_grad():
+        return float(objective(*(whole.each(lambda x, d=d: x[rows[d]]) for d in Domain)))

@@ -1,0 +1,206 @@
+"""How smooth motion is: acceleration, jerk, turning and spectrum of paths, and how well they tell them apart.
+
+Paths are brought to unit length and unit duration first, so that a long path is not smoother than a short one
+and no number has a unit. Success matters elsewhere: give these functions successful rollouts only.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.interpolate import CubicSpline
+from scipy.stats import rankdata
+
+from align.errors import InputError
+from align.seeding import numpy_rng
+from analysis.intervals import DRAWS, LEVEL, Interval, percentile, resampling_weights
+
+WAYPOINTS = 64
+
+By = Literal["length", "time"]
+
+
+class Smoothness(NamedTuple):
+    """Measures of paths, (n,) each; see `smoothness`."""
+
+    acceleration: np.ndarray
+    jerk: np.ndarray
+    turning: np.ndarray
+    length: np.ndarray
+
+
+def smoothness(paths: Sequence[ArrayLike], by: By = "length", waypoints: int = WAYPOINTS) -> Smoothness:
+    """Measures of each path.
+
+    Args:
+        paths: (T, D) points each, at equal times, in order; at least two of them distinct.
+        by, waypoints: As in `resample`.
+
+    Returns:
+        acceleration: mean squared acceleration of the cubic spline through the waypoints, over its duration;
+        jerk: its mean squared third derivative; turning: sum of the angles between successive steps, rad;
+        length: of the path as given, in its own unit.
+
+    Raises:
+        InputError: As `resample`.
+    """
+    rows = []
+    for path in paths:
+        points = normalise(path, by, waypoints)
+        rows.append((*spline_energies(points), turning(points), path_length(path)))
+    return Smoothness(*np.array(rows).reshape(-1, 4).T)
+
+
+def resample(path: ArrayLike, by: By = "length", waypoints: int = WAYPOINTS) -> np.ndarray:
+    """Points along the cubic spline through a path, its ends included.
+
+    A polyline between waypoints farther apart than those asked for would bend at the given ones alone, which
+    is jaggedness of the record and not of the motion.
+
+    Args:
+        path: (T, D) points at equal times.
+        by: "length" puts the points at equal distances along the path: its geometry alone counts. "time" puts
+            them at equal times: stops and changes of speed count too.
+        waypoints: How many, at least 4.
+
+    Returns:
+        (waypoints, D).
+
+    Raises:
+        InputError: Too few waypoints, points that are not finite, or a path of no length.
+    """
+    path = np.asarray(path, float)
+    if waypoints < 4:
+        raise InputError(f"waypoints={waypoints}: expected 4 or more, for a cubic spline")
+    if path.ndim != 2 or len(path) < 2 or not np.isfinite(path).all() or not path_length(path) > 0:
+        raise InputError(f"path of shape {path.shape}: expected (T, D) finite points, two of them distinct")
+    if by not in ("length", "time"):
+        raise InputError(f"by={by!r}: expected 'length' or 'time'")
+    steps = np.linalg.norm(np.diff(path, axis=0), axis=1) if by == "length" else np.ones(len(path) - 1)
+    at = np.concatenate([[0.0], np.cumsum(steps)])
+    grid = np.linspace(0, at[-1], waypoints)
+    moved = np.concatenate([[True], np.diff(at) > 0])
+    return CubicSpline(at[moved], path[moved])(grid)
+
+
+def normalise(path: ArrayLike, by: By = "length", waypoints: int = WAYPOINTS) -> np.ndarray:
+    """A path as `resample` gives it, scaled so that the polyline through its points has unit length.
+
+    Raises:
+        InputError: As `resample`.
+    """
+    points = resample(path, by, waypoints)
+    return points / path_length(points)
+
+
+def path_length(path: ArrayLike) -> float:
+    """Length of a polyline (T, D)."""
+    return float(np.linalg.norm(np.diff(np.asarray(path, float), axis=0), axis=1).sum())
+
+
+def spline_energies(points: np.ndarray) -> tuple[float, float]:
+    """Mean squared second and third derivative of the interpolating cubic spline over times 0 to 1.
+
+    Exact: the second derivative is linear between knots, where Simpson's rule is, and the third is constant.
+
+    Args:
+        points: (n, D) at equal times, n of 4 or more.
+    """
+    times = np.linspace(0, 1, len(points))
+    spline = CubicSpline(times, points)
+    second = spline(times, 2)
+    middle = (second[:-1] + second[1:]) / 2
+    squares = [np.square(x).sum(1) for x in (second[:-1], middle, second[1:])]
+    acceleration = np.mean((squares[0] + 4 * squares[1] + squares[2]) / 6)
+    third = np.diff(second, axis=0) * (len(points) - 1)
+    return float(acceleration), float(np.square(third).sum(1).mean())
+
+
+def turning(points: np.ndarray) -> float:
+    """Sum of the angles between successive steps of a path (n, D), rad; steps of no length left out."""
+    steps = np.diff(points, axis=0)
+    size = np.linalg.norm(steps, axis=1)
+    unit = steps[size > 0] / size[size > 0, None]
+    half = np.linalg.norm(np.diff(unit, axis=0), axis=1) / 2  # sin of half the angle: exact for small ones
+    return float(2 * np.arcsin(np.minimum(half, 1)).sum())
+
+
+def velocity_spectrum(
+    paths: Sequence[ArrayLike], by: By = "length", waypoints: int = WAYPOINTS
+) -> np.ndarray:
+    """Mean power of the velocity of normalised paths at 0, 1, 2, ... cycles a path.
+
+    Returns:
+        (⌈waypoints / 2⌉,); the sum over both signs of the frequency is the mean squared velocity (Parseval).
+
+    Raises:
+        InputError: As `resample`, or no paths.
+    """
+    if not len(paths):
+        raise InputError("paths: none; expected at least one")
+    velocity = np.diff([normalise(path, by, waypoints) for path in paths], axis=1) * (waypoints - 1)
+    power = np.abs(np.fft.rfft(velocity, axis=1) / velocity.shape[1]) ** 2
+    return power.sum(2).mean(0)
+
+
+def ratios(lengths: ArrayLike, queries: ArrayLike, reference: ArrayLike, answered: ArrayLike) -> np.ndarray:
+    """Path lengths over that of the reference's path for the same query; queries without one are left out.
+
+    Args:
+        lengths: (n,) lengths of paths, and `queries` (n,), which query each answers.
+        reference: (m,) lengths of the reference's paths, and `answered` (m,), their queries, each once.
+
+    Returns:
+        (k,), k the paths whose query the reference answers.
+    """
+    known = dict(zip(np.asarray(answered).tolist(), np.asarray(reference, float), strict=True))
+    pairs = zip(np.asarray(queries).tolist(), np.asarray(lengths, float), strict=True)
+    return np.array([length / known[query] for query, length in pairs if query in known])
+
+
+def auc(values: ArrayLike, reference: ArrayLike) -> float:
+    """Probability that a value is above one of the reference, ties counted half (Mann and Whitney)."""
+    values, reference = np.asarray(values, float), np.asarray(reference, float)
+    ranks = rankdata(np.concatenate([values, reference]))[: len(values)]
+    n, m = len(values), len(reference)
+    return float((ranks.sum() - n * (n + 1) / 2) / (n * m))
+
+
+def bootstrap_median(values: ArrayLike, seed: int = 0, level: float = LEVEL, draws: int = DRAWS) -> Interval:
+    """The median of independent values, with a percentile bootstrap interval.
+
+    Args:
+        values: (n,) finite values.
+        seed, level, draws: As in `analysis.intervals.bootstrap_mean`.
+
+    Raises:
+        InputError: No values, or one that is not finite.
+    """
+    values = _check("values", values)
+    rng = numpy_rng(seed, "bootstrap median")
+    drawn = np.median(rng.choice(values, (draws, len(values))), axis=1)
+    return percentile(float(np.median(values)), drawn, level)
+
+
+def bootstrap_auc(
+    values: ArrayLike, reference: ArrayLike, seed: int = 0, level: float = LEVEL, draws: int = DRAWS
+) -> Interval:
+    """`auc` with a percentile bootstrap interval; both samples are resampled.
+
+    Raises:
+        InputError: No values, or one that is not finite.
+    """
+    values, reference = _check("values", values), _check("reference", reference)
+    rng = numpy_rng(seed, "bootstrap auc")
+    above = (np.sign(values[:, None] - reference) + 1) / 2  # (n, m)
+    rows = resampling_weights(len(values), draws, rng)
+    columns = resampling_weights(len(reference), draws, rng)
+    return percentile(auc(values, reference), ((rows @ above) * columns).sum(1), level, bounds=(0, 1))
+
+
+def _check(name: str, values: ArrayLike) -> np.ndarray:
+    values = np.asarray(values, float)
+    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+        raise InputError(f"{name} of shape {values.shape}: expected one or more finite numbers")
+    return values

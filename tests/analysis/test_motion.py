@@ -1,0 +1,106 @@
+"""Motion of a sweep's rollouts: only successful trials count, and the smoother arm is found smoother."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from align.data.episodes import write_store
+from align.errors import InputError
+from align.paths import write_paths
+from align.worlds.planning.plans import episode
+from analysis.motion import hierarchical_median, measure, motion
+from analysis.motion_figures import pareto
+from analysis.sweep import Sweep
+from analysis.sweep_report import report
+
+SEEDS = range(1_000_000, 1_000_012)
+
+
+def _path(rng, rough):
+    t = np.linspace(0, 1, 30)[:, None]
+    return np.hstack([0.4 + 3 * t, 0.4 + t**2]) + rough * rng.normal(size=(30, 2))
+
+
+def _write_run(folder, arm, seed, rough, store=None):
+    """A run of rollouts alone; every third trial fails, with a path of another kind."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng([seed, int(1000 * rough)])
+    success = (np.arange(len(SEEDS)) + seed) % 3 > 0
+    trials = {"world": "maze", "trial": range(len(SEEDS)), "seed": SEEDS, "score": success * 1.0}
+    pd.DataFrame({**trials, "success": success.astype(int)}).to_csv(folder / "rollouts.csv", index=False)
+    paths = [_path(rng, rough if ok else 0.5) for ok in success]
+    write_paths(folder / "paths.npz", SEEDS, {"maze": paths})
+    (folder / "point.json").write_text(f'{{"arm": "{arm}", "seed": {seed}}}')
+    data = f"data: {{real: {store}}}\n" if store else ""
+    (folder / "config.yaml").write_text(f"seed_everything: {seed}\n{data}")
+    return success, paths
+
+
+@pytest.fixture
+def sweep_dir(tmp_path):
+    plans = [episode(_path(np.random.default_rng(i), 0)) for i in range(4)]
+    write_store(tmp_path / "gcs.zarr", plans, {"planner": "gcs", "maze": {"cells": 4, "seed": 0}})
+    for arm, rough in (("smooth", 0.002), ("rough", 0.01)):
+        for seed in (0, 1):
+            _write_run(tmp_path / "sweep" / f"arm={arm},seed={seed}", arm, seed, rough, tmp_path / "gcs.zarr")
+    return tmp_path / "sweep"
+
+
+def test_only_successful_trials_are_measured(tmp_path):
+    success, paths = _write_run(tmp_path / "run", "a", 0, 0.01)
+    table = motion(tmp_path / "run")["maze"]
+    assert list(table.index) == list(SEEDS)
+    np.testing.assert_array_equal(table["acceleration"].notna(), success)
+    good = [path for path, ok in zip(paths, success, strict=True) if ok]
+    np.testing.assert_allclose(table[success].to_numpy(), measure(good).to_numpy())
+    assert (table["detour"].dropna() >= 1).all(), "no path is shorter than the beeline"
+    assert motion(tmp_path) == {}
+
+
+def test_paths_of_other_trials_are_refused(tmp_path):
+    _write_run(tmp_path / "run", "a", 0, 0.01)
+    rows = pd.read_csv(tmp_path / "run/rollouts.csv")
+    rows.iloc[1:].to_csv(tmp_path / "run/rollouts.csv", index=False)
+    with pytest.raises(InputError, match="other trials"):
+        motion(tmp_path / "run")
+
+
+def test_estimates_and_report_tell_smooth_from_rough(sweep_dir):
+    sweep = Sweep(sweep_dir)
+    found = {arm.label: sweep.estimate(arm.runs, "motion/maze/acceleration") for arm in sweep.arms()}
+    assert found["smooth"].interval.high < found["rough"].interval.low
+    pooled = np.concatenate(
+        [motion(sweep_dir / f"arm=rough,seed={s}")["maze"]["acceleration"] for s in (0, 1)]
+    )
+    assert found["rough"].interval.value == pytest.approx(np.nanmedian(pooled))
+    names = {path.name for path in report(sweep_dir)}
+    assert {"smoothness_maze.png", "paths_maze.png"} <= names
+    table = (sweep_dir / "results.md").read_text()
+    assert "maze: acceleration" in table and "medians; length" in table
+    assert "motion/maze/acceleration" in (sweep_dir / "arms.csv").read_text()
+
+
+def test_the_interval_of_a_median_covers():
+    """Of 60 trials with a third missing, in 100 repetitions about 95 hold the true median."""
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(100):
+        values = rng.lognormal(0, 1, (1, 60))
+        values[rng.random(values.shape) < 1 / 3] = np.nan
+        low, high = hierarchical_median(values, draws=200)[1:]
+        covered += low <= 1 <= high
+    assert 87 <= covered <= 100
+    assert hierarchical_median(np.full((2, 5), np.nan)) is None
+
+
+def test_the_front_is_what_no_point_beats():
+    rng = np.random.default_rng(1)
+    success, rough = rng.random(40).round(1), rng.random(40).round(1)
+    front = pareto(success, rough)
+
+    def beaten(i):
+        better = (success >= success[i]) & (rough <= rough[i])
+        return (better & ((success > success[i]) | (rough < rough[i]))).any()
+
+    unbeaten = {(success[i], rough[i]) for i in range(40) if not beaten(i)}
+    assert {(success[i], rough[i]) for i in front} == unbeaten and len(front) == len(unbeaten)
+    assert list(rough[front]) == sorted(rough[front])
