@@ -89,12 +89,16 @@ def _figure(sweep: Sweep, path: Path, column: str, label: str) -> None:
         for ax, (metric, text) in zip(axes.flat[1:], panels.items(), strict=False):
             for i, axis in enumerate(GAPS):
                 levels = sorted(sweep.frame[axis].dropna().unique())
+                if len(levels) < 2:
+                    continue
                 found = [(x, _estimate(sweep, find(sweep, {axis: x}, PLAIN), metric)) for x in levels]
                 look = {"color": figures.CYCLE[i + 2], "marker": figures.MARKERS[i + 2], "label": axis}
                 _points(ax, [(x + 0.012 * (i - 1), e) for x, e in found], line=True, **look)
             ax.set(xlabel="Level of one gap alone", ylabel=text)
         axes[0, 1].legend(loc="best")
-        figures.letter(axes.flat)
+        for ax in axes.flat[1 + len(panels) :]:
+            ax.set_visible(False)
+        figures.letter([ax for ax in axes.flat if ax.get_visible()])
         note = f"{len(sweep.frame)} runs; 95 % intervals over trainings and trials or held-out episodes"
         figure.supxlabel(note, fontsize=7, color=figures.GREY)
         figures.save(figure, path)
