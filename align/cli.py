@@ -24,6 +24,7 @@ SUBCOMMANDS = {
     "embed": ("align.commands", "embed", "compute the embeddings of a finished run again"),
     "sweep": ("experiments.sweep", "sweep", "run a grid of experiments and report on it"),
     "probe": ("analysis.commands", "probe", "probe the embeddings of runs, with PNG reports and dashboards"),
+    "mechanism": ("analysis.commands", "mechanism", "correlate discernibility and success over sweeps"),
     "keep": ("analysis.commands", "keep", "copy the results of a sweep that are worth keeping"),
 }
 

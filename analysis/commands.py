@@ -1,11 +1,13 @@
-"""The functions behind `align probe` and `align keep`; their arguments are the options."""
+"""The functions behind `align probe`, `align mechanism` and `align keep`; their arguments are the options."""
 
 from pathlib import Path
 
 from align.errors import InputError
 from analysis.dashboard import write_run, write_sweep
 from analysis.instruments import measure_run
+from analysis.mechanism import report_mechanism
 from analysis.probe import Kind, probe_run
+from analysis.sweep import GRID
 from analysis.sweep_report import keep as keep_files
 from analysis.sweep_report import report
 from analysis.task_probe import task_probe_run
@@ -51,6 +53,29 @@ def report_sweep(path: str | Path) -> None:
     for written in report(path):
         print(written)
     print(f"{write_sweep(path)}: make dashboard RUN={path}", flush=True)
+
+
+def mechanism(
+    path: str, sweeps: list[str] | None = None, out: str | None = None, world: str = "real"
+) -> None:
+    """Correlate how well sim and real can be told apart with success, over the runs of many sweeps.
+
+    Args:
+        path: Folder of the sweeps, or one of them.
+        sweeps: Names of those to take; by default all.
+        out: Where to write; by default mechanism below the folder.
+        world: The world that success is measured in.
+    """
+    found = {file.parent.name: file.parent for file in sorted(Path(path).glob(f"**/{GRID}"))}
+    unknown = [name for name in sweeps or [] if name not in found]
+    if unknown or not found:
+        raise InputError(
+            f"path={path!r}, sweeps={unknown}: expected some of {', '.join(found) or 'no sweep there'}"
+        )
+    for written in report_mechanism(
+        [found[n] for n in sweeps or found], out or Path(path) / "mechanism", world
+    ):
+        print(written)
 
 
 def keep(sweep: str, results: str, command: str) -> None:

@@ -78,3 +78,39 @@ def write_config(tmp_path, stores):
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def resumed_equals_whole(tmp_path, monkeypatch):
+    """Trains twice, `write(name, run=...)` giving the configuration: once through, and once killed at step 5
+    and resumed. Says whether both end with the same weights; returns the run that was resumed."""
+    from align.cli import main
+    from align.module import CotrainingModule
+
+    def check(write):
+        runs = {name: tmp_path / name for name in ("whole", "cut")}
+        configs = {name: write(name, run=str(run)) for name, run in runs.items()}
+        assert main(["fit", "--config", configs["whole"]]) == 0
+        step = CotrainingModule.training_step
+
+        def killed(self, batch, batch_idx):
+            if self.global_step == 5:
+                raise RuntimeError("killed")
+            return step(self, batch, batch_idx)
+
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+            patch.setattr(CotrainingModule, "training_step", killed)
+            main(["fit", "--config", configs["cut"]])
+        assert not (runs["cut"] / "summary.json").exists()
+        torch.manual_seed(99)  # what is global does not matter
+        assert main(["fit", "--config", configs["cut"]]) == 0
+        states = [
+            torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+            for run in runs.values()
+        ]
+        assert states[0].keys() == states[1].keys()
+        for key, value in states[0].items():
+            assert not torch.is_tensor(value) or torch.equal(value, states[1][key]), key
+        return runs["cut"]
+
+    return check

@@ -135,26 +135,9 @@ def test_fine_tuning_starts_from_the_averaged_policy_and_its_normaliser(trained,
         assert same == ("normalizer" in key or not value.is_floating_point()), key
 
 
-def test_interrupted_fine_tuning_resumes_and_does_not_start_over(
-    trained, write_config, tmp_path, monkeypatch
-):
+def test_interrupted_fine_tuning_resumes_and_does_not_start_over(trained, write_config, resumed_equals_whole):
     options = {"model.initial": str(trained), "checkpoint": {"every": 2}}
-    paths = {n: write_config(n, run=str(tmp_path / n), **options) for n in ("whole", "cut")}
-    assert main(["fit", "--config", paths["whole"]]) == 0
-    step = CotrainingModule.training_step
-
-    def killed(self, batch, batch_idx):
-        if self.global_step == 5:
-            raise RuntimeError("killed")
-        return step(self, batch, batch_idx)
-
-    monkeypatch.setattr(CotrainingModule, "training_step", killed)
-    with pytest.raises(RuntimeError, match="killed"):
-        main(["fit", "--config", paths["cut"]])
-    monkeypatch.undo()
-    assert main(["fit", "--config", paths["cut"]]) == 0
-    a, b = (_weights(tmp_path / name) for name in ("whole", "cut"))
-    assert all(torch.equal(a[k], b[k]) for k in a if torch.is_tensor(a[k]))
+    resumed_equals_whole(partial(write_config, **options))
 
 
 def test_a_start_that_does_not_fit_is_refused(trained, write_config, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,39 +46,20 @@ def test_a_run_is_self_contained(write_config, tmp_path):
         assert torch.equal(value, _weights(again)[key]) if torch.is_tensor(value) else True, key
 
 
-def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(write_config, tmp_path, monkeypatch):
-    options = {
-        "model.alignment_weight": 0.5,
-        "model.alignment": {
-            "class_path": "align.alignment.MMD",
-            "init_args": {"memory": 1, "bandwidth": "ema"},
-        },
-        "checkpoint": {"every": 2},
-    }
-    whole = write_config("whole", **options, run=str(tmp_path / "whole"))
-    assert main(["fit", "--config", whole]) == 0
-    cut = write_config("cut", **options, run=str(tmp_path / "cut"))
-
-    from align.module import CotrainingModule
-
-    step = CotrainingModule.training_step
-
-    def killed(self, batch, batch_idx):
-        if self.global_step == 5:
-            raise RuntimeError("killed")
-        return step(self, batch, batch_idx)
-
-    monkeypatch.setattr(CotrainingModule, "training_step", killed)
-    with pytest.raises(RuntimeError, match="killed"):
-        main(["fit", "--config", cut])
-    monkeypatch.undo()
-    assert not (tmp_path / "cut/summary.json").exists()
-    assert main(["fit", "--config", cut]) == 0
-    a, b = _weights(tmp_path / "whole"), _weights(tmp_path / "cut")
-    assert a.keys() == b.keys()
-    for key in a:
-        if torch.is_tensor(a[key]):
-            assert torch.equal(a[key], b[key]), key
+@pytest.mark.parametrize(
+    "alignment",
+    [
+        {"class_path": "align.alignment.MMD", "init_args": {"memory": 1, "bandwidth": "ema"}},
+        {"class_path": "align.alignment.DANN", "init_args": {"ramp": 4, "spectral_norm": True}},
+        {"class_path": "align.alignment.ADDA", "init_args": {"learning_rate": 0.01}},
+    ],
+    ids=lambda a: a["class_path"].split(".")[-1],
+)
+def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
+    alignment, write_config, resumed_equals_whole
+):
+    options = {"model.alignment_weight": 0.5, "model.alignment": alignment, "checkpoint": {"every": 2}}
+    resumed_equals_whole(partial(write_config, **options))
 
 
 def test_lambda_changes_the_encoder_and_zero_is_plain_cotraining(write_config, tmp_path):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -67,27 +68,9 @@ def test_four_arms_train_and_differ(write_config, tmp_path):
         assert not torch.equal(a, b)
 
 
-def test_resumed_gated_run_ends_with_the_weights_of_an_uninterrupted_one(write_config, tmp_path, monkeypatch):
-    from align.module import CotrainingModule
-
+def test_resumed_gated_run_ends_with_the_weights_of_an_uninterrupted_one(write_config, resumed_equals_whole):
     options = _arm("ambient", "sample", **{"checkpoint": {"every": 2}, "model.alignment_weight": 0.5})
-    assert main(["fit", "--config", write_config("whole", **options, run=str(tmp_path / "whole"))]) == 0
-    cut = write_config("cut", **options, run=str(tmp_path / "cut"))
-    step = CotrainingModule.training_step
-
-    def killed(self, batch, batch_idx):
-        if self.global_step == 5:
-            raise RuntimeError("killed")
-        return step(self, batch, batch_idx)
-
-    monkeypatch.setattr(CotrainingModule, "training_step", killed)
-    with pytest.raises(RuntimeError, match="killed"):
-        main(["fit", "--config", cut])
-    monkeypatch.undo()
-    torch.manual_seed(99)
-    assert main(["fit", "--config", cut]) == 0
-    a, b = _weights(tmp_path / "whole"), _weights(tmp_path / "cut")
-    assert a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+    resumed_equals_whole(partial(write_config, **options))
 
 
 @pytest.mark.parametrize(

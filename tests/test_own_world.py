@@ -1,6 +1,7 @@
 """Worlds of any kind and policies without images: a point and its goal, from a store to a probe."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,6 @@ import torch
 from align.cli import main
 from align.data.episodes import write_store
 from align.errors import InputError
-from align.module import CotrainingModule
 from align.policy import DiffusionPolicy
 from align.rollout import rollout, write_film, write_trials
 from align.seeding import numpy_rng
@@ -145,25 +145,8 @@ def test_a_checkpoint_holds_the_policy_and_its_goal_matters(config, tmp_path):
     assert torch.equal(features.observation, policy.normalizer.normalize_agent_pos(agent_pos).flatten(1))
 
 
-def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(config, tmp_path, monkeypatch):
-    options = {"checkpoint": {"every": 2}}
-    assert main(["fit", "--config", config("whole", **options, run=str(tmp_path / "whole"))]) == 0
-    cut = config("cut", **options, run=str(tmp_path / "cut"))
-    step = CotrainingModule.training_step
-
-    def killed(self, batch, batch_idx):
-        if self.global_step == 5:
-            raise RuntimeError("killed")
-        return step(self, batch, batch_idx)
-
-    monkeypatch.setattr(CotrainingModule, "training_step", killed)
-    with pytest.raises(RuntimeError, match="killed"):
-        main(["fit", "--config", cut])
-    monkeypatch.undo()
-    assert main(["fit", "--config", cut]) == 0
-    a, b = _weights(tmp_path / "whole"), _weights(tmp_path / "cut")
-    assert a.keys() == b.keys()
-    assert all(torch.equal(a[key], b[key]) for key in a if torch.is_tensor(a[key]))
+def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(config, resumed_equals_whole):
+    resumed_equals_whole(partial(config, **{"checkpoint": {"every": 2}}))
 
 
 def _rollouts(world) -> dict:
