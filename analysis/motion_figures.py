@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from align.data.episodes import read_store
 from align.domain import Domain
@@ -114,9 +115,15 @@ def figure_motion(sweep: Sweep, path: str | os.PathLike, world: str, name: str =
         for domain, plans in plans_of(sweep.path / arms[0].runs[0]).items():
             colour = figures.DOMAIN_COLOUR[domain]
             ax.axvline(
-                measure(plans.paths)[name].median(), color=colour, **DASHED, label=f"{plans.planner} plans"
+                measure(plans.paths)[name].median(),
+                color=colour,
+                **DASHED,
+                label=f"{plans.planner.upper()} plans",
             )
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set(xlabel=f"{MEASURES[name]} of successful rollouts, median", ylabel=f"Success in {world}")
         figure.legend(loc="outside right center", fontsize=6)
         figures.save(figure, path)
@@ -143,7 +150,8 @@ def figure_rollouts(
         return False
     maze = next(iter(plans.values())).maze
     panels: list[tuple[str, Mapping[str, Sequence[np.ndarray]]]] = [
-        (f"{p.planner} plans", {figures.DOMAIN_COLOUR[domain]: p.paths}) for domain, p in plans.items()
+        (f"{p.planner.upper()} plans", {figures.DOMAIN_COLOUR[domain]: p.paths})
+        for domain, p in plans.items()
     ]
     for arm in arms:
         run = sweep.path / arm.runs[0]

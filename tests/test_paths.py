@@ -5,6 +5,9 @@ import pytest
 
 from align.errors import InputError
 from align.paths import read_paths, write_paths
+from align.rollout import rollout
+from align.worlds.planning.batch import MazeWorlds
+from align.worlds.planning.maze import MazeSpec
 
 
 def test_paths_are_read_back_by_world_and_seed(tmp_path):
@@ -33,3 +36,27 @@ def test_mistakes(tmp_path, paths):
     (tmp_path / "broken.npz").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"broken\.npz"):
         read_paths(tmp_path / "broken.npz")
+
+
+class Straight:
+    """A policy that makes for the goal, with a policy's interface."""
+
+    device = "cpu"
+    n_obs_steps, n_image_steps, horizon, action_dim, n_action_steps, agent_pos_dim = 2, 0, 8, 2, 4, 4
+
+    def act(self, observation, noise, domain):
+        return observation["agent_pos"][:, -1, None, 2:].repeat(1, self.n_action_steps, 1)
+
+
+def test_the_paths_of_a_maze_agree_with_its_results(tmp_path):
+    worlds = MazeWorlds(MazeSpec(cells=3, seed=0))
+    rows, _ = rollout(Straight(), worlds, range(30), steps=60, name="maze")
+    write_paths(tmp_path / "paths.npz", range(30), {"maze": worlds.paths()})
+    paths = read_paths(tmp_path / "paths.npz")["maze"]
+    assert {row["success"] for row in rows} == {0, 1}
+    for row in rows:
+        path = paths[row["seed"]]
+        assert np.linalg.norm(np.diff(path, axis=0), axis=1).sum() == pytest.approx(row["length"], abs=1e-5)
+        assert np.linalg.norm(path[-1] - worlds.goal[row["trial"]]) == pytest.approx(
+            row["distance"], abs=1e-5
+        )
