@@ -1,6 +1,7 @@
 """Smooth plans: shortest paths in a graph of convex sets (Marcucci et al. 2023), computed by Drake."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,38 +12,27 @@ ORDER = 5
 SAMPLES_PER_REGION = 200
 
 
-class GcsPlanner:
-    """Bézier paths through the maximal free rectangles of a maze, once and twice continuously differentiable.
+class RegionPlanner:
+    """Bézier paths through convex regions, once and twice continuously differentiable.
 
     Minimises length plus the L2 norm of the second differences of control points, which stands for bending.
     The plan is the best of a few roundings of the convex relaxation; it depends on query and seed alone.
 
     Args:
-        maze: The maze, its walls padded.
-
-    Raises:
-        InputError: Drake is not installed.
+        regions: Drake's convex sets, all of dimension D.
+        edges: Pairs (i, j) of regions that overlap, in both directions.
+        paths, trials: How many different paths the rounding looks for, in how many draws at most.
     """
 
-    def __init__(self, maze: Maze):
-        try:
-            from pydrake import common, planning, solvers
-            from pydrake.geometry import optimization
-        except ImportError as error:
-            raise InputError(
-                "drake is not installed; expected for planner gcs: pip install 'align-robotics[planning]'"
-            ) from error
+    def __init__(self, regions: Sequence, edges: Sequence[tuple[int, int]], paths: int = 5, trials: int = 50):
+        common, planning, solvers, optimization = _drake()
         logging.getLogger("drake").setLevel(logging.WARNING)
         self._point = optimization.Point
-        self._gcs = planning.GcsTrajectoryOptimization(2)
-        rooms = maze.rooms
-        overlap = np.minimum(rooms[:, None, 1], rooms[None, :, 1]) - np.maximum(
-            rooms[:, None, 0], rooms[None, :, 0]
-        )
-        touching = (overlap > 1e-3).all(-1) & ~np.eye(len(rooms), dtype=bool)
+        size = regions[0].ambient_dimension()
+        self._gcs = planning.GcsTrajectoryOptimization(size)
         self._regions = self._gcs.AddRegions(
-            [optimization.HPolyhedron.MakeBox(low, high) for low, high in rooms],
-            [(int(i), int(j)) for i, j in np.argwhere(touching)],
+            list(regions),
+            [(int(i), int(j)) for i, j in edges],
             order=ORDER,
             h_min=1.0,  # times are not optimised: motion along the path is that of `task.waypoints`
             h_max=1.0,
@@ -50,19 +40,19 @@ class GcsPlanner:
         for k in (1, 2):
             self._gcs.AddPathContinuityConstraints(k)
         self._gcs.AddPathLengthCost(1.0)
-        bend = np.kron(np.diff(np.eye(ORDER + 1), 2, axis=0), np.eye(2))
+        bend = np.kron(np.diff(np.eye(ORDER + 1), 2, axis=0), np.eye(size))
         cost = solvers.L2NormCost(bend, np.zeros(len(bend)))
         points = self._regions.vertex_control_points().T.reshape(-1)
         self._regions.AddVertexCost(solvers.Binding[solvers.Cost](cost, points))
         options = optimization.GraphOfConvexSetsOptions()
         options.convex_relaxation = options.preprocessing = True
-        options.max_rounded_paths, options.max_rounding_trials = 5, 50
+        options.max_rounded_paths, options.max_rounding_trials = paths, trials
         options.solver = options.restriction_solver = options.preprocessing_solver = solvers.ClarabelSolver()
         options.parallelism = common.Parallelism(1)
         self._options = options
 
     def plan(self, start: np.ndarray, goal: np.ndarray, seed: int) -> np.ndarray | None:
-        """A path from `start` to `goal`, (2,) m each, as a dense polyline (n, 2); None where none is found.
+        """A path from `start` to `goal`, (D,) each, as a dense polyline (n, D); None where none is found.
 
         Args:
             start, goal: Points of the free space.
@@ -86,3 +76,40 @@ class GcsPlanner:
             for segment in segments
         ]
         return np.concatenate(dense)
+
+
+class GcsPlanner(RegionPlanner):
+    """Smooth plans through the maximal free rectangles of a maze.
+
+    Args:
+        maze: The maze, its walls padded.
+
+    Raises:
+        InputError: Drake is not installed.
+    """
+
+    def __init__(self, maze: Maze):
+        optimization = _drake()[-1]
+        rooms = maze.rooms
+        overlap = np.minimum(rooms[:, None, 1], rooms[None, :, 1]) - np.maximum(
+            rooms[:, None, 0], rooms[None, :, 0]
+        )
+        touching = (overlap > 1e-3).all(-1) & ~np.eye(len(rooms), dtype=bool)
+        boxes = [optimization.HPolyhedron.MakeBox(low, high) for low, high in rooms]
+        super().__init__(boxes, np.argwhere(touching))
+
+
+def _drake() -> tuple:
+    """Drake's modules common, planning, solvers and geometry.optimization.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    try:
+        from pydrake import common, planning, solvers
+        from pydrake.geometry import optimization
+    except ImportError as error:
+        raise InputError(
+            "drake is not installed; expected for planner gcs: pip install 'align-robotics[planning]'"
+        ) from error
+    return common, planning, solvers, optimization
