@@ -50,7 +50,7 @@ class ArmSpec:
 
     @property
     def boxes(self) -> np.ndarray:
-        """A shelf of two by two compartments, open to the robot, and the floor: (B, 2, 3) centre and size, m."""
+        """A shelf of two by two compartments, open to the robot, and the floor: (B, 2, 3) centres, sizes, m."""
         x, depth, height, wide, thin = self.shelf + 0.15, 0.3, 0.8, 0.8, 0.02
         boards = [((x, 0, z), (depth, wide, thin)) for z in (0, height / 2, height)]
         walls = [((x, y, height / 2), (depth, thin, height)) for y in (-wide / 2, 0, wide / 2)]
@@ -68,10 +68,10 @@ class Arm:
         InputError: Drake or example-robot-data is not installed.
     """
 
-    def __init__(self, spec: ArmSpec = ArmSpec(), padding: float = 0.0):  # noqa: B008 (immutable)
+    def __init__(self, spec: ArmSpec = ArmSpec(), padding: float = 0.0):
         try:
-            from pydrake import common, geometry, math, multibody, planning
-            from pydrake.multibody import plant as _
+            from pydrake import common, geometry, math, planning
+            from pydrake.multibody.plant import CoulombFriction
         except ImportError as error:
             raise InputError(
                 "drake is not installed; expected for the arm: pip install 'align-robotics[planning]'"
@@ -87,7 +87,7 @@ class Arm:
                 math.RigidTransform(centre),
                 geometry.Box(*size),
                 f"box {i}",
-                multibody.plant.CoulombFriction(1.0, 1.0),
+                CoulombFriction(1.0, 1.0),
             )
         self.spec, self.padding = spec, padding
         self.checker = planning.SceneGraphCollisionChecker(
@@ -125,8 +125,8 @@ class Arm:
         Args:
             start, end: (N, 7) rad.
             resolution: Largest sum of the joints' angles between the configurations that are checked, the
-                ends among them, rad. Between two of them no point moves by more than `REACH` times half of it,
-                so a motion is certainly free if padding exceeds that: see `certain`.
+                ends among them, rad. Between two of them no point moves by more than `REACH` times half
+                of it, so a motion is certainly free if padding exceeds that: see `certain`.
 
         Returns:
             (N,) bool.
@@ -188,7 +188,8 @@ def package_file(name: str) -> Path:
         files = metadata.files("example-robot-data") or []
     except metadata.PackageNotFoundError as error:
         raise InputError(
-            "example-robot-data is not installed; expected for the arm: pip install 'align-robotics[planning]'"
+            "example-robot-data is not installed; expected for the arm: "
+            "pip install 'align-robotics[planning]'"
         ) from error
     found = [file.locate() for file in files if str(file).endswith(f"{PANDA}/{name}")]
     if not found:

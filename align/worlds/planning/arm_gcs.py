@@ -35,5 +35,5 @@ class ArmGcs(RegionPlanner):
         super().__init__(sets, [*pairs, *((j, i) for i, j in pairs)], paths=3, trials=30)
 
     def covers(self, q: np.ndarray) -> np.ndarray:
-        """Whether configurations (..., 7), rad, lie in a region; (...) bool. No plan leads from or to others."""
+        """Whether configurations (..., 7), rad, lie in a region, as ends of a plan do; (...) bool."""
         return np.any([contains(region, q) for region in self._shapes], axis=0)

@@ -1,4 +1,4 @@
-"""Plans of the arm as demonstrations: the same queries for both planners, each plan checked as it is stored."""
+"""Plans of the arm as demonstrations: the same queries for both planners, each plan checked as stored."""
 
 import functools
 import os
@@ -54,9 +54,14 @@ def record(
     """
     check_record(planner, seed, repeats, PLANNERS)
     if planner == "gcs" and regions is None:
-        raise InputError("regions=None: expected a folder for the regions of planner gcs, which takes them from it")
+        raise InputError(
+            "regions=None: expected a folder for the regions of planner gcs, which takes them from it"
+        )
     folder = None if regions is None else os.fspath(regions)
-    places(spec), _planner(spec, planner, folder)  # what is wrong with them is said here, and regions made once
+    (
+        places(spec),
+        _planner(spec, planner, folder),
+    )  # what is wrong with them is said here, and regions made once
     attempt = functools.partial(_attempt, spec, planner, folder, seed, repeats)
     return Recording(attempt, n, jobs, f"a scene in which {planner} finds its way")
 

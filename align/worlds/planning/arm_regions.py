@@ -1,12 +1,13 @@
 """Convex regions of the arm's joint space, inflated by IRIS-ZO (Werner et al. 2024), and their folder.
 
 A region is probably nearly free and no more: of its volume at most a share `Inflation.epsilon` collides, with
-confidence 1 - `Inflation.delta`. Regions are inflated for a padded robot, so that what collides of them mostly
-keeps off by less than planners do. Whether a plan is free is never inferred from them; see `arm_plans`.
+confidence 1 - `Inflation.delta`. Regions are inflated for a padded robot, so that most of that share only
+comes nearer than the padding. Whether a plan is free is never inferred from them; see `arm_plans`.
 """
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 from importlib import metadata
@@ -48,7 +49,7 @@ class Inflation:
     seed: int = 0
 
 
-def cached(spec: ArmSpec, folder: str | os.PathLike, inflation: Inflation = Inflation()) -> list[Region]:  # noqa: B008
+def cached(spec: ArmSpec, folder: str | os.PathLike, inflation: Inflation = Inflation()) -> list[Region]:
     """The regions of a scene: read from `folder`, or made and left there, which takes a minute or more.
 
     The file is named by all they depend on: scene, places, robot, inflation and version of Drake. Processes
@@ -122,9 +123,11 @@ def skeleton(spec: ArmSpec, inflation: Inflation) -> list[tuple[np.ndarray, np.n
             if path is not None:
                 paths.append(shortened(robot, path, rng, resolution=0.02))
         if not paths:
-            raise InputError(f"shelf={spec.shelf!r}: expected a scene in which the arm reaches every compartment")
+            raise InputError(
+                f"shelf={spec.shelf!r}: expected a scene in which the arm reaches every compartment"
+            )
         best = min(paths, key=len)
-        pieces += zip(best[:-1], best[1:], strict=True)
+        pieces += itertools.pairwise(best)
     return pieces
 
 

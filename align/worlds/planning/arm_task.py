@@ -1,4 +1,4 @@
-"""The planning task of the arm: its places and queries, and what its motion and its checks are measured by."""
+"""The planning task of the arm: its places and queries, its motion, and how closely it is checked."""
 
 import functools
 import itertools
