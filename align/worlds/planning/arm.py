@@ -50,7 +50,7 @@ class ArmSpec:
 
     @property
     def boxes(self) -> np.ndarray:
-        """A shelf of two by two compartments, open to the robot, and the floor: (B, 2, 3) centres, sizes, m."""
+        """A shelf of two by two compartments, open to the robot, and the floor: (B, 2, 3) centre, size, m."""
         x, depth, height, wide, thin = self.shelf + 0.15, 0.3, 0.8, 0.8, 0.02
         boards = [((x, 0, z), (depth, wide, thin)) for z in (0, height / 2, height)]
         walls = [((x, y, height / 2), (depth, thin, height)) for y in (-wide / 2, 0, wide / 2)]

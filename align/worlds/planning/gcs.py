@@ -1,7 +1,8 @@
 """Smooth plans: shortest paths in a graph of convex sets (Marcucci et al. 2023), computed by Drake."""
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -21,10 +22,18 @@ class RegionPlanner:
     Args:
         regions: Drake's convex sets, all of dimension D.
         edges: Pairs (i, j) of regions that overlap, in both directions.
+        order: Of the Bézier curve in each region; paths of order 1 are polylines, and only their length counts.
         paths, trials: How many different paths the rounding looks for, in how many draws at most.
     """
 
-    def __init__(self, regions: Sequence, edges: Sequence[tuple[int, int]], paths: int = 5, trials: int = 50):
+    def __init__(
+        self,
+        regions: Sequence,
+        edges: Sequence[tuple[int, int]],
+        order: int = ORDER,
+        paths: int = 5,
+        trials: int = 50,
+    ):
         common, planning, solvers, optimization = _drake()
         logging.getLogger("drake").setLevel(logging.WARNING)
         self._point = optimization.Point
@@ -33,17 +42,18 @@ class RegionPlanner:
         self._regions = self._gcs.AddRegions(
             list(regions),
             [(int(i), int(j)) for i, j in edges],
-            order=ORDER,
+            order=order,
             h_min=1.0,  # times are not optimised: motion along the path is that of `task.waypoints`
             h_max=1.0,
         )
-        for k in (1, 2):
-            self._gcs.AddPathContinuityConstraints(k)
         self._gcs.AddPathLengthCost(1.0)
-        bend = np.kron(np.diff(np.eye(ORDER + 1), 2, axis=0), np.eye(size))
-        cost = solvers.L2NormCost(bend, np.zeros(len(bend)))
-        points = self._regions.vertex_control_points().T.reshape(-1)
-        self._regions.AddVertexCost(solvers.Binding[solvers.Cost](cost, points))
+        if order > 1:
+            for k in (1, 2):
+                self._gcs.AddPathContinuityConstraints(k)
+            bend = np.kron(np.diff(np.eye(order + 1), 2, axis=0), np.eye(size))
+            cost = solvers.L2NormCost(bend, np.zeros(len(bend)))
+            points = self._regions.vertex_control_points().T.reshape(-1)
+            self._regions.AddVertexCost(solvers.Binding[solvers.Cost](cost, points))
         options = optimization.GraphOfConvexSetsOptions()
         options.convex_relaxation = options.preprocessing = True
         options.max_rounded_paths, options.max_rounding_trials = paths, trials
@@ -58,24 +68,53 @@ class RegionPlanner:
             start, goal: Points of the free space.
             seed: Of the rounding.
         """
+        with self._ends(start, goal) as ends:
+            self._options.rounding_seed = seed
+            trajectory, result = self._gcs.SolvePath(*ends, self._options)
+        return _dense(trajectory) if result.is_success() else None
+
+    def sequence(self, start: np.ndarray, goal: np.ndarray, seed: int) -> list[int] | None:
+        """The regions that the path of `plan` leads through, in order, or None."""
+        with self._ends(start, goal) as ends:
+            self._options.rounding_seed = seed
+            _, result = self._gcs.SolvePath(*ends, self._options)
+            if not result.is_success():
+                return None
+            first, last = (end.Vertices()[0] for end in ends)
+            edges = self._gcs.graph_of_convex_sets().GetSolutionPath(first, last, result)
+            ids = [vertex.id() for vertex in self._regions.Vertices()]
+            return [ids.index(edge.v().id()) for edge in edges[:-1]]
+
+    def along(self, start: np.ndarray, goal: np.ndarray, sequence: Sequence[int]) -> np.ndarray | None:
+        """As `plan`, but the best path through the regions `sequence`, in this order: a convex restriction."""
+        with self._ends(start, goal) as ends:
+            first, last = (end.Vertices()[0] for end in ends)
+            between = [self._regions.Vertices()[i] for i in sequence]
+            trajectory, result = self._gcs.SolveConvexRestriction([first, *between, last], self._options)
+        return _dense(trajectory) if result.is_success() else None
+
+    @contextlib.contextmanager
+    def _ends(self, start: np.ndarray, goal: np.ndarray) -> Iterator[list]:
+        """Start and goal as subgraphs of the graph, for as long as they are needed."""
         ends = [self._gcs.AddRegions([self._point(point)], [], 0) for point in (start, goal)]
         try:
             self._gcs.AddEdges(ends[0], self._regions)
             self._gcs.AddEdges(self._regions, ends[1])
-            self._options.rounding_seed = seed
-            trajectory, result = self._gcs.SolvePath(*ends, self._options)
+            yield ends
         finally:
             for end in ends:
                 self._gcs.RemoveSubgraph(end)
-        if not result.is_success():
-            return None
-        # The first and last segments are the points of start and goal: in them time passes and nothing moves.
-        segments = [trajectory.segment(i) for i in range(1, trajectory.get_number_of_segments() - 1)]
-        dense = [
-            segment.vector_values(np.linspace(segment.start_time(), segment.end_time(), SAMPLES_PER_REGION)).T
-            for segment in segments
-        ]
-        return np.concatenate(dense)
+
+
+def _dense(trajectory) -> np.ndarray:
+    """A trajectory as a polyline (n, D)."""
+    # The first and last segments are the points of start and goal: in them time passes and nothing moves.
+    segments = [trajectory.segment(i) for i in range(1, trajectory.get_number_of_segments() - 1)]
+    dense = [
+        segment.vector_values(np.linspace(segment.start_time(), segment.end_time(), SAMPLES_PER_REGION)).T
+        for segment in segments
+    ]
+    return np.concatenate(dense)
 
 
 class GcsPlanner(RegionPlanner):
