@@ -1,8 +1,9 @@
 """Convex regions of the arm's joint space, inflated by IRIS-ZO (Werner et al. 2024), and their folder.
 
 A region is probably nearly free and no more: of its volume at most a share `Inflation.epsilon` collides, with
-confidence 1 - `Inflation.delta`. Regions are inflated for a padded robot, so that most of that share only
-comes nearer than the padding. Whether a plan is free is never inferred from them; see `arm_plans`.
+confidence 1 - `Inflation.delta`; but near a narrow place it may be a fifth. Regions are inflated for a padded
+robot, so that part of what collides of them only comes near. Whether a plan is free is never inferred from
+them; see `arm_plans`.
 """
 
 import dataclasses

@@ -22,7 +22,7 @@ class RegionPlanner:
     Args:
         regions: Drake's convex sets, all of dimension D.
         edges: Pairs (i, j) of regions that overlap, in both directions.
-        order: Of the Bézier curve in each region; paths of order 1 are polylines, and only their length counts.
+        order: Of the Bézier curve in each region; paths of order 1 are polylines, only their length counts.
         paths, trials: How many different paths the rounding looks for, in how many draws at most.
     """
 
@@ -86,7 +86,7 @@ class RegionPlanner:
             return [ids.index(edge.v().id()) for edge in edges[:-1]]
 
     def along(self, start: np.ndarray, goal: np.ndarray, sequence: Sequence[int]) -> np.ndarray | None:
-        """As `plan`, but the best path through the regions `sequence`, in this order: a convex restriction."""
+        """As `plan`, but through the regions `sequence`, in this order: a convex restriction."""
         with self._ends(start, goal) as ends:
             first, last = (end.Vertices()[0] for end in ends)
             between = [self._regions.Vertices()[i] for i in sequence]
