@@ -146,7 +146,7 @@ def test_smooth_plans_keep_to_the_regions():
 
 
 def test_a_region_holds_its_seed_and_is_nearly_free():
-    pose, how = places(SPEC)[2], Inflation()
+    pose, how = places(SPEC)[2], Inflation(epsilon=0.1, delta=0.2)
     region = inflate(arm(SPEC, PADDING), pose, np.eye(7) * how.width, pose[None], how)
     assert contains(region, pose) and not contains(region, READY + 1.0)
     from pydrake.common import RandomGenerator
@@ -155,7 +155,7 @@ def test_a_region_holds_its_seed_and_is_nearly_free():
     body, generator, q = HPolyhedron(*region), RandomGenerator(0), pose
     sample = np.array([q := body.UniformSample(generator, q, mixing_steps=30) for _ in range(200)])
     share = arm(SPEC, PADDING).free(sample).mean()
-    assert share > 0.95, "of its volume; 5 % are three times what it was inflated for"
+    assert share > 0.85, "of its volume"
     around = configurations(400)
     assert arm(SPEC, PADDING).free(around).mean() < 0.9 and contains(region, around).mean() < 0.1
 
