@@ -38,11 +38,12 @@ $(READY): setup.cfg pyproject.toml
 		|| $(PYTHON) -m pip install --quiet --editable '.[dev,pusht]'
 	@touch $@
 
-setup-planning: $(PLANNING) ## add Drake and OMPL, for the planning worlds
+setup-planning: $(PLANNING) ## add Drake, OMPL and the Panda, for the planning worlds
 
 $(PLANNING): $(READY)
-	@echo "Adding Drake and OMPL to $(ENV): about 250 MB. Needed once."
-	@$(PYTHON) -c 'import ompl, pydrake' 2>/dev/null || $(PYTHON) -m pip install --quiet --editable '.[planning]'
+	@echo "Adding Drake, OMPL and the Panda to $(ENV): about 400 MB. Needed once."
+	@$(PYTHON) -c 'import ompl, pydrake; from importlib.metadata import version; version("example-robot-data")' \
+		2>/dev/null || $(PYTHON) -m pip install --quiet --editable '.[planning]'
 	@touch $@
 
 demos: $(READY) ## make the benchmark's demonstrations into data/ (about a minute)

@@ -19,7 +19,7 @@ SUBCOMMANDS = {
     "test": ("align.fit", "main", "as validate, after training"),
     "demos": ("align.commands", "demos", "make demonstrations in the planar-pushing benchmark"),
     "annotate": ("analysis.annotation", "annotate", "find above which noise levels sim can be trusted"),
-    "plans": ("align.commands", "plans", "make plans in a 2-D maze, smooth or jagged"),
+    "plans": ("align.commands", "plans", "make plans in a maze or of an arm, smooth or jagged"),
     "rollout": ("align.commands", "rollout", "evaluate a trained policy"),
     "embed": ("align.commands", "embed", "compute the embeddings of a finished run again"),
     "sweep": ("experiments.sweep", "sweep", "run a grid of experiments and report on it"),

@@ -4,12 +4,15 @@ import dataclasses
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from align.data.episodes import write_store
 from align.domain import Domain
 from align.errors import InputError
 from align.worlds.make import WorldLike, make_worlds
+from align.worlds.planning import arm_plans as arm_planning
 from align.worlds.planning import plans as planning
+from align.worlds.planning.arm import ArmSpec
 from align.worlds.planning.maze import MazeSpec
 from align.worlds.pushing.demos import record
 from align.worlds.pushing.gaps import Gap, World
@@ -65,20 +68,26 @@ def plans(
     out: str,
     planner: planning.PlannerName = "rrt",
     n: int = 1000,
+    world: Literal["maze", "arm"] = "maze",
     maze: MazeSpec | None = None,
+    arm: ArmSpec | None = None,
+    regions: str | None = None,
     domain: Domain | None = None,
     seed: int = 0,
     repeats: int = 1,
     jobs: int = 2,
     overwrite: bool = False,
 ) -> None:
-    """Make plans in a 2-D maze and store them as demonstrations.
+    """Make plans of a point in a 2-D maze, or of an arm among shelves, and store them as demonstrations.
 
     Args:
         out: Path of the Zarr store to write.
         planner: Smooth plans (gcs) or jagged ones (rrt, rrt-connect); with one seed, of the same queries.
         n: Number of plans.
+        world: What moves and where: maze, or arm (planners gcs and rrt-connect).
         maze: What the maze is made from, e.g. {seed: 1, cells: 5}.
+        arm: What the arm's scene is made from, e.g. {shelf: 0.5, spread: 0.1}.
+        regions: Folder that keeps the arm's regions, which gcs needs; made there if need be, in minutes.
         domain: What they stand for, kept as an attribute; REAL for gcs and SIM for the others by default.
         seed: Seed of the queries and of the planner.
         repeats: How often each query is planned for.
@@ -89,9 +98,17 @@ def plans(
         raise InputError(f"out={out!r} exists; choose another path or --overwrite=true")
     if n < 1:
         raise InputError(f"n={n}: expected 1 or more plans")
-    maze = maze or MazeSpec()
+    of_other = {"arm": arm, "regions": regions} if world == "maze" else {"maze": maze}
+    for name, value in of_other.items():
+        if value is not None:
+            raise InputError(f"{name}={value!r}: expected none for world {world}")
     domain = planning.DOMAIN[planner] if domain is None else domain
-    recording = planning.record(maze, planner, n, seed, repeats, jobs)
+    if world == "arm":
+        spec, described = arm or ArmSpec(), arm_planning.attributes
+        recording = arm_planning.record(spec, planner, n, seed, repeats, jobs, regions)
+    else:
+        spec, described = maze or MazeSpec(), planning.attributes
+        recording = planning.record(spec, planner, n, seed, repeats, jobs)
     print(f"making {n} {planner} plans into {out}", flush=True)
     started = time.perf_counter()
     episodes = list(_with_progress(recording, n))  # before the attributes, which tell how many were rejected
@@ -99,8 +116,8 @@ def plans(
         "domain": domain.label,
         "seed": seed,
         "repeats": repeats,
-        "maze": dataclasses.asdict(maze),
-        **planning.attributes(recording, planner, n),
+        world: dataclasses.asdict(spec),
+        **described(recording, planner, n),
     }
     write_store(out, episodes, attributes, overwrite)
     reasons = ", ".join(f"{count} {reason}" for reason, count in recording.reasons.items()) or "none"

@@ -155,3 +155,13 @@ def test_lengths_do_not_depend_on_company():
     assert both.length[1] == pytest.approx(path_length(jagged()))
     assert smoothness([jagged()]).jerk[0] == both.jerk[1]
     assert len(smoothness([]).jerk) == 0
+
+
+def test_paths_of_seven_joints():
+    """Measures see angles and lengths alone: a plane path laid into seven dimensions keeps its own."""
+    axes, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(7, 2)))
+    flat, laid = smoothness([CIRCLE, jagged()]), smoothness([CIRCLE @ axes.T + 1, jagged() @ axes.T + 1])
+    for plane, joints in zip(flat, laid, strict=True):
+        np.testing.assert_allclose(joints, plane, rtol=1e-6)
+    power = [velocity_spectrum([path]) for path in (jagged(), jagged() @ axes.T)]
+    np.testing.assert_allclose(*power, rtol=1e-6, atol=1e-12)

@@ -1,1 +1,1 @@
-"""Motion planning in a 2-D maze: smooth plans of one planner, jagged plans of another, the same queries."""
+"""Motion planning of a point in a maze and of an arm: smooth plans of one planner, jagged ones of another."""

@@ -1,6 +1,7 @@
 """Plans as demonstrations: the same queries for every planner, each plan checked as it is stored."""
 
 import functools
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -45,15 +46,20 @@ def record(
     Raises:
         InputError: An argument is out of range, or the planner is not installed.
     """
-    if planner not in DOMAIN:
-        raise InputError(f"planner={planner!r}: expected one of {', '.join(DOMAIN)}")
+    check_record(planner, seed, repeats, DOMAIN)
+    scene(maze), _planner(maze, planner)  # what is wrong with them is said here, not by another process
+    attempt = functools.partial(_attempt, maze, planner, seed, repeats)
+    return Recording(attempt, n, jobs, f"a maze in which {planner} finds its way")
+
+
+def check_record(planner: str, seed: int, repeats: int, planners: Iterable[str]) -> None:
+    """Raise an `InputError` if an argument of `record` is out of range."""
+    if planner not in planners:
+        raise InputError(f"planner={planner!r}: expected one of {', '.join(planners)}")
     if not isinstance(seed, int) or seed < 0:
         raise InputError(f"seed={seed!r}: expected a non-negative integer")
     if not isinstance(repeats, int) or repeats < 1:
         raise InputError(f"repeats={repeats!r}: expected a positive integer")
-    scene(maze), _planner(maze, planner)  # what is wrong with them is said here, not by another process
-    attempt = functools.partial(_attempt, maze, planner, seed, repeats)
-    return Recording(attempt, n, jobs, f"a maze in which {planner} finds its way")
 
 
 @functools.lru_cache(maxsize=8)
@@ -76,11 +82,11 @@ def episode(points: np.ndarray) -> dict[str, np.ndarray]:
     """Waypoints, one a control step, as what a policy senses and does along them, and then at rest.
 
     Args:
-        points: (n, 2) waypoints, m; the last is the goal.
+        points: (n, D) waypoints; the last is the goal.
 
     Returns:
-        agent_pos (T, 4): position and goal, which is all that a policy senses; state (T, 4): the same, which
-        is all there is; action (T, 2): the next waypoint; float32, with T = n - 1 + PAUSE.
+        agent_pos (T, 2 D): position and goal, which is all that a policy senses; state (T, 2 D): the same,
+        which is all there is; action (T, D): the next waypoint; float32, with T = n - 1 + PAUSE.
     """
     points = np.concatenate([points, np.repeat(points[-1:], PAUSE, axis=0)]).astype(np.float32)
     state = np.concatenate([points[:-1], np.broadcast_to(points[-1], points[:-1].shape)], axis=1)
@@ -88,9 +94,10 @@ def episode(points: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def path_of(state: np.ndarray) -> np.ndarray:
-    """The waypoints (n, 2) of an episode from its states (T, 4), without the rest at the goal."""
-    arrived = int(np.argmax((state[:, :2] == state[:, 2:]).all(1)))
-    return np.asarray(state[: arrived + 1, :2], float)
+    """The waypoints (n, D) of an episode from its states (T, 2 D), without the rest at the goal."""
+    position, goal = np.split(state, 2, axis=1)
+    arrived = int(np.argmax((position == goal).all(1)))
+    return np.asarray(position[: arrived + 1], float)
 
 
 def attributes(recording: Recording, planner: PlannerName, n: int) -> dict:
@@ -99,6 +106,13 @@ def attributes(recording: Recording, planner: PlannerName, n: int) -> dict:
         "rate_hz": RATE,
         "speed_m_s": SPEED,
         "padding_m": PADDING,
+        **rejections(recording, planner, n),
+    }
+
+
+def rejections(recording: Recording, planner: PlannerName, n: int) -> dict:
+    """How many attempts a finished recording of `n` plans took, and why others were rejected."""
+    return {
         "planner": planner,
         "attempts": n + recording.rejected,
         "rejected": dict(recording.reasons),
