@@ -59,6 +59,8 @@ def cached(spec: ArmSpec, folder: str | os.PathLike, inflation: Inflation = Infl
     Raises:
         InputError: Drake, OMPL or example-robot-data is not installed, or the file cannot be read.
     """
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise InputError(f"regions={os.fspath(folder)!r}: expected a folder, or a path where one can be made")
     poses = places(spec)
     depends = {
         "scene": dataclasses.asdict(spec) | {"boxes": spec.boxes.tolist(), "places": poses.round(9).tolist()},

@@ -222,6 +222,7 @@ def test_the_command_stores_what_was_planned(tmp_path, capsys):
         (["--world", "arm"], "planner='rrt': expected one of gcs, rrt-connect"),
         (["--world", "arm", "--planner", "gcs"], "regions=None"),
         (["--world", "arm", "--maze.cells", "3"], "expected none for world arm"),
+        (["--world", "arm", "--planner", "gcs", "--regions", __file__], "expected a folder"),
         (["--regions", "x"], "regions='x': expected none for world maze"),
         (["--world", "arm", "--arm.shelf", "2"], "shelf=2"),
         (["--world", "arm", "--arm.spread", "-1"], "spread=-1"),
