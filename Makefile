@@ -60,8 +60,8 @@ sweep-baselines: $(READY) ## co-training against real-only and sim-only (laptop 
 	@echo "At scale laptop about 15 minutes on two cores. Interrupt it freely: it resumes."
 	$(ALIGN) sweep experiments/baselines.yaml $(SWEEP)
 
-sweep-methods: $(READY) ## every way to align and not to (laptop: hours on 2 cores)
-	@echo "Methods at scale $(SCALE): 16 arms; $(JOBS) runs at a time. On two cores smoke takes 2 minutes."
+sweep-methods: $(READY) ## every way to align and not to (laptop: 32 runs)
+	@echo "Methods at scale $(SCALE): 16 arms; $(JOBS) runs at a time. On two cores smoke takes 3 minutes."
 	$(ALIGN) sweep experiments/methods.yaml $(SWEEP)
 
 sweep-plateau: $(READY) ## success against the sizes of both data sets (laptop: 36 runs)
@@ -77,7 +77,7 @@ sweep-gap: $(READY) ## success against visual, physics and expert gap (laptop: 2
 	@echo "$(JOBS) runs at a time."
 	$(ALIGN) sweep experiments/gap.yaml $(SWEEP)
 
-sweep-ambient: $(PLANNING) ## smooth and jagged plans in a maze, and who learns what from them (laptop: hours on 2 cores)
+sweep-ambient: $(PLANNING) ## smooth and jagged plans in a maze, and who learns what from them (laptop: 36 runs)
 	@echo "Ambient diffusion in a maze at scale $(SCALE): 18 arms; $(JOBS) runs at a time."
 	$(ALIGN) sweep experiments/ambient.yaml $(SWEEP)
 

@@ -85,6 +85,9 @@ def _by_checkpoint(ax: Axes, result: Result) -> None:
 
 def _by_length(ax: Axes, result: Result) -> None:
     lengths = list(result.lengths)
+    if not lengths:  # not asked for
+        ax.axis("off")
+        return
     ax.bar(range(len(lengths)), [result.lengths[n] for n in lengths], color=figures.BLUE, alpha=0.6)
     ax.set_xticks(range(len(lengths)), [str(n) for n in lengths])
     ax.text(
