@@ -323,7 +323,8 @@ class CotrainingModule(pl.LightningModule):
         opponents = [p for p in self.alignment.parameters() if p.requires_grad]
         if opponents:  # a game does not settle with a classifier of much momentum
             groups.append({"params": opponents, "weight_decay": self.weight_decay, "betas": (0.5, 0.999)})
-        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.95, 0.999), fused=True)
+        fused = "mixed" not in str(self.trainer.precision)  # Lightning cannot clip the gradients of both
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.95, 0.999), fused=fused)
         total = self.trainer.estimated_stepping_batches
 
         def factor(step: int) -> float:

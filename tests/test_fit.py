@@ -62,6 +62,19 @@ def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     resumed_equals_whole(partial(write_config, **options))
 
 
+def test_mixed_precision_trains_about_as_full_precision_does(write_config, tmp_path):
+    summaries = {}
+    for precision in ("32-true", "bf16-mixed"):
+        run = tmp_path / precision
+        changes = {"run": str(run), "trainer.precision": precision, "model.alignment_weight": 0.5}
+        assert main(["fit", "--config", write_config(precision, **changes)]) == 0
+        summaries[precision] = json.loads((run / "summary.json").read_text())
+    full, mixed = summaries.values()
+    for measure in ("train_denoise", "train_alignment", "val_loss_real"):
+        assert mixed[measure] != full[measure]
+        assert mixed[measure] == pytest.approx(full[measure], rel=0.05, abs=0.02), measure
+
+
 def test_lambda_changes_the_encoder_and_zero_is_plain_cotraining(write_config, tmp_path):
     runs = {}
     for name, weight, multipliers in (("zero", 0.0, [1.0]), ("other-zero", 0.0, [3.0]), ("one", 1.0, [1.0])):
