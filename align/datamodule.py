@@ -130,7 +130,11 @@ class CotrainingData(pl.LightningDataModule):
         self.quota = real_quota(self.alpha, self.batch_size, n_sim, n_real, self.balanced)
         self.sampler = self._sampler({Domain.SIM: n_sim, Domain.REAL: n_real})
         self.normalizer = Normalizer(
-            policy.horizon, policy.action_dim, policy.agent_pos_dim, policy.relative_actions
+            policy.horizon,
+            policy.action_dim,
+            policy.agent_pos_dim,
+            policy.relative_actions,
+            policy.step_scale,
         )
         mix = {Domain.SIM: 1 - self.real_alpha, Domain.REAL: self.real_alpha}
         used = [d for d in Domain if mix[d] > 0]

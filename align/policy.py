@@ -63,6 +63,7 @@ class DiffusionPolicy(nn.Module):
         crop: Side in pixels of a random crop in training, central in use; `None` takes whole images.
         relative_actions: Predict actions relative to the newest proprioceptive position, the first
             `action_dim` entries of the newest state.
+        step_scale: Normalise every step of an action sequence by a deviation of its own; see `Normalizer`.
         domain_conditioning: Tell the denoiser the domain, as a one-hot vector.
         guidance_weight: Weight w of classifier-free guidance on the domain when sampling (Ho & Salimans
             2022, arXiv 2207.12598): (1 + w) · prediction with the domain − w · prediction without it. Needs
@@ -82,6 +83,7 @@ class DiffusionPolicy(nn.Module):
         n_action_steps: int = 8,
         crop: int | None = None,
         relative_actions: bool = False,
+        step_scale: bool = True,
         domain_conditioning: bool = False,
         guidance_weight: float = 0.0,
     ):
@@ -101,7 +103,7 @@ class DiffusionPolicy(nn.Module):
         self.action_dim, self.agent_pos_dim = action_dim, agent_pos_dim
         self.n_obs_steps, self.n_image_steps = n_obs_steps, n_image_steps
         self.horizon, self.n_action_steps = horizon, n_action_steps
-        self.crop, self.relative_actions = crop, relative_actions
+        self.crop, self.relative_actions, self.step_scale = crop, relative_actions, step_scale
         self.domain_conditioning = domain_conditioning
         self.guide(guidance_weight)
         self.image_dim = n_image_steps * self.encoder.features if n_image_steps > 0 else 0
@@ -110,7 +112,7 @@ class DiffusionPolicy(nn.Module):
         is_module = isinstance(denoiser, nn.Module)
         self.denoiser = denoiser if is_module else denoiser(action_dim, condition_dim)
         self.schedule = NoiseSchedule() if schedule is None else schedule
-        self.normalizer = Normalizer(horizon, action_dim, agent_pos_dim, relative_actions)
+        self.normalizer = Normalizer(horizon, action_dim, agent_pos_dim, relative_actions, step_scale)
 
     @property
     def device(self) -> torch.device:

@@ -62,6 +62,7 @@ def annotate(
     n_obs_steps: int = 2,
     n_action_steps: int = 8,
     relative_actions: bool = False,
+    step_scale: bool = True,
     alpha: float | None = None,
     train_steps: int = 100,
     beta_schedule: str = "squaredcos_cap_v2",
@@ -86,6 +87,7 @@ def annotate(
         n_obs_steps: As the policy's.
         n_action_steps: As the policy's.
         relative_actions: As the policy's.
+        step_scale: As the policy's.
         alpha: As in training, for the scale of actions; `null` takes the natural share.
         train_steps: Diffusion steps of the policy's schedule.
         beta_schedule: Name of the policy's schedule.
@@ -119,7 +121,7 @@ def annotate(
         d: Windows(e, np.arange(e.n_episodes), n_obs_steps, horizon, n_action_steps, n_image_steps=0)
         for d, e in episodes.items()
     }
-    normalizer = _normalizer(windows, alpha, relative_actions)
+    normalizer = _normalizer(windows, alpha, relative_actions, step_scale)
     told = observation == "agent_pos"
     corrupt, clean = (_chunks(windows[d], normalizer, told) for d in (Domain.SIM, Domain.REAL))
     sigmas = NoiseSchedule(train_steps, beta_schedule, inference_steps=1).sigmas
@@ -194,10 +196,12 @@ def calibration(judgement: Judgement) -> tuple[np.ndarray, np.ndarray, float]:
     return predicted, observed, float(np.sum(total[used] * np.abs(predicted - observed)))
 
 
-def _normalizer(windows: Mapping[Domain, Windows], alpha: float | None, relative: bool) -> Normalizer:
+def _normalizer(
+    windows: Mapping[Domain, Windows], alpha: float | None, relative: bool, step_scale: bool
+) -> Normalizer:
     sim, real = windows[Domain.SIM], windows[Domain.REAL]
     share = resolve_alpha(alpha, len(sim), len(real))
-    normalizer = Normalizer(sim.horizon, sim.action_dim, sim.agent_pos_dim, relative)
+    normalizer = Normalizer(sim.horizon, sim.action_dim, sim.agent_pos_dim, relative, step_scale)
     return normalizer.fit([sim, real], [1 - share, share])
 
 

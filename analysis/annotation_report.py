@@ -27,7 +27,7 @@ def annotation_figure(result: Result, path: str | os.PathLike) -> None:
         _by_tau(axes[1, 0], result)
         _by_checkpoint(axes[1, 1], result)
         _by_length(axes[1, 2], result)
-        figures.letter(axes.ravel())
+        figures.letter([ax for ax in axes.ravel() if ax.axison])
         figures.save(figure, path)
 
 

@@ -94,7 +94,7 @@ class Annotation:
         if worst > _SCALE:
             raise InputError(
                 f"annotation: its actions were scaled {worst:.2f} times differently from training's; "
-                "expected the same alpha and episodes"
+                "expected the same step_scale, alpha and episodes"
             )
         episode, start = windows.keys()
         stride = int(self.ends.max()) + 2 * self.horizon + 1  # longer than any episode with its padding

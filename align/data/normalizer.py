@@ -14,7 +14,7 @@ _CONSTANT = 1e-6  # of the magnitude: float32 cannot tell a smaller spread from 
 
 
 class Normalizer(nn.Module):
-    """Normalises actions step by step of the horizon to zero mean and unit deviation, positions to [-1, 1].
+    """Normalises actions to zero mean and unit deviation, positions to [-1, 1].
 
     Until it is fitted or loaded from a state dict it is the identity (but for the relative origin).
 
@@ -24,12 +24,22 @@ class Normalizer(nn.Module):
         agent_pos_dim: Proprioception dimension P.
         relative: Take actions relative to the first A entries of the newest agent_pos, as suits actions that
             are target positions and an agent_pos that begins with the position (and may go on with a goal).
+        step_scale: Give every step of the horizon a deviation of its own, so that near steps of relative
+            actions, which vary little, are learned as precisely as far ones. Without it all steps of a
+            dimension share one, and noise is as large at every step in the data's units too.
 
     Raises:
         InputError: `relative` with A > P.
     """
 
-    def __init__(self, horizon: int, action_dim: int, agent_pos_dim: int, relative: bool = True):
+    def __init__(
+        self,
+        horizon: int,
+        action_dim: int,
+        agent_pos_dim: int,
+        relative: bool = True,
+        step_scale: bool = True,
+    ):
         super().__init__()
         if relative and action_dim > agent_pos_dim:
             raise InputError(
@@ -37,7 +47,7 @@ class Normalizer(nn.Module):
                 f" {agent_pos_dim} dimensions; expected at most as many, or relative=False"
             )
         self.horizon, self.action_dim, self.agent_pos_dim = horizon, action_dim, agent_pos_dim
-        self.relative = relative
+        self.relative, self.step_scale = relative, step_scale
         self.register_buffer("action_mean", torch.zeros(horizon, action_dim))
         self.register_buffer("action_std", torch.ones(horizon, action_dim))
         self.register_buffer("agent_pos_centre", torch.zeros(agent_pos_dim))
@@ -77,6 +87,8 @@ class Normalizer(nn.Module):
             magnitudes.append(action.abs().amax((0, 1)))
         mean = sum(share * m for share, m, _ in pooled)
         var = sum(share * (v + (m - mean) ** 2) for share, m, v in pooled)
+        if not self.step_scale:
+            var = var.mean(0, keepdim=True).expand_as(var)
         self.action_mean.copy_(mean)
         self.action_std.copy_(_floor(var.sqrt(), torch.stack(magnitudes).amax(0)))
         low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)

@@ -112,6 +112,19 @@ def test_a_still_step_is_not_blown_up(episodes):
     assert (std[1] >= 0.0099 * std.amax(0)).all() and (std[1] <= 0.0101 * std.amax(0)).all()
 
 
+def test_one_scale_for_all_steps_keeps_their_proportions(episodes):
+    """Then a step of noise is as many metres anywhere in the horizon, and a dimension has unit variance."""
+    windows = Windows(episodes, [0, 2])
+    batch = everything(windows)
+    normalizer = Normalizer(16, 2, 2, step_scale=False).fit([windows])
+    assert (normalizer.action_std == normalizer.action_std[0]).all()
+    normal = normalizer.normalize_action(batch["action"], batch["agent_pos"])
+    torch.testing.assert_close(normal.var(0, correction=0).mean(0), torch.ones(2), atol=1e-3, rtol=0)
+    torch.testing.assert_close(normal.mean(0), torch.zeros(16, 2), atol=1e-3, rtol=0)
+    restored = normalizer.unnormalize_action(normal, batch["agent_pos"])
+    torch.testing.assert_close(restored, batch["action"], atol=1e-3, rtol=0)
+
+
 def test_it_is_saved_with_the_policy(windows, tmp_path):
     fitted = Normalizer(16, 2, 2).fit([windows])
     torch.save(fitted.state_dict(), tmp_path / "policy.ckpt")
