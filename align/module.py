@@ -18,6 +18,7 @@ from align.diffusion.denoising import denoising_loss
 from align.domain import Domain
 from align.errors import InputError
 from align.networks.ema import ExponentialMovingAverage
+from align.optimizer import adamw, warmup_cosine
 from align.policy import DiffusionPolicy, Features
 from align.seeding import torch_generator
 from align.sites import SITES, embed
@@ -314,26 +315,13 @@ class CotrainingModule(pl.LightningModule):
     test_step, on_test_epoch_end = validation_step, on_validation_epoch_end
 
     def configure_optimizers(self) -> dict:
-        decay_free = [p for p in self.policy.parameters() if p.dim() < 2]
-        decayed = [p for p in self.policy.parameters() if p.dim() >= 2]
-        groups = [
-            {"params": decayed, "weight_decay": self.weight_decay},
-            {"params": decay_free, "weight_decay": 0.0},
-        ]
         opponents = [p for p in self.alignment.parameters() if p.requires_grad]
-        if opponents:  # a game does not settle with a classifier of much momentum
-            groups.append({"params": opponents, "weight_decay": self.weight_decay, "betas": (0.5, 0.999)})
         fused = "mixed" not in str(self.trainer.precision)  # Lightning cannot clip the gradients of both
-        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.95, 0.999), fused=fused)
+        optimizer = adamw(self.policy, opponents, self.learning_rate, self.weight_decay, fused)
         total = self.trainer.estimated_stepping_batches
-
-        def factor(step: int) -> float:
-            if step < self.lr_warmup:
-                return (step + 1) / self.lr_warmup
-            progress = (step - self.lr_warmup) / max(1, total - self.lr_warmup)
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: warmup_cosine(step, self.lr_warmup, total)
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
