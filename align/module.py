@@ -1,6 +1,5 @@
 """Training: denoising loss + λ · alignment, as a LightningModule."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from align.alignment.gather import gather
 from align.alignment.mmd import MMD
 from align.alignment.objective import Objective, Samples
+from align.checks import check_training
 from align.diffusion.ambient import Ambient
 from align.diffusion.denoising import denoising_loss
 from align.domain import Domain
@@ -21,7 +21,7 @@ from align.networks.ema import ExponentialMovingAverage
 from align.optimizer import adamw, warmup_cosine
 from align.policy import DiffusionPolicy, Features
 from align.seeding import torch_generator
-from align.sites import SITES, embed
+from align.sites import embed
 
 
 class CotrainingModule(pl.LightningModule):
@@ -76,38 +76,7 @@ class CotrainingModule(pl.LightningModule):
         ambient: Ambient | None = None,
     ):
         super().__init__()
-        if not (math.isfinite(alignment_weight) and alignment_weight >= 0):
-            raise InputError(f"alignment_weight={alignment_weight}: expected a finite λ ≥ 0")
-        if site not in SITES:
-            raise InputError(f"site={site!r}: expected one of {', '.join(SITES)}")
-        if policy.n_image_steps == 0 and site == "image":
-            raise InputError(
-                f"site={site!r}: a policy without images (n_image_steps=0) has none; "
-                "expected observation or denoiser"
-            )
-        if policy.n_image_steps == 0 and site == "observation" and alignment_weight > 0:
-            raise InputError(
-                f"alignment_weight={alignment_weight}: the observation of a policy without images has no "
-                "weights to train; expected site=denoiser, or 0 to measure only"
-            )
-        if noise_draws < 1:
-            raise InputError(f"noise_draws={noise_draws}: expected 1 or more")
-        if not 0 <= probe_step < policy.schedule.train_steps:
-            raise InputError(f"probe_step={probe_step}: expected 0 to {policy.schedule.train_steps - 1}")
-        if site == "denoiser" and policy.domain_conditioning:
-            raise InputError(
-                f"site={site!r}: with policy.domain_conditioning that layer holds the domain itself; "
-                "expected image or observation"
-            )
-        if not 0 <= label_dropout < 1:
-            raise InputError(f"label_dropout={label_dropout}: expected a share in [0, 1)")
-        if label_dropout > 0 and not policy.domain_conditioning:
-            raise InputError(f"label_dropout={label_dropout}: needs policy.domain_conditioning=true")
-        if policy.guidance_weight > 0 and label_dropout == 0:
-            raise InputError(
-                f"label_dropout=0: policy.guidance_weight={policy.guidance_weight} needs the domain withheld "
-                "at times in training, e.g. 0.1"
-            )
+        check_training(policy, alignment_weight, site, noise_draws, probe_step, label_dropout)
         self.label_dropout, self.initial = label_dropout, initial
         self.policy, self.ambient = policy, ambient
         self.alignment = MMD() if alignment is None else alignment

@@ -11,9 +11,10 @@ from align.data.mixture import weights
 from align.diffusion.schedule import NoiseSchedule
 from align.domain import Domain
 from align.errors import InputError
-from align.module import SITES, CotrainingModule
+from align.module import CotrainingModule
 from align.networks import ConditionalMLP, ConvEncoder
 from align.policy import DiffusionPolicy
+from align.sites import SITES
 
 
 def _policy(**arguments) -> DiffusionPolicy:
