@@ -9,7 +9,8 @@ import pandas as pd
 from align.files import atomic_path, write_text
 from analysis import figures
 from analysis.own_distance import own_distance
-from analysis.sweep import TASKS, Arm, Sweep
+from analysis.run_table import TASKS
+from analysis.sweep import Arm, Sweep
 
 TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
 PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
