@@ -88,10 +88,9 @@ def _by_length(ax: Axes, result: Result) -> None:
     if not lengths:  # not asked for
         ax.axis("off")
         return
-    ax.bar(range(len(lengths)), [result.lengths[n] for n in lengths], color=figures.BLUE, alpha=0.6)
+    ax.plot(
+        range(len(lengths)), [result.lengths[n] for n in lengths], "o-", color=figures.BLUE, clip_on=False
+    )
     ax.set_xticks(range(len(lengths)), [str(n) for n in lengths])
-    ax.text(
-        0.03, 0.95, f"σ_max = {result.sigma_max:.3f}", transform=ax.transAxes, va="top", fontsize=7
-    )  # fmt: skip
     ax.set(xlabel="Steps of a stretch", ylabel="σ_min", ylim=(0, 1.02))
-    ax.set_title("By length", loc="left")
+    ax.set_title(f"By length: σ_max = {result.sigma_max:.3f}", loc="left")
