@@ -25,7 +25,7 @@ SWEEP := --scale $(SCALE) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(BASE),
 	sweep-alpha sweep-gap sweep-ambient sweep-ambient-pushing dashboard probe test lint
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
 	@echo; echo "Variables: SCALE=$(SCALE) (smoke, laptop, paper)  JOBS=$(JOBS)  OUT  BASE  REAL  SIM  SET  RUN=$(RUN)"
 
 setup: $(READY) ## make the environment; does nothing where it exists
