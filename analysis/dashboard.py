@@ -27,6 +27,7 @@ FOLDER = "report"
 PICTURES = {
     "rollouts": "rollouts.png",
     "probe/report": "probe.png",
+    "probe/steps": "probe_steps.png",
     "probe/tasks": "task_probe.png",
     "probe/geometry": "geometry.png",
 }

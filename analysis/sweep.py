@@ -38,9 +38,9 @@ class Arm(NamedTuple):
     @property
     def label(self) -> str:
         """What to call it: names as they are ("co-training"), numbers as axis=value, or not where 0 beside
-        a name ("mmd, lambda=0.1", "co-training")."""
-        names = [v for v in self.point.values() if isinstance(v, str)]
-        numbers = {k: v for k, v in self.point.items() if not isinstance(v, str) and not (names and v == 0)}
+        a name ("mmd, lambda=0.1", "co-training"). The name of a number, "0.5", is a number."""
+        names = [v for v in self.point.values() if isinstance(v, str) and not _is_number(v)]
+        numbers = {k: v for k, v in self.point.items() if v not in names and not (names and v == 0)}
         return ", ".join(
             names + [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in numbers.items()]
         )
@@ -124,6 +124,25 @@ class Sweep:
                 return arm
         raise InputError(f"reference={label!r}: expected one of {[arm.label for arm in arms]}")
 
+    def references(self, arms: Sequence[Arm], label: str | None = None) -> tuple[str, list[Arm]]:
+        """What each arm is compared with: the arm of that label, or the grid's reference, at the arm's own
+        values of the other axes if that was run.
+
+        Returns:
+            What to call the reference, and one arm for each of `arms`.
+
+        Raises:
+            InputError: As `find`.
+        """
+        base, wanted = self.find(arms, label), self.grid.get("reference", {})
+        if label is not None or not wanted:
+            return base.label, [base] * len(arms)
+        found = [next((a for a in arms if a.point == {**arm.point, **wanted}), base) for arm in arms]
+        if all(arm is base for arm in found):
+            return base.label, found
+        free = [axis for axis in self.axes if len({str(arm.point[axis]) for arm in found}) > 1]
+        return f"{Arm(wanted, []).label},\nsame {' and '.join(free)}", found
+
     def estimate(self, runs: Sequence[str], metric: str) -> Estimate | None:
         """The mean of a metric over runs that differ in the training seed.
 
@@ -190,3 +209,10 @@ class Sweep:
 
     def _second(self, prefix: str) -> list[str]:
         return list(dict.fromkeys(c.split("/")[1] for c in self.frame.columns if c.startswith(prefix)))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return np.isfinite(float(text))
+    except ValueError:
+        return False

@@ -29,6 +29,7 @@ OF_ONE_RUN = (
     "provenance.json",
     "probe.json",
     "probe.png",
+    "probe_steps.png",
     "task_probe.json",
     "task_probe.png",
     "geometry.json",
