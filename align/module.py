@@ -1,26 +1,25 @@
 """Training: denoising loss + λ · alignment, as a LightningModule."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Literal
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from align.alignment.gather import gather
 from align.alignment.mmd import MMD
-from align.alignment.objective import Objective, Samples
+from align.alignment.objective import Objective
+from align.batch_loss import aligned_samples, denoising_losses
+from align.checks import check_training
 from align.diffusion.ambient import Ambient
-from align.diffusion.denoising import denoising_loss
 from align.domain import Domain
 from align.errors import InputError
 from align.networks.ema import ExponentialMovingAverage
+from align.optimizer import adamw, warmup_cosine
 from align.policy import DiffusionPolicy, Features
 from align.seeding import torch_generator
-from align.sites import SITES, embed
+from align.sites import embed
 
 
 class CotrainingModule(pl.LightningModule):
@@ -75,38 +74,7 @@ class CotrainingModule(pl.LightningModule):
         ambient: Ambient | None = None,
     ):
         super().__init__()
-        if not (math.isfinite(alignment_weight) and alignment_weight >= 0):
-            raise InputError(f"alignment_weight={alignment_weight}: expected a finite λ ≥ 0")
-        if site not in SITES:
-            raise InputError(f"site={site!r}: expected one of {', '.join(SITES)}")
-        if policy.n_image_steps == 0 and site == "image":
-            raise InputError(
-                f"site={site!r}: a policy without images (n_image_steps=0) has none; "
-                "expected observation or denoiser"
-            )
-        if policy.n_image_steps == 0 and site == "observation" and alignment_weight > 0:
-            raise InputError(
-                f"alignment_weight={alignment_weight}: the observation of a policy without images has no "
-                "weights to train; expected site=denoiser, or 0 to measure only"
-            )
-        if noise_draws < 1:
-            raise InputError(f"noise_draws={noise_draws}: expected 1 or more")
-        if not 0 <= probe_step < policy.schedule.train_steps:
-            raise InputError(f"probe_step={probe_step}: expected 0 to {policy.schedule.train_steps - 1}")
-        if site == "denoiser" and policy.domain_conditioning:
-            raise InputError(
-                f"site={site!r}: with policy.domain_conditioning that layer holds the domain itself; "
-                "expected image or observation"
-            )
-        if not 0 <= label_dropout < 1:
-            raise InputError(f"label_dropout={label_dropout}: expected a share in [0, 1)")
-        if label_dropout > 0 and not policy.domain_conditioning:
-            raise InputError(f"label_dropout={label_dropout}: needs policy.domain_conditioning=true")
-        if policy.guidance_weight > 0 and label_dropout == 0:
-            raise InputError(
-                f"label_dropout=0: policy.guidance_weight={policy.guidance_weight} needs the domain withheld "
-                "at times in training, e.g. 0.1"
-            )
+        check_training(policy, alignment_weight, site, noise_draws, probe_step, label_dropout)
         self.label_dropout, self.initial = label_dropout, initial
         self.policy, self.ambient = policy, ambient
         self.alignment = MMD() if alignment is None else alignment
@@ -150,23 +118,20 @@ class CotrainingModule(pl.LightningModule):
         return self.alignment_weight * min(1.0, self.global_step / self.alignment_warmup)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """The loss of a batch: denoising loss + λ · alignment."""
         generator = torch_generator(self.seed, "training", self.global_step, self.global_rank)
         features = self._encode(batch, generator)
-        loss, hidden = self._denoising(self.policy, features, batch, generator, self.noise_draws)
+        loss, hidden = denoising_losses(
+            self.policy, features, batch, generator, self.noise_draws, self.ambient
+        )
         denoise = (loss * batch["weight"]).mean()
         self._check_finite("denoising loss", denoise)
-        layer = self._at_site(features, hidden)
-        weight = self.alignment_lambda()
-        sim, real = self._samples(self._embedding(layer, len(batch["domain"])), batch)
-        both = min(sim.n, real.n) >= getattr(self.alignment, "least", 2)
-        if weight > 0 and both and isinstance(self.alignment, Objective):
-            self.alignment.update(sim.each(Tensor.detach), real.each(Tensor.detach))
-        with torch.set_grad_enabled(weight > 0):
-            distance = self.alignment(sim, real)
+        layer, weight = self._at_site(features, hidden), self.alignment_lambda()
+        distance, measured = self._distance(layer, batch, weight)
         total = denoise + weight * distance if weight > 0 else denoise
         self._check_finite("loss", total)
-        self._log_step(denoise, distance if both else None, weight, batch)
-        if weight > 0 and both and self.global_step % self.trainer.log_every_n_steps == 0:
+        self._log_step(denoise, distance if measured else None, weight, batch)
+        if weight > 0 and measured and self.global_step % self.trainer.log_every_n_steps == 0:
             self._log_gradient_ratio(layer, distance, weight)
         return total
 
@@ -185,64 +150,21 @@ class CotrainingModule(pl.LightningModule):
             features = replace(features, label=features.label * kept.to(features.label))
         return features
 
-    def _samples(self, embedding: Tensor, batch: dict[str, Tensor]) -> tuple[Samples, Samples]:
-        """Sim and real samples of the global batch: gathered with their labels, then told apart."""
-        normalizer = self.policy.normalizer
-        action = normalizer.normalize_action(batch["action"], batch["agent_pos"]).flatten(1)
-        agent_pos = normalizer.normalize_agent_pos(batch["agent_pos"])[:, -1]
-        everything = Samples(embedding, action, agent_pos).each(gather)
-        domain = gather(batch["domain"])
-        sim, real = (everything.each(partial(_rows, rows=domain == d)) for d in Domain)
-        return sim, real
+    def _distance(self, layer: Tensor, batch: dict[str, Tensor], weight: float) -> tuple[Tensor, bool]:
+        """Distance of sim from real at the aligned layer, and whether both have enough samples for one.
 
-    def _denoising(
-        self, policy: DiffusionPolicy, features: Features, batch: dict, generator: torch.Generator, draws: int
-    ) -> tuple[Tensor, Tensor]:
-        """Denoising loss (B,), averaged over noise draws, and the denoiser's hidden layer (draws · B, D)."""
-        x0 = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"]).repeat(draws, 1, 1)
-        noise = torch.randn(x0.shape, generator=generator).to(x0)
-        if "diffusion_steps" in batch:
-            return self._gated_denoising(policy, features, batch, x0, noise)
-        steps = self._draw_steps(len(x0) // draws, draws, policy.schedule.train_steps, generator).to(
-            x0.device
-        )
-        prediction, hidden = policy.denoiser.features(
-            policy.schedule.add_noise(x0, noise, steps), steps, features.condition.repeat(draws, 1)
-        )
-        loss = denoising_loss(prediction, policy.schedule.target(x0, noise))
-        return loss.unflatten(0, (draws, -1)).mean(0), hidden
-
-    def _gated_denoising(
-        self, policy: DiffusionPolicy, features: Features, batch: dict, x0: Tensor, noise: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The same for a gated batch, which brings its diffusion steps (B, draws) and how to weigh them."""
-        draws = len(x0) // len(batch["action"])
-        ambient = Ambient("restricted") if self.ambient is None else self.ambient
-        steps, weight = (batch[key].T.flatten() for key in ("diffusion_steps", "draw_weight"))
-        fixed, sigma_min = batch["fixed_noise"].repeat(draws, 1, 1), batch["sigma_min"].repeat(draws)
-        noised = ambient.noised(policy.schedule, x0, noise, fixed, sigma_min, steps)
-        prediction, hidden = policy.denoiser.features(noised.x, steps, features.condition.repeat(draws, 1))
-        loss = denoising_loss(prediction, noised.target) * noised.weight * weight
-        return loss.unflatten(0, (draws, -1)).mean(0), hidden
-
-    @staticmethod
-    def _draw_steps(n: int, draws: int, train_steps: int, generator: torch.Generator) -> Tensor:
-        """Diffusion steps (draws · n,): each uniform, those of one observation in distinct strata.
-
-        Stratifying lowers the variance of the gradient without changing its mean (Kingma et al. 2021,
-        arXiv 2107.00630, appendix I.1).
+        With λ = 0 it is measured without gradient, and the objective learns nothing.
         """
-        strata = torch.arange(draws)[:, None] + torch.rand(draws, n, generator=generator)
-        return (strata * (train_steps / draws)).long().clamp_max(train_steps - 1).flatten()
+        sim, real = aligned_samples(self.policy, layer, batch)
+        measured = min(sim.n, real.n) >= getattr(self.alignment, "least", 2)
+        if weight > 0 and measured and isinstance(self.alignment, Objective):
+            self.alignment.update(sim.each(Tensor.detach), real.each(Tensor.detach))
+        with torch.set_grad_enabled(weight > 0):
+            return self.alignment(sim, real), measured
 
     def _at_site(self, features: Features, hidden: Tensor) -> Tensor:
         """The layer that is aligned: (B, D), or (draws · B, D) in the denoiser."""
         return {"image": features.image, "observation": features.observation, "denoiser": hidden}[self.site]
-
-    @staticmethod
-    def _embedding(layer: Tensor, n: int) -> Tensor:
-        """One embedding (n, D) a sample: the mean over its noise draws."""
-        return layer.unflatten(0, (-1, n)).mean(0)
 
     def _log_step(self, denoise: Tensor, distance: Tensor | None, weight: float, batch: dict) -> None:
         """Log both terms; `distance` is None where a domain has too few samples to measure it."""
@@ -289,7 +211,7 @@ class CotrainingModule(pl.LightningModule):
         """Losses per domain and embeddings, on held-out episodes, under the averaged weights."""
         policy, generator = self.ema.model, torch_generator(self.seed, "validation", batch_idx)
         features = policy.encode(batch.get("image"), batch["agent_pos"], domain=batch["domain"])
-        loss, hidden = self._denoising(policy, features, batch, generator, 1)
+        loss, hidden = denoising_losses(policy, features, batch, generator)
         noise = torch.randn(batch["action"].shape, generator=generator).to(batch["action"])
         actions = policy.sample(features, batch["agent_pos"], noise)
         error = (actions - batch["action"]).square().flatten(1).mean(1)
@@ -314,32 +236,15 @@ class CotrainingModule(pl.LightningModule):
     test_step, on_test_epoch_end = validation_step, on_validation_epoch_end
 
     def configure_optimizers(self) -> dict:
-        decay_free = [p for p in self.policy.parameters() if p.dim() < 2]
-        decayed = [p for p in self.policy.parameters() if p.dim() >= 2]
-        groups = [
-            {"params": decayed, "weight_decay": self.weight_decay},
-            {"params": decay_free, "weight_decay": 0.0},
-        ]
         opponents = [p for p in self.alignment.parameters() if p.requires_grad]
-        if opponents:  # a game does not settle with a classifier of much momentum
-            groups.append({"params": opponents, "weight_decay": self.weight_decay, "betas": (0.5, 0.999)})
         fused = "mixed" not in str(self.trainer.precision)  # Lightning cannot clip the gradients of both
-        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.95, 0.999), fused=fused)
+        optimizer = adamw(self.policy, opponents, self.learning_rate, self.weight_decay, fused)
         total = self.trainer.estimated_stepping_batches
-
-        def factor(step: int) -> float:
-            if step < self.lr_warmup:
-                return (step + 1) / self.lr_warmup
-            progress = (step - self.lr_warmup) / max(1, total - self.lr_warmup)
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: warmup_cosine(step, self.lr_warmup, total)
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         """Keep what rebuilds the policy beside its weights; see `DiffusionPolicy.from_checkpoint`."""
         checkpoint["policy"] = self.policy.description()
-
-
-def _rows(x: Tensor, rows: Tensor) -> Tensor:
-    return x[rows]

@@ -74,14 +74,26 @@ def _figure(sweep: Sweep, path: Path, groups: dict[str, tuple[list[Arm], Selecti
             order = np.argsort(x)
             figures.whiskers(axes[0, 0], x, chosen.test, label=name, **look)
             axes[0, 0].plot(x[order], [chosen.test[k].value for k in order], color=look["color"], lw=0.9)
+            for k, arm in enumerate(arms):
+                if isinstance(arm.point[AXIS], str) and arm.point[AXIS].isalpha():  # "natural": where is it?
+                    at = (x[k], chosen.test[k].value)
+                    axes[0, 0].annotate(arm.point[AXIS], at, (4, -8), textcoords="offset points", fontsize=6)
             best = chosen.best
             axes[0, 0].plot(x[best], chosen.test[best].value, "o", ms=9, mfc="none", mec=look["color"], mew=1)
             axes[0, 1].plot(x[order], chosen.wins[order], lw=0.9, **look)
-        axes[0, 0].set(xlabel="Weight α of real data", ylabel=f"{label}, test trials", xlim=(-0.03, 1.03))
-        axes[0, 1].set(xlabel="Weight α of real data", ylabel="Best in (share of resamples)", ylim=(0, 1.03))
+        axes[0, 0].set(
+            xlabel="Weight α of real data (0: sim data alone)",
+            ylabel=f"{label}, test trials",
+            xlim=(-0.03, 1.03),
+        )
+        axes[0, 1].set(
+            xlabel="Weight α of real data (0: sim data alone)",
+            ylabel="Share of resamples where best",
+            ylim=(0, 1.03),
+        )
         if groups:
             axes[0, 0].legend(loc="best")
         figures.letter(axes.flat)
-        note = "95 % intervals; ringed: chosen on the selection trials"
+        note = "95 % intervals over the second half of the trials; ringed: best in the first half"
         figure.supxlabel(note, fontsize=7, color=figures.GREY)
         figures.save(figure, path)

@@ -8,8 +8,10 @@ import pandas as pd
 
 from align.files import atomic_path, write_text
 from analysis import figures
+from analysis.intervals import Interval
 from analysis.own_distance import own_distance
-from analysis.sweep import TASKS, Arm, Sweep
+from analysis.run_table import TASKS
+from analysis.sweep import Arm, Sweep
 
 TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
 PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
@@ -42,6 +44,8 @@ class ArmTable:
     def __init__(self, sweep: Sweep, reference: str | None = None, success: str | None = None):
         self.sweep, self.arms = sweep, sweep.arms()
         self.base = sweep.find(self.arms, reference)
+        self.reference, bases = sweep.references(self.arms, reference)
+        self._bases = {arm.label: base for arm, base in zip(self.arms, bases, strict=True)}
         shown = ("score", success or sweep.success)
         self.metrics = {f"{w}: {name}": f"rollout/{w}/{name}" for w in sweep.worlds for name in shown}
         moved = {f"{w}: {title}": f"motion/{w}/{n}" for w in sweep.worlds for n, title in MOTION.items()}
@@ -84,8 +88,8 @@ class ArmTable:
                 row = {"arm": arm.label, "metric": metric, "trainings": len(found.runs)}
                 row |= found.interval._asdict()
                 pair = None
-                if metric.startswith("rollout/") and arm is not self.base:
-                    pair = self.sweep.difference(arm.runs, self.base.runs, metric)
+                if metric.startswith("rollout/"):
+                    pair = self._pair(arm, metric)
                 if pair is not None:
                     row |= {
                         "difference": pair.value,
@@ -112,7 +116,7 @@ class ArmTable:
         gated = [LEVEL] if GATED in self.sweep.frame else []
         tested = ["MMD p"] if P_VALUE in self.sweep.frame else []
         owned = [OWN] if any(self._own.values()) else []
-        paired = [f"{m.split('/')[1]}: score − {self.base.label}" for m in self.compared]
+        paired = [f"{m.split('/')[1]}: score − {self.reference}" for m in self.compared]
         rows = []
         for arm in self.arms:
             row = [arm.label, str(len(arm.runs))]
@@ -135,8 +139,13 @@ class ArmTable:
         part = "" if len(found.runs) == len(arm.runs) else f" ({len(found.runs)} of {len(arm.runs)})"
         return f"{value} [{low}, {high}]{part}"
 
+    def _pair(self, arm: Arm, metric: str) -> Interval | None:
+        """The arm minus its reference on shared trials; None where it is the reference."""
+        base = self._bases[arm.label]
+        return None if arm is base else self.sweep.difference(arm.runs, base.runs, metric)
+
     def _difference(self, arm: Arm, metric: str) -> str:
-        found = None if arm is self.base else self.sweep.difference(arm.runs, self.base.runs, metric)
+        found = self._pair(arm, metric)
         return "—" if found is None else f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
     def _range(self, arm: Arm, column: str) -> str:
@@ -160,7 +169,7 @@ def write_arms(table: ArmTable, path: str | os.PathLike) -> None:
 def write_markdown(table: ArmTable, path: str | os.PathLike) -> None:
     """Write the cells as a Markdown table, and the runs that are missing."""
     titles, rows = table.cells()
-    lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *rows]
+    lines = [[t.replace("\n", " ") for t in titles], ["---", *["---:"] * (len(titles) - 1)], *rows]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
     text += f"\n{NOTE}\n" + "".join(f"\n{note}\n" for title, note in NOTES.items() if _has(titles, title))
     if len(table.sweep.incomplete):

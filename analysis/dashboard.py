@@ -20,12 +20,14 @@ from align.errors import InputError
 from align.files import atomic_path
 from align.worlds.batch import is_rate
 from analysis.probe import load_embeddings
-from analysis.sweep import PROBED, Sweep, measures
+from analysis.run_table import PROBED, measures
+from analysis.sweep import Sweep
 
 FOLDER = "report"
 PICTURES = {
     "rollouts": "rollouts.png",
     "probe/report": "probe.png",
+    "probe/steps": "probe_steps.png",
     "probe/tasks": "task_probe.png",
     "probe/geometry": "geometry.png",
 }

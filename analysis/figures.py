@@ -67,6 +67,16 @@ def letter(axes: Sequence[Axes], start: int = 0) -> None:
         ax.set_title(f"({chr(97 + i)}) {title}".rstrip(), loc="left")
 
 
+def legend_above(ax: Axes, columns: int | None = None) -> None:
+    """A legend at the right above the panel, in one row by default; none where nothing is named."""
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        ax.legend(
+            handles, labels, loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=columns or len(labels),
+            columnspacing=0.8, handletextpad=0.3,
+        )  # fmt: skip
+
+
 def whiskers(
     ax: Axes, at: Sequence[float], intervals: Sequence[Interval], horizontal: bool = False, **look
 ) -> None:

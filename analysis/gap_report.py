@@ -8,10 +8,12 @@ from matplotlib.axes import Axes
 from analysis import figures
 from analysis.intervals import Interval
 from analysis.sweep import Arm, Sweep
+from analysis.sweep_figures import CHANCE
 from analysis.tables import write_tables
 
 GAPS = ("visual", "physics", "expert")
 LABEL, PLAIN, ONE_HOT = "label", "plain", "one-hot"
+TOLD = {PLAIN: "policy is not told its domain", ONE_HOT: "policy is told its domain"}
 CLAIMS = (
     ("no gap − both", {}, PLAIN, {"visual": 1, "physics": 1}, PLAIN),
     ("physics removed, visual left", {"visual": 1}, PLAIN, {"visual": 1, "physics": 1}, PLAIN),
@@ -81,11 +83,11 @@ def _figure(sweep: Sweep, path: Path, column: str, label: str) -> None:
         corners = [{}, {"visual": 1}, {"physics": 1}, {"visual": 1, "physics": 1}]
         for i, kind in enumerate((PLAIN, ONE_HOT)):
             found = [(x, _estimate(sweep, find(sweep, gaps, kind), column)) for x, gaps in enumerate(corners)]
-            look = {"color": figures.CYCLE[i], "marker": figures.MARKERS[i], "label": kind}
+            look = {"color": figures.CYCLE[i], "marker": figures.MARKERS[i], "label": TOLD[kind]}
             _points(axes[0, 0], [(x + 0.16 * (i - 0.5), e) for x, e in found], **look)
         axes[0, 0].set_xticks(range(4), ["none", "visual", "physics", "both"])
         axes[0, 0].set(xlabel="Gap", ylabel=label, xlim=(-0.5, 3.5))
-        axes[0, 0].legend(loc="best")
+        figures.legend_above(axes[0, 0], columns=1)
         for ax, (metric, text) in zip(axes.flat[1:], panels.items(), strict=False):
             for i, axis in enumerate(GAPS):
                 levels = sorted(sweep.frame[axis].dropna().unique())
@@ -94,8 +96,11 @@ def _figure(sweep: Sweep, path: Path, column: str, label: str) -> None:
                 found = [(x, _estimate(sweep, find(sweep, {axis: x}, PLAIN), metric)) for x in levels]
                 look = {"color": figures.CYCLE[i + 2], "marker": figures.MARKERS[i + 2], "label": axis}
                 _points(ax, [(x + 0.012 * (i - 1), e) for x, e in found], line=True, **look)
-            ax.set(xlabel="Level of one gap alone", ylabel=text)
-        axes[0, 1].legend(loc="best")
+            ax.set(xlabel="Level of one gap, the others 0 (not told its domain)", ylabel=text)
+            chance = CHANCE.get(metric.split("/")[-1])
+            if chance is not None:
+                ax.axhline(chance, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
+        figures.legend_above(axes[0, 1])
         for ax in axes.flat[1 + len(panels) :]:
             ax.set_visible(False)
         figures.letter([ax for ax in axes.flat if ax.get_visible()])

@@ -23,6 +23,7 @@ from analysis.plateau import (
 )
 from analysis.power_law import PowerLaw, fit_power_law
 from analysis.sweep import Sweep
+from analysis.sweep_figures import NAMES
 from analysis.tables import write_tables
 
 AXES = ("sim", "real")  # numbers of demonstrations; sim = 0 is real data alone
@@ -73,15 +74,17 @@ def report_plateau(sweep: Sweep) -> list[Path]:
         curves, alone = read(sweep, f"rollout/{world}/{metric}")
         rows += [{"measure": metric, **row(curve, alone)} for curve in curves]
         written.append(sweep.path / f"plateau_{metric}.png")
-        figure_plateau(sweep, written[-1], f"{metric} in {world}", curves, alone, laws)
+        figure_plateau(sweep, written[-1], f"{NAMES.get(metric, metric)} in {world}", curves, alone, laws)
     notes = [
         "Estimate [95 % interval]. Plateau: what a saturating curve tends to, over any trials; half: |D_sim| "
-        "that makes half of the rise. Equivalent: real data that alone reaches the plateau, over |D_real|; "
-        "the same of the largest |D_sim| tested needs no curve. Flat: no change with |D_sim| is "
-        "distinguishable. Rising: half of the change or more may lie beyond the sizes tested.",
+        "that makes half of the rise, ≤ or ≥ at the ends of what the fit tries. Equivalent: real data that "
+        "alone reaches the plateau, over |D_real|; the same of the largest |D_sim| tested needs no curve. "
+        "Flat: no change with |D_sim| is distinguishable. Rising: half of the change or more may lie beyond "
+        "the sizes tested.",
         *(law_note(name, law) for name, law in laws.items()),
     ]
-    return [*write_tables(sweep.path / "plateau", rows, notes), *written]
+    in_words = ("equivalent ratio", "ratio at largest sim")
+    return [*write_tables(sweep.path / "plateau", rows, notes, csv_only=in_words), *written]
 
 
 def read(sweep: Sweep, metric: str) -> tuple[list[Curve], Alone | None]:
@@ -135,7 +138,7 @@ def row(curve: Curve, alone: Alone | None) -> dict[str, object]:
     found: dict[str, object] = {"real": curve.real, "largest sim": int(curve.sizes[-1])}
     if curve.fit is not None:
         fit = curve.fit
-        found |= {"start": float(fit.start), "half": float(fit.half), "plateau": curve.plateau}
+        found |= {"start": float(fit.start), "half": half_of(curve), "plateau": curve.plateau}
         found |= {"flat": "yes" if fit.flat else "no", "rising": "yes" if fit.rising else "no"}
         if alone is not None:
             ratio = ratio_of(fit.plateau, curve.real, alone)
@@ -145,6 +148,14 @@ def row(curve: Curve, alone: Alone | None) -> dict[str, object]:
         ratio = ratio_of(largest, curve.real, alone)
         found |= {"ratio at largest sim": ratio, "equivalent at largest sim": words(ratio, curve.real, alone)}
     return found
+
+
+def half_of(curve: Curve) -> float | str:
+    """The size that makes half of the rise; at the ends of what the fit tries, it is known to be beyond."""
+    half, positive = float(curve.fit.half), curve.sizes[curve.sizes > 0]
+    if np.isclose(half, positive.min() / 10):
+        return f"≤ {half:g}"
+    return f"≥ {half:g}" if np.isclose(half, positive.max()) else half
 
 
 def ratio_of(level: Interval, real: int, alone: Alone) -> Interval:
@@ -180,9 +191,12 @@ def law_note(name: str, law: PowerLaw) -> str:
 def figure_plateau(
     sweep: Sweep, path: Path, label: str, curves: list[Curve], alone: Alone | None, laws: dict[str, PowerLaw]
 ) -> None:
-    """Success against |D_sim|, against |D_real| of real data alone, and the power law of the error."""
+    """Success against |D_sim|, against |D_real| of real data alone, and the power law of the error.
+
+    The legend says of each |D_real| what real data alone its plateau is worth.
+    """
     with figures.style():
-        figure, axes = figures.canvas(1, 3, figures.DOUBLE, 2.7)
+        figure, axes = figures.canvas(1, 3, figures.DOUBLE, 2.9 + 0.15 * len(curves))
         _over_sim(axes[0, 0], curves, label)
         _over_real(axes[0, 1], curves, alone)
         top = max(ax.get_ylim()[1] for ax in axes[0, :2])
@@ -190,9 +204,30 @@ def figure_plateau(
             ax.set_ylim(0, top)
         _law(axes[0, 2], sweep, laws)
         figures.letter(axes.flat)
-        note = f"{len(sweep.frame)} runs; 95 % intervals, noise pooled over cells"
-        figure.supxlabel(note, fontsize=7, color=figures.GREY)
+        note = (
+            f"{len(sweep.frame)} runs; 95 % intervals, noise pooled over cells; hollow: single trainings\n"
+            "(a) right: plateau with interval, dotted where extrapolated; (b) ▲: real data co-trained, "
+            "bar: real data alone as good"
+        )
+        figure.supxlabel(note, fontsize=6, color=figures.GREY)
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        labels = [worth(curve, alone) for curve in curves]
+        figure.legend(handles, labels, loc="outside upper center", ncols=1)
         figures.save(figure, path)
+
+
+def worth(curve: Curve, alone: Alone | None) -> str:
+    """What the legend says of one |D_real|: the real data alone that is worth as much."""
+    if alone is None:
+        return f"{curve.real} real"
+    level, name = (
+        (outcome(curve.cells, -1), f"with {curve.sizes[-1]:g} sim")
+        if curve.fit is None
+        else (curve.fit.plateau, "plateau" + (" (extrapolated)" if curve.fit.rising else ""))
+    )
+    flat = "; no change with sim" if curve.fit is not None and curve.fit.flat else ""
+    found = words(ratio_of(level, curve.real, alone), curve.real, alone)
+    return f"{curve.real} real, {name}: {found}" + (" real data alone" if "×" in found[:6] else "") + flat
 
 
 def _over_sim(ax, curves: list[Curve], label: str) -> None:
@@ -210,17 +245,26 @@ def _over_sim(ax, curves: list[Curve], label: str) -> None:
             n = np.geomspace(curve.sizes[curve.sizes > 0].min(), curve.sizes[-1], 100)
             ax.plot(np.log10(n), curve.fit(n), color=look["color"], linewidth=1.0)
             ax.axhline(
-                float(curve.fit.plateau.value), color=look["color"], linewidth=0.7, linestyle=(0, (4, 3))
+                float(curve.plateau.value), color=look["color"], linewidth=0.7, linestyle=_dashes(curve)
             )
     position.apply(ax, "Simulated demonstrations")
-    ax.set_ylabel(label[0].upper() + label[1:])
-    if curves:
-        ax.legend(loc="best")
+    ax.set_ylabel(label)
+    edge = ax.get_xlim()[1]
+    for i, curve in enumerate(curves):
+        if curve.fit is not None:
+            look = {"color": figures.CYCLE[i % 7], "marker": "_", "markersize": 6}
+            figures.whiskers(ax, [edge + 0.06 * i * position.span], [curve.plateau], **look)
+    ax.set_xlim(right=edge + 0.06 * len(curves) * position.span)
+
+
+def _dashes(curve: Curve) -> tuple:
+    """Dotted where the plateau is an extrapolation."""
+    return (0, (1, 2)) if curve.fit.rising else (0, (4, 3))
 
 
 def _over_real(ax, curves: list[Curve], alone: Alone | None) -> None:
     ax.set_xscale("log")
-    ax.set_xlabel("Real demonstrations, no simulated ones")
+    ax.set_xlabel("Real demonstrations alone")
     if alone is None:
         return
     grey = figures.BLACK
@@ -235,7 +279,7 @@ def _over_real(ax, curves: list[Curve], alone: Alone | None) -> None:
         colour, level = figures.CYCLE[i % 7], float(curve.fit.plateau.value)
         ratio = ratio_of(curve.fit.plateau, curve.real, alone)
         ends = np.clip(np.array(ratio) * curve.real, alone.sizes[0], alone.sizes[-1])
-        ax.axhline(level, color=colour, linewidth=0.7, linestyle=(0, (4, 3)))
+        ax.axhline(level, color=colour, linewidth=0.7, linestyle=_dashes(curve))
         ax.plot(ends[1:], [level, level], color=colour, linewidth=2.0, alpha=0.5)
         for end, reached, mark in ((ends[1], ratio.low > 0, "<"), (ends[2], np.isfinite(ratio.high), ">")):
             if not reached:
@@ -250,7 +294,7 @@ def _over_real(ax, curves: list[Curve], alone: Alone | None) -> None:
 
 def _law(ax, sweep: Sweep, laws: dict[str, PowerLaw]) -> None:
     """Measured against predicted error, of the first law there is."""
-    ax.set(xlabel="Error by the power law", ylabel="Validation error")
+    ax.set(xlabel="Predicted by the power law", ylabel="Validation error")
     if not laws:
         ax.text(0.5, 0.5, "too few sizes for a power law", transform=ax.transAxes, ha="center", fontsize=7)
         return
@@ -269,5 +313,8 @@ def _law(ax, sweep: Sweep, laws: dict[str, PowerLaw]) -> None:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.set_minor_formatter(NullFormatter())
-    exponents = "\n".join(f"exponent of {axis}: {e}" for axis, e in law.exponents.items())
-    ax.text(0.03, 0.97, f"{exponents}\nR² {law.r2:.2f}", transform=ax.transAxes, va="top", fontsize=7)
+    exponents = "\n".join(
+        f"{axis} −{e.value:.2f} [−{e.high:.2f}, −{e.low:.2f}]" for axis, e in law.exponents.items()
+    )
+    look = {"transform": ax.transAxes, "ha": "right", "va": "bottom", "fontsize": 6}
+    ax.text(0.99, 0.02, f"exponents\n{exponents}\nR² {law.r2:.2f}", **look)

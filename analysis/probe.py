@@ -122,6 +122,8 @@ class SiteProbe:
 def probe_run(run_dir: str | os.PathLike, seed: int = 0, kind: Kind = "both") -> dict:
     """Probe a finished run; writes `probe.json`, `probe_scores.csv` and `probe.png` into it.
 
+    Where a layer was read at two diffusion steps or more, `probe_steps.png` is the AUC against the step.
+
     Args:
         run_dir: Run directory with `embeddings.npz`: float arrays (N, D) under site names, and
             `domain`, `episode`, `step` (N,); see `align.embeddings`.
@@ -139,6 +141,7 @@ def probe_run(run_dir: str | os.PathLike, seed: int = 0, kind: Kind = "both") ->
     if kind not in get_args(Kind):
         raise InputError(f"probe={kind!r}: expected one of {', '.join(get_args(Kind))}")
     from analysis.report import probe_figure  # matplotlib takes a second to load
+    from analysis.step_figure import by_layer, step_figure
 
     run_dir = Path(run_dir)
     probes = [probe_site(data, seed, kind) for data in load_embeddings(run_dir, seed)]
@@ -146,6 +149,9 @@ def probe_run(run_dir: str | os.PathLike, seed: int = 0, kind: Kind = "both") ->
     with atomic_path(run_dir / "probe_scores.csv") as path:
         pd.concat([_scores(p) for p in probes]).to_csv(path, index=False, float_format="%.6g")
     probe_figure(probes, run_dir / "probe.png", seed)
+    (run_dir / "probe_steps.png").unlink(missing_ok=True)  # of an earlier probe, of other sites
+    if layers := by_layer(probes):
+        step_figure(layers, run_dir / "probe_steps.png")
     write_json(run_dir / "probe.json", result)
     return result
 

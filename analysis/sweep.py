@@ -1,12 +1,5 @@
-"""The runs of a sweep as one table, and estimates over its training seeds and trials.
+"""Estimates over the training seeds and trials of a sweep, from the table of its runs."""
 
-In the table, the axes of the sweep have their bare names; everything measured has a slash in its name:
-`summary/...`, `rollout/<world>/...`, `motion/<world>/...` (medians over successful rollouts),
-`probe/<site>/...`, `geometry/<site>/...`, and `task/aligned/...`: R² of task probes; the site
-"aligned" is the one that the run's training aligned.
-"""
-
-import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -17,19 +10,14 @@ import numpy as np
 import pandas as pd
 
 from align.errors import InputError
-from align.files import atomic_path
-from align.worlds.batch import RESERVED, is_rate
+from align.worlds.batch import is_rate
 from analysis import intervals
 from analysis.intervals import Interval
-from analysis.motion import MEASURES, hierarchical_median, motion
+from analysis.motion import hierarchical_median, motion
+from analysis.run_table import TASKS, collect, read_json
 
-GEOMETRY = "geometry.json"  # which runs of older sweeps do without
-FILES = ("point.json", "summary.json", "rollouts.csv", "probe.json")
-NOT_RUNS = ("report", "figures")
 GRID = "grid.json"  # what the sweep says of itself: its runs in order, and its reference arm
 SEED_AXIS = "seed"
-PROBED = ("auc", "accuracy", "margin", "mmd2")
-TASKS = ("block_pose_sim_to_real", "block_pose_real_to_real")
 SHARES = ("score", "coverage", "final_coverage", "auc", "mlp_auc", "accuracy")
 UNBOUNDED = (-np.inf, np.inf)
 
@@ -41,41 +29,6 @@ def bounds(name: str) -> tuple[float, float]:
     return (0.0, 1.0) if name in SHARES or is_rate(name) else UNBOUNDED
 
 
-def measures(trials: pd.DataFrame) -> list[str]:
-    """The columns of `rollouts.csv` that say how trials went, those left out that a world does not have."""
-    numbers = trials.drop(columns=list(RESERVED), errors="ignore").select_dtypes(["number", "bool"])
-    return list(numbers.dropna(axis=1, how="all").columns)
-
-
-def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
-    """Read every run of a sweep and write `results.csv`.
-
-    Args:
-        sweep_dir: Folder of run directories. Hidden folders and `report` are not runs.
-
-    Returns:
-        One row a run, sorted by name: `run`; `missing`, the files it lacks (comma-separated, empty when
-        complete); the axes of its `point.json`; its `summary.json`; of each world, means, success rates with
-        counts and Wilson intervals, medians of how smooth successful rollouts are; of each site, the probe's
-        statistics with intervals and controls, proxy A-distance and kNN mixing with intervals, and the
-        p-value of the MMD test; of the aligned site, R² of the block pose.
-
-    Raises:
-        InputError: There is no such folder, it holds no run, or a file of a run cannot be read.
-    """
-    sweep_dir = Path(sweep_dir)
-    folders = sorted(p for p in sweep_dir.glob("*") if p.is_dir())
-    folders = [p for p in folders if not p.name.startswith(".") and p.name not in NOT_RUNS]
-    if not folders:
-        raise InputError(f"sweep_dir={sweep_dir}: expected a folder holding run directories")
-    frame = pd.DataFrame([_row(folder) for folder in folders])
-    measured = [c for c in frame.columns if "/" in c]
-    frame = frame[[c for c in frame.columns if "/" not in c] + measured]
-    with atomic_path(sweep_dir / "results.csv") as path:
-        frame.to_csv(path, index=False, float_format="%.6g")
-    return frame
-
-
 class Arm(NamedTuple):
     """Runs that differ in nothing but the training seed."""
 
@@ -85,9 +38,9 @@ class Arm(NamedTuple):
     @property
     def label(self) -> str:
         """What to call it: names as they are ("co-training"), numbers as axis=value, or not where 0 beside
-        a name ("mmd, lambda=0.1", "co-training")."""
-        names = [v for v in self.point.values() if isinstance(v, str)]
-        numbers = {k: v for k, v in self.point.items() if not isinstance(v, str) and not (names and v == 0)}
+        a name ("mmd, lambda=0.1", "co-training"). The name of a number, "0.5", is a number."""
+        names = [v for v in self.point.values() if isinstance(v, str) and not _is_number(v)]
+        numbers = {k: v for k, v in self.point.items() if v not in names and not (names and v == 0)}
         return ", ".join(
             names + [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in numbers.items()]
         )
@@ -105,7 +58,7 @@ class Sweep:
     """A sweep's table, and the estimates that figures and tables show.
 
     Args:
-        sweep_dir: As in `collect`, which is called.
+        sweep_dir: As in `analysis.run_table.collect`, which is called.
         seed_axis: The axis that is a training seed.
     """
 
@@ -113,7 +66,7 @@ class Sweep:
         self.path = Path(sweep_dir)
         self.frame = collect(sweep_dir)
         grid = self.path / GRID
-        self.grid = _read_json(grid) if grid.is_file() else {}
+        self.grid = read_json(grid) if grid.is_file() else {}
         self.axes = [c for c in self.frame.columns if "/" not in c and c not in ("run", "missing", seed_axis)]
         self.worlds = self._second("rollout/")
         self.sites = self._second("probe/")
@@ -170,6 +123,25 @@ class Sweep:
             if arm.label == label:
                 return arm
         raise InputError(f"reference={label!r}: expected one of {[arm.label for arm in arms]}")
+
+    def references(self, arms: Sequence[Arm], label: str | None = None) -> tuple[str, list[Arm]]:
+        """What each arm is compared with: the arm of that label, or the grid's reference, at the arm's own
+        values of the other axes if that was run.
+
+        Returns:
+            What to call the reference, and one arm for each of `arms`.
+
+        Raises:
+            InputError: As `find`.
+        """
+        base, wanted = self.find(arms, label), self.grid.get("reference", {})
+        if label is not None or not wanted:
+            return base.label, [base] * len(arms)
+        found = [next((a for a in arms if a.point == {**arm.point, **wanted}), base) for arm in arms]
+        if all(arm is base for arm in found):
+            return base.label, found
+        free = [axis for axis in self.axes if len({str(arm.point[axis]) for arm in found}) > 1]
+        return f"{Arm(wanted, []).label},\nsame {' and '.join(free)}", found
 
     def estimate(self, runs: Sequence[str], metric: str) -> Estimate | None:
         """The mean of a metric over runs that differ in the training seed.
@@ -239,95 +211,8 @@ class Sweep:
         return list(dict.fromkeys(c.split("/")[1] for c in self.frame.columns if c.startswith(prefix)))
 
 
-def _row(run: Path) -> dict:
-    missing = [name for name in FILES if not (run / name).is_file()]
-    row: dict = {"run": run.name, "missing": ", ".join(missing)}
-    if "point.json" not in missing:
-        for axis, value in _read_json(run / "point.json").items():
-            if "/" in axis or axis in ("run", "missing"):
-                raise InputError(
-                    f"{run}/point.json: axis {axis!r}, expected a name without '/', not run or missing"
-                )
-            row[axis] = value if isinstance(value, int | float | str | None) else json.dumps(value)
-    if "summary.json" not in missing:
-        row |= {f"summary/{name}": value for name, value in _read_json(run / "summary.json").items()}
-    if "rollouts.csv" not in missing:
-        row |= _rollouts(run / "rollouts.csv")
-        for world, moved in motion(run).items():
-            row |= {f"motion/{world}/{name}": moved[name].median() for name in MEASURES}
-    if "probe.json" not in missing:
-        row |= _probe(_read_json(run / "probe.json"))
-    if "summary/site" in row and (run / "task_probe.json").is_file():
-        row |= _tasks(_read_json(run / "task_probe.json")["sites"].get(row["summary/site"], {}))
-    if (run / GEOMETRY).is_file():
-        row |= _geometry(_read_json(run / GEOMETRY))
-    return row
-
-
-def _rollouts(path: Path) -> dict:
-    table, row = pd.read_csv(path), {}
-    absent = {"world", "seed", "score"} - set(table.columns)
-    absent |= set() if any(name.startswith("success") for name in table.columns) else {"success"}
-    if absent:
-        raise InputError(f"{path}: columns {sorted(absent)} are missing, expected one row a trial")
-    for world, trials in table.groupby("world", sort=False):
-        row[f"rollout/{world}/trials"] = len(trials)
-        rates = [name for name in measures(trials) if is_rate(name)]
-        for name in (name for name in measures(trials) if name not in rates):
-            row[f"rollout/{world}/{name}"] = trials[name].mean()
-        score = intervals.bootstrap_mean(trials["score"], bounds=(0, 1))
-        row[f"rollout/{world}/score_low"], row[f"rollout/{world}/score_high"] = score.low, score.high
-        for name in rates:
-            count = int(trials[name].sum())
-            rate = intervals.wilson(count, len(trials))
-            row |= {f"rollout/{world}/{name}": rate.value, f"rollout/{world}/{name}_count": count}
-            row |= {f"rollout/{world}/{name}_low": rate.low, f"rollout/{world}/{name}_high": rate.high}
-    return row
-
-
-def _probe(result: dict) -> dict:
-    row = {}
-    for site, found in result["sites"].items():
-        for name in PROBED:
-            row |= _interval(f"probe/{site}/{name}", found.get(name))
-        row |= _interval(f"probe/{site}/mlp_auc", found.get("mlp", {}).get("auc"))
-        for control in ("shuffled", "real_vs_real", "untrained"):
-            if control in found:
-                row[f"probe/{site}/auc_{control}"] = Interval.from_dict(found[control]["auc"]).value
-    return row
-
-
-def _tasks(found: dict) -> dict:
-    """R² of the tasks of one site, under the names of `TASKS`."""
-    row = {}
-    for name in TASKS:
-        task, cell = name[: len("block_pose")], name[len("block_pose_") :]
-        row |= _interval(f"task/aligned/{name}", found.get(task, {}).get(cell))
-    return row
-
-
-def _interval(metric: str, numbers: dict | None) -> dict:
-    """Columns of an estimate and its interval; none where it was not measured."""
-    if numbers is None:
-        return {}
-    value, low, high = Interval.from_dict({name: numbers[name] for name in Interval._fields})
-    return {metric: value, f"{metric}_low": low, f"{metric}_high": high}
-
-
-def _geometry(result: dict) -> dict:
-    sites = dict(result["sites"])
-    if result["aligned"] in sites:
-        sites = {"aligned": sites[result["aligned"]]} | sites
-    row = {}
-    for site, found in sites.items():
-        for name, numbers in (("a_distance", found["a_distance"]), ("mixing", found["mixing"]["mixing"])):
-            row |= _interval(f"geometry/{site}/{name}", numbers)
-        row[f"geometry/{site}/mmd_p"] = found["tests"]["mmd"]["p_value"]
-    return row
-
-
-def _read_json(path: Path) -> dict:
+def _is_number(text: str) -> bool:
     try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON ({error}), expected the file that the run wrote") from None
+        return np.isfinite(float(text))
+    except ValueError:
+        return False

@@ -75,7 +75,7 @@ def figure_lambda(
             ax.set_xlabel("Alignment weight λ")
         figures.letter(axes.flat)
         for ax in (axes.flat[0], axes.flat[2]):
-            _legend(ax)
+            figures.legend_above(ax)
         figure.supxlabel(_caption(sweep, arms), fontsize=7, color=figures.GREY)
         figures.save(figure, path)
 
@@ -101,7 +101,7 @@ def figure_arms(
     """
     metrics = metrics or ("score", sweep.success)
     arms = sweep.arms(where)
-    base = sweep.find(arms, reference)
+    against, bases = sweep.references(arms, reference)
     rows = np.arange(len(arms))[::-1]  # the first arm on top
     height = 0.85 + 0.16 * max(2, len(sweep.worlds)) * len(arms)
     with figures.style():
@@ -115,18 +115,21 @@ def figure_arms(
                     if found:
                         _seeds(ax, found.runs, np.full(len(found.runs), y), look["color"])
                         figures.whiskers(ax, [y], [found.interval], horizontal=True, **look)
-                ax.set(xlabel=NAMES.get(name, name), xlim=(-0.03, 1.03))
-            for y, arm in zip(rows + shift, arms, strict=True):
+                ax.set_xlabel(NAMES.get(name, name))
+            for y, arm, base in zip(rows + shift, arms, bases, strict=True):
                 found = sweep.difference(arm.runs, base.runs, f"rollout/{world}/{metrics[0]}")
                 if found and arm is not base:
                     figures.whiskers(axes[0, -1], [y], [found], horizontal=True, **look)
             axes[0, 0].plot([], [], linestyle="none", label=world, **look)
+        for ax in axes[0, :-1]:  # from 0, and to no more than needed: success may be rare
+            top = min(max(0.1, np.ceil(10 * ax.dataLim.x1) / 10), 1.0)
+            ax.set_xlim(-0.03 * top, 1.03 * top)
         last = axes[0, -1]
         last.axvline(0, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
-        last.set_xlabel(f"{NAMES.get(metrics[0], metrics[0])} − {base.label}, paired")
+        last.set_xlabel(f"{NAMES.get(metrics[0], metrics[0])} − {against}\n(paired)")
         axes[0, 0].set(yticks=rows, yticklabels=[arm.label for arm in arms], ylim=(-0.6, len(arms) - 0.4))
         figures.letter(axes[0])
-        _legend(axes[0, 0])
+        figures.legend_above(axes[0, 0])
         figure.supxlabel(_caption(sweep, arms), fontsize=7, color=figures.GREY)
         figures.save(figure, path)
 
@@ -141,7 +144,8 @@ def figure_discernibility(
 ) -> None:
     """Success against how well sim and real can be told apart: an arm a point, a column a site.
 
-    Whiskers are 95 % intervals on both axes; the reference's are drawn as bands.
+    Whiskers are 95 % intervals on both axes, numbers are those of the legend; the band is the reference's,
+    where all arms have one.
 
     Args:
         sweep: The sweep.
@@ -152,7 +156,8 @@ def figure_discernibility(
         statistics: Statistics of the probes, a row each: where the AUC saturates, the MMD² does not.
     """
     arms = sweep.arms()
-    base = sweep.find(arms, reference)
+    bases = sweep.references(arms, reference)[1]
+    base = bases[0] if all(b is bases[0] for b in bases) else None  # of several, no band
     with figures.style():
         height = 0.6 + 2.0 * len(statistics) + 0.16 * -(-len(arms) // 4)
         figure, axes = figures.canvas(len(statistics), len(sweep.sites), figures.DOUBLE, height, sharey=True)
@@ -173,17 +178,24 @@ def figure_discernibility(
         figures.save(figure, path)
 
 
-def _success_against(ax: Axes, sweep: Sweep, arms: Sequence[Arm], base: Arm, across: str, up: str) -> None:
+def _success_against(
+    ax: Axes, sweep: Sweep, arms: Sequence[Arm], base: Arm | None, across: str, up: str
+) -> None:
     """One panel of `figure_discernibility`."""
     for i, arm in enumerate(arms):
         x, y = sweep.estimate(arm.runs, across), sweep.estimate(arm.runs, up)
         if not (x and y):
             continue
         look = {"color": _arm_colour(i), "marker": figures.MARKERS[i % len(figures.MARKERS)]}
+        look |= {"ecolor": (look["color"], 0.35), "elinewidth": 0.7, "capsize": 0}  # many arms lie close
         if arm is base:
             ax.axhspan(y.interval.low, y.interval.high, color=look["color"], alpha=0.1, linewidth=0)
-        figures.whiskers(ax, [x.interval.value], [y.interval], **look, label=arm.label)
+        figures.whiskers(ax, [x.interval.value], [y.interval], **look, label=f"{i + 1} {arm.label}")
         figures.whiskers(ax, [y.interval.value], [x.interval], horizontal=True, **look)
+        ax.annotate(
+            str(i + 1), (x.interval.value, y.interval.value), (2.2, 2.2), textcoords="offset points",
+            fontsize=5.5, zorder=4,
+        )  # fmt: skip
 
 
 def _arm_colour(i: int) -> str:
@@ -213,15 +225,6 @@ def _against(
         figures.whiskers(ax, at, [estimate.interval for _, estimate in found], label=name, **look)
         rising = [k for k, (value, _) in enumerate(found) if value > 0]
         ax.plot(at[rising], [found[k][1].interval.value for k in rising], color=look["color"], linewidth=0.9)
-
-
-def _legend(ax: Axes) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    if handles:
-        ax.legend(
-            handles, labels, loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=len(labels),
-            columnspacing=0.8, handletextpad=0.3,
-        )  # fmt: skip
 
 
 def _seeds(ax: Axes, x: np.ndarray, y: np.ndarray, colour: str) -> None:

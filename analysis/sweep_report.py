@@ -11,11 +11,11 @@ from align.files import atomic_path, write_text
 from analysis import alpha_report, gap_report, motion_figures, plateau_report
 from analysis.arm_table import ArmTable, figure_table, write_arms, write_markdown
 from analysis.gating_report import report_annotations
-from analysis.sweep import Sweep, collect
+from analysis.run_table import collect
+from analysis.sweep import Sweep
 from analysis.sweep_figures import figure_arms, figure_discernibility, figure_lambda
 
 __all__ = [
-    "collect",
     "figure_arms",
     "figure_discernibility",
     "figure_lambda",
@@ -30,6 +30,7 @@ OF_ONE_RUN = (
     "provenance.json",
     "probe.json",
     "probe.png",
+    "probe_steps.png",
     "task_probe.json",
     "task_probe.png",
     "geometry.json",

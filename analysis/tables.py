@@ -11,7 +11,10 @@ from analysis.intervals import Interval
 
 
 def write_tables(
-    path: str | os.PathLike, rows: Sequence[Mapping[str, object]], notes: Sequence[str] = ()
+    path: str | os.PathLike,
+    rows: Sequence[Mapping[str, object]],
+    notes: Sequence[str] = (),
+    csv_only: Sequence[str] = (),
 ) -> list[Path]:
     """Write rows as `path`.csv and `path`.md.
 
@@ -19,11 +22,12 @@ def write_tables(
         path: Where to, without suffix.
         rows: One mapping a row; an `Interval` becomes three columns of the CSV, one cell of the Markdown.
         notes: Paragraphs below the Markdown table.
+        csv_only: Columns that Markdown does without, since others say the same in words.
 
     Returns:
         Both paths.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = list(dict.fromkeys(name for row in rows for name in row if name not in csv_only))
     lines = [names, ["---"] * len(names)]
     lines += [[_cell(row.get(name)) for name in names] for row in rows]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from align.errors import InputError
 from align.files import write_json
+from experiments import warm
 from experiments.estimate import SECONDS
+from experiments.warm import ONE_THREAD
 
 POLL_SECONDS = 0.5
 
@@ -51,18 +54,22 @@ class Job:
         return lines[-1] if lines else "empty log"
 
 
-def execute(folder: str) -> int:
+def execute(folder: str, call: Callable[[list[str], IO], int] | None = None) -> int:
     """Train the run whose request lies in `folder`, then probe it; all output goes to its `log.txt`.
 
     One thread a process: several runs side by side then lose nothing to each other.
+
+    Args:
+        folder: The run directory.
+        call: Runs `align` with some arguments, its output to a file, and returns the exit status; by default
+            in a new process.
     """
-    align = [sys.executable, "-m", "align.cli"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    call = call or _cold
     resumed, seconds = (Path(folder) / "config.yaml").exists(), {}
     with open(Path(folder) / "log.txt", "a") as log:
         for command in (["fit", "--config", f"{folder}/request.yaml"], ["probe", folder]):
             started = time.perf_counter()
-            status = subprocess.call([*align, *command], stdout=log, stderr=log, env=environment)
+            status = call(command, log)
             if status:
                 return status
             seconds[command[0]] = round(time.perf_counter() - started, 1)
@@ -71,23 +78,38 @@ def execute(folder: str) -> int:
     return 0
 
 
+def _cold(command: list[str], log: IO) -> int:
+    align = [sys.executable, "-m", "align.cli"]
+    return subprocess.call([*align, *command], stdout=log, stderr=log, env={**os.environ, **ONE_THREAD})
+
+
 class LocalLauncher:
-    """Runs each job as a process group of this machine, which ends with the sweep."""
+    """Runs each job as a process group of this machine, which ends with the sweep.
+
+    Where that is safe, the processes are forked from one that has imported everything; see
+    `experiments.warm`.
+    """
 
     def start(self, job: Job) -> None:
-        code = "import sys; from experiments.launch import execute; sys.exit(execute(sys.argv[1]))"
-        job.handle = subprocess.Popen([sys.executable, "-c", code, str(job.folder)], start_new_session=True)
+        job.handle = warm.start(_lead, str(job.folder))
 
     def status(self, job: Job) -> int | None:
-        return job.handle.poll()
+        return job.handle.exitcode
 
     def stop(self, job: Job) -> None:
+        job.handle.terminate()  # it may not lead its group yet
         with contextlib.suppress(ProcessLookupError):
             os.killpg(job.handle.pid, signal.SIGTERM)
-            job.handle.wait()
             while True:  # until the last of the group has let go of the run
                 os.killpg(job.handle.pid, 0)
                 time.sleep(0.1)
+        job.handle.join()
+
+
+def _lead(folder: str) -> None:
+    """Execute a run as the leader of a process group."""
+    os.setsid()
+    sys.exit(execute(folder, warm.call if warm.fits(Path(folder)) else None))
 
 
 class SubmititLauncher:

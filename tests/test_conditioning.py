@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from align.batch_loss import denoising_losses
 from align.cli import main
 from align.diffusion.schedule import NoiseSchedule
 from align.domain import Domain
@@ -93,7 +94,7 @@ def test_a_policy_that_is_told_the_domain_acts_as_that_domain_does():
     g = torch.Generator().manual_seed(4)
     for _ in range(150):
         features = module._encode(batch, g)
-        loss = module._denoising(policy, features, batch, g, 1)[0].mean()
+        loss = denoising_losses(policy, features, batch, g)[0].mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from align.batch_loss import denoising_losses
 from align.cli import main
 from align.data.annotation import Annotation
 from align.data.episodes import read_store
@@ -17,6 +18,7 @@ from align.data.gated_batches import GatedBatches
 from align.data.gating import Gating
 from align.data.normalizer import Normalizer
 from align.data.windows import Windows
+from align.diffusion.ambient import Ambient
 from align.diffusion.schedule import NoiseSchedule
 from align.domain import Domain
 from align.errors import InputError
@@ -137,10 +139,8 @@ def test_overlapping_windows_of_any_step_agree_on_their_noise(windows):
     assert len(seen) < 40 * 8 * 16 / 4  # most were met more than once
 
 
-def test_the_gated_loss_is_written_out_by_hand(windows, monkeypatch):
+def test_the_gated_loss_is_written_out_by_hand(windows):
     """Against a loop over samples and draws with the formulas of the paper."""
-    from align.diffusion.ambient import Ambient
-    from align.module import CotrainingModule
     from align.networks import ConditionalMLP, ConvEncoder
 
     torch.manual_seed(0)
@@ -152,10 +152,10 @@ def test_the_gated_loss_is_written_out_by_hand(windows, monkeypatch):
     )
     policy.normalizer.load_state_dict(_fitted(windows).state_dict())
     torch.nn.init.normal_(policy.denoiser.out.weight)
-    module = CotrainingModule(policy, ambient=Ambient(weighting="unscaled"), noise_draws=3)
-    batch = _gated(windows, Gating(sigma_min=LEVEL), 3, admission=module.ambient.admission).batch(0)
+    ambient = Ambient(weighting="unscaled")
+    batch = _gated(windows, Gating(sigma_min=LEVEL), 3, admission=ambient.admission).batch(0)
     features = policy.encode(batch["image"], batch["agent_pos"])
-    loss, _ = module._denoising(policy, features, batch, torch.Generator().manual_seed(5), 3)
+    loss, _ = denoising_losses(policy, features, batch, torch.Generator().manual_seed(5), 3, ambient)
     x0 = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"])
     fresh = torch.randn((24, 16, 2), generator=torch.Generator().manual_seed(5)).view(3, 8, 16, 2)
     for b in range(8):

@@ -1,4 +1,4 @@
-"""The training step: the objective, what is logged, and the draw of diffusion steps."""
+"""The training step: the objective, and what is logged."""
 
 from functools import partial
 from types import SimpleNamespace
@@ -7,13 +7,15 @@ import pytest
 import torch
 
 from align.alignment.mmd import MMD
+from align.batch_loss import aligned_samples
 from align.data.mixture import weights
 from align.diffusion.schedule import NoiseSchedule
 from align.domain import Domain
 from align.errors import InputError
-from align.module import SITES, CotrainingModule
+from align.module import CotrainingModule
 from align.networks import ConditionalMLP, ConvEncoder
 from align.policy import DiffusionPolicy
+from align.sites import SITES
 
 
 def _policy(**arguments) -> DiffusionPolicy:
@@ -62,9 +64,7 @@ def make(monkeypatch):
 def test_loss_is_alpha_real_plus_one_minus_alpha_sim(make, monkeypatch):
     module, batch = make(), _batch(5, 3, alpha=0.25)
     per_sample = torch.arange(8.0)
-    monkeypatch.setattr(
-        CotrainingModule, "_denoising", lambda self, *a: (per_sample.clone(), torch.zeros(8, 4))
-    )
+    monkeypatch.setattr("align.module.denoising_losses", lambda *a: (per_sample.clone(), torch.zeros(8, 4)))
     loss = module.training_step(batch, 0)
     assert float(loss) == pytest.approx(0.25 * per_sample[5:].mean() + 0.75 * per_sample[:5].mean())
     assert float(module.logged["train/real_fraction"]) == 3 / 8
@@ -90,7 +90,7 @@ def test_gradient_ratio_is_that_of_the_two_terms(make, site):
     module._at_site = lambda features, hidden: kept.append(at_site(features, hidden)) or kept[-1]
     total = module.training_step(batch, 0)
     (z,) = kept
-    distance = 0.7 * module.alignment(*module._samples(module._embedding(z, 8), batch))
+    distance = 0.7 * module.alignment(*aligned_samples(module.policy, z, batch))
     (pull,) = torch.autograd.grad(distance, z, retain_graph=True)
     (denoising,) = torch.autograd.grad(total - distance, z, retain_graph=True)
     total.backward()
@@ -130,13 +130,6 @@ def test_validation_mmd_is_that_of_the_validation_batches(make):
     z = torch.cat(z)
     expected = MMD(bandwidth="median")(z[domain == Domain.SIM], z[domain == Domain.REAL])
     assert float(module.logged["val/mmd2"]) == pytest.approx(float(expected.detach()), abs=1e-6)
-
-
-def test_diffusion_steps_are_uniform_and_stratified():
-    steps = CotrainingModule._draw_steps(5000, 4, 100, torch.Generator().manual_seed(0)).view(4, 5000)
-    assert [(int(s.min()), int(s.max())) for s in steps] == [(0, 24), (25, 49), (50, 74), (75, 99)]
-    counts = steps.flatten().bincount(minlength=100)
-    assert (counts - 200).abs().max() < 5 * 200**0.5
 
 
 def test_a_loss_that_is_not_finite_is_an_error(make):

@@ -4,6 +4,9 @@ import torch
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 
+from align.alignment.objective import Samples
+from align.domain import Domain
+
 
 def gather(x: Tensor) -> Tensor:
     """Concatenate `x` (n, ...) over all processes, with gradient; `x` itself in a single process.
@@ -15,3 +18,15 @@ def gather(x: Tensor) -> Tensor:
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return x
     return torch.cat(all_gather(x.contiguous()))
+
+
+def gather_domains(samples: Samples, domain: Tensor) -> tuple[Samples, Samples]:
+    """Sim and real samples of the global batch: gathered with their labels, then told apart.
+
+    Args:
+        samples: Of this process, n of both domains, as many as in any other.
+        domain: (n,) of `Domain`.
+    """
+    everything, domain = samples.each(gather), gather(domain)
+    sim, real = (everything.each(lambda x, d=d: x[domain == d]) for d in Domain)
+    return sim, real

@@ -70,3 +70,11 @@ def write_run(path: Path, point: dict, skill=0.7, shift=2.0, trials=30, seed=0, 
         path / "rollouts.png"
     )
     return path
+
+
+def write_probe(run, auc=0.8, mmd2=0.1):
+    """A `probe.json` of the image site only."""
+    numbers = {n: {"value": v, "low": v - 0.1, "high": v + 0.1} for n, v in
+               {"auc": auc, "accuracy": 0.7, "margin": 1.0, "mmd2": mmd2}.items()}  # fmt: skip
+    site = numbers | {c: {"auc": numbers["auc"]} for c in ("shuffled", "real_vs_real")}
+    (run / "probe.json").write_text(json.dumps({"level": 0.95, "seed": 0, "sites": {"image": site}}))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from align.seeding import numpy_rng
-from analysis.plateau_report import applies, read, report_plateau, shared_luck, widened
+from analysis.plateau_report import applies, half_of, read, report_plateau, shared_luck, widened
 from analysis.sweep import Sweep
 
 REAL, SIM = (5, 10, 20, 40, 80, 160), (20, 60, 200, 600)
@@ -79,3 +79,21 @@ def test_shared_luck_is_that_of_the_trials():
     from analysis.intervals import Interval
 
     assert widened(Interval(0.5, 0.4, 0.6), 0.0) == pytest.approx((0.5, 0.4, 0.6))
+
+
+def test_each_arm_is_compared_with_the_reference_at_its_own_real_data(sweep):
+    runs = sorted(path.name for path in sweep.iterdir())
+    (sweep / "grid.json").write_text(json.dumps({"runs": runs, "reference": {"sim": 0}}))
+    found = Sweep(sweep)
+    arms = found.arms()
+    name, bases = found.references(arms)
+    assert name.split() == ["sim=0,", "same", "real"]
+    assert all(b.point == {"sim": 0, "real": a.point["real"]} for a, b in zip(arms, bases, strict=True))
+    only = found.references(arms, "sim=0, real=20")
+    assert only[0] == "sim=0, real=20" and {b.label for b in only[1]} == {"sim=0, real=20"}
+
+
+def test_half_at_an_end_of_what_is_tried_is_a_bound(sweep):
+    curve = read(Sweep(sweep), "rollout/real/score")[0][0]
+    ends = [curve._replace(fit=curve.fit._replace(half=half)) for half in (2.0, 33.0, 600.0)]
+    assert [half_of(c) for c in ends] == ["≤ 2", 33.0, "≥ 600"]

@@ -13,8 +13,7 @@ sys.path.append(str(Path(__file__).parents[1] / "alignment"))
 from objectives import OBJECTIVES, make_objective
 
 from align.alignment import Objective, Samples
-from align.alignment.gather import gather
-from align.domain import Domain
+from align.alignment.gather import gather, gather_domains
 
 DOMAINS = ([0, 0, 0, 0, 1, 1], [0, 1, 1, 1, 1, 1])  # of each process: the same number of rows, another mix
 
@@ -28,9 +27,7 @@ class _Model(nn.Module):
         self.encoder, self.objective = nn.Linear(3, 5), objective
 
     def forward(self, x: torch.Tensor, action: torch.Tensor, domain: torch.Tensor) -> torch.Tensor:
-        everything = Samples(self.encoder(x), action, action[:, :2]).each(gather)
-        domain = gather(domain)
-        sim, real = (everything.each(lambda v, d=d: v[domain == d]) for d in Domain)
+        sim, real = gather_domains(Samples(self.encoder(x), action, action[:, :2]), domain)
         self.objective.update(sim.each(torch.Tensor.detach), real.each(torch.Tensor.detach))
         return self.objective(sim, real)
 

@@ -183,29 +183,25 @@ def test_the_directory_of_the_run_before_is_handed_on(tiny, tmp_path, capsys, in
     assert request["model"]["initial"] == str(tmp_path / "out/stage=first")
 
 
+def _sleeper(folder):
+    """A run whose own process started another, which sleeps."""
+    os.setsid()
+    pid_file = str(Path(folder) / "pid")
+    code = f"import os, time; open({pid_file!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    subprocess.call([sys.executable, "-c", code])
+
+
 def test_local_launcher_ends_the_whole_process_group(tmp_path, monkeypatch):
-    pid_file = tmp_path / "pid"
-    script = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
-    job, launcher = Job("x", tmp_path), LocalLauncher()
-    real = subprocess.Popen
-    monkeypatch.setattr(
-        launch.subprocess,
-        "Popen",
-        lambda _, **k: real(
-            [
-                sys.executable,
-                "-c",
-                f"import subprocess, sys; subprocess.call([sys.executable, '-c', {script!r}])",
-            ],
-            **k,
-        ),
-    )
+    monkeypatch.setattr(launch, "_lead", _sleeper)
+    job, launcher, pid_file = Job("x", tmp_path), LocalLauncher(), tmp_path / "pid"
     launcher.start(job)
-    for _ in range(200):
+    for _ in range(1200):
         if pid_file.exists() and pid_file.read_text():
             break
+        assert launcher.status(job) is None
         time.sleep(0.05)
     launcher.stop(job)
+    assert launcher.status(job)
     status = Path(f"/proc/{int(pid_file.read_text())}/stat")
     for _ in range(100):
         if not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z":
@@ -214,12 +210,14 @@ def test_local_launcher_ends_the_whole_process_group(tmp_path, monkeypatch):
     raise AssertionError("the run's own process outlived the sweep")
 
 
-def test_the_time_of_an_uninterrupted_run_is_recorded(tmp_path, monkeypatch):
-    monkeypatch.setattr(launch.subprocess, "call", lambda command, **_: int("bad" in command[-1]))
+def test_the_time_of_an_uninterrupted_run_is_recorded(tmp_path):
+    def call(command, log):
+        return int("bad" in command[-1])
+
     for name in ("whole", "resumed", "bad"):
         (tmp_path / name).mkdir()
     (tmp_path / "resumed/config.yaml").touch()
-    assert [launch.execute(str(tmp_path / name)) for name in ("whole", "resumed", "bad")] == [0, 0, 1]
+    assert [launch.execute(str(tmp_path / name), call) for name in ("whole", "resumed", "bad")] == [0, 0, 1]
     assert set(json.loads((tmp_path / "whole/seconds.json").read_text())) == {"fit", "probe"}
     assert not list(tmp_path.glob("resumed/seconds.json")) and not list(tmp_path.glob("bad/seconds.json"))
 

@@ -1,0 +1,54 @@
+"""Which arguments of training do not go together."""
+
+import math
+
+from align.errors import InputError
+from align.policy import DiffusionPolicy
+from align.sites import SITES
+
+
+def check_training(
+    policy: DiffusionPolicy,
+    alignment_weight: float,
+    site: str,
+    noise_draws: int,
+    probe_step: int,
+    label_dropout: float,
+) -> None:
+    """Refuse what cannot be trained; the arguments are those of `align.module.CotrainingModule`.
+
+    Raises:
+        InputError: A value is out of range, or the policy does not go with it.
+    """
+    if not (math.isfinite(alignment_weight) and alignment_weight >= 0):
+        raise InputError(f"alignment_weight={alignment_weight}: expected a finite λ ≥ 0")
+    if site not in SITES:
+        raise InputError(f"site={site!r}: expected one of {', '.join(SITES)}")
+    if policy.n_image_steps == 0 and site == "image":
+        raise InputError(
+            f"site={site!r}: a policy without images (n_image_steps=0) has none; "
+            "expected observation or denoiser"
+        )
+    if policy.n_image_steps == 0 and site == "observation" and alignment_weight > 0:
+        raise InputError(
+            f"alignment_weight={alignment_weight}: the observation of a policy without images has no "
+            "weights to train; expected site=denoiser, or 0 to measure only"
+        )
+    if noise_draws < 1:
+        raise InputError(f"noise_draws={noise_draws}: expected 1 or more")
+    if not 0 <= probe_step < policy.schedule.train_steps:
+        raise InputError(f"probe_step={probe_step}: expected 0 to {policy.schedule.train_steps - 1}")
+    if site == "denoiser" and policy.domain_conditioning:
+        raise InputError(
+            f"site={site!r}: with policy.domain_conditioning that layer holds the domain itself; "
+            "expected image or observation"
+        )
+    if not 0 <= label_dropout < 1:
+        raise InputError(f"label_dropout={label_dropout}: expected a share in [0, 1)")
+    if label_dropout > 0 and not policy.domain_conditioning:
+        raise InputError(f"label_dropout={label_dropout}: needs policy.domain_conditioning=true")
+    if policy.guidance_weight > 0 and label_dropout == 0:
+        raise InputError(
+            f"label_dropout=0: policy.guidance_weight={policy.guidance_weight} needs the domain withheld "
+            "at times in training, e.g. 0.1"
+        )
