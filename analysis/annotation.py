@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from align.data.annotation import Annotation
-from align.data.episodes import Episodes, check_compatible, read_store
+from align.data.episodes import Episodes, check_compatible, read_store, split
 from align.data.mixture import resolve_alpha
 from align.data.normalizer import Normalizer
 from align.data.windows import Windows
@@ -58,6 +58,10 @@ def annotate(
     out: str = "data/annotation.npz",
     sim_keys: dict[str, str] | None = None,
     real_keys: dict[str, str] | None = None,
+    validation: int | float = 0.1,
+    max_sim: int | None = None,
+    max_real: int | None = None,
+    split_seed: int = 0,
     horizon: int = 16,
     n_obs_steps: int = 2,
     n_action_steps: int = 8,
@@ -83,6 +87,10 @@ def annotate(
         out: Path of the annotation, an `.npz`.
         sim_keys: Names of the sim store's arrays, where they differ from the default.
         real_keys: The same for the real store.
+        validation: Held-out episodes per domain, as training's (`data.validation`); they are not looked at.
+        max_sim: Sim training demonstrations, as training's.
+        max_real: Real training demonstrations, as training's: no more are to be had.
+        split_seed: Training's `data.seed`, which says what is held out.
         horizon: As the policy's.
         n_obs_steps: As the policy's.
         n_action_steps: As the policy's.
@@ -117,10 +125,12 @@ def annotate(
         Domain.REAL: read_store(real, keys=real_keys, images=False),
     }
     check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])
-    windows = {
-        d: Windows(e, np.arange(e.n_episodes), n_obs_steps, horizon, n_action_steps, n_image_steps=0)
-        for d, e in episodes.items()
-    }
+    windows = {}
+    for domain, most in ((Domain.SIM, max_sim), (Domain.REAL, max_real)):
+        train, _ = split(episodes[domain], validation, most, split_seed)
+        windows[domain] = Windows(
+            episodes[domain], train, n_obs_steps, horizon, n_action_steps, n_image_steps=0
+        )
     normalizer = _normalizer(windows, alpha, relative_actions, step_scale)
     told = observation == "agent_pos"
     corrupt, clean = (_chunks(windows[d], normalizer, told) for d in (Domain.SIM, Domain.REAL))

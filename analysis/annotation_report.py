@@ -38,13 +38,14 @@ def _accuracy(ax: Axes, result: Result) -> None:
     ax.plot(judgement.sigmas, clean, color=figures.VERMILION, label="P(clean) of sim")
     ax.axhline(0.5, **DASHED)
     ax.axhline(result.tau, color=figures.GREY, linewidth=0.7)
-    ax.axvline(sigma, color=figures.GREY, linewidth=0.7)
+    ax.vlines(sigma, 0, 1, color=figures.GREY, linewidth=0.7)
     ax.plot([sigma], [result.tau], "o", color=figures.BLACK)
-    side = {"ha": "right", "xytext": (-5, -10)} if sigma > 0.5 else {"ha": "left", "xytext": (5, -10)}
-    ax.annotate(f"σ_min = {sigma:.3f}", (sigma, result.tau), textcoords="offset points", fontsize=7, **side)
-    ax.set(xlabel="Noise level σ", ylabel="Held-out episodes", xlim=(0, 1), ylim=(0, 1.02))
+    side = {"ha": "right", "xytext": (-3, 3)} if sigma > 0.5 else {"ha": "left", "xytext": (3, 3)}
+    ax.annotate(f"σ_min = {sigma:.3f}", (sigma, 0), textcoords="offset points", fontsize=7, **side)
+    ax.set(xlabel="Noise level σ", ylabel="Held-out episodes", xlim=(0, 1), ylim=(0, 1.2))
+    ax.set_yticks((0, 0.25, 0.5, 0.75, 1))  # and room for the legend
     ax.set_title("Sim versus real", loc="left")
-    ax.legend(loc="upper right")
+    ax.legend(loc="upper center", ncols=2, columnspacing=0.8, handlelength=1.2)
 
 
 def _samples(ax: Axes, result: Result) -> None:
@@ -88,10 +89,9 @@ def _by_length(ax: Axes, result: Result) -> None:
     if not lengths:  # not asked for
         ax.axis("off")
         return
-    ax.bar(range(len(lengths)), [result.lengths[n] for n in lengths], color=figures.BLUE, alpha=0.6)
+    ax.plot(
+        range(len(lengths)), [result.lengths[n] for n in lengths], "o-", color=figures.BLUE, clip_on=False
+    )
     ax.set_xticks(range(len(lengths)), [str(n) for n in lengths])
-    ax.text(
-        0.03, 0.95, f"σ_max = {result.sigma_max:.3f}", transform=ax.transAxes, va="top", fontsize=7
-    )  # fmt: skip
     ax.set(xlabel="Steps of a stretch", ylabel="σ_min", ylim=(0, 1.02))
-    ax.set_title("By length", loc="left")
+    ax.set_title(f"By length: σ_max = {result.sigma_max:.3f}", loc="left")

@@ -16,14 +16,17 @@ from analysis.sweep import Arm, Sweep
 TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
 PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
 P_VALUE = "geometry/aligned/mmd_p"
+GATED = "summary/sigma_min"
 MOTION = {"acceleration": "acceleration", "jerk": "jerk", "detour": "length"}
 OWN = "own distance"
+LEVEL = "σ_min"
 NOT_PRINTED = ("trainings", "success", "jerk", "MLP AUC", "mixing", "MMD p")  # too much for a page's width
 NOTE = "Mean [95 % interval] over training seeds and shared trials or held-out episodes."
 NOTES = {
     "acceleration": "Acceleration, jerk: mean squares along successful rollouts, brought to unit length and "
     "equal distances, medians; length: of the path over the beeline, median.",
     "MMD p": "MMD p: permutation test of sim against real, smallest to largest over trainings.",
+    LEVEL: "σ_min: noise level above which sim is trusted; that of all its windows together.",
     OWN: "Own distance: the arm's objective on held-out embeddings, mean over trainings; before the arrow "
     "that of the reference's trainings, behind it that of its own.",
 }
@@ -110,16 +113,19 @@ class ArmTable:
 
     def cells(self) -> tuple[list[str], list[list[str]]]:
         """Titles of the columns and the text of the cells, a row an arm."""
+        gated = [LEVEL] if GATED in self.sweep.frame else []
         tested = ["MMD p"] if P_VALUE in self.sweep.frame else []
         owned = [OWN] if any(self._own.values()) else []
         paired = [f"{m.split('/')[1]}: score − {self.reference}" for m in self.compared]
         rows = []
         for arm in self.arms:
-            row = [arm.label, str(len(arm.runs)), *(self._cell(arm, m) for m in self.metrics.values())]
-            row += [self._p_values(arm)] if tested else []
+            row = [arm.label, str(len(arm.runs))]
+            row += [self._range(arm, GATED)] if gated else []
+            row += (self._cell(arm, m) for m in self.metrics.values())
+            row += [self._range(arm, P_VALUE)] if tested else []
             row += [self._owned(arm)] if owned else []
             rows.append([*row, *(self._difference(arm, m) for m in self.compared)])
-        return ["arm", "trainings", *self.metrics, *tested, *owned, *paired], rows
+        return ["arm", "trainings", *gated, *self.metrics, *tested, *owned, *paired], rows
 
     def _cell(self, arm: Arm, metric: str) -> str:
         """The estimate with its interval, and the number of trainings where some lack the metric."""
@@ -142,12 +148,12 @@ class ArmTable:
         found = self._pair(arm, metric)
         return "—" if found is None else f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
-    def _p_values(self, arm: Arm) -> str:
+    def _range(self, arm: Arm, column: str) -> str:
         """The range over an arm's trainings; a mean of p-values would mean nothing."""
-        values = self.sweep.frame.loc[self.sweep.frame["run"].isin(arm.runs), P_VALUE].dropna()
+        values = self.sweep.frame.loc[self.sweep.frame["run"].isin(arm.runs), column].dropna()
         if not len(values):
             return "—"
-        return " to ".join(dict.fromkeys(f"{p:.3f}" for p in (values.min(), values.max())))
+        return " to ".join(dict.fromkeys(f"{x:.3f}" for x in (values.min(), values.max())))
 
     def _owned(self, arm: Arm) -> str:
         found = self._own[arm.label]

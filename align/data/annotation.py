@@ -110,6 +110,6 @@ class Annotation:
         if missing.any():
             raise InputError(
                 f"annotation: lacks {int(missing.sum())} of {len(wanted)} windows; expected one made with "
-                "the policy's n_obs_steps and n_action_steps"
+                "the policy's n_obs_steps and n_action_steps and training's validation, max_sim and seed"
             )
         return torch.from_numpy(self.sigma_min[at])

@@ -8,7 +8,7 @@ import torch
 
 from align.cli import main
 from align.data.annotation import Annotation
-from align.data.episodes import read_store
+from align.data.episodes import read_store, split, write_store
 from align.diffusion.thresholds import Judgement
 from analysis.annotation import calibration
 
@@ -21,12 +21,15 @@ def _annotate(stores, out, *options: str) -> int:
 
 def test_an_annotation_can_be_trained_with(stores, write_config, tmp_path, capsys):
     out = tmp_path / "annotation.npz"
-    options = ["--relative_actions", "true", "--alpha", "0.5", "--tau", "0.3", "--classifier", SMALL]
+    options = ["--relative_actions", "true", "--alpha", "0.5", "--validation", "2"]
+    options += ["--tau", "0.3", "--classifier", SMALL]
     assert _annotate(stores, out, *options, "--crop_lengths", "[4, 16]", "--observation", "agent_pos") == 0
     assert "σ_min" in capsys.readouterr().out
     annotation, report = Annotation.load(out), json.loads(out.with_suffix(".json").read_text())
     sim = read_store(stores["sim"])
-    assert len(annotation.sigma_min) == sum(sim.lengths - 16 + 8 + 1)
+    train, held_out = split(sim, 2)
+    assert len(annotation.sigma_min) == sum(sim.lengths[train] - 16 + 8 + 1)
+    assert not set(annotation.episode) & set(held_out)
     assert np.isfinite(annotation.sigma_min).all() and annotation.tau == 0.3
     assert report["sigma_min"] == annotation.dataset_sigma_min and set(report["crops"]) == {"4", "16"}
     assert len(report["by_checkpoint"]) == 6 and "0.45" in report["by_tau"]
@@ -40,13 +43,39 @@ def test_an_annotation_can_be_trained_with(stores, write_config, tmp_path, capsy
     assert "relative_actions" in capsys.readouterr().err
 
 
+def test_only_episodes_of_training_matter(stores, tmp_path):
+    """Held-out ones, and real ones beyond `max_real`, may be anything."""
+    options = ["--validation", "1", "--max_real", "3", "--split_seed", "4", "--classifier", SMALL]
+
+    def annotated(name: str) -> Annotation:
+        out = tmp_path / f"{name}.npz"
+        assert _annotate(stores, out, *options, "--crop_lengths", "[]") == 0
+        return Annotation.load(out)
+
+    before = annotated("before")
+    for domain, most in (("sim", None), ("real", 3)):
+        episodes = read_store(stores[domain])
+        used, _ = split(episodes, 1, most, seed=4)
+        parts = np.split(np.arange(len(episodes.action)), episodes.ends[:-1])
+        rows = (
+            {"img": episodes.image[i], "state": episodes.state[i], "action": episodes.action[i] * (e in used)}
+            for e, i in enumerate(parts)
+        )
+        write_store(stores[domain], rows, overwrite=True)
+    np.testing.assert_array_equal(annotated("after").sigma_min, before.sigma_min)
+    options[1] = "2"
+    assert len(annotated("other").sigma_min) < len(before.sigma_min)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--tau", "0.5"], ["tau", "0.5"]),
         (["--crop_lengths", "[17]"], ["crop_lengths", "17", "16"]),
         (["--classifier", "{draws: 2}"], ["draws", "2"]),
-        (["--classifier", "{folds: 7}"], ["folds=7", "6 clean episodes"]),
+        (["--classifier", "{folds: 7}"], ["folds=7", "5 clean episodes"]),
+        (["--max_real", "1"], ["folds=3", "1 clean episodes"]),
+        (["--validation", "8"], ["validation", "8"]),
         (["--out", "annotation.zarr"], ["out", ".npz"]),
         (["--real", "nowhere.zarr"], ["nowhere.zarr"]),
         (["--observation", "image"], ["image"]),

@@ -1,12 +1,16 @@
 """Grids: expansion, inheritance of bases, and every grid that ships."""
 
+import inspect
 from pathlib import Path
 
 import pytest
 import yaml
 
+from align.datamodule import CotrainingData
 from align.errors import InputError
+from align.policy import DiffusionPolicy
 from align.worlds.pushing.gaps import DEFAULT_GAP, Gap
+from experiments.demonstrations import complete, resolve
 from experiments.grid import load_grid, merge, set_option
 
 GRIDS = [p for p in Path("experiments").glob("*.yaml") if "axes" in yaml.safe_load(p.read_text())]
@@ -185,6 +189,33 @@ def test_shipped_grids_include_their_reference_and_two_seeds(path):
     for scale in ("smoke", "laptop", "paper"):
         runs = load_grid(path, scale).runs
         assert len({run.name for run in runs}) == len(runs)
+
+
+ANNOTATED = {
+    "data": ("alpha", "validation", "max_sim", "max_real"),
+    "model.policy": ("horizon", "n_obs_steps", "n_action_steps", "relative_actions", "step_scale"),
+}
+"""What an annotation and a run must agree on."""
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
+def test_shipped_annotations_are_of_what_is_trained(path, scale):
+    """The same demonstrations, as the policy sees them: none that training holds out, and none beyond it."""
+    defaults = {"data": _defaults(CotrainingData), "model.policy": _defaults(DiffusionPolicy)}
+    for run in load_grid(path, scale).runs:
+        if "annotation" not in run.demos:
+            continue
+        made = complete(resolve(run.demos["annotation"], {"data.sim": "sim", "data.real": "real"}))
+        policy, data = run.config["model"]["policy"], run.config["data"]
+        for option, given in (("data", data), ("model.policy", policy)):
+            used = {name: given.get(name, defaults[option][name]) for name in ANNOTATED[option]}
+            assert {name: made[name] for name in used} == used, run.name
+        assert made["split_seed"] == data.get("seed", 0)
+
+
+def _defaults(function) -> dict:
+    return {name: p.default for name, p in inspect.signature(function).parameters.items()}
 
 
 def test_an_axis_may_set_demonstrations_of_its_runs(grid):
