@@ -8,6 +8,7 @@ their libraries forbid it, and for GPUs and several devices, runs start in new p
 import multiprocessing
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
@@ -25,6 +26,9 @@ LIBRARIES = [
 ]
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 LINUX = sys.platform == "linux"
+
+# A fork names the sweep's own command `__main__` a second time, which is as harmless as it is usual.
+warnings.filterwarnings("ignore", "'align.cli' found in sys.modules", RuntimeWarning)
 
 
 def start(target: Callable, *arguments: object) -> BaseProcess:
