@@ -10,10 +10,10 @@ import yaml
 from PIL import Image
 from synthetic_runs import write_run
 
-from align.alignment import MMD
+from align.alignment import DANN, MMD
 from analysis.arm_table import ArmTable, _excludes_zero, figure_table
-from analysis.own_distance import own_distance
-from analysis.probe import load_embeddings
+from analysis.own_distance import divergence, own_distance
+from analysis.probe import Embeddings, load_embeddings
 from analysis.sweep import Sweep
 from analysis.sweep_report import write_table
 
@@ -54,9 +54,26 @@ def test_own_distance_joins_actions_where_they_were_kept(sweep):
     assert np.isfinite(own_distance(run, run))
 
 
-@pytest.mark.parametrize("kind", ["ADDA", "DANN", "NoSuchObjective"])
-def test_own_distance_is_left_out_where_it_cannot_be_said(sweep, kind):
-    assert own_distance(sweep / "mmd0", _configure(sweep / "mmd1", kind)) is None
+def test_own_distance_is_left_out_where_it_cannot_be_said(sweep):
+    assert own_distance(sweep / "mmd0", _configure(sweep / "mmd1", "NoSuchObjective")) is None
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_adversarial_distance_is_a_divergence_on_episodes_not_trained_on(bounded):
+    """log 2 for domains apart, and 0 for alike ones, learnt by heart as they may be."""
+    rng = np.random.default_rng(0)
+    episode = np.repeat(np.arange(60), 10)
+    domain = (episode >= 30).astype(np.int64)
+    x = (rng.normal(size=(600, 8)) + rng.normal(size=(60, 8))[episode]).astype(np.float32)
+    objective, rows = DANN(spectral_norm=bounded), np.arange(600)
+    alike = divergence(objective, Embeddings("image", x, domain, episode, rows, None))
+    apart = divergence(objective, Embeddings("image", x + 40 * domain[:, None], domain, episode, rows, None))
+    assert alike < 0.03 and apart == pytest.approx(np.log(2), abs=0.01)
+
+
+def test_adversarial_objectives_have_an_own_distance(sweep):
+    run = _configure(sweep / "mmd1", "ADDA", learning_rate=1e-3)
+    assert own_distance(sweep / "co-training1", run) > own_distance(run, run) + 0.05
 
 
 def test_a_users_objective_has_a_distance_too(sweep, tmp_path, monkeypatch):
