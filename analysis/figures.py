@@ -5,7 +5,7 @@ Figures are drawn without pyplot, so no state is shared and no display is needed
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -18,6 +18,7 @@ from analysis.intervals import Interval
 
 COLUMN, DOUBLE = 3.4, 7.0  # inches: one column, both columns
 DPI = 300
+NUMBER = 0.06, 0.06  # what a number beside a point takes, in units of the axes
 
 # Okabe and Ito's palette, in an order that also differs in lightness.
 BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, YELLOW, BLACK = (
@@ -75,6 +76,48 @@ def legend_above(ax: Axes, columns: int | None = None) -> None:
             handles, labels, loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=columns or len(labels),
             columnspacing=0.8, handletextpad=0.3,
         )  # fmt: skip
+
+
+def number_points(ax: Axes, points: Mapping[int, tuple[float, float]]) -> None:
+    """Write its number beside each point of linear axes, moved up or down where numbers would overlap.
+
+    Args:
+        ax: With all its data; keeps its limits.
+        points: (x, y) by number.
+    """
+    if not points:
+        return
+    ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())
+    at = ax.transLimits.transform(list(points.values()))  # in units of the axes
+    left = at[:, 0] > 0.8
+    x = at[:, 0] + np.where(left, -0.09, 0.09)
+    y = spread(x, at[:, 1], *NUMBER)
+    for i, (number, point) in enumerate(points.items()):
+        ax.annotate(
+            str(number), point, (x[i], y[i]), textcoords=ax.transAxes, fontsize=5.5, zorder=4, va="center",
+            ha="right" if left[i] else "left", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "linewidth": 0.3, "color": GREY, "shrinkA": 0, "shrinkB": 2},
+        )  # fmt: skip
+
+
+def spread(x: np.ndarray, y: np.ndarray, width: float, height: float, rounds: int = 500) -> np.ndarray:
+    """Heights (n,) of boxes of one size, moved from `y` as little as it takes until none overlap.
+
+    Args:
+        x: (n,) where they are; stays.
+        y: (n,) where they should be.
+        width, height: Of a box.
+        rounds: After which what still overlaps stays so.
+    """
+    order = np.argsort(y, kind="stable")
+    x, y = x[order], y[order].astype(float)
+    beside = np.triu(np.abs(x[:, None] - x) < width, 1)
+    for _ in range(rounds):
+        overlap = np.where(beside, height - (y - y[:, None]), 0).clip(min=0)  # [i, j]: j is above i
+        if not (overlap > 1e-6).any():
+            break
+        y = y + (overlap.sum(0) - overlap.sum(1)) / (2 * max(1, (overlap > 0).sum(0).max()))
+    return y[np.argsort(order)]
 
 
 def whiskers(

@@ -161,14 +161,18 @@ def figure_discernibility(
     with figures.style():
         height = 0.6 + 2.0 * len(statistics) + 0.16 * -(-len(arms) // 4)
         figure, axes = figures.canvas(len(statistics), len(sweep.sites), figures.DOUBLE, height, sharey=True)
+        numbered = []
         for row, statistic in zip(axes, statistics, strict=True):
             for ax, site in zip(row, sweep.sites, strict=True):
-                _success_against(
+                points = _success_against(
                     ax, sweep, arms, base, f"probe/{site}/{statistic}", f"rollout/{world}/{metric}"
                 )
                 ax.axvline(CHANCE[statistic], color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
                 ax.set_xlabel(f"{NAMES[statistic]}, {site}")
+                numbered.append((ax, points))
             row[0].set_ylabel(f"{NAMES.get(metric, metric)} in {world}")
+        for ax, points in numbered:  # the panels share an axis, so not before all are drawn
+            figures.number_points(ax, points)
         figures.letter(axes.flat)
         handles = {
             label: h for ax in axes[0] for h, label in zip(*ax.get_legend_handles_labels(), strict=True)
@@ -180,8 +184,9 @@ def figure_discernibility(
 
 def _success_against(
     ax: Axes, sweep: Sweep, arms: Sequence[Arm], base: Arm | None, across: str, up: str
-) -> None:
-    """One panel of `figure_discernibility`."""
+) -> dict[int, tuple[float, float]]:
+    """One panel of `figure_discernibility`; its points by number."""
+    points = {}
     for i, arm in enumerate(arms):
         x, y = sweep.estimate(arm.runs, across), sweep.estimate(arm.runs, up)
         if not (x and y):
@@ -192,10 +197,8 @@ def _success_against(
             ax.axhspan(y.interval.low, y.interval.high, color=look["color"], alpha=0.1, linewidth=0)
         figures.whiskers(ax, [x.interval.value], [y.interval], **look, label=f"{i + 1} {arm.label}")
         figures.whiskers(ax, [y.interval.value], [x.interval], horizontal=True, **look)
-        ax.annotate(
-            str(i + 1), (x.interval.value, y.interval.value), (2.2, 2.2), textcoords="offset points",
-            fontsize=5.5, zorder=4,
-        )  # fmt: skip
+        points[i + 1] = x.interval.value, y.interval.value
+    return points
 
 
 def _arm_colour(i: int) -> str:
