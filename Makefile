@@ -60,7 +60,7 @@ sweep-baselines: $(READY) ## co-training against real-only and sim-only (laptop 
 	@echo "At scale laptop about 15 minutes on two cores. Interrupt it freely: it resumes."
 	$(ALIGN) sweep experiments/baselines.yaml $(SWEEP)
 
-sweep-methods: $(READY) ## every way to align and not to (laptop: 32 runs)
+sweep-methods: $(READY) ## every way to align and not to (laptop 1.5 hours on 2 cores)
 	@echo "Methods at scale $(SCALE): 16 arms; $(JOBS) runs at a time. On two cores smoke takes 3 minutes."
 	$(ALIGN) sweep experiments/methods.yaml $(SWEEP)
 
