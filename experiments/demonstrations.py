@@ -88,8 +88,8 @@ def store_path(arguments: Mapping[str, Any], folder: Path) -> Path:
         name, text = path, json.dumps({"make": path, **values}, sort_keys=True)
     digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
     default = inspect.signature(maker(arguments)).parameters["out"].default
-    suffix = Path(default).suffix if isinstance(default, str) else ""
-    return folder / f"{name}-{digest}{suffix or '.zarr'}"
+    suffix = Path(default).suffix if isinstance(default, str) else ".zarr"
+    return folder / f"{name}-{digest}{suffix}"
 
 
 def store_paths(demos: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, Path]:
