@@ -136,7 +136,7 @@ def prepare(demos: Mapping[str, Mapping[str, Any]], folder: Path, jobs: int) -> 
     for option, described in demos.items():
         arguments = resolve(described, paths)
         path = store_path(arguments, folder)
-        with locked(folder / f".{path.stem}", "demonstrations", wait=True):
+        with locked(folder / f".{path.name}", "demonstrations", wait=True):
             if not path.exists():
                 make = maker(arguments)
                 given = {"jobs": jobs} if "jobs" in inspect.signature(make).parameters else {}
