@@ -82,7 +82,7 @@ sweep-ambient: $(PLANNING) ## smooth and jagged plans in a maze, and who learns 
 	$(ALIGN) sweep experiments/ambient.yaml $(SWEEP)
 
 sweep-ambient-arm: $(PLANNING) ## the same of a 7-DoF arm among shelves (laptop: 14 runs)
-	@echo "Ambient diffusion of an arm at scale $(SCALE): 7 arms; $(JOBS) runs at a time."
+	@echo "Ambient diffusion of an arm at scale $(SCALE); $(JOBS) runs at a time."
 	$(ALIGN) sweep experiments/ambient_arm.yaml $(SWEEP)
 
 sweep-ambient-pushing: $(READY) ## sim trusted by noise level, with and without alignment (laptop: 20 runs)
