@@ -58,6 +58,10 @@ def points(tmp_path, monkeypatch):
         "    with open(Path(out).parent / 'calls', 'a') as log: log.write('made ')\n"
         "def count(store: str, out: str = 'points.npz', factor: int = 1):\n"
         "    np.savez(out, n=factor * len(list(Path(store).rglob('*'))))\n"
+        "def walls(out: str = 'walls'): Path(out).mkdir()\n"
+        "def within(out: str, walls: str):\n"
+        "    assert Path(walls).is_dir()\n"
+        "    make(out)\n"
         "def idle(out: str): pass\n"
         "def aimless(n: int = 2): pass\n"
     )
@@ -98,11 +102,6 @@ def test_what_is_made_of_demonstrations_follows_them(points, tmp_path):
 
 
 def test_what_only_demonstrations_refer_to_is_made_for_them_and_may_be_a_folder(points, tmp_path):
-    module = tmp_path / "points.py"
-    module.write_text(
-        module.read_text() + "def walls(out: str = 'walls'): Path(out).mkdir()\n"
-        "def within(out: str, walls: str): assert Path(walls).is_dir(); make(out)\n"
-    )
     demos = {
         "unused": {"make": f"{points}.walls"},
         "walls": {"make": f"{points}.walls"},
@@ -117,7 +116,7 @@ def test_what_only_demonstrations_refer_to_is_made_for_them_and_may_be_a_folder(
     grid = load_grid(tmp_path / "grid.yaml", "small")
     assert list(grid.demos) == list(grid.runs[0].demos) == ["walls", "data.sim"]
     made = prepare(grid.demos, tmp_path / "data", 1)
-    assert Path(made["walls"]).is_dir() and Path(made["walls"]).suffix == ""
+    assert Path(made["walls"]).is_dir() and not made["walls"].endswith(".zarr")
     given = load_grid(tmp_path / "grid.yaml", "small", overrides=["data.sim=own.zarr"])
     assert given.demos == {}, "no demonstrations, no walls for them"
 
