@@ -22,7 +22,7 @@ SWEEP := --scale $(SCALE) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(BASE),
 	$(foreach o,$(OVERRIDES),--set+=$(o))
 
 .PHONY: help setup setup-planning demos sweep-lambda sweep-baselines sweep-methods sweep-plateau \
-	sweep-alpha sweep-gap sweep-ambient sweep-ambient-pushing dashboard probe test lint
+	sweep-alpha sweep-gap sweep-ambient sweep-ambient-arm sweep-ambient-pushing dashboard probe test lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -80,6 +80,10 @@ sweep-gap: $(READY) ## success against visual, physics and expert gap (laptop: 2
 sweep-ambient: $(PLANNING) ## smooth and jagged plans in a maze, and who learns what from them (laptop: 36 runs)
 	@echo "Ambient diffusion in a maze at scale $(SCALE): 18 arms; $(JOBS) runs at a time."
 	$(ALIGN) sweep experiments/ambient.yaml $(SWEEP)
+
+sweep-ambient-arm: $(PLANNING) ## the same of a 7-DoF arm among shelves (laptop: 14 runs)
+	@echo "Ambient diffusion of an arm at scale $(SCALE); $(JOBS) runs at a time."
+	$(ALIGN) sweep experiments/ambient_arm.yaml $(SWEEP)
 
 sweep-ambient-pushing: $(READY) ## sim trusted by noise level, with and without alignment (laptop: 20 runs)
 	@echo "Ambient diffusion for pushing at scale $(SCALE): an annotation, then co-training beside gating by hand,"

@@ -171,6 +171,9 @@ def figure_discernibility(
                 ax.set_xlabel(f"{NAMES[statistic]}, {site}")
                 numbered.append((ax, points))
             row[0].set_ylabel(f"{NAMES.get(metric, metric)} in {world}")
+        low, high = axes[0, 0].get_ylim()
+        if high - low < 1e-6:  # no arm ever scored, say
+            axes[0, 0].set_ylim(low - 0.05, high + 0.05)
         for ax, points in numbered:  # the panels share an axis, so not before all are drawn
             figures.number_points(ax, points)
         figures.letter(axes.flat)

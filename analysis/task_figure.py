@@ -42,7 +42,9 @@ def task_figure(
             for level in (0.0, 1.0):
                 ax.axhline(level, color=figures.BLACK, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
             ticks = [f"{train.label}\n→ {test.label}" for train, test in CELLS]
-            ax.set(title=TITLES.get(task, task), xticks=range(len(CELLS)), xticklabels=ticks)
+            pushing = "block_pose" in tasks
+            title = "Proprioception" if task == "pusher" and not pushing else TITLES.get(task, task)
+            ax.set(title=title, xticks=range(len(CELLS)), xticklabels=ticks)
             ax.set(ylim=(FLOOR - 0.1, 1.1), yticks=(-1, -0.5, 0, 0.5, 1))
             ax.grid(visible=False, axis="x")
         axes[0, 0].set_ylabel("$R^2$")

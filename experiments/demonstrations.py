@@ -88,8 +88,8 @@ def store_path(arguments: Mapping[str, Any], folder: Path) -> Path:
         name, text = path, json.dumps({"make": path, **values}, sort_keys=True)
     digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
     default = inspect.signature(maker(arguments)).parameters["out"].default
-    suffix = Path(default).suffix if isinstance(default, str) else ""
-    return folder / f"{name}-{digest}{suffix or '.zarr'}"
+    suffix = Path(default).suffix if isinstance(default, str) else ".zarr"
+    return folder / f"{name}-{digest}{suffix}"
 
 
 def store_paths(demos: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, Path]:
@@ -136,7 +136,7 @@ def prepare(demos: Mapping[str, Mapping[str, Any]], folder: Path, jobs: int) -> 
     for option, described in demos.items():
         arguments = resolve(described, paths)
         path = store_path(arguments, folder)
-        with locked(folder / f".{path.stem}", "demonstrations", wait=True):
+        with locked(folder / f".{path.name}", "demonstrations", wait=True):
             if not path.exists():
                 make = maker(arguments)
                 given = {"jobs": jobs} if "jobs" in inspect.signature(make).parameters else {}

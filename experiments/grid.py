@@ -102,13 +102,18 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
 
 
 def _needed(demos: dict[str, Any], configs: Sequence[Mapping]) -> dict[str, Any]:
-    """Without what no run asks for.
+    """Without what neither a run nor what is made for it asks for.
 
     Raises:
         InputError: Something refers to what is not made, or not before it.
     """
     asked = set().union(*map(references, configs))
-    kept = {name: text for name, text in demos.items() if is_option(name) or name in asked}
+    wanted, kept = set(asked), {}
+    for name, description in reversed(demos.items()):  # descriptions refer to those before them
+        if is_option(name) or name in wanted:
+            wanted |= references(description)
+            kept[name] = description
+    kept = dict(reversed(kept.items()))
     known: list[str] = []
     for name, description in kept.items():
         _check_made(references(description), known, f"demos: {name}")

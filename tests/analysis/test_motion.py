@@ -16,19 +16,22 @@ from analysis.sweep_report import report
 SEEDS = range(1_000_000, 1_000_012)
 
 
-def _path(rng, rough):
+SCENES = {"maze": (2, {"cells": 4, "seed": 0}), "arm": (7, {"shelf": 0.5, "spread": 0.1, "seed": 0})}
+
+
+def _path(rng, rough, size=2):
     t = np.linspace(0, 1, 30)[:, None]
-    return np.hstack([0.4 + 3 * t, 0.4 + t**2]) + rough * rng.normal(size=(30, 2))
+    return np.hstack([0.4 + 3 * t, 0.4 + t ** np.arange(2, size + 1)]) + rough * rng.normal(size=(30, size))
 
 
-def _write_run(folder, arm, seed, rough, store=None):
-    """A run of rollouts alone; every third trial fails, with a path of another kind."""
+def _write_run(folder, arm, seed, rough, store=None, size=2, fails=False):
+    """A run of rollouts alone; every third trial fails, or all, with a path of another kind."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng([seed, int(1000 * rough)])
-    success = (np.arange(len(SEEDS)) + seed) % 3 > 0
+    success = (np.arange(len(SEEDS)) + seed) % 3 > (2 if fails else 0)
     trials = {"world": "maze", "trial": range(len(SEEDS)), "seed": SEEDS, "score": success * 1.0}
     pd.DataFrame({**trials, "success": success.astype(int)}).to_csv(folder / "rollouts.csv", index=False)
-    paths = [_path(rng, rough if ok else 0.5) for ok in success]
+    paths = [_path(rng, rough if ok else 0.5, size) for ok in success]
     write_paths(folder / "paths.npz", SEEDS, {"maze": paths})
     (folder / "point.json").write_text(f'{{"arm": "{arm}", "seed": {seed}}}')
     data = f"data: {{real: {store}}}\n" if store else ""
@@ -36,13 +39,15 @@ def _write_run(folder, arm, seed, rough, store=None):
     return success, paths
 
 
-@pytest.fixture
-def sweep_dir(tmp_path):
-    plans = [episode(_path(np.random.default_rng(i), 0)) for i in range(4)]
-    write_store(tmp_path / "gcs.zarr", plans, {"planner": "gcs", "maze": {"cells": 4, "seed": 0}})
-    for arm, rough in (("smooth", 0.002), ("rough", 0.01)):
+@pytest.fixture(params=list(SCENES))
+def sweep_dir(tmp_path, request):
+    size, scene = SCENES[request.param]
+    plans = [episode(_path(np.random.default_rng(i), 0, size)) for i in range(4)]
+    write_store(tmp_path / "gcs.zarr", plans, {"planner": "gcs", request.param: scene})
+    for arm, rough in (("smooth", 0.002), ("rough", 0.01), ("lost", 0.02)):
         for seed in (0, 1):
-            _write_run(tmp_path / "sweep" / f"arm={arm},seed={seed}", arm, seed, rough, tmp_path / "gcs.zarr")
+            folder = tmp_path / "sweep" / f"arm={arm},seed={seed}"
+            _write_run(folder, arm, seed, rough, tmp_path / "gcs.zarr", size, fails=arm == "lost")
     return tmp_path / "sweep"
 
 
@@ -68,7 +73,7 @@ def test_paths_of_other_trials_are_refused(tmp_path):
 def test_estimates_and_report_tell_smooth_from_rough(sweep_dir):
     sweep = Sweep(sweep_dir)
     found = {arm.label: sweep.estimate(arm.runs, "motion/maze/acceleration") for arm in sweep.arms()}
-    assert found["smooth"].interval.high < found["rough"].interval.low
+    assert found["smooth"].interval.high < found["rough"].interval.low and found["lost"] is None
     pooled = np.concatenate(
         [motion(sweep_dir / f"arm=rough,seed={s}")["maze"]["acceleration"] for s in (0, 1)]
     )
@@ -78,6 +83,14 @@ def test_estimates_and_report_tell_smooth_from_rough(sweep_dir):
     table = (sweep_dir / "results.md").read_text()
     assert "maze: acceleration" in table and "medians; length" in table
     assert "motion/maze/acceleration" in (sweep_dir / "arms.csv").read_text()
+
+
+def test_a_sweep_that_never_succeeds_shows_its_paths(tmp_path):
+    write_store(tmp_path / "gcs.zarr", [episode(_path(np.random.default_rng(0), 0))],
+                {"planner": "gcs", "maze": SCENES["maze"][1]})  # fmt: skip
+    _write_run(tmp_path / "sweep/arm=lost,seed=0", "lost", 0, 0.01, tmp_path / "gcs.zarr", fails=True)
+    names = {path.name for path in report(tmp_path / "sweep")}
+    assert "paths_maze.png" in names and "smoothness_maze.png" not in names
 
 
 def test_the_interval_of_a_median_covers():

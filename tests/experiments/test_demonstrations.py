@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from align.data.episodes import read_store
 from align.errors import InputError
@@ -57,6 +58,10 @@ def points(tmp_path, monkeypatch):
         "    with open(Path(out).parent / 'calls', 'a') as log: log.write('made ')\n"
         "def count(store: str, out: str = 'points.npz', factor: int = 1):\n"
         "    np.savez(out, n=factor * len(list(Path(store).rglob('*'))))\n"
+        "def walls(out: str = 'walls'): Path(out).mkdir()\n"
+        "def within(out: str, walls: str):\n"
+        "    assert Path(walls).is_dir()\n"
+        "    make(out)\n"
         "def idle(out: str): pass\n"
         "def aimless(n: int = 2): pass\n"
     )
@@ -94,6 +99,26 @@ def test_what_is_made_of_demonstrations_follows_them(points, tmp_path):
     config = {"data": {"gating": {"annotation": {"made": "count"}}}, "list": [{"made": "count"}, 1]}
     resolved = {"data": {"gating": {"annotation": paths["count"]}}, "list": [paths["count"], 1]}
     assert resolve(config, paths) == resolved
+
+
+def test_what_only_demonstrations_refer_to_is_made_for_them_and_may_be_a_folder(points, tmp_path):
+    demos = {
+        "unused": {"make": f"{points}.walls"},
+        "walls": {"make": f"{points}.walls"},
+        "data.sim": {"make": f"{points}.within", "walls": {"made": "walls"}},
+    }
+    content = {
+        "base.yaml": {"demos": demos, "config": {}, "scales": {"small": {}}},
+        "grid.yaml": {"title": "t", "base": "base.yaml", "axes": {"seed": {"option": "s", "values": [0]}}},
+    }
+    for name, text in content.items():
+        (tmp_path / name).write_text(yaml.safe_dump(text, sort_keys=False))
+    grid = load_grid(tmp_path / "grid.yaml", "small")
+    assert list(grid.demos) == list(grid.runs[0].demos) == ["walls", "data.sim"]
+    made = prepare(grid.demos, tmp_path / "data", 1)
+    assert Path(made["walls"]).is_dir() and not made["walls"].endswith(".zarr")
+    given = load_grid(tmp_path / "grid.yaml", "small", overrides=["data.sim=own.zarr"])
+    assert given.demos == {}, "no demonstrations, no walls for them"
 
 
 @pytest.mark.parametrize(

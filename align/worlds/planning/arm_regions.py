@@ -90,6 +90,17 @@ def cached(spec: ArmSpec, folder: str | os.PathLike, inflation: Inflation = Infl
         raise InputError(f"regions {str(path)!r} cannot be read: {error}; delete the file") from None
 
 
+def make_folder(out: str = "regions", arm: ArmSpec | None = None) -> None:
+    """Make a folder of regions for plans to share, as `cached` does; nothing is made again.
+
+    Args:
+        out: The folder.
+        arm: The scene; that of the default specification if none.
+    """
+    print(f"making the regions of the arm into {out}, in a minute or more", flush=True)
+    cached(arm or ArmSpec(), out)
+
+
 def make(spec: ArmSpec, inflation: Inflation) -> list[Region]:
     """Regions around the places, and along the pieces of paths from the first of them to the others.
 

@@ -8,6 +8,7 @@ import numpy as np
 from align.errors import InputError
 from align.seeding import numpy_rng
 from align.worlds.planning.arm import JOINTS, Arm, ArmSpec, arm, certain
+from align.worlds.planning.arm_kinematics import FINGERS
 
 RATE = 10.0
 """Control steps a second."""
@@ -26,8 +27,6 @@ SECONDS = 30.0
 
 READY = np.array([0, -np.pi / 4, 0, -3 * np.pi / 4, 0, np.pi / 2, np.pi / 4])
 """The pose in front of the shelf, rad."""
-FINGERS = 0.05
-"""Where, in the hand's frame, what is put into a compartment is, m."""
 SLACK = 0.3
 """How far the joints of a place are from their limits, rad."""
 CANDIDATES = 20

@@ -14,6 +14,7 @@ from align.errors import InputError
 from align.worlds.planning import arm_plans, arm_regions
 from align.worlds.planning.arm import REACH, Arm, ArmSpec, arm, certain
 from align.worlds.planning.arm_gcs import ArmGcs
+from align.worlds.planning.arm_kinematics import FINGERS, fingers, frames
 from align.worlds.planning.arm_plans import NOT_COVERED, attributes, coverage, record
 from align.worlds.planning.arm_regions import Inflation, cached, contains, inflate
 from align.worlds.planning.arm_rrt import RANGE, ArmRrt, shortened
@@ -44,18 +45,15 @@ def configurations(n: int, seed: int = 0) -> np.ndarray:
 
 
 def test_kinematics_follow_the_published_table():
-    table = [  # Craig's parameters as Franka publishes them: a, d, alpha
-        (0, 0.333, 0), (0, 0, -np.pi / 2), (0, 0.316, np.pi / 2), (0.0825, 0, np.pi / 2),
-        (-0.0825, 0.384, -np.pi / 2), (0, 0, np.pi / 2), (0.088, 0, np.pi / 2), (0, 0.107, 0),
-    ]  # fmt: skip
-    for q in configurations(5):
-        pose, origins = np.eye(4), [np.zeros(3)]
-        for (a, d, alpha), angle in zip(table, [*q, 0], strict=True):
-            c, s, ca, sa = np.cos(angle), np.sin(angle), np.cos(alpha), np.sin(alpha)
-            step = [[c, -s, 0, a], [s * ca, c * ca, -sa, -d * sa], [s * sa, c * sa, ca, d * ca], [0, 0, 0, 1]]
-            pose = pose @ step
-            origins.append(pose[:3, 3])
-        np.testing.assert_allclose(arm(SPEC).links(q)[:9], origins, atol=1e-9)
+    q = configurations(5)
+    links = np.array([arm(SPEC).links(each) for each in q])
+    np.testing.assert_allclose(frames(q)[..., :3, 3], links[:, :9], atol=1e-9)
+    plant, context = arm(SPEC).plant, arm(SPEC).plant.CreateDefaultContext()
+    for each in q:
+        plant.SetPositions(context, each)
+        hand, world = plant.GetFrameByName("panda_hand"), plant.world_frame()
+        between = plant.CalcPointsPositions(context, hand, [0, 0, FINGERS], world)[:, 0]
+        np.testing.assert_allclose(fingers(each), between, atol=1e-9)
 
 
 def test_free_means_apart_and_within_limits():
@@ -174,6 +172,8 @@ def test_regions_are_made_once(tmp_path, monkeypatch):
         np.testing.assert_array_equal(A, C), np.testing.assert_array_equal(A, E)
         np.testing.assert_array_equal(b, d), np.testing.assert_array_equal(b, f)
     assert len(cached(SPEC, tmp_path, Inflation(seed=1))) == 4 and len(made) == 2, "other parameters"
+    arm_regions.make_folder(str(tmp_path))
+    assert len(made) == 2, "what a sweep makes is what plans read"
     files = sorted(tmp_path.glob("*.npz"))
     assert len(files) == 2
     for file in files:
