@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from align.errors import InputError
 from analysis import figures
@@ -309,12 +309,12 @@ def _law(ax, sweep: Sweep, laws: dict[str, PowerLaw]) -> None:
     ends = [predicted.min(), predicted.max()]
     ax.plot(ends, ends, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
     ax.set(xscale="log", yscale="log", ylabel=f"{ERROR_NAMES[name]}, held-out real")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(4))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.set_minor_formatter(NullFormatter())
     exponents = "\n".join(
-        f"{axis} −{e.value:.2f} [−{e.high:.2f}, −{e.low:.2f}]" for axis, e in law.exponents.items()
+        f"exponent of {axis} {-e.value:+.2f} [{-e.high:+.2f}, {-e.low:+.2f}]"
+        for axis, e in law.exponents.items()
     )
-    look = {"transform": ax.transAxes, "ha": "right", "va": "bottom", "fontsize": 6}
-    ax.text(0.99, 0.02, f"exponents\n{exponents}\nR² {law.r2:.2f}", **look)
+    ax.set_xlabel(f"Predicted by the power law\n{exponents}\nR² {law.r2:.2f}")
