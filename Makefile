@@ -77,8 +77,8 @@ sweep-gap: $(READY) ## success against visual, physics and expert gap (laptop: 2
 	@echo "$(JOBS) runs at a time."
 	$(ALIGN) sweep experiments/gap.yaml $(SWEEP)
 
-sweep-ambient: $(PLANNING) ## smooth and jagged plans in a maze, and who learns what from them (laptop: 36 runs)
-	@echo "Ambient diffusion in a maze at scale $(SCALE): 18 arms; $(JOBS) runs at a time."
+sweep-ambient: $(PLANNING) ## smooth and jagged plans in a maze, and who learns what from them (laptop: 34 runs)
+	@echo "Ambient diffusion in a maze at scale $(SCALE): 17 arms; $(JOBS) runs at a time."
 	$(ALIGN) sweep experiments/ambient.yaml $(SWEEP)
 
 sweep-ambient-arm: $(PLANNING) ## the same of a 7-DoF arm among shelves (laptop: 14 runs)
