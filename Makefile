@@ -61,7 +61,7 @@ sweep-baselines: $(READY) ## co-training against real-only and sim-only (laptop 
 	$(ALIGN) sweep experiments/baselines.yaml $(SWEEP)
 
 sweep-methods: $(READY) ## every way to align and not to (laptop 1.5 hours on 2 cores)
-	@echo "Methods at scale $(SCALE): 16 arms; $(JOBS) runs at a time. On two cores smoke takes 3 minutes."
+	@echo "Methods at scale $(SCALE): $(JOBS) runs at a time. On two cores smoke takes 3 minutes."
 	$(ALIGN) sweep experiments/methods.yaml $(SWEEP)
 
 sweep-plateau: $(READY) ## success against the sizes of both data sets (laptop: 36 runs)
