@@ -135,6 +135,7 @@ class CotrainingData(pl.LightningDataModule):
             policy.agent_pos_dim,
             policy.relative_actions,
             policy.step_scale,
+            policy.relative_history,
         )
         mix = {Domain.SIM: 1 - self.real_alpha, Domain.REAL: self.real_alpha}
         used = [d for d in Domain if mix[d] > 0]

@@ -64,6 +64,8 @@ class DiffusionPolicy(nn.Module):
         relative_actions: Predict actions relative to the newest proprioceptive position, the first
             `action_dim` entries of the newest state.
         step_scale: Normalise every step of an action sequence by a deviation of its own; see `Normalizer`.
+        relative_history: See `agent_pos` before the newest as differences to it, on a scale of their own: how
+            it moves, so that the next actions join the last ones smoothly.
         domain_conditioning: Tell the denoiser the domain, as a one-hot vector.
         guidance_weight: Weight w of classifier-free guidance on the domain when sampling (Ho & Salimans
             2022, arXiv 2207.12598): (1 + w) · prediction with the domain − w · prediction without it. Needs
@@ -84,6 +86,7 @@ class DiffusionPolicy(nn.Module):
         crop: int | None = None,
         relative_actions: bool = False,
         step_scale: bool = True,
+        relative_history: bool = False,
         domain_conditioning: bool = False,
         guidance_weight: float = 0.0,
     ):
@@ -104,6 +107,7 @@ class DiffusionPolicy(nn.Module):
         self.n_obs_steps, self.n_image_steps = n_obs_steps, n_image_steps
         self.horizon, self.n_action_steps = horizon, n_action_steps
         self.crop, self.relative_actions, self.step_scale = crop, relative_actions, step_scale
+        self.relative_history = relative_history
         self.domain_conditioning = domain_conditioning
         self.guide(guidance_weight)
         self.image_dim = n_image_steps * self.encoder.features if n_image_steps > 0 else 0
@@ -112,7 +116,9 @@ class DiffusionPolicy(nn.Module):
         is_module = isinstance(denoiser, nn.Module)
         self.denoiser = denoiser if is_module else denoiser(action_dim, condition_dim)
         self.schedule = NoiseSchedule() if schedule is None else schedule
-        self.normalizer = Normalizer(horizon, action_dim, agent_pos_dim, relative_actions, step_scale)
+        self.normalizer = Normalizer(
+            horizon, action_dim, agent_pos_dim, relative_actions, step_scale, relative_history
+        )
 
     @property
     def device(self) -> torch.device:
@@ -165,7 +171,7 @@ class DiffusionPolicy(nn.Module):
             crop_generator: Draws random crops; without it the central crop is taken.
             domain: (B,) of `Domain`, what a policy with domain conditioning is told; all real by default.
         """
-        proprioception = self.normalizer.normalize_agent_pos(agent_pos).flatten(1)
+        proprioception = self.normalizer.normalize_history(agent_pos).flatten(1)
         label = self._label(agent_pos, domain)
         if self.n_image_steps == 0:
             return Features(proprioception[:, :0], proprioception, label)

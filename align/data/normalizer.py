@@ -27,6 +27,8 @@ class Normalizer(nn.Module):
         step_scale: Give every step of the horizon a deviation of its own, so that near steps of relative
             actions, which vary little, are learned as precisely as far ones. Without it all steps of a
             dimension share one, and noise is as large at every step in the data's units too.
+        relative_history: Show observations before the newest as differences to it, scaled to [-1, 1]: how it
+            moves, which positions on the scale of the whole workspace hardly tell.
 
     Raises:
         InputError: `relative` with A > P.
@@ -39,6 +41,7 @@ class Normalizer(nn.Module):
         agent_pos_dim: int,
         relative: bool = True,
         step_scale: bool = True,
+        relative_history: bool = False,
     ):
         super().__init__()
         if relative and action_dim > agent_pos_dim:
@@ -47,11 +50,13 @@ class Normalizer(nn.Module):
                 f" {agent_pos_dim} dimensions; expected at most as many, or relative=False"
             )
         self.horizon, self.action_dim, self.agent_pos_dim = horizon, action_dim, agent_pos_dim
-        self.relative, self.step_scale = relative, step_scale
+        self.relative, self.step_scale, self.relative_history = relative, step_scale, relative_history
         self.register_buffer("action_mean", torch.zeros(horizon, action_dim))
         self.register_buffer("action_std", torch.ones(horizon, action_dim))
         self.register_buffer("agent_pos_centre", torch.zeros(agent_pos_dim))
         self.register_buffer("agent_pos_half", torch.ones(agent_pos_dim))
+        if relative_history:
+            self.register_buffer("history_half", torch.ones(agent_pos_dim))
 
     @torch.no_grad()
     def fit(self, windows: Sequence[Windows], weights: Sequence[float] | None = None) -> "Normalizer":
@@ -77,14 +82,15 @@ class Normalizer(nn.Module):
                 "windows: none of positive weight to fit the normaliser on; expected training data"
             )
         total = sum(share for _, share in used)
-        pooled, lows, highs, magnitudes = [], [], [], []
+        pooled, lows, highs, magnitudes, moves = [], [], [], [], []
         for domain, share in used:
             self._check(domain)
-            action, agent_pos = self._collect(domain)  # (N, H, A), (N, P)
+            action, agent_pos = self._collect(domain)  # (N, H, A), (N, To, P)
             pooled.append((share / total, action.mean(0), action.var(0, correction=0)))
-            lows.append(agent_pos.amin(0))
-            highs.append(agent_pos.amax(0))
+            lows.append(agent_pos.amin((0, 1)))
+            highs.append(agent_pos.amax((0, 1)))
             magnitudes.append(action.abs().amax((0, 1)))
+            moves.append((agent_pos - agent_pos[:, -1:]).abs().amax((0, 1)))
         mean = sum(share * m for share, m, _ in pooled)
         var = sum(share * (v + (m - mean) ** 2) for share, m, v in pooled)
         if not self.step_scale:
@@ -96,6 +102,9 @@ class Normalizer(nn.Module):
         magnitude = torch.maximum(low.abs(), high.abs())
         self.agent_pos_centre.copy_((high + low) / 2)
         self.agent_pos_half.copy_(torch.where(half <= _CONSTANT * magnitude, torch.ones_like(half), half))
+        if self.relative_history:
+            move = torch.stack(moves).amax(0)
+            self.history_half.copy_(torch.where(move <= _CONSTANT * magnitude, torch.ones_like(move), move))
         return self
 
     def normalize_action(self, action: Tensor, agent_pos: Tensor) -> Tensor:
@@ -118,18 +127,26 @@ class Normalizer(nn.Module):
         """Positions (..., P) in the store's units to [-1, 1] over the training data."""
         return (agent_pos - self.agent_pos_centre) / self.agent_pos_half
 
+    def normalize_history(self, agent_pos: Tensor) -> Tensor:
+        """What a policy is shown of successive positions (B, To, P), the newest last; the same shape."""
+        normalised = self.normalize_agent_pos(agent_pos)
+        if not self.relative_history:
+            return normalised
+        moves = (agent_pos - agent_pos[:, -1:]) / self.history_half
+        return torch.cat([moves[:, :-1], normalised[:, -1:]], dim=1)
+
     def _origin(self, agent_pos: Tensor) -> Tensor | float:
         """What actions are relative to: (B, 1, A), or nothing."""
         return agent_pos[:, -1:, : self.action_dim] if self.relative else 0.0
 
     def _collect(self, windows: Windows) -> tuple[Tensor, Tensor]:
-        """All (relative) actions (N, H, A) and observed positions (M, P) of the windows, in float64."""
+        """All (relative) actions (N, H, A) and observed positions (N, To, P) of the windows, in float64."""
         actions, positions = [], []
         for indices in torch.arange(len(windows)).split(_BATCH):
             batch = windows.gather(indices, images=False)
             agent_pos = batch["agent_pos"].double()
             actions.append(batch["action"].double() - self._origin(agent_pos))
-            positions.append(agent_pos.flatten(0, 1))
+            positions.append(agent_pos)
         return torch.cat(actions), torch.cat(positions)
 
     def _check(self, windows: Windows) -> None:

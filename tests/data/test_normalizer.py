@@ -167,3 +167,26 @@ def test_windows_must_fit(episodes, windows):
         Normalizer(8, 2, 2).fit([windows])
     with pytest.raises(InputError, match="expected training data"):
         Normalizer(16, 2, 2).fit([Windows(episodes, [1])])  # too short for any window
+
+
+def test_history_is_shown_as_motion(episodes):
+    """Older positions say how far it is from them to the newest, wherever that is; the newest says where."""
+    windows = Windows(episodes, [0, 2], n_obs_steps=3)
+    positions = everything(windows)["agent_pos"]
+    fitted = [Normalizer(16, 2, 2, relative_history=r).fit([windows]) for r in (True, False)]
+    shown, plain = (normalizer.normalize_history(positions) for normalizer in fitted)
+    torch.testing.assert_close(plain, fitted[1].normalize_agent_pos(positions))
+    torch.testing.assert_close(shown[:, -1], plain[:, -1])
+    torch.testing.assert_close(shown[:, :-1].abs().amax((0, 1)), torch.ones(2))
+    restored = shown[:, :-1] * fitted[0].history_half + positions[:, -1:]
+    torch.testing.assert_close(restored, positions[:, :-1], atol=1e-3, rtol=0)
+    elsewhere = fitted[0].normalize_history(positions + torch.tensor([30.0, -20.0]))
+    torch.testing.assert_close(elsewhere[:, :-1], shown[:, :-1], atol=1e-4, rtol=0)
+
+
+def test_history_that_never_moves_is_zero(episodes):
+    """As a goal that is part of the state."""
+    still = dataclasses.replace(episodes, agent_pos=np.full_like(episodes.agent_pos, 300.7))
+    windows = Windows(still, [0, 2])
+    shown = Normalizer(16, 2, 2, relative_history=True).fit([windows])
+    assert (shown.normalize_history(everything(windows)["agent_pos"])[:, 0] == 0).all()
