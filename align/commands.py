@@ -75,6 +75,7 @@ def plans(
     domain: Domain | None = None,
     seed: int = 0,
     repeats: int = 1,
+    first_trial: int | None = None,
     jobs: int = 2,
     overwrite: bool = False,
 ) -> None:
@@ -91,6 +92,7 @@ def plans(
         domain: What they stand for, kept as an attribute; REAL for gcs and SIM for the others by default.
         seed: Seed of the queries and of the planner.
         repeats: How often each query is planned for.
+        first_trial: Plan for the queries of rollouts, from the trial of this seed on, to compare them with.
         jobs: Processes.
         overwrite: Replace a store at `out`.
     """
@@ -105,10 +107,10 @@ def plans(
     domain = planning.DOMAIN[planner] if domain is None else domain
     if world == "arm":
         spec, described = arm or ArmSpec(), arm_planning.attributes
-        recording = arm_planning.record(spec, planner, n, seed, repeats, jobs, regions)
+        recording = arm_planning.record(spec, planner, n, seed, repeats, jobs, regions, first_trial)
     else:
         spec, described = maze or MazeSpec(), planning.attributes
-        recording = planning.record(spec, planner, n, seed, repeats, jobs)
+        recording = planning.record(spec, planner, n, seed, repeats, jobs, first_trial)
     print(f"making {n} {planner} plans into {out}", flush=True)
     started = time.perf_counter()
     episodes = list(_with_progress(recording, n))  # before the attributes, which tell how many were rejected
@@ -116,6 +118,7 @@ def plans(
         "domain": domain.label,
         "seed": seed,
         "repeats": repeats,
+        "first_trial": first_trial,
         world: dataclasses.asdict(spec),
         **described(recording, planner, n),
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from align.data.episodes import read_store
+from align.data.episodes import Episodes, read_store
 from align.domain import Domain
 from align.worlds.planning.arm import ArmSpec
 from align.worlds.planning.maze import Maze, MazeSpec
@@ -46,7 +46,11 @@ def plans_of(run: str | os.PathLike, limit: int = LIMIT) -> dict[Domain, Plans]:
         scene = next((name for name in SCENES if name in episodes.attrs), None)
         if scene is None or "planner" not in episodes.attrs:
             continue
-        ends = [0, *episodes.ends[:limit]]
-        paths = [path_of(episodes.state[a:b]) for a, b in pairwise(ends)]
-        found[domain] = Plans(episodes.attrs["planner"], paths, SCENES[scene](episodes.attrs[scene]))
+        scene = SCENES[scene](episodes.attrs[scene])
+        found[domain] = Plans(episodes.attrs["planner"], paths_of(episodes, limit), scene)
     return found
+
+
+def paths_of(episodes: Episodes, limit: int | None = None) -> list[np.ndarray]:
+    """The waypoints (T, D) of each plan of a store, or of the first `limit` of them."""
+    return [path_of(episodes.state[a:b]) for a, b in pairwise([0, *episodes.ends[:limit]])]

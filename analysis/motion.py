@@ -11,8 +11,8 @@ import pandas as pd
 from align.errors import InputError
 from align.paths import PATHS, read_paths
 from align.seeding import numpy_rng
-from analysis.intervals import DRAWS, LEVEL, Interval, percentile
-from analysis.smoothness import path_length, smoothness
+from analysis.intervals import DRAWS, LEVEL, Interval, percentile, resampling_weights
+from analysis.smoothness import auc, path_length, smoothness
 
 MEASURES = {
     "acceleration": "Mean squared acceleration",
@@ -53,6 +53,14 @@ def _motion(run: Path) -> dict[str, pd.DataFrame]:
     return tables
 
 
+def repeated(run: str | os.PathLike, world: str) -> bool:
+    """Whether several trials of a world have one start: then they tell how much answers differ, no more."""
+    if not (Path(run) / PATHS).is_file():
+        return False
+    starts = [tuple(path[0]) for path in read_paths(Path(run) / PATHS).get(world, {}).values()]
+    return len(set(starts)) < len(starts)
+
+
 def measure(paths: Sequence[np.ndarray]) -> pd.DataFrame:
     """`MEASURES` of some paths (T, D), a row each."""
     found = smoothness(paths)
@@ -83,6 +91,34 @@ def hierarchical_median(
     rows, columns = rng.integers(n, size=(draws, n, 1)), rng.integers(m, size=(draws, 1, m))
     resampled = _nanmedian(values[rows, columns].reshape(draws, n * m))
     return percentile(float(np.nanmedian(values)), resampled, level)
+
+
+def hierarchical_auc(
+    values: np.ndarray, reference: np.ndarray, seed: int = 0, level: float = LEVEL, draws: int = DRAWS
+) -> Interval | None:
+    """Probability that a value is above one of the reference: over training seeds, trials and the reference.
+
+    Args:
+        values: (training seeds, trials), NaN where there is nothing to measure.
+        reference: (m,) finite values; all three are resampled.
+        seed, level, draws: As in `analysis.intervals.bootstrap_mean`.
+
+    Returns:
+        None where nothing was measured.
+    """
+    values, reference = np.asarray(values, float), np.asarray(reference, float)
+    measured = np.isfinite(values)
+    if not measured.any():
+        return None
+    above = (np.sign(values[..., None] - reference) + 1) / 2  # (n, t, m), ties counted half
+    rng = numpy_rng(seed, "hierarchical auc")
+    columns = resampling_weights(len(reference), draws, rng)
+    each = np.nan_to_num(above) @ columns.T  # (n, t, draws)
+    rows, trials = (rng.multinomial(k, np.full(k, 1 / k), draws) for k in values.shape)
+    weights = np.einsum("dn,dt,nt->ntd", rows, trials, measured)
+    with np.errstate(invalid="ignore"):
+        drawn = (weights * each).sum((0, 1)) / weights.sum((0, 1))
+    return percentile(auc(values[measured], reference), drawn[np.isfinite(drawn)], level, bounds=(0, 1))
 
 
 def _nanmedian(values: np.ndarray) -> np.ndarray:

@@ -13,8 +13,6 @@ from scipy.interpolate import CubicSpline
 from scipy.stats import rankdata
 
 from align.errors import InputError
-from align.seeding import numpy_rng
-from analysis.intervals import DRAWS, LEVEL, Interval, percentile, resampling_weights
 
 WAYPOINTS = 64
 
@@ -144,63 +142,9 @@ def velocity_spectrum(
     return power.sum(2).mean(0)
 
 
-def ratios(lengths: ArrayLike, queries: ArrayLike, reference: ArrayLike, answered: ArrayLike) -> np.ndarray:
-    """Path lengths over that of the reference's path for the same query; queries without one are left out.
-
-    Args:
-        lengths: (n,) lengths of paths, and `queries` (n,), which query each answers.
-        reference: (m,) lengths of the reference's paths, and `answered` (m,), their queries, each once.
-
-    Returns:
-        (k,), k the paths whose query the reference answers.
-    """
-    known = dict(zip(np.asarray(answered).tolist(), np.asarray(reference, float), strict=True))
-    pairs = zip(np.asarray(queries).tolist(), np.asarray(lengths, float), strict=True)
-    return np.array([length / known[query] for query, length in pairs if query in known])
-
-
 def auc(values: ArrayLike, reference: ArrayLike) -> float:
     """Probability that a value is above one of the reference, ties counted half (Mann and Whitney)."""
     values, reference = np.asarray(values, float), np.asarray(reference, float)
     ranks = rankdata(np.concatenate([values, reference]))[: len(values)]
     n, m = len(values), len(reference)
     return float((ranks.sum() - n * (n + 1) / 2) / (n * m))
-
-
-def bootstrap_median(values: ArrayLike, seed: int = 0, level: float = LEVEL, draws: int = DRAWS) -> Interval:
-    """The median of independent values, with a percentile bootstrap interval.
-
-    Args:
-        values: (n,) finite values.
-        seed, level, draws: As in `analysis.intervals.bootstrap_mean`.
-
-    Raises:
-        InputError: No values, or one that is not finite.
-    """
-    values = _check("values", values)
-    rng = numpy_rng(seed, "bootstrap median")
-    drawn = np.median(rng.choice(values, (draws, len(values))), axis=1)
-    return percentile(float(np.median(values)), drawn, level)
-
-
-def bootstrap_auc(
-    values: ArrayLike, reference: ArrayLike, seed: int = 0, level: float = LEVEL, draws: int = DRAWS
-) -> Interval:
-    """`auc` with a percentile bootstrap interval; both samples are resampled.
-
-    Raises:
-        InputError: No values, or one that is not finite.
-    """
-    values, reference = _check("values", values), _check("reference", reference)
-    rng = numpy_rng(seed, "bootstrap auc")
-    above = (np.sign(values[:, None] - reference) + 1) / 2  # (n, m)
-    rows = resampling_weights(len(values), draws, rng)
-    columns = resampling_weights(len(reference), draws, rng)
-    return percentile(auc(values, reference), ((rows @ above) * columns).sum(1), level, bounds=(0, 1))
-
-
-def _check(name: str, values: ArrayLike) -> np.ndarray:
-    values = np.asarray(values, float)
-    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
-        raise InputError(f"{name} of shape {values.shape}: expected one or more finite numbers")
-    return values

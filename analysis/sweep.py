@@ -13,7 +13,7 @@ from align.errors import InputError
 from align.worlds.batch import is_rate
 from analysis import intervals
 from analysis.intervals import Interval
-from analysis.motion import hierarchical_median, motion
+from analysis.motion import hierarchical_median, motion, repeated
 from analysis.run_table import TASKS, collect, read_json
 
 GRID = "grid.json"  # what the sweep says of itself: its runs in order, and its reference arm
@@ -60,6 +60,10 @@ class Sweep:
     Args:
         sweep_dir: As in `analysis.run_table.collect`, which is called.
         seed_axis: The axis that is a training seed.
+
+    Attributes:
+        worlds: Names of the worlds that policies are tested in.
+        repeated: Those in which trials repeat queries, for measures of diversity; none of `worlds`.
     """
 
     def __init__(self, sweep_dir: str | os.PathLike, seed_axis: str = SEED_AXIS):
@@ -68,7 +72,9 @@ class Sweep:
         grid = self.path / GRID
         self.grid = read_json(grid) if grid.is_file() else {}
         self.axes = [c for c in self.frame.columns if "/" not in c and c not in ("run", "missing", seed_axis)]
-        self.worlds = self._second("rollout/")
+        worlds = self._second("rollout/")
+        self.repeated = [w for w in worlds if any(repeated(self.path / run, w) for run in self.frame["run"])]
+        self.worlds = [w for w in worlds if w not in self.repeated]
         self.sites = self._second("probe/")
         self._table = cache(self._read_trials)
 

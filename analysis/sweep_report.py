@@ -11,6 +11,7 @@ from align.files import atomic_path, write_text
 from analysis import alpha_report, gap_report, motion_figures, plateau_report
 from analysis.arm_table import ArmTable, figure_table, write_arms, write_markdown
 from analysis.gating_report import report_annotations
+from analysis.plan_report import report_plans
 from analysis.run_table import collect
 from analysis.sweep import Sweep
 from analysis.sweep_figures import figure_arms, figure_discernibility, figure_lambda
@@ -45,8 +46,8 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
     A sweep over λ gets `lambda.png` (one column wide) and `lambda_wide.png` for each combination of its
     other axes. One with named arms gets `arms.png`, and `discernibility.png`: success against the probes.
     Axes `sim` and `real`, `alpha`, or the three gaps, and runs that kept paths, add their own tables and
-    figures: see `plateau_report`, `alpha_report`, `gap_report` and `motion_figures`. So do the reports of the
-    annotations that runs were trained with; see `gating_report`.
+    figures: see `plateau_report`, `alpha_report`, `gap_report`, `motion_figures` and `plan_report`. So do the
+    reports of the annotations that runs were trained with; see `gating_report`.
 
     Args:
         sweep_dir: The sweep.
@@ -85,7 +86,7 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
     if gap_report.applies(sweep):
         written += gap_report.report_gap(sweep)
     if motion_figures.applies(sweep):
-        written += motion_figures.report_motion(sweep)
+        written += motion_figures.report_motion(sweep) + report_plans(sweep)
     return written + report_annotations(sweep)
 
 

@@ -30,6 +30,8 @@ class Rollouts(pl.Callback):
         film: Number of trials to film in each world that can be drawn.
         as_sim: Names of the worlds in which a policy with domain conditioning is told that it is in sim; in
             the others it is told that it is in the real one.
+        reference: Store of plans for the same trials (`align plans --first_trial`) that the report of a sweep
+            compares executed paths with; neither training nor rollouts look into it.
     """
 
     def __init__(
@@ -42,15 +44,19 @@ class Rollouts(pl.Callback):
         difficulty: str = "easy",
         film: int = 4,
         as_sim: Sequence[str] = ("sim",),
+        reference: str | None = None,
     ):
         if trials < 1 or steps < 1 or film < 0:
             raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1, 1 and 0 or more")
         if not worlds:
             raise InputError("worlds: none; expected one or more by name, or no Rollouts callback")
+        if reference is not None and not Path(reference).exists():
+            raise InputError(f"reference={reference!r}: no such store; expected one of plans, or null")
         for world in worlds.values():
             make_worlds(world, size, difficulty)  # a mistake is reported now, not after training
         self.worlds, self.size, self.difficulty, self.as_sim = worlds, size, difficulty, tuple(as_sim)
         self.trials, self.steps, self.first_seed, self.film = trials, steps, first_seed, film
+        self.reference = reference
 
     def try_worlds(self, policy: DiffusionPolicy, image_size: int | None) -> None:
         """Begin a trial in each world, to find before training what would go wrong after it.

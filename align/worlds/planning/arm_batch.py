@@ -21,14 +21,15 @@ class ArmWorlds(QueryWorlds):
 
     Args:
         arm: The scene and its queries, as in the demonstrations.
+        repeats: How many trials of successive seeds have one query.
 
     Raises:
         InputError: Drake or example-robot-data is not installed.
     """
 
-    def __init__(self, arm: ArmSpec = ArmSpec()):  # noqa: B008 (immutable)
+    def __init__(self, arm: ArmSpec = ArmSpec(), repeats: int = 1):  # noqa: B008 (immutable)
         self.arm = arm
-        super().__init__(JOINTS, RATE, SPEED / RATE, TOLERANCE, SECONDS)
+        super().__init__(JOINTS, RATE, SPEED / RATE, TOLERANCE, SECONDS, repeats)
 
     def _query(self, rng: np.random.Generator) -> np.ndarray:
         return sample_query(self.arm, rng)

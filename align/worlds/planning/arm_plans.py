@@ -13,7 +13,7 @@ from align.worlds.planning.arm_gcs import ArmGcs
 from align.worlds.planning.arm_regions import cached
 from align.worlds.planning.arm_rrt import ArmRrt
 from align.worlds.planning.arm_task import MARGIN, PADDING, RATE, RESOLUTION, SPEED, places, sample_query
-from align.worlds.planning.plans import PlannerName, check_record, episode, rejections
+from align.worlds.planning.plans import PlannerName, check_record, episode, query_of, rejections
 from align.worlds.planning.task import waypoints
 from align.worlds.recording import Recording
 
@@ -29,6 +29,7 @@ def record(
     repeats: int = 1,
     jobs: int = 1,
     regions: str | os.PathLike | None = None,
+    first_trial: int | None = None,
 ) -> Recording:
     """Plans of the arm as demonstrations, the same ones in the same order whatever `jobs` is.
 
@@ -44,6 +45,7 @@ def record(
         repeats: How often each query is planned for.
         jobs: Processes.
         regions: Folder of the regions of GCS; they are made there if need be.
+        first_trial: Seed of a trial of rollouts: then query k is that of the k-th trial from this one on.
 
     Returns:
         An iterator of episodes (see `align.worlds.planning.plans.episode`), with an attribute `reasons`: how
@@ -52,7 +54,7 @@ def record(
     Raises:
         InputError: An argument is out of range, or what is needed is not installed.
     """
-    check_record(planner, seed, repeats, PLANNERS)
+    check_record(planner, seed, repeats, first_trial, PLANNERS)
     if planner == "gcs" and regions is None:
         raise InputError(
             "regions=None: expected a folder for the regions of planner gcs, which takes them from it"
@@ -62,7 +64,7 @@ def record(
         places(spec),
         _planner(spec, planner, folder),
     )  # what is wrong with them is said here, and regions made once
-    attempt = functools.partial(_attempt, spec, planner, folder, seed, repeats)
+    attempt = functools.partial(_attempt, spec, planner, folder, seed, repeats, first_trial)
     return Recording(attempt, n, jobs, f"a scene in which {planner} finds its way")
 
 
@@ -99,10 +101,16 @@ def _planner(spec: ArmSpec, name: PlannerName, regions: str | None) -> ArmGcs | 
 
 
 def _attempt(
-    spec: ArmSpec, planner: PlannerName, regions: str | None, seed: int, repeats: int, i: int
+    spec: ArmSpec,
+    planner: PlannerName,
+    regions: str | None,
+    seed: int,
+    repeats: int,
+    first_trial: int | None,
+    i: int,
 ) -> dict | str:
     """Attempt `i` of a recording, or why there is no plan."""
-    query = sample_query(spec, numpy_rng(seed, "arm query", i // repeats))
+    query = sample_query(spec, query_of("arm query", seed, i // repeats, first_trial))
     planned = _planner(spec, planner, regions)
     if planner == "gcs" and not planned.covers(query).all():
         return NOT_COVERED

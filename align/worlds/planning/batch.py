@@ -19,12 +19,13 @@ class MazeWorlds(QueryWorlds):
 
     Args:
         maze: The maze, as in the demonstrations.
+        repeats: How many trials of successive seeds have one query.
     """
 
-    def __init__(self, maze: MazeSpec = MazeSpec()):  # noqa: B008 (immutable)
+    def __init__(self, maze: MazeSpec = MazeSpec(), repeats: int = 1):  # noqa: B008 (immutable)
         self.maze = maze
         self._walls, self._padded = scene(maze)
-        super().__init__(2, RATE, SPEED / RATE, TOLERANCE, SECONDS)
+        super().__init__(2, RATE, SPEED / RATE, TOLERANCE, SECONDS, repeats)
 
     def _query(self, rng: np.random.Generator) -> np.ndarray:
         return sample_query(self._padded, rng)

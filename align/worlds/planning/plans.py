@@ -13,6 +13,7 @@ from align.worlds.planning.gcs import GcsPlanner
 from align.worlds.planning.maze import Maze, MazeSpec
 from align.worlds.planning.rrt import RrtPlanner
 from align.worlds.planning.task import PADDING, RATE, SPEED, sample_query, waypoints
+from align.worlds.planning.trials import query_rng
 from align.worlds.recording import Recording
 
 PAUSE = 10
@@ -24,13 +25,19 @@ DOMAIN = {"gcs": Domain.REAL, "rrt": Domain.SIM, "rrt-connect": Domain.SIM}
 
 
 def record(
-    maze: MazeSpec, planner: PlannerName, n: int, seed: int = 0, repeats: int = 1, jobs: int = 1
+    maze: MazeSpec,
+    planner: PlannerName,
+    n: int,
+    seed: int = 0,
+    repeats: int = 1,
+    jobs: int = 1,
+    first_trial: int | None = None,
 ) -> Recording:
     """Plans in a maze as demonstrations, the same ones in the same order whatever `jobs` is.
 
-    Attempt i is a function of (seed, i); its query, i // repeats, is the same for every planner. A plan is
-    kept if the polyline of its waypoints, resampled and rounded as they are stored, is off the walls; others
-    are replaced by the next attempts.
+    Attempt i is a function of (seed, i); its query, i // repeats, is the same for every planner, or that of a
+    trial of rollouts. A plan is kept if the polyline of its waypoints, resampled and rounded as they are
+    stored, is off the walls; others are replaced by the next attempts.
 
     Args:
         maze: The maze.
@@ -39,6 +46,7 @@ def record(
         seed: Of queries and planners.
         repeats: How often each query is planned for, e.g. to see how much the plans of one query differ.
         jobs: Processes.
+        first_trial: Seed of a trial of rollouts: then query k is that of the k-th trial from this one on.
 
     Returns:
         An iterator of episodes (see `episode`), with an attribute `reasons`: how many were rejected, and why.
@@ -46,13 +54,15 @@ def record(
     Raises:
         InputError: An argument is out of range, or the planner is not installed.
     """
-    check_record(planner, seed, repeats, DOMAIN)
+    check_record(planner, seed, repeats, first_trial, DOMAIN)
     scene(maze), _planner(maze, planner)  # what is wrong with them is said here, not by another process
-    attempt = functools.partial(_attempt, maze, planner, seed, repeats)
+    attempt = functools.partial(_attempt, maze, planner, seed, repeats, first_trial)
     return Recording(attempt, n, jobs, f"a maze in which {planner} finds its way")
 
 
-def check_record(planner: str, seed: int, repeats: int, planners: Iterable[str]) -> None:
+def check_record(
+    planner: str, seed: int, repeats: int, first_trial: int | None, planners: Iterable[str]
+) -> None:
     """Raise an `InputError` if an argument of `record` is out of range."""
     if planner not in planners:
         raise InputError(f"planner={planner!r}: expected one of {', '.join(planners)}")
@@ -60,6 +70,13 @@ def check_record(planner: str, seed: int, repeats: int, planners: Iterable[str])
         raise InputError(f"seed={seed!r}: expected a non-negative integer")
     if not isinstance(repeats, int) or repeats < 1:
         raise InputError(f"repeats={repeats!r}: expected a positive integer")
+    if first_trial is not None and (not isinstance(first_trial, int) or first_trial < 0):
+        raise InputError(f"first_trial={first_trial!r}: expected the seed of a trial, 0 or more, or null")
+
+
+def query_of(name: str, seed: int, query: int, first_trial: int | None) -> np.random.Generator:
+    """What query number `query` of a recording is drawn by; `name` tells those of other scenes apart."""
+    return numpy_rng(seed, name, query) if first_trial is None else query_rng(first_trial + query)
 
 
 @functools.lru_cache(maxsize=8)
@@ -126,10 +143,12 @@ def _planner(spec: MazeSpec, name: PlannerName) -> GcsPlanner | RrtPlanner:
     return GcsPlanner(padded) if name == "gcs" else RrtPlanner(padded, name)
 
 
-def _attempt(spec: MazeSpec, planner: PlannerName, seed: int, repeats: int, i: int) -> dict | str:
+def _attempt(
+    spec: MazeSpec, planner: PlannerName, seed: int, repeats: int, first_trial: int | None, i: int
+) -> dict | str:
     """Attempt `i` of a recording, or why there is no plan."""
     maze, padded = scene(spec)
-    query = sample_query(padded, numpy_rng(seed, "query", i // repeats))
+    query = sample_query(padded, query_of("query", seed, i // repeats, first_trial))
     luck = int(numpy_rng(seed, planner, i).integers(1, 2**31))
     path = _planner(spec, planner).plan(*query, seed=luck)
     if path is None:

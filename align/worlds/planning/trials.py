@@ -10,6 +10,11 @@ from align.seeding import numpy_rng
 from align.worlds.batch import Worlds
 
 
+def query_rng(trial: int) -> np.random.Generator:
+    """What the query of a trial is drawn by, for worlds and for planners that answer the same query."""
+    return numpy_rng(trial, "trial")
+
+
 class QueryWorlds(Worlds):
     """N queries in one scene, each a trial of its own: reach the goal in time, without touching anything.
 
@@ -23,9 +28,18 @@ class QueryWorlds(Worlds):
         reach: Longest control step.
         tolerance: Distance to the goal at which it is reached.
         seconds: Time in which it must be reached.
+        repeats: How many trials of successive seeds have one query, e.g. to see how much its answers differ.
+
+    Raises:
+        InputError: `repeats` is out of range.
     """
 
-    def __init__(self, size: int, rate: float, reach: float, tolerance: float, seconds: float):
+    def __init__(
+        self, size: int, rate: float, reach: float, tolerance: float, seconds: float, repeats: int = 1
+    ):
+        if not isinstance(repeats, int) or repeats < 1:
+            raise InputError(f"repeats={repeats!r}: expected a positive integer")
+        self.repeats = repeats
         self._size, self._rate, self._reach = size, rate, reach
         self._tolerance, self._limit = tolerance, round(seconds * rate)
         self.reset([])
@@ -43,7 +57,7 @@ class QueryWorlds(Worlds):
 
     def reset(self, seeds: Sequence[int]) -> None:
         """Begin the trials `seeds`: start and goal follow from each, as far from touching as plans are."""
-        queries = [self._query(numpy_rng(int(seed), "trial")) for seed in seeds]
+        queries = [self._query(query_rng(int(seed) // self.repeats)) for seed in seeds]
         start, self.goal = np.array(queries).reshape(-1, 2, self._size).transpose(1, 0, 2)
         n = len(self.goal)
         self._trace = [start]
