@@ -21,8 +21,8 @@ from analysis.tables import write_tables
 
 NOTES = (
     "Medians and means [95 % interval] over training seeds and successful trials. Acceleration, jerk: mean "
-    "squares along the path, brought to unit length and equal distances. Length: over that of the reference's "
-    "plan for it. Jerk AUC: probability that a rollout's jerk is above that of a reference plan, "
+    "squares along the path, brought to unit length and equal distances. Length: over that of a reference "
+    "plan for the same query. Jerk AUC: probability that a rollout's jerk is above that of a reference plan, "
     "none of which was learnt from; 0.5 is as smooth.",
     "Ways, spread: of successful rollouts that answer one query, differing in the policy's noise alone: "
     "effective number of ways round the walls, and mean Hausdorff distance in units of positions; over the "

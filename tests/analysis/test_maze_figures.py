@@ -1,14 +1,11 @@
 """Paths in a maze: what is drawn is where it should be."""
 
 import numpy as np
-import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from PIL import Image
 
-from align.errors import InputError
 from align.worlds.planning.maze import MazeSpec
 from analysis import figures
-from analysis.maze_figures import draw_maze, draw_paths, figure_paths
+from analysis.maze_figures import draw_maze, draw_paths
 
 PATHS = [np.array([[0.65, 0.65], [0.65, 1.2], [1.2, 1.65]]), np.array([[1.65, 0.6], [1.65, 1.6]])]
 
@@ -31,12 +28,3 @@ def test_walls_and_paths_are_in_place():
         draw_paths(ax, PATHS, "red")
         np.testing.assert_array_equal(ax.collections[-2].get_offsets(), [path[0] for path in PATHS])
         np.testing.assert_array_equal(ax.collections[-1].get_offsets(), [path[-1] for path in PATHS])
-
-
-def test_figure(tmp_path):
-    maze = MazeSpec(cells=3).maze()
-    figure_paths(maze, {"GCS": PATHS, "RRT": PATHS[::-1]}, tmp_path / "maze.png")
-    with Image.open(tmp_path / "maze.png") as image:
-        assert image.size[0] == pytest.approx(7 * 300, abs=2)
-    with pytest.raises(InputError, match="RRT"):
-        figure_paths(maze, {"GCS": PATHS, "RRT": []}, tmp_path / "x.png")

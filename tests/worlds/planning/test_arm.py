@@ -107,7 +107,7 @@ def test_queries_are_near_two_places_and_free():
 def test_jagged_plans_are_free_more_closely_looked_at_and_reproducible():
     kept = list(record(SPEC, "rrt-connect", n=2, seed=3, repeats=2))
     assert kept[0]["agent_pos"].shape[1] == 14 and kept[0]["action"].shape[1] == 7
-    again = arm_plans._attempt(SPEC, "rrt-connect", None, 3, 2, kept[1]["seed"])
+    again = arm_plans._attempt(SPEC, "rrt-connect", None, 3, 2, None, kept[1]["seed"])
     assert all(np.array_equal(kept[1][key], again[key]) for key in again)
     for plan in kept:
         path = path_of(plan["state"])

@@ -67,6 +67,15 @@ def test_a_trial_depends_on_its_own_seed_alone():
     assert len({tuple(state) for state in together.state}) == 3
 
 
+def test_trials_may_repeat_a_query():
+    once, thrice = MazeWorlds(MAZE), MazeWorlds(MAZE, repeats=3)
+    once.reset([2, 3])
+    thrice.reset(range(6, 12))
+    np.testing.assert_array_equal(thrice.state, np.repeat(once.state, 3, axis=0))
+    with pytest.raises(InputError, match="repeats=0"):
+        MazeWorlds(MAZE, repeats=0)
+
+
 def test_interface():
     worlds = MazeWorlds(MAZE)
     worlds.reset([1, 2])

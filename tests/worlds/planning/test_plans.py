@@ -10,6 +10,7 @@ from align.cli import main
 from align.data.episodes import read_store, write_store
 from align.errors import InputError
 from align.seeding import numpy_rng
+from align.worlds.planning.batch import MazeWorlds
 from align.worlds.planning.gcs import GcsPlanner
 from align.worlds.planning.maze import MazeSpec
 from align.worlds.planning.plans import PAUSE, _attempt, _planner, episode, path_of, record, scene
@@ -67,10 +68,18 @@ def test_the_same_queries_whoever_plans_and_however_many_processes(name):
     found = list(record(MAZE, name, n=4, seed=3, repeats=2, jobs=jobs))
     assert [plan["query"] for plan in found] == [0, 0, 1, 1]
     for i, plan in enumerate(found):
-        alone = _attempt(MAZE, name, 3, 2, i)
+        alone = _attempt(MAZE, name, 3, 2, None, i)
         assert all(np.array_equal(plan[key], alone[key]) for key in plan)
     query = sample_query(scene(MAZE)[1], numpy_rng(3, "query", 1))
     np.testing.assert_allclose(found[2]["state"][0], query.reshape(4), atol=1e-6)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ompl") is None, reason="ompl is not installed")
+def test_plans_for_the_queries_of_rollouts():
+    worlds = MazeWorlds(MAZE)
+    worlds.reset([500, 501])
+    found = [plan["state"][0] for plan in record(MAZE, "rrt", n=2, first_trial=500)]
+    np.testing.assert_array_equal(found, worlds.state.astype(np.float32))
 
 
 @pytest.mark.skipif(
@@ -160,6 +169,7 @@ def test_the_command_stores_what_was_planned(tmp_path, capsys):
         (["--n", "0"], "n=0"),
         (["--repeats", "0"], "repeats=0"),
         (["--seed", "-1"], "seed=-1"),
+        (["--first_trial", "-1"], "first_trial=-1"),
         (["--maze.loops", "2"], "loops=2"),
         (["--maze.wall", "0.9"], "wall=0.9"),
     ],
