@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from align.errors import InputError
-from align.files import write_json
+from align.files import locked, write_json
 from experiments import warm
 from experiments.estimate import SECONDS
 from experiments.warm import ONE_THREAD
@@ -57,7 +57,8 @@ class Job:
 def execute(folder: str, call: Callable[[list[str], IO], int] | None = None) -> int:
     """Train the run whose request lies in `folder`, then probe it; all output goes to its `log.txt`.
 
-    One thread a process: several runs side by side then lose nothing to each other.
+    One thread a process: several runs side by side then lose nothing to each other. A run that a sweep left
+    behind when it was killed is waited for, and not run again if it finished.
 
     Args:
         folder: The run directory.
@@ -65,6 +66,16 @@ def execute(folder: str, call: Callable[[list[str], IO], int] | None = None) -> 
             in a new process.
     """
     call = call or _cold
+    with locked(Path(folder) / ".launched", "run", wait=True):
+        return 0 if is_finished(Path(folder)) else _execute(folder, call)
+
+
+def is_finished(run: Path) -> bool:
+    """Whether a run has been trained, evaluated and probed."""
+    return (run / "summary.json").exists() and (run / "probe.json").exists()
+
+
+def _execute(folder: str, call: Callable[[list[str], IO], int]) -> int:
     resumed, seconds = (Path(folder) / "config.yaml").exists(), {}
     with open(Path(folder) / "log.txt", "a") as log:
         for command in (["fit", "--config", f"{folder}/request.yaml"], ["probe", folder]):

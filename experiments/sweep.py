@@ -20,7 +20,7 @@ from analysis.sweep import GRID
 from experiments.demonstrations import is_option, prepare, resolve, store_paths
 from experiments.estimate import expected
 from experiments.grid import Grid, Run, load_grid, set_option
-from experiments.launch import Job, LocalLauncher, SubmititLauncher, run_jobs
+from experiments.launch import Job, LocalLauncher, SubmititLauncher, is_finished, run_jobs
 
 
 def sweep(
@@ -105,8 +105,8 @@ def _claim(run: Run, folder: Path, paths: dict[str, str]) -> Job:
         )
     write_text(request, text)
     write_json(directory / "point.json", run.point)
-    finished = (directory / "summary.json").exists() and (directory / "probe.json").exists()
-    return Job(run.name, directory, "skipped" if finished else "waiting", tuple(run.after.values()))
+    state = "skipped" if is_finished(directory) else "waiting"
+    return Job(run.name, directory, state, tuple(run.after.values()))
 
 
 def _prepare(grid: Grid, data: Path, jobs: int) -> dict[str, dict[str, str]]:

@@ -1,0 +1,91 @@
+"""A sweep that is stopped or killed, with its runs or without them, ends as one that never was."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+STEPS = 1200
+
+
+@pytest.fixture
+def start(write_config, tmp_path):
+    """Starts a sweep of two runs, one at a time, in a process of its own."""
+    config = yaml.safe_load(Path(write_config()).read_text())
+    del config["run"]
+    config["data"]["validation"] = 4  # as few as can be probed
+    callback = {"class_path": "align.callbacks.LastCheckpoint", "init_args": {"every": 50}}
+    config["trainer"] |= {"max_steps": STEPS, "val_check_interval": STEPS, "callbacks": [callback]}
+    base = {"demos": {}, "config": config, "scales": {"laptop": {}}}
+    axes = {"lambda": {"option": "model.alignment_weight", "values": [0, 1]}}
+    for name, content in (("base", base), ("grid", {"title": "two", "base": "base.yaml", "axes": axes})):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
+
+    def run(out: Path) -> subprocess.Popen:
+        command = [sys.executable, "-m", "align.cli", "sweep", str(tmp_path / "grid.yaml"), "--out", str(out)]
+        with open(tmp_path / "output.txt", "a") as output:
+            return subprocess.Popen(
+                [*command, "--jobs", "1", "--report", "false"], stdout=output, stderr=output
+            )
+
+    return run
+
+
+def _until(condition, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened in time"
+        time.sleep(0.02)
+
+
+def _processes(run: Path) -> list[int]:
+    """The processes that write to the log of a run."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(os.readlink(fd) == str(run / "log.txt") for fd in (folder / "fd").iterdir()):
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_stopped_and_killed_anywhere_it_ends_with_the_same_weights(start, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    runs = [cut / name for name in ("lambda=0", "lambda=1")]
+
+    def trained(run: Path, since: int = 0) -> bool:
+        checkpoint = run / "checkpoints/last.ckpt"
+        return checkpoint.exists() and checkpoint.stat().st_mtime_ns > since
+
+    for end in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):  # in the first run, each time a little later
+        sweep, since = start(cut), time.time_ns()
+        _until(lambda since=since: trained(runs[0], since))
+        sweep.send_signal(end)
+        assert sweep.wait(60) != 0
+        assert not (runs[0] / "summary.json").exists() and not trained(runs[1])
+        if end != signal.SIGKILL:
+            assert not _processes(runs[0]), "a sweep that is stopped takes its runs along"
+    sweep = start(cut)  # while what was killed has left a run behind
+    _until(lambda: trained(runs[1]))
+    for process in _processes(runs[1]):
+        os.kill(process, signal.SIGKILL)
+    assert sweep.wait(60) == 1, "the run that was killed is reported"
+    assert start(cut).wait(120) == 0 and start(whole).wait(120) == 0
+    for run in runs:
+        states = [
+            torch.load(folder / run.name / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+            for folder in (whole, cut)
+        ]
+        assert all(torch.equal(v, states[1][k]) for k, v in states[0].items() if torch.is_tensor(v)), run.name
+        log = (run / "log.txt").read_text()
+        assert len(re.findall(rf"step {STEPS}/{STEPS}", log)) == 1, "trained to the end once"
+        assert "Traceback" not in log
