@@ -61,12 +61,13 @@ def mechanism(
     """Correlate how well sim and real can be told apart with success, over the runs of many sweeps.
 
     Args:
-        path: Folder of the sweeps, or one of them.
+        path: Folder of the sweeps, or one of them; also of what `align keep` kept of them.
         sweeps: Names of those to take; by default all.
         out: Where to write; by default mechanism below the folder.
         world: The world that success is measured in.
     """
-    found = {file.parent.name: file.parent for file in sorted(Path(path).glob(f"**/{GRID}"))}
+    files = [file for name in (GRID, "results.csv") for file in Path(path).glob(f"**/{name}")]
+    found = {file.parent.name: file.parent for file in sorted(files)}
     unknown = [name for name in sweeps or [] if name not in found]
     if unknown or not found:
         raise InputError(

@@ -1,9 +1,10 @@
 """Do policies that tell sim from real succeed less? Rank correlations over the runs of many sweeps.
 
 Runs are compared within strata, a sweep and a gap (the real world that they were tested in), since both
-success and discernibility change with the task. Over several strata, ranks are taken in each. Runs that
-differ in the training seed alone are one arm; the bootstrap draws arms, not runs. It is a correlation: what
-moves both, such as the weight of real data, is in it.
+success and discernibility change with the task. Over several strata, ranks are taken in each. A sweep over
+gaps has a correlation across them, too. Runs that differ in the training seed alone are one arm; the
+bootstrap draws arms, not runs. It is a correlation: what moves both, such as the weight of real data, is in
+it.
 """
 
 import json
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike
 from align.errors import InputError
 from align.seeding import numpy_rng
 from analysis import figures
+from analysis.gap_report import GAPS
 from analysis.intervals import LEVEL, Interval, percentile
 from analysis.sweep import Sweep
 from analysis.tables import write_tables
@@ -26,6 +28,7 @@ STATISTICS = ("auc", "mmd2")
 NAMES = {"auc": "probe AUC", "mmd2": "MMD²"}
 FEWEST = 5  # arms, of which a correlation is reported
 ALL = "all, within strata"
+CONFIG = "config.yaml"
 
 
 def gather(sweeps: Sequence[str | Path], world: str = "real", metric: str | None = None) -> pd.DataFrame:
@@ -37,7 +40,7 @@ def gather(sweeps: Sequence[str | Path], world: str = "real", metric: str | None
         metric: Column of `rollouts.csv`; by default the score.
 
     Returns:
-        Columns stratum, arm, run, success, and `SITE/STATISTIC`.
+        Columns sweep, stratum, arm, run, success, and `SITE/STATISTIC`.
 
     Raises:
         InputError: No run of the sweeps has both.
@@ -51,26 +54,37 @@ def gather(sweeps: Sequence[str | Path], world: str = "real", metric: str | None
         arm = {run: f"{sweep.path.name}: {arm.label}" for arm in sweep.arms() for run in arm.runs}
         rows = sweep.frame[["run", column, *wanted]].dropna().rename(columns={column: "success", **wanted})
         rows.insert(0, "arm", rows["run"].map(arm))
-        gap = [f"{sweep.path.name}, {gap_of(sweep.path / run, world)}" for run in rows["run"]]
-        rows.insert(0, "stratum", gap)
+        gaps = [f"{sweep.path.name}, {gap_of(sweep, run, world)}" for run in rows["run"]]
+        rows.insert(0, "stratum", gaps)
+        rows.insert(0, "sweep", sweep.path.name)
         frames.append(rows)
     if not frames or not sum(map(len, frames)):
         raise InputError(f"sweeps={[str(s) for s in sweeps]}: no run has {column} and a probe")
     return pd.concat(frames, ignore_index=True)
 
 
-def gap_of(run: Path, world: str) -> str:
-    """The world that a run was tested in, as its configuration describes it."""
+def gap_of(sweep: Sweep, run: str, world: str) -> str:
+    """The world that a run was tested in: its values on axes of gaps, or as its configuration describes it.
+
+    Of a sweep of which only results were kept, the configuration is that of one run.
+    """
+    if set(GAPS) <= set(sweep.axes):
+        levels = sweep.frame.set_index("run").loc[run, list(GAPS)]
+        return _words({name: float(level) for name, level in levels.items()})
+    configs = [path for path in (sweep.path / run / CONFIG, sweep.path / CONFIG) if path.is_file()]
     try:
-        callbacks = yaml.safe_load((run / "config.yaml").read_text())["trainer"]["callbacks"]
+        callbacks = yaml.safe_load(configs[0].read_text())["trainer"]["callbacks"]
         found = [
             c["init_args"]["worlds"][world] for c in callbacks if world in c["init_args"].get("worlds", {})
         ]
-    except (OSError, KeyError, TypeError):  # a run of another kind of configuration: all its gaps are one
+    except (IndexError, KeyError, TypeError):  # a run of another kind of configuration: all its gaps are one
         found = []
     if not found:
         return f"world {world}"
-    levels = found[0].get("init_args", found[0]) if isinstance(found[0], dict) else found[0]
+    return _words(found[0].get("init_args", found[0]) if isinstance(found[0], dict) else found[0])
+
+
+def _words(levels: object) -> str:
     return json.dumps(levels, sort_keys=True).replace('"', "").strip("{}") or "no gap"
 
 
@@ -128,13 +142,17 @@ def _centred_ranks(values: np.ndarray, same: np.ndarray, times: np.ndarray) -> n
 def correlations(table: pd.DataFrame, seed: int = 0) -> list[dict[str, object]]:
     """Rows of the table: a correlation for each site and statistic, in each stratum and over all of them.
 
-    Strata with fewer than five arms are left out where they stand alone.
+    Strata with fewer than five arms are left out where they stand alone. Of a sweep with several strata there
+    is one across them, in which a smaller gap may be what makes both.
     """
     rows: list[dict[str, object]] = []
-    strata = [ALL, *table["stratum"].unique()]
+    parts = {ALL: table} | {name: part for name, part in table.groupby("stratum", sort=False)}
+    for name, part in table.groupby("sweep", sort=False):
+        if part["stratum"].nunique() > 1:
+            parts[f"{name}, across gaps"] = part.assign(stratum=name)
     for name in [c for c in table.columns if "/" in c]:
-        for stratum in strata:
-            part = (table if stratum == ALL else table[table["stratum"] == stratum]).dropna(subset=[name])
+        for stratum, whole in parts.items():
+            part = whole.dropna(subset=[name])
             if part["arm"].nunique() >= FEWEST:
                 found = rank_correlation(part[name], part["success"], part["stratum"], part["arm"], seed)
                 site, statistic = name.split("/")

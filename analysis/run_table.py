@@ -55,6 +55,20 @@ def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
     return frame
 
 
+def recorded(sweep_dir: str | os.PathLike) -> pd.DataFrame:
+    """The table of a sweep's runs: collected, or where only results were kept (`align keep`), as recorded.
+
+    Raises:
+        InputError: As `collect`.
+    """
+    table = Path(sweep_dir) / "results.csv"
+    if any(Path(sweep_dir).glob("*/point.json")) or not table.is_file():
+        return collect(sweep_dir)
+    return pd.read_csv(table, dtype={"missing": str}, keep_default_na=False, na_values=[""]).fillna(
+        {"missing": ""}
+    )
+
+
 def measures(trials: pd.DataFrame) -> list[str]:
     """The columns of `rollouts.csv` that say how trials went, those left out that a world does not have."""
     numbers = trials.drop(columns=list(RESERVED), errors="ignore").select_dtypes(["number", "bool"])

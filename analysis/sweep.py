@@ -14,7 +14,7 @@ from align.worlds.batch import is_rate
 from analysis import intervals
 from analysis.intervals import Interval
 from analysis.motion import hierarchical_median, motion, repeated
-from analysis.run_table import TASKS, collect, read_json
+from analysis.run_table import TASKS, read_json, recorded
 
 GRID = "grid.json"  # what the sweep says of itself: its runs in order, and its reference arm
 SEED_AXIS = "seed"
@@ -58,7 +58,7 @@ class Sweep:
     """A sweep's table, and the estimates that figures and tables show.
 
     Args:
-        sweep_dir: As in `analysis.run_table.collect`, which is called.
+        sweep_dir: As in `analysis.run_table.recorded`, which is called.
         seed_axis: The axis that is a training seed.
 
     Attributes:
@@ -68,7 +68,7 @@ class Sweep:
 
     def __init__(self, sweep_dir: str | os.PathLike, seed_axis: str = SEED_AXIS):
         self.path = Path(sweep_dir)
-        self.frame = collect(sweep_dir)
+        self.frame = recorded(sweep_dir)
         grid = self.path / GRID
         self.grid = read_json(grid) if grid.is_file() else {}
         self.axes = [c for c in self.frame.columns if "/" not in c and c not in ("run", "missing", seed_axis)]

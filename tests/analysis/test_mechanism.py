@@ -9,7 +9,9 @@ from scipy import stats
 from align.cli import main
 from align.errors import InputError
 from align.seeding import numpy_rng
-from analysis.mechanism import gap_of, gather, rank_correlation
+from analysis.mechanism import correlations, gap_of, gather, rank_correlation
+from analysis.sweep import Sweep
+from analysis.sweep_report import keep
 
 
 def test_with_one_stratum_it_is_spearmans():
@@ -90,4 +92,27 @@ def test_runs_without_a_probe_are_left_out(sweeps):
     assert gather([sweeps / "one", sweeps / "two"])["stratum"].nunique() == 1
     with pytest.raises(InputError, match="no run has rollout/real/score and a probe"):
         gather([sweeps / "one"])
-    assert gap_of(sweeps, "real") == "world real"
+    assert gap_of(Sweep(sweeps / "two"), "arm=0,seed=0", "elsewhere") == "world elsewhere"
+
+
+def test_what_was_kept_of_sweeps_is_enough(sweeps, tmp_path):
+    expected = gather([sweeps / "one", sweeps / "two"])
+    for name in ("one", "two"):
+        Sweep(sweeps / name)
+        keep(sweeps / name, sweeps / "results" / name, "make")
+    pd.testing.assert_frame_equal(gather([sweeps / "results/one", sweeps / "results/two"]), expected)
+
+
+def test_a_sweep_over_gaps_has_a_correlation_across_them(sweeps):
+    """Within each gap nothing varies; a larger gap is both easier to tell and worse."""
+    for run in sorted((sweeps / "one").glob("arm=*")):
+        arm, seed = json.loads((run / "point.json").read_text()).values()
+        point = {"visual": arm / 5, "physics": 0, "expert": 0, "seed": seed}
+        (run / "point.json").write_text(json.dumps(point))
+    table = gather([sweeps / "one"])
+    assert table["stratum"].nunique() == 6 and "one, expert: 0.0, physics: 0.0, visual: 0.2" in set(
+        table["stratum"]
+    )
+    rows = correlations(table)
+    across = {row["statistic"]: row["ρ"] for row in rows if row["stratum"] == "one, across gaps"}
+    assert set(across) == {"probe AUC", "MMD²"} and across["probe AUC"].high < 0

@@ -28,7 +28,7 @@ def test_smoke_sweep_of_the_arm(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(arm_regions, "make", lambda spec, how: make(spec, dataclasses.replace(how, **coarse)))
     grid = yaml.safe_load((folder / "ambient_arm.yaml").read_text())
     base = yaml.safe_load((folder / grid["base"]).read_text())
-    grid["scales"]["smoke"]["axes"]["arm"]["keep"] = ["ambient-per-sample"]
+    grid["scales"]["smoke"]["axes"]["arm"]["keep"] = ["gated-per-sample"]
     for store in ("data.sim", "data.real"):
         base["scales"]["smoke"]["demos"][store]["n"] = 8
     for name, content in {"ambient_arm.yaml": grid, grid["base"]: base}.items():
