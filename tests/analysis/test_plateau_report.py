@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from align.seeding import numpy_rng
-from analysis.plateau_report import applies, half_of, read, report_plateau, shared_luck, widened
+from analysis.plateau_curves import read, shared_luck, widened
+from analysis.plateau_report import applies, half_of, report_plateau
 from analysis.sweep import Sweep
 
 REAL, SIM = (5, 10, 20, 40, 80, 160), (20, 60, 200, 600)

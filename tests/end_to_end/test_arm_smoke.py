@@ -44,7 +44,7 @@ def test_smoke_sweep_of_the_arm(tmp_path, monkeypatch, capfd):
     assert Path(config["data"]["gating"]["annotation"]).is_file()
     assert len(list(data.glob("*/arm-*.npz"))) == 1, "regions in a folder that sweeps share"
     trials, paths = pd.read_csv(run / "rollouts.csv"), read_paths(run / "paths.npz")["shelves"]
-    assert len(trials) == len(paths) == 10
+    assert len(trials[trials["world"] == "shelves"]) == len(paths) == 10
     assert all(arm(ArmSpec()).free(path).all() for path in paths.values()), (
         "a collision ends a path before it"
     )
