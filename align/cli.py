@@ -6,6 +6,7 @@ plain functions.
 """
 
 import importlib
+import inspect
 import os
 import sys
 import warnings
@@ -71,9 +72,21 @@ def _call(function: Callable, program: str, arguments: list[str]) -> int | None:
 
     parser = ArgumentParser(prog=program, description=function.__doc__.splitlines()[0], exit_on_error=False)
     names = parser.add_function_arguments(function, as_positional=True, fail_untyped=True)
-    config = parse(parser, arguments)
+    config = parse(parser, _switched(function, arguments))
     values = parser.instantiate(config)
     return function(**{name.split(".")[0]: values[name.split(".")[0]] for name in names})
+
+
+def _switched(function: Callable, arguments: list[str]) -> list[str]:
+    """Arguments in which a switch without a value, as in `--dry-run`, is on."""
+    switches = {name for name, p in inspect.signature(function).parameters.items() if p.annotation is bool}
+    switched = []
+    for argument, following in zip(arguments, [*arguments[1:], "--"], strict=True):
+        name = argument.removeprefix("--").replace("-", "_")
+        if argument.startswith("--") and name in switches:
+            argument = f"--{name}" + ("=true" if following.startswith("--") else "")
+        switched.append(argument)
+    return switched
 
 
 def parse(parser, arguments: list[str]):

@@ -60,8 +60,9 @@ def _sweep(grid, out, *more) -> int:
     return main(["sweep", str(grid), "--out", str(out), "--report", "false", *more])
 
 
-def test_dry_run_does_nothing(tiny, tmp_path, capsys):
-    assert _sweep(tiny, tmp_path / "out", "--dry_run", "true") == 0
+@pytest.mark.parametrize("switch", [["--dry_run", "true"], ["--dry-run"], ["--dry-run", "--jobs", "1"]])
+def test_dry_run_does_nothing(tiny, tmp_path, capsys, switch):
+    assert _sweep(tiny, tmp_path / "out", *switch) == 0
     printed = capsys.readouterr().out
     assert "lambda=0: to run" in printed and "2 runs" in printed
     assert not (tmp_path / "out").exists()
