@@ -8,7 +8,7 @@ from align.errors import InputError
 from analysis.intervals import Interval
 from analysis.plateau import Cells, Saturation, equivalent, fit_plateau, pool, student_quantile, verdict
 from analysis.power_law import PowerLaw, fit_power_law
-from analysis.sweep import Sweep
+from analysis.sweep import SEED_AXIS, Sweep
 
 AXES = ("sim", "real")  # numbers of demonstrations; sim = 0 is real data alone
 ERRORS = ("val_action_mse_real", "val_loss_real")
@@ -102,6 +102,7 @@ def power_law(sweep: Sweep, error: str) -> PowerLaw | None:
     frame = sweep.frame.dropna(subset=[column, *AXES])
     frame = frame[frame["sim"] > 0]
     try:
-        return fit_power_law({axis: frame[axis].to_numpy(float) for axis in AXES}, frame[column].to_numpy())
+        sizes = {axis: frame[axis].to_numpy(float) for axis in AXES}
+        return fit_power_law(sizes, frame[column].to_numpy(), split=frame.get(SEED_AXIS))
     except InputError:  # a sweep in progress, or too small for this: there is no law to report
         return None

@@ -129,11 +129,11 @@ def _law(ax, sweep: Sweep, laws: dict[str, PowerLaw]) -> None:
     predicted = law({axis: frame[axis].to_numpy(float) for axis in AXES})
     for i, real in enumerate(sorted(frame["real"].unique())):
         of = (frame["real"] == real).to_numpy()
-        ax.scatter(predicted[of], frame.loc[of, f"summary/{name}"], s=10, color=figures.CYCLE[i % 7],
+        ax.scatter(predicted[of], law.errors[of], s=10, color=figures.CYCLE[i % 7],
                    marker=figures.MARKERS[i % 7])  # fmt: skip
     ends = [predicted.min(), predicted.max()]
     ax.plot(ends, ends, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
-    ax.set(xscale="log", yscale="log", ylabel=f"{ERROR_NAMES[name]}, held-out real")
+    ax.set(xscale="log", yscale="log", ylabel=f"{ERROR_NAMES[name]}, held-out real, per seed")
     for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(4))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))

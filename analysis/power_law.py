@@ -4,7 +4,7 @@ The exponents are those of linear least squares between logarithms. Runs of one 
 sizes) share more than their sizes, such as the demonstrations that were drawn, and need not be independent
 about the law; so each cell counts as one observation, the mean of its log errors, and the intervals are
 Student's with the degrees of freedom of the cells. Where all runs are independent nothing is lost but a few
-degrees of freedom.
+degrees of freedom. Errors on different held-out episodes differ by a factor of their own, which is fitted, too.
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,10 @@ class PowerLaw(NamedTuple):
 
     exponents: dict[str, Interval]
     constant: float
-    r2: float  # of the log errors of single runs
+    r2: float  # of the log errors of single runs, each split's factor taken out
     cells: int
     runs: int
+    errors: np.ndarray  # (runs,) as given, each split's factor taken out
 
     def __call__(self, sizes: Mapping[str, ArrayLike]) -> np.ndarray:
         """The error at `sizes`, by the same names."""
@@ -33,12 +34,18 @@ class PowerLaw(NamedTuple):
         return self.constant * np.prod(np.broadcast_arrays(*powers), axis=0)
 
 
-def fit_power_law(sizes: Mapping[str, ArrayLike], error: ArrayLike, level: float = LEVEL) -> PowerLaw:
+def fit_power_law(
+    sizes: Mapping[str, ArrayLike],
+    error: ArrayLike,
+    level: float = LEVEL,
+    split: ArrayLike | None = None,
+) -> PowerLaw:
     """Fit the law to runs.
 
     Args:
         sizes: By name, the size of each run's data (n,), positive.
         error: The error of each run (n,), positive.
+        split: Which held-out episodes each error is on (n,); by default the same for all.
         level: Coverage of the exponents' intervals.
 
     Raises:
@@ -60,7 +67,7 @@ def fit_power_law(sizes: Mapping[str, ArrayLike], error: ArrayLike, level: float
             f"sizes: {len(cells)} different combinations of {', '.join(sizes)}; expected at least "
             f"{design.shape[1] + 1}, with several values of each that do not change together"
         )
-    logs = np.log(y)
+    logs = np.log(y) - _offsets(_design(table), np.log(y), split)
     mean = np.bincount(of_run, logs) / np.bincount(of_run)
     beta, *_ = np.linalg.lstsq(design, mean, rcond=None)
     residual = mean - design @ beta
@@ -73,9 +80,20 @@ def fit_power_law(sizes: Mapping[str, ArrayLike], error: ArrayLike, level: float
     rest = logs - _design(table) @ beta
     total = np.sum((logs - logs.mean()) ** 2)
     r2 = 1 - rest @ rest / total if total > 0 else np.nan
-    return PowerLaw(exponents, float(np.exp(beta[0])), float(r2), len(cells), len(y))
+    return PowerLaw(exponents, float(np.exp(beta[0])), float(r2), len(cells), len(y), np.exp(logs))
 
 
 def _design(sizes: np.ndarray) -> np.ndarray:
     """Rows (1, log size, ...)."""
     return np.column_stack([np.ones(len(sizes)), np.log(sizes)])
+
+
+def _offsets(design: np.ndarray, logs: np.ndarray, split: ArrayLike | None) -> np.ndarray:
+    """What the split of each run adds to its log error, 0 on average over runs."""
+    if split is None:
+        return np.zeros(len(logs))
+    of = np.asarray(split)
+    dummies = (of[:, None] == np.unique(of)[1:]).astype(float)  # the first is in the constant
+    beta, *_ = np.linalg.lstsq(np.column_stack([design, dummies]), logs, rcond=None)
+    offsets = dummies @ beta[design.shape[1] :]
+    return offsets - offsets.mean()

@@ -56,3 +56,18 @@ def test_what_cannot_be_fitted_is_refused():
         fit_power_law({"sim": [1, 2, 3, 4], "real": [2, 4, 6, 8]}, [1, 1, 1, 1])
     with pytest.raises(InputError, match="positive"):
         fit_power_law({"sim": [0, 1, 2]}, [1, 1, 1])
+
+
+def test_other_held_out_episodes_do_not_disturb_the_law():
+    """A factor of each split, with runs missing at random: the exponents and R² are as without it."""
+    rng = numpy_rng(2, "law")
+    sizes, error = errors(rng, seeds=3, noise=0.0)
+    split = np.repeat([0, 1, 2], len(SIM))
+    kept = rng.permutation(len(error))[:28]
+    sizes, split = {name: n[kept] for name, n in sizes.items()}, split[kept]
+    factor = np.array([1.0, 2.0, 0.3])[split]
+    law = fit_power_law(sizes, error[kept] * factor, split=split)
+    for name, exponent in law.exponents.items():
+        assert exponent.value == pytest.approx(TRUE[name])
+    assert law.r2 == pytest.approx(1) and np.ptp(np.log(law.errors) - np.log(error[kept])) < 1e-9
+    assert fit_power_law(sizes, error[kept] * factor).r2 < 0.5
