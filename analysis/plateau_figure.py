@@ -32,7 +32,7 @@ def figure_plateau(
         note = (
             f"{len(sweep.frame)} runs; 95 % intervals, noise pooled over cells; hollow: single trainings\n"
             "(a) right: plateau with interval, dotted where extrapolated; (b) ▲: real data co-trained, "
-            "bar: real data alone as good"
+            "bar: real data alone as good; (c) but for a factor of each seed"
         )
         figure.supxlabel(note, fontsize=6, color=figures.GREY)
         handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -133,7 +133,7 @@ def _law(ax, sweep: Sweep, laws: dict[str, PowerLaw]) -> None:
                    marker=figures.MARKERS[i % 7])  # fmt: skip
     ends = [predicted.min(), predicted.max()]
     ax.plot(ends, ends, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
-    ax.set(xscale="log", yscale="log", ylabel=f"{ERROR_NAMES[name]}, held-out real, per seed")
+    ax.set(xscale="log", yscale="log", ylabel=f"{ERROR_NAMES[name]}, held-out real")
     for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(4))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))

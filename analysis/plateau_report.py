@@ -86,7 +86,5 @@ def law_note(name: str, law: PowerLaw) -> str:
     """The law in a line."""
     factors = " · ".join(f"|D_{axis}|^−({e})" for axis, e in law.exponents.items())
     counts = f"{law.cells} cells, {law.runs} runs"
-    return (
-        f"{ERROR_NAMES[name]} ≈ {law.constant:.3g} · {factors}, R² {law.r2:.3f}, {counts}; each seed's held-out "
-        "episodes have a factor of their own."
-    )
+    split = "each seed's held-out episodes have a factor of their own"
+    return f"{ERROR_NAMES[name]} ≈ {law.constant:.3g} · {factors}, R² {law.r2:.3f}, {counts}; {split}."

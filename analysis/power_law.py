@@ -4,7 +4,7 @@ The exponents are those of linear least squares between logarithms. Runs of one 
 sizes) share more than their sizes, such as the demonstrations that were drawn, and need not be independent
 about the law; so each cell counts as one observation, the mean of its log errors, and the intervals are
 Student's with the degrees of freedom of the cells. Where all runs are independent nothing is lost but a few
-degrees of freedom. Errors on different held-out episodes differ by a factor of their own, which is fitted, too.
+degrees of freedom. Errors on different held-out episodes differ by a factor, which is fitted, too.
 """
 
 from collections.abc import Mapping
