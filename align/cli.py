@@ -81,10 +81,12 @@ def _switched(function: Callable, arguments: list[str]) -> list[str]:
     """Arguments in which a switch without a value, as in `--dry-run`, is on."""
     switches = {name for name, p in inspect.signature(function).parameters.items() if p.annotation is bool}
     switched = []
-    for argument, following in zip(arguments, [*arguments[1:], "--"], strict=True):
-        name = argument.removeprefix("--").replace("-", "_")
-        if argument.startswith("--") and name in switches:
-            argument = f"--{name}" + ("=true" if following.startswith("--") else "")
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        option, equals, value = argument.partition("=")
+        name = option.removeprefix("--").replace("-", "_")
+        if option.startswith("--") and name in switches:
+            valued = equals or following.lower() in ("true", "false", "yes", "no")
+            argument = f"--{name}" + (f"={value or 'true'}" if equals or not valued else "")
         switched.append(argument)
     return switched
 

@@ -92,7 +92,8 @@ def plans(
         domain: What they stand for, kept as an attribute; REAL for gcs and SIM for the others by default.
         seed: Seed of the queries and of the planner.
         repeats: How often each query is planned for.
-        first_trial: Plan for the queries of rollouts, from the trial of this seed on, to compare them with.
+        first_trial: Plan for the queries of rollouts, from the trial of this seed on, to compare them with;
+            `seed` is then that of the planner alone.
         jobs: Processes.
         overwrite: Replace a store at `out`.
     """

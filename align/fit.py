@@ -101,7 +101,7 @@ class RunCLI(LightningCLI):
         config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.subcommand]
         path = self.run_dir / "config.yaml"
         if path.exists():
-            difference = _first_difference(yaml.safe_load(path.read_text()), config)
+            difference = _first_difference(self._completed(yaml.safe_load(path.read_text())), config)
             if difference:
                 raise InputError(
                     f"run={str(self.run_dir)!r} holds a run of another configuration ({difference}); "
@@ -121,6 +121,16 @@ class RunCLI(LightningCLI):
             if self.datamodule.gating is not None and self.datamodule.gating.annotation is not None:
                 stores["annotation"] = self.datamodule.gating.annotation
             write_json(self.run_dir / "provenance.json", provenance(stores))
+
+    def _completed(self, recorded: dict) -> dict:
+        """A run's configuration with the defaults of options that did not exist when it was recorded."""
+        from jsonargparse import ArgumentError
+
+        parser = self._parser(self.subcommand)
+        try:
+            return yaml.safe_load(parser.dump(parser.parse_object(recorded), skip_none=False))
+        except (ArgumentError, KeyError, TypeError, ValueError):
+            return recorded  # it names what is no more, and so it differs as it stands
 
     def _try_policy(self) -> None:
         """Embed a few samples at every site, and begin a trial in each world it is to be evaluated in."""

@@ -68,8 +68,8 @@ def gap_of(sweep: Sweep, run: str, world: str) -> str:
 
     Of a sweep of which only results were kept, the configuration is that of one run.
     """
-    if set(GAPS) <= set(sweep.axes):
-        levels = sweep.frame.set_index("run").loc[run, list(GAPS)]
+    if gaps := [gap for gap in GAPS if gap in sweep.axes]:
+        levels = sweep.frame.set_index("run").loc[run, gaps]
         return _words({name: float(level) for name, level in levels.items()})
     configs = [path for path in (sweep.path / run / CONFIG, sweep.path / CONFIG) if path.is_file()]
     try:

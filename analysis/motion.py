@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from align.errors import InputError
 from align.paths import PATHS, read_paths
@@ -54,11 +55,17 @@ def _motion(run: Path) -> dict[str, pd.DataFrame]:
 
 
 def repeated(run: str | os.PathLike, world: str) -> bool:
-    """Whether several trials of a world have one start: then they tell how much answers differ, no more."""
-    if not (Path(run) / PATHS).is_file():
-        return False
-    starts = [tuple(path[0]) for path in read_paths(Path(run) / PATHS).get(world, {}).values()]
-    return len(set(starts)) < len(starts)
+    """Whether trials of a world were configured to repeat queries: they tell how much answers differ."""
+    worlds = [options.get("worlds", {}).get(world) for options in callback_options(run)]
+    options = [w.get("init_args") or {} for w in worlds if isinstance(w, dict)]
+    return any(o.get("repeats", 1) > 1 for o in options)
+
+
+def callback_options(run: str | os.PathLike) -> list[dict]:
+    """Constructor arguments of the callbacks in a run's configuration; none where it has no configuration."""
+    config = Path(run) / "config.yaml"
+    trainer = (yaml.safe_load(config.read_text()) or {}).get("trainer", {}) if config.is_file() else {}
+    return [callback.get("init_args") or {} for callback in trainer.get("callbacks") or []]
 
 
 def measure(paths: Sequence[np.ndarray]) -> pd.DataFrame:

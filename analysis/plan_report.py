@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from align.data.episodes import read_store
 from align.paths import PATHS, read_paths
@@ -14,7 +13,7 @@ from analysis import figures
 from analysis.diversity import effective_number, homotopy_word, mean_hausdorff
 from analysis.intervals import Interval, hierarchical_mean
 from analysis.learnt_plans import TITLES, paths_of, plans_of
-from analysis.motion import hierarchical_auc, hierarchical_median, measure, motion
+from analysis.motion import callback_options, hierarchical_auc, hierarchical_median, measure, motion
 from analysis.smoothness import path_length, velocity_spectrum
 from analysis.sweep import Arm, Sweep
 from analysis.tables import write_tables
@@ -23,7 +22,8 @@ NOTES = (
     "Medians and means [95 % interval] over training seeds and successful trials. Acceleration, jerk: mean "
     "squares along the path, brought to unit length and equal distances. Length: over that of a reference "
     "plan for the same query. Jerk AUC: probability that a rollout's jerk is above that of a reference plan, "
-    "none of which was learnt from; 0.5 is as smooth.",
+    "none of which was learnt from, over queries that have one; 0.5 is as smooth. Plans of the store: its "
+    "first hundred.",
     "Ways, spread: of successful rollouts that answer one query, differing in the policy's noise alone: "
     "effective number of ways round the walls, and mean Hausdorff distance in units of positions; over the "
     "queries that each training answered twice or more. Ways are fewer where fewer rollouts succeed.",
@@ -37,35 +37,38 @@ def report_plans(sweep: Sweep) -> list[Path]:
     A world that kept paths is compared with the reference plans that its runs were configured with
     (`Rollouts.reference`). The diversity is that of the world that repeats queries, if there is one.
     """
-    written = []
-    arms = [arm for arm in sweep.arms() if (sweep.path / arm.runs[0] / PATHS).is_file()]
-    for world in sweep.worlds if arms else []:
-        if world not in motion(sweep.path / arms[0].runs[0]):
-            continue
-        name, paths = reference_plans(sweep.path / arms[0].runs[0])
+    written: list[Path] = []
+    for world in sweep.worlds:
+        kept = {arm.label: _kept(sweep, arm, world) for arm in sweep.arms()}
+        run = next((runs[0] for runs in kept.values() if runs), None)
+        name, paths = ("", []) if run is None else reference_plans(run)
+        asked = set() if run is None else {_start(path) for path in read_paths(run / PATHS)[world].values()}
+        paths = [path for path in paths if _start(path) in asked]
         if not paths:
             continue
-        learnt = plans_of(sweep.path / arms[0].runs[0])
-        title = TITLES.get(name, name)
-        known = measure(paths)
-        rows = [_plans(f"{title} plans, these queries", known, known)]
-        rows += [_plans(f"{p.title} plans, learnt from", measure(p.paths), known) for p in learnt.values()]
-        scene = next((p.scene for p in learnt.values()), None)
-        rows += [_arm(sweep, arm, world, paths, known, scene) for arm in arms]
+        stores, title, known = plans_of(run), TITLES.get(name, name), measure(paths)
+        rows = [_plans(f"{title} plans, same queries", known, known)]
+        rows += [_plans(f"{p.title} plans of the store", measure(p.paths), known) for p in stores.values()]
+        scene = next((p.scene for p in stores.values()), None)
+        rows += [_arm(sweep, label, runs, world, paths, known, scene) for label, runs in kept.items() if runs]
         suffix = world.replace("/", "-")
         written += write_tables(sweep.path / f"plans_{suffix}", rows, NOTES)
         written.append(sweep.path / f"spectrum_{suffix}.png")
-        groups = {f"{title} plans": paths} | {f"{p.title} plans (learnt)": p.paths for p in learnt.values()}
-        _figure(groups, {arm.label: _successful(sweep, arm, world) for arm in arms}, written[-1])
+        groups = {f"{title} plans, same queries": paths}
+        groups |= {f"{p.title} plans of the store": p.paths for p in stores.values()}
+        successful = {label: [p for r in runs for p in _of_run(r, world)] for label, runs in kept.items()}
+        _figure(groups, successful, written[-1])
     return written
+
+
+def _kept(sweep: Sweep, arm: Arm, world: str) -> list[Path]:
+    """The runs of an arm that kept paths in a world."""
+    return [sweep.path / run for run in arm.runs if world in motion(sweep.path / run)]
 
 
 def reference_plans(run: Path) -> tuple[str, list[np.ndarray]]:
     """The planner's name and the plans (T, D) that a run's rollouts are compared with; none where gone."""
-    config = run / "config.yaml"
-    trainer = yaml.safe_load(config.read_text()).get("trainer", {}) if config.is_file() else {}
-    options = [callback.get("init_args", {}) for callback in trainer.get("callbacks") or []]
-    store = next((o["reference"] for o in options if o.get("reference")), None)
+    store = next((o["reference"] for o in callback_options(run) if o.get("reference")), None)
     if store is None or not Path(store).exists():
         return "", []
     episodes = read_store(store, images=False)
@@ -124,33 +127,38 @@ def _plans(name: str, found: pd.DataFrame, reference: pd.DataFrame) -> Row:
 
 def _arm(
     sweep: Sweep,
-    arm: Arm,
+    label: str,
+    runs: Sequence[Path],
     world: str,
     reference: Sequence[np.ndarray],
     known: pd.DataFrame,
     scene: object,
 ) -> Row:
     """The row of an arm's rollouts."""
-    runs = [sweep.path / run for run in arm.runs if (sweep.path / run / PATHS).is_file()]
-    tables = [motion(run)[world] for run in runs]
-    row: Row = {"arm": arm.label}
+    tables = {run: motion(run)[world] for run in runs}
+    row: Row = {"arm": label}
     for name in ("acceleration", "jerk", "turning"):
-        row[name] = _short(hierarchical_median(np.array([table[name] for table in tables])))
-    lengths = [
-        length_ratios(read_paths(run / PATHS)[world], table["jerk"].notna(), reference)
-        for run, table in zip(runs, tables, strict=True)
-    ]
-    row["length"] = hierarchical_median(np.array(lengths))
-    jerk = np.array([table["jerk"] for table in tables])
-    row["jerk AUC"] = hierarchical_auc(jerk, known["jerk"].to_numpy())
+        row[name] = _short(hierarchical_median(_stacked({run: t[name] for run, t in tables.items()})))
+    lengths = {
+        run: length_ratios(read_paths(run / PATHS)[world], table["jerk"].notna(), reference)
+        for run, table in tables.items()
+    }
+    row["length"] = hierarchical_median(_stacked(lengths))
+    jerk = {run: table["jerk"].where(lengths[run].notna()) for run, table in tables.items()}
+    row["jerk AUC"] = hierarchical_auc(_stacked(jerk), known["jerk"].to_numpy())
     islands = scene.islands if isinstance(scene, Maze) else None
     for again in sweep.repeated[:1]:
-        found = [diversity(_of_run(run, again), islands) for run in runs]
+        found = [diversity(_of_run(run, again), islands) for run in runs if again in motion(run)]
         for name in ("ways", "spread"):
             each = [table[name] for table in found if name in table]
-            shared = pd.concat(each, axis=1).dropna() if len(each) == len(runs) else pd.DataFrame()
+            shared = pd.concat(each, axis=1).dropna() if each and len(each) == len(found) else pd.DataFrame()
             row[name] = hierarchical_mean(shared.to_numpy().T) if len(shared) else None
     return row
+
+
+def _stacked(columns: Mapping[Path, pd.Series]) -> np.ndarray:
+    """(runs, trials), NaN where a run has not that trial."""
+    return pd.DataFrame(columns).to_numpy(float).T
 
 
 def _short(interval: Interval | None) -> Interval | str | None:
@@ -170,11 +178,6 @@ def _of_run(run: Path, world: str) -> list[np.ndarray]:
     """Successful paths of a run."""
     table = motion(run)[world]
     return [path for s, path in read_paths(run / PATHS)[world].items() if np.isfinite(table["jerk"][s])]
-
-
-def _successful(sweep: Sweep, arm: Arm, world: str) -> list[np.ndarray]:
-    runs = [sweep.path / run for run in arm.runs if (sweep.path / run / PATHS).is_file()]
-    return [path for run in runs for path in _of_run(run, world)]
 
 
 def _figure(

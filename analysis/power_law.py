@@ -50,7 +50,7 @@ def fit_power_law(
 
     Raises:
         InputError: A number is not positive, or there are not more cells than the law has numbers, or their
-            sizes do not tell the exponents apart.
+            sizes or splits do not tell the exponents apart.
     """
     table = np.stack([np.asarray(values, float) for values in sizes.values()], axis=1)  # (n, K)
     y = np.asarray(error, float)
@@ -94,6 +94,9 @@ def _offsets(design: np.ndarray, logs: np.ndarray, split: ArrayLike | None) -> n
         return np.zeros(len(logs))
     of = np.asarray(split)
     dummies = (of[:, None] == np.unique(of)[1:]).astype(float)  # the first is in the constant
-    beta, *_ = np.linalg.lstsq(np.column_stack([design, dummies]), logs, rcond=None)
+    both = np.column_stack([design, dummies])
+    if np.linalg.matrix_rank(both) < both.shape[1]:
+        raise InputError("split: changes together with the sizes; expected several sizes in each split")
+    beta, *_ = np.linalg.lstsq(both, logs, rcond=None)
     offsets = dummies @ beta[design.shape[1] :]
     return offsets - offsets.mean()

@@ -85,6 +85,7 @@ def store_path(arguments: Mapping[str, Any], folder: Path) -> Path:
     else:
         parser, config = _parse(arguments)
         values = json.loads(parser.dump(config, format="json", skip_unset=False))
+        values = {k: v for k, v in values.items() if v is not None}  # an argument added later renames nothing
         name, text = path, json.dumps({"make": path, **values}, sort_keys=True)
     digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
     default = inspect.signature(maker(arguments)).parameters["out"].default

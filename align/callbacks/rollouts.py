@@ -50,8 +50,6 @@ class Rollouts(pl.Callback):
             raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1, 1 and 0 or more")
         if not worlds:
             raise InputError("worlds: none; expected one or more by name, or no Rollouts callback")
-        if reference is not None and not Path(reference).exists():
-            raise InputError(f"reference={reference!r}: no such store; expected one of plans, or null")
         for world in worlds.values():
             make_worlds(world, size, difficulty)  # a mistake is reported now, not after training
         self.worlds, self.size, self.difficulty, self.as_sim = worlds, size, difficulty, tuple(as_sim)
@@ -66,8 +64,11 @@ class Rollouts(pl.Callback):
             image_size: Side in pixels of the demonstrations' images, for a policy that sees them.
 
         Raises:
-            InputError: A world does not show what the policy sees, or its results cannot be used.
+            InputError: A world does not show what the policy sees, or its results cannot be used, or the
+                reference plans are missing.
         """
+        if self.reference is not None and not Path(self.reference).exists():
+            raise InputError(f"reference={self.reference!r}: no such store; expected one of plans, or null")
         for name, world in self.worlds.items():
             worlds = make_worlds(world, self.size, self.difficulty)
             shape = try_worlds(policy, worlds, self.first_seed, name)

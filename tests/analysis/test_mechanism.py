@@ -96,7 +96,11 @@ def test_runs_without_a_probe_are_left_out(sweeps):
 
 
 def test_what_was_kept_of_sweeps_is_enough(sweeps, tmp_path):
+    for run in (sweeps / "one").glob("arm=*"):  # a sweep over one gap
+        point = json.loads((run / "point.json").read_text())
+        (run / "point.json").write_text(json.dumps({**point, "visual": point["arm"] / 5}))
     expected = gather([sweeps / "one", sweeps / "two"])
+    assert expected["stratum"].nunique() == 7
     for name in ("one", "two"):
         Sweep(sweeps / name)
         keep(sweeps / name, sweeps / "results" / name, "make")

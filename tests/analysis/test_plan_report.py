@@ -79,7 +79,8 @@ def sweep_dir(tmp_path):
             (folder / "point.json").write_text(f'{{"arm": "{arm}", "seed": {seed}}}')
             (folder / "config.yaml").write_text(
                 f"data: {{real: {tmp_path}/gcs.zarr}}\n"
-                f"trainer: {{callbacks: [{{init_args: {{reference: {tmp_path}/reference.zarr}}}}]}}\n"
+                f"trainer: {{callbacks: [{{init_args: {{reference: {tmp_path}/reference.zarr, "
+                "worlds: {maze: {init_args: {}}, again: {init_args: {repeats: 4}}}}}]}\n"
             )
     return tmp_path / "sweep"
 
@@ -92,7 +93,7 @@ def test_report_ranks_arms_and_keeps_repeated_queries_apart(sweep_dir):
     assert not any("again" in name for name in names)
     assert "again" not in (sweep_dir / "results.md").read_text()
     table = pd.read_csv(sweep_dir / "plans_maze.csv").set_index("arm")
-    assert set(table.index) == {"GCS plans, these queries", "GCS plans, learnt from", "smooth", "rough"}
+    assert set(table.index) == {"GCS plans, same queries", "GCS plans of the store", "smooth", "rough"}
     smooth, rough = table.loc["smooth"], table.loc["rough"]
     assert rough["jerk AUC low"] > 0.9 and rough["jerk low"] > smooth["jerk high"]
     assert rough["length low"] > 1.01 and smooth["length"] == pytest.approx(1, abs=0.005)
@@ -107,3 +108,11 @@ def test_without_reference_plans_nothing_is_compared(sweep_dir, tmp_path):
             file.unlink()
     (tmp_path / "reference.zarr").rename(tmp_path / "gone")
     assert not any(path.name.startswith("plans_") for path in report(sweep_dir))
+
+
+def test_an_arm_whose_first_run_is_missing_is_reported(sweep_dir):
+    for name in ("paths.npz", "rollouts.csv"):
+        (sweep_dir / "arm=smooth,seed=0" / name).unlink()
+    report(sweep_dir)
+    table = pd.read_csv(sweep_dir / "plans_maze.csv").set_index("arm")
+    assert table.loc["smooth", "length"] == pytest.approx(1, abs=0.005)

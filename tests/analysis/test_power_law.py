@@ -71,3 +71,7 @@ def test_other_held_out_episodes_do_not_disturb_the_law():
         assert exponent.value == pytest.approx(TRUE[name])
     assert law.r2 == pytest.approx(1) and np.ptp(np.log(law.errors) - np.log(error[kept])) < 1e-9
     assert fit_power_law(sizes, error[kept] * factor).r2 < 0.5
+    with pytest.raises(InputError, match="split: changes together"):
+        fit_power_law(
+            {"sim": [1, 2, 3, 1, 2, 3], "real": [1] * 3 + [4] * 3}, range(1, 7), split=[0] * 3 + [1] * 3
+        )

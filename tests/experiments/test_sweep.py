@@ -60,9 +60,10 @@ def _sweep(grid, out, *more) -> int:
     return main(["sweep", str(grid), "--out", str(out), "--report", "false", *more])
 
 
-@pytest.mark.parametrize("switch", [["--dry_run", "true"], ["--dry-run"], ["--dry-run", "--jobs", "1"]])
+@pytest.mark.parametrize("switch", ["--dry_run true", "--dry-run", "--dry-run=true", "--dry-run --jobs 1"])
 def test_dry_run_does_nothing(tiny, tmp_path, capsys, switch):
-    assert _sweep(tiny, tmp_path / "out", *switch) == 0
+    assert _sweep(tiny, tmp_path / "out", *switch.split()) == 0
+    assert main(["sweep", *switch.split(), str(tiny), "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert "lambda=0: to run" in printed and "2 runs" in printed
     assert not (tmp_path / "out").exists()

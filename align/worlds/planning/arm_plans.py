@@ -45,7 +45,8 @@ def record(
         repeats: How often each query is planned for.
         jobs: Processes.
         regions: Folder of the regions of GCS; they are made there if need be.
-        first_trial: Seed of a trial of rollouts: then query k is that of the k-th trial from this one on.
+        first_trial: Seed of a trial of rollouts: then query k is that of the k-th trial from this one on,
+            whatever `seed` is (in worlds that repeat queries: that of seed first_trial · repeats).
 
     Returns:
         An iterator of episodes (see `align.worlds.planning.plans.episode`), with an attribute `reasons`: how

@@ -46,7 +46,8 @@ def record(
         seed: Of queries and planners.
         repeats: How often each query is planned for, e.g. to see how much the plans of one query differ.
         jobs: Processes.
-        first_trial: Seed of a trial of rollouts: then query k is that of the k-th trial from this one on.
+        first_trial: Seed of a trial of rollouts: then query k is that of the k-th trial from this one on,
+            whatever `seed` is (in worlds that repeat queries: that of seed first_trial · repeats).
 
     Returns:
         An iterator of episodes (see `episode`), with an attribute `reasons`: how many were rejected, and why.
