@@ -153,6 +153,17 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_co
             },
             ["size", "64", "16"],
         ),
+        (
+            {
+                "trainer.callbacks": [
+                    {
+                        "class_path": "align.callbacks.Rollouts",
+                        "init_args": {"worlds": {"sim": {}}, "size": 16, "reference": "none.zarr"},
+                    }
+                ]
+            },
+            ["reference", "none.zarr"],
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(changes, words, write_config, tmp_path, capsys):
