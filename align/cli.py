@@ -7,6 +7,7 @@ plain functions.
 
 import importlib
 import inspect
+import itertools
 import os
 import sys
 import warnings
@@ -81,7 +82,7 @@ def _switched(function: Callable, arguments: list[str]) -> list[str]:
     """Arguments in which a switch without a value, as in `--dry-run`, is on."""
     switches = {name for name, p in inspect.signature(function).parameters.items() if p.annotation is bool}
     switched = []
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in itertools.pairwise([*arguments, ""]):
         option, equals, value = argument.partition("=")
         name = option.removeprefix("--").replace("-", "_")
         if option.startswith("--") and name in switches:
