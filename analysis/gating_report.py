@@ -3,9 +3,8 @@
 import shutil
 from pathlib import Path
 
-import yaml
-
 from align.files import atomic_path
+from analysis.run_config import run_config
 from analysis.sweep import Sweep
 
 REPORTS = (".png", ".json")
@@ -31,7 +30,5 @@ def report_annotations(sweep: Sweep) -> list[Path]:
 
 def _annotation(run: Path) -> list[Path]:
     """The path of a run's annotation, if it has one."""
-    config = run / "config.yaml"
-    data = yaml.safe_load(config.read_text()).get("data", {}) if config.is_file() else {}
-    path = (data.get("gating") or {}).get("annotation")
+    path = (run_config(run).get("data", {}).get("gating") or {}).get("annotation")
     return [] if path is None else [Path(path)]

@@ -6,13 +6,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from align.data.episodes import Episodes, read_store
 from align.domain import Domain
 from align.worlds.planning.arm import ArmSpec
 from align.worlds.planning.maze import Maze, MazeSpec
 from align.worlds.planning.plans import path_of
+from analysis.run_config import run_config
 
 LIMIT = 100  # plans of each store that are read; the first ones
 SCENES = {"maze": lambda maze: MazeSpec(**maze).maze(), "arm": lambda arm: ArmSpec(**arm)}
@@ -35,8 +35,7 @@ class Plans:
 
 def plans_of(run: str | os.PathLike, limit: int = LIMIT) -> dict[Domain, Plans]:
     """The plans that a run was trained on, by domain; without stores that are gone or hold no plans."""
-    config = Path(run) / "config.yaml"
-    data = yaml.safe_load(config.read_text()).get("data", {}) if config.is_file() else {}
+    data = run_config(run).get("data", {})
     found = {}
     for domain in Domain:
         store = data.get(domain.label)

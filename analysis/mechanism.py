@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import ArrayLike
 
 from align.errors import InputError
@@ -21,6 +20,7 @@ from align.seeding import numpy_rng
 from analysis import figures
 from analysis.gap_report import GAPS
 from analysis.intervals import LEVEL, Interval, percentile
+from analysis.run_config import callback_options
 from analysis.sweep import Sweep
 from analysis.tables import write_tables
 
@@ -28,7 +28,6 @@ STATISTICS = ("auc", "mmd2")
 NAMES = {"auc": "probe AUC", "mmd2": "MMD²"}
 FEWEST = 5  # arms, of which a correlation is reported
 ALL = "all, within strata"
-CONFIG = "config.yaml"
 
 
 def gather(sweeps: Sequence[str | Path], world: str = "real", metric: str | None = None) -> pd.DataFrame:
@@ -71,14 +70,8 @@ def gap_of(sweep: Sweep, run: str, world: str) -> str:
     if gaps := [gap for gap in GAPS if gap in sweep.axes]:
         levels = sweep.frame.set_index("run").loc[run, gaps]
         return _words({name: float(level) for name, level in levels.items()})
-    configs = [path for path in (sweep.path / run / CONFIG, sweep.path / CONFIG) if path.is_file()]
-    try:
-        callbacks = yaml.safe_load(configs[0].read_text())["trainer"]["callbacks"]
-        found = [
-            c["init_args"]["worlds"][world] for c in callbacks if world in c["init_args"].get("worlds", {})
-        ]
-    except (IndexError, KeyError, TypeError):  # a run of another kind of configuration: all its gaps are one
-        found = []
+    options = callback_options(sweep.path / run) or callback_options(sweep.path)
+    found = [o["worlds"][world] for o in options if world in (o.get("worlds") or {})]
     if not found:
         return f"world {world}"
     return _words(found[0].get("init_args", found[0]) if isinstance(found[0], dict) else found[0])

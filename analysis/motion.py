@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from align.errors import InputError
 from align.paths import PATHS, read_paths
 from align.seeding import numpy_rng
 from analysis.intervals import DRAWS, LEVEL, Interval, percentile, resampling_weights
+from analysis.run_config import callback_options
 from analysis.smoothness import auc, path_length, smoothness
 
 MEASURES = {
@@ -59,13 +59,6 @@ def repeated(run: str | os.PathLike, world: str) -> bool:
     worlds = [options.get("worlds", {}).get(world) for options in callback_options(run)]
     options = [w.get("init_args") or {} for w in worlds if isinstance(w, dict)]
     return any(o.get("repeats", 1) > 1 for o in options)
-
-
-def callback_options(run: str | os.PathLike) -> list[dict]:
-    """Constructor arguments of the callbacks in a run's configuration; none where it has no configuration."""
-    config = Path(run) / "config.yaml"
-    trainer = (yaml.safe_load(config.read_text()) or {}).get("trainer", {}) if config.is_file() else {}
-    return [callback.get("init_args") or {} for callback in trainer.get("callbacks") or []]
 
 
 def measure(paths: Sequence[np.ndarray]) -> pd.DataFrame:

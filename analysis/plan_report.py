@@ -13,7 +13,8 @@ from analysis import figures
 from analysis.diversity import effective_number, homotopy_word, mean_hausdorff
 from analysis.intervals import Interval, hierarchical_mean
 from analysis.learnt_plans import TITLES, paths_of, plans_of
-from analysis.motion import callback_options, hierarchical_auc, hierarchical_median, measure, motion
+from analysis.motion import hierarchical_auc, hierarchical_median, measure, motion
+from analysis.run_config import callback_options
 from analysis.smoothness import path_length, velocity_spectrum
 from analysis.sweep import Arm, Sweep
 from analysis.tables import write_tables
@@ -161,7 +162,7 @@ def _stacked(columns: Mapping[Path, pd.Series]) -> np.ndarray:
     return pd.DataFrame(columns).to_numpy(float).T
 
 
-def _short(interval: Interval | None) -> Interval | str | None:
+def _short(interval: Interval | None) -> Interval | None:
     """An interval of three significant digits, for numbers of any size."""
     return None if interval is None else Significant(*interval)
 

@@ -1,5 +1,7 @@
 """Demonstrations of a sweep: equal worlds share a store, and every shipped description can be made."""
 
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +149,16 @@ def test_another_maker_does_not_inherit_arguments():
 def test_mistakes():
     with pytest.raises(InputError, match="visaul"):
         complete({"n": 3, "world": {"visaul": 1}})
+
+
+def test_a_new_optional_argument_of_a_maker_renames_no_store(tmp_path, monkeypatch):
+    def before(out: str, n: int = 1) -> None: ...
+
+    def after(out: str, n: int = 1, more: int | None = None) -> None: ...
+
+    module = types.ModuleType("makers")
+    monkeypatch.setitem(sys.modules, "makers", module)
+    paths = []
+    for module.make, given in ((before, {}), (after, {}), (after, {"more": 5})):
+        paths.append(store_path({"make": "makers.make", "n": 3, **given}, tmp_path))
+    assert paths[0] == paths[1] != paths[2]
