@@ -78,8 +78,11 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
         InputError: A file is missing, or a name in it or in the arguments is unknown.
     """
     grid = _read(path)
+    _require(path, grid, title=str, axes=dict, **({} if base else {"base": str}))
     own = base is not None and base.endswith(".yaml")
-    common = _read_base(Path(base) if own else Path(path).parent / (f"{base}.yaml" if base else grid["base"]))
+    common_path = Path(base) if own else Path(path).parent / (f"{base}.yaml" if base else grid["base"])
+    common = _read_base(common_path)
+    _require(common_path, common, config=dict, demos=dict, scales=dict)
     scales = common.pop("scales")
     if scale not in scales:
         raise InputError(f"scale={scale!r}: expected one of {', '.join(scales)}")
@@ -145,6 +148,17 @@ def _read(path: str | Path) -> dict[str, Any]:
     return content
 
 
+def _require(path: str | Path, content: Mapping, **kinds: type) -> None:
+    """Raise an `InputError` unless what was read has entries of these names and kinds."""
+    for name, kind in kinds.items():
+        if not isinstance(content.get(name), kind):
+            expected = "a mapping" if kind is dict else "a text"
+            found = repr(content[name]) if name in content else "missing"
+            raise InputError(
+                f"{name} of grid={str(path)!r}: {found}; expected {expected}, as in experiments/"
+            )
+
+
 def _override(text: str) -> tuple[str, Any]:
     option, separator, value = text.partition("=")
     if not separator:
@@ -157,6 +171,8 @@ def _override(text: str) -> tuple[str, Any]:
 
 def _settings(name: str, axis: Mapping) -> dict[Any, dict[str, Any]]:
     """By value of an axis, the options it sets."""
+    if not isinstance(axis, dict) or "values" not in axis:
+        raise InputError(f"axis {name!r}: {axis!r}; expected a mapping with values")
     if "option" in axis:
         return {value: {axis["option"]: value} for value in axis["values"]}
     values, keep = axis["values"], axis.get("keep", axis["values"])

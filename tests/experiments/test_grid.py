@@ -147,6 +147,33 @@ def test_mistakes(grid, arguments, word):
         load_grid(grid, **arguments)
 
 
+@pytest.mark.parametrize(
+    ("file", "entry", "value"),
+    [
+        ("grid", "title", None),
+        ("grid", "base", 3),
+        ("grid", "axes", ["lambda"]),
+        ("root", "demos", None),
+        ("base", "config", "model"),
+        ("root", "scales", None),
+    ],
+)
+def test_what_a_grid_lacks_is_named(grid, file, entry, value):
+    path = grid.with_name(f"{file}.yaml")
+    content = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**content, entry: value}))
+    with pytest.raises(InputError, match=rf"^{entry} of grid='.*': .*; expected"):
+        load_grid(grid, "large")
+
+
+def test_an_axis_without_values_is_refused(grid):
+    content = yaml.safe_load(grid.read_text())
+    content["axes"]["lambda"] = {"option": "model.weight"}
+    grid.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match="axis 'lambda'"):
+        load_grid(grid, "large")
+
+
 def test_a_base_may_ask_for_the_users_own_store():
     with pytest.raises(InputError, match=r"data\.real is missing"):
         load_grid("experiments/lambda.yaml", "laptop", base="gym_pusht")
