@@ -31,7 +31,8 @@ PICTURES = {
     "probe/tasks": "task_probe.png",
     "probe/geometry": "geometry.png",
 }
-DISCERNED = ("auc", "mmd2")  # of each site, in the table of hyper-parameters
+MOVED = ("acceleration", "jerk")  # of each world that kept paths, in the table of hyper-parameters
+DISCERNED = ("auc", "mmd2")  # of each site, likewise
 
 
 def write_run(run_dir: str | os.PathLike) -> Path:
@@ -83,6 +84,7 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
     sweep = Sweep(sweep_dir)
     axes = [c for c in sweep.frame.columns if "/" not in c and c not in ("run", "missing")]
     metrics = [f"rollout/{w}/{name}" for w in sweep.worlds for name in ("score", sweep.success)]
+    metrics += [f"motion/{w}/{name}" for w in sweep.worlds for name in MOVED]
     metrics += [f"probe/{s}/{name}" for s in sweep.sites for name in DISCERNED]
     with atomic_path(sweep.path / FOLDER) as folder, SummaryWriter(str(folder)) as writer:
         for row in sweep.frame.to_dict("records"):

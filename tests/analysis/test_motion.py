@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from align.data.episodes import write_store
 from align.errors import InputError
 from align.paths import write_paths
 from align.worlds.planning.plans import episode
+from analysis import dashboard
 from analysis.motion import hierarchical_auc, hierarchical_median, measure, motion
 from analysis.motion_figures import pareto
 from analysis.sweep import Sweep
@@ -83,6 +85,19 @@ def test_estimates_and_report_tell_smooth_from_rough(sweep_dir):
     table = (sweep_dir / "results.md").read_text()
     assert "maze: acceleration" in table and "medians; length" in table
     assert "motion/maze/acceleration" in (sweep_dir / "arms.csv").read_text()
+
+
+def test_the_table_of_hyper_parameters_shows_how_smooth_a_run_is(sweep_dir):
+    folder = dashboard.write_sweep(sweep_dir)
+    for arm, moves in (("rough", True), ("lost", False)):
+        run = f"arm={arm},seed=0"
+        shown = EventAccumulator(str(folder / run))
+        shown.Reload()
+        tag = "final/motion/maze/acceleration"
+        assert (tag in shown.Tags()["scalars"]) == moves
+        if moves:
+            median = motion(sweep_dir / run)["maze"]["acceleration"].median()
+            assert shown.Scalars(tag)[0].value == pytest.approx(median, rel=1e-5)
 
 
 def test_a_sweep_that_never_succeeds_shows_its_paths(tmp_path):
