@@ -136,6 +136,7 @@ class CotrainingData(pl.LightningDataModule):
             policy.relative_actions,
             policy.step_scale,
             policy.relative_history,
+            policy.relative_goal,
         )
         mix = {Domain.SIM: 1 - self.real_alpha, Domain.REAL: self.real_alpha}
         used = [d for d in Domain if mix[d] > 0]

@@ -66,6 +66,8 @@ class DiffusionPolicy(nn.Module):
         step_scale: Normalise every step of an action sequence by a deviation of its own; see `Normalizer`.
         relative_history: See `agent_pos` before the newest as differences to it, on a scale of their own: how
             it moves, so that the next actions join the last ones smoothly.
+        relative_goal: See the goal, the `action_dim` entries of `agent_pos` after the position, as its
+            difference to the position: which way it is, also from close by.
         domain_conditioning: Tell the denoiser the domain, as a one-hot vector.
         guidance_weight: Weight w of classifier-free guidance on the domain when sampling (Ho & Salimans
             2022, arXiv 2207.12598): (1 + w) · prediction with the domain − w · prediction without it. Needs
@@ -87,6 +89,7 @@ class DiffusionPolicy(nn.Module):
         relative_actions: bool = False,
         step_scale: bool = True,
         relative_history: bool = False,
+        relative_goal: bool = False,
         domain_conditioning: bool = False,
         guidance_weight: float = 0.0,
     ):
@@ -107,7 +110,7 @@ class DiffusionPolicy(nn.Module):
         self.n_obs_steps, self.n_image_steps = n_obs_steps, n_image_steps
         self.horizon, self.n_action_steps = horizon, n_action_steps
         self.crop, self.relative_actions, self.step_scale = crop, relative_actions, step_scale
-        self.relative_history = relative_history
+        self.relative_history, self.relative_goal = relative_history, relative_goal
         self.domain_conditioning = domain_conditioning
         self.guide(guidance_weight)
         self.image_dim = n_image_steps * self.encoder.features if n_image_steps > 0 else 0
@@ -117,7 +120,7 @@ class DiffusionPolicy(nn.Module):
         self.denoiser = denoiser if is_module else denoiser(action_dim, condition_dim)
         self.schedule = NoiseSchedule() if schedule is None else schedule
         self.normalizer = Normalizer(
-            horizon, action_dim, agent_pos_dim, relative_actions, step_scale, relative_history
+            horizon, action_dim, agent_pos_dim, relative_actions, step_scale, relative_history, relative_goal
         )
 
     @property

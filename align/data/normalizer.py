@@ -29,9 +29,12 @@ class Normalizer(nn.Module):
             dimension share one, and noise is as large at every step in the data's units too.
         relative_history: Show observations before the newest as differences to it, scaled to [-1, 1]: how it
             moves, which positions on the scale of the whole workspace hardly tell.
+        relative_goal: Take the A entries of agent_pos after the position for a goal, and show how far it is
+            from the position instead: of two nearby places on the scale of the whole workspace a network
+            hardly sees which way to go from one to the other.
 
     Raises:
-        InputError: `relative` with A > P.
+        InputError: `relative` with A > P, or `relative_goal` with 2 A > P.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Normalizer(nn.Module):
         relative: bool = True,
         step_scale: bool = True,
         relative_history: bool = False,
+        relative_goal: bool = False,
     ):
         super().__init__()
         if relative and action_dim > agent_pos_dim:
@@ -49,8 +53,14 @@ class Normalizer(nn.Module):
                 f"relative: True needs actions that are positions, but action has {action_dim} and agent_pos"
                 f" {agent_pos_dim} dimensions; expected at most as many, or relative=False"
             )
+        if relative_goal and 2 * action_dim > agent_pos_dim:
+            raise InputError(
+                f"relative_goal: True needs a position and a goal, {2 * action_dim} entries of agent_pos; "
+                f"it has {agent_pos_dim}"
+            )
         self.horizon, self.action_dim, self.agent_pos_dim = horizon, action_dim, agent_pos_dim
         self.relative, self.step_scale, self.relative_history = relative, step_scale, relative_history
+        self.relative_goal = relative_goal
         self.register_buffer("action_mean", torch.zeros(horizon, action_dim))
         self.register_buffer("action_std", torch.ones(horizon, action_dim))
         self.register_buffer("agent_pos_centre", torch.zeros(agent_pos_dim))
@@ -87,8 +97,9 @@ class Normalizer(nn.Module):
             self._check(domain)
             action, agent_pos = self._collect(domain)  # (N, H, A), (N, To, P)
             pooled.append((share / total, action.mean(0), action.var(0, correction=0)))
-            lows.append(agent_pos.amin((0, 1)))
-            highs.append(agent_pos.amax((0, 1)))
+            shown = self._shown(agent_pos)
+            lows.append(shown.amin((0, 1)))
+            highs.append(shown.amax((0, 1)))
             magnitudes.append(action.abs().amax((0, 1)))
             moves.append((agent_pos - agent_pos[:, -1:]).abs().amax((0, 1)))
         mean = sum(share * m for share, m, _ in pooled)
@@ -124,8 +135,8 @@ class Normalizer(nn.Module):
         return action * self.action_std + self.action_mean + self._origin(agent_pos)
 
     def normalize_agent_pos(self, agent_pos: Tensor) -> Tensor:
-        """Positions (..., P) in the store's units to [-1, 1] over the training data."""
-        return (agent_pos - self.agent_pos_centre) / self.agent_pos_half
+        """Positions (..., P) in the store's units to [-1, 1] over the training data; see `relative_goal`."""
+        return (self._shown(agent_pos) - self.agent_pos_centre) / self.agent_pos_half
 
     def normalize_history(self, agent_pos: Tensor) -> Tensor:
         """What a policy is shown of successive positions (B, To, P), the newest last; the same shape."""
@@ -134,6 +145,13 @@ class Normalizer(nn.Module):
             return normalised
         moves = (agent_pos - agent_pos[:, -1:]) / self.history_half
         return torch.cat([moves[:, :-1], normalised[:, -1:]], dim=1)
+
+    def _shown(self, agent_pos: Tensor) -> Tensor:
+        """agent_pos (..., P) with the goal relative to the position, if that is wanted."""
+        if not self.relative_goal:
+            return agent_pos
+        position, goal, rest = agent_pos.tensor_split((self.action_dim, 2 * self.action_dim), dim=-1)
+        return torch.cat([position, goal - position, rest], dim=-1)
 
     def _origin(self, agent_pos: Tensor) -> Tensor | float:
         """What actions are relative to: (B, 1, A), or nothing."""

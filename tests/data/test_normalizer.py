@@ -190,3 +190,25 @@ def test_history_that_never_moves_is_zero(episodes):
     windows = Windows(still, [0, 2])
     shown = Normalizer(16, 2, 2, relative_history=True).fit([windows])
     assert (shown.normalize_history(everything(windows)["agent_pos"])[:, 0] == 0).all()
+
+
+def test_a_relative_goal_is_which_way_it_is(episodes):
+    """The position says where, the goal how far it is from there; what follows them stays as it is."""
+    goal = np.random.default_rng(0).uniform(0, 500, (len(episodes.agent_pos), 2)).astype(np.float32)
+    extra = np.linspace(3, 5, len(goal), dtype=np.float32)[:, None]
+    to_goal = np.concatenate([episodes.agent_pos, goal, extra], axis=1)
+    windows = Windows(dataclasses.replace(episodes, agent_pos=to_goal), [0, 2], n_obs_steps=3)
+    fitted = Normalizer(16, 2, 5, relative_history=True, relative_goal=True).fit([windows])
+    seen = everything(windows)["agent_pos"]
+    shown = fitted.normalize_agent_pos(seen)
+    torch.testing.assert_close(shown.abs().amax((0, 1)), torch.ones(5))
+    restored = shown * fitted.agent_pos_half + fitted.agent_pos_centre
+    position, goal, extra = seen.split((2, 2, 1), dim=-1)
+    expected = torch.cat([position, goal - position, extra], dim=-1)
+    torch.testing.assert_close(restored, expected, atol=1e-3, rtol=0)
+    elsewhere = fitted.normalize_agent_pos(seen + torch.tensor([30.0, -20, 30, -20, 0]))
+    torch.testing.assert_close(elsewhere[..., 2:], shown[..., 2:], atol=1e-4, rtol=0)
+    moves = fitted.normalize_history(seen)[:, :-1] * fitted.history_half
+    torch.testing.assert_close(moves, (seen - seen[:, -1:])[:, :-1], atol=1e-3, rtol=0)
+    with pytest.raises(InputError, match=r"relative_goal.*4 entries.*has 3"):
+        Normalizer(16, 2, 3, relative_goal=True)
