@@ -24,7 +24,8 @@ NOT_PRINTED = ("trainings", "success", "jerk", "MLP AUC", "mixing", "MMD p")  # 
 NOTE = "Mean [95 % interval] over training seeds and shared trials or held-out episodes."
 NOTES = {
     "acceleration": "Acceleration, jerk: mean squares along successful rollouts, brought to unit length and "
-    "equal distances, medians; length: of the path over the beeline, median.",
+    "equal distances, medians; length: of the path over the beeline, median. Acceleration / that of another "
+    "arm: median ratio on the trials in which both succeed.",
     "MMD p": "MMD p: permutation test of sim against real, smallest to largest over trainings.",
     LEVEL: "σ_min: noise level above which sim is trusted; that of all its windows together.",
     OWN: "Own distance: the arm's objective on held-out embeddings, mean over trainings; before the arrow "
@@ -56,6 +57,8 @@ class ArmTable:
         self.metrics["aligned: mixing"] = "geometry/aligned/mixing"
         self.metrics = {title: m for title, m in self.metrics.items() if m in sweep.frame}
         self.compared = [f"rollout/{w}/score" for w in sweep.worlds]
+        self.related = [f"motion/{w}/acceleration" for w in sweep.worlds]
+        self.related = [metric for metric in self.related if metric in sweep.frame]
         self._own = {arm.label: self._own_distance(arm) for arm in self.arms}
 
     def _sites(self) -> list[str]:
@@ -76,8 +79,9 @@ class ArmTable:
         """Everything that was measured, a row an arm and metric.
 
         Returns:
-            Columns: arm, metric, trainings; value, low, high; and of scores difference, difference_low and
-            difference_high, the arm minus the reference on shared trials.
+            Columns: arm, metric, trainings; value, low, high; of scores difference, difference_low and
+            difference_high, the arm minus the reference on shared trials; of acceleration ratio, ratio_low
+            and ratio_high, the arm over the reference on the trials in which both succeed.
         """
         rows = []
         for arm in self.arms:
@@ -87,15 +91,10 @@ class ArmTable:
                     continue
                 row = {"arm": arm.label, "metric": metric, "trainings": len(found.runs)}
                 row |= found.interval._asdict()
-                pair = None
                 if metric.startswith("rollout/"):
-                    pair = self._pair(arm, metric)
-                if pair is not None:
-                    row |= {
-                        "difference": pair.value,
-                        "difference_low": pair.low,
-                        "difference_high": pair.high,
-                    }
+                    row |= _named("difference", self._pair(arm, metric))
+                if metric in self.related:
+                    row |= _named("ratio", self._ratio(arm, metric))
                 rows.append(row)
             if self._own[arm.label] is not None:
                 for name, value in zip(("of_reference", "of_arm"), self._own[arm.label], strict=True):
@@ -117,6 +116,7 @@ class ArmTable:
         tested = ["MMD p"] if P_VALUE in self.sweep.frame else []
         owned = [OWN] if any(self._own.values()) else []
         paired = [f"{m.split('/')[1]}: score − {self.reference}" for m in self.compared]
+        paired += [f"{m.split('/')[1]}: acceleration / {self.reference}" for m in self.related]
         rows = []
         for arm in self.arms:
             row = [arm.label, str(len(arm.runs))]
@@ -124,7 +124,8 @@ class ArmTable:
             row += (self._cell(arm, m) for m in self.metrics.values())
             row += [self._range(arm, P_VALUE)] if tested else []
             row += [self._owned(arm)] if owned else []
-            rows.append([*row, *(self._difference(arm, m) for m in self.compared)])
+            row += (self._difference(arm, m) for m in self.compared)
+            rows.append([*row, *(self._related(arm, m) for m in self.related)])
         return ["arm", "trainings", *gated, *self.metrics, *tested, *owned, *paired], rows
 
     def _cell(self, arm: Arm, metric: str) -> str:
@@ -147,6 +148,15 @@ class ArmTable:
     def _difference(self, arm: Arm, metric: str) -> str:
         found = self._pair(arm, metric)
         return "—" if found is None else f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+
+    def _ratio(self, arm: Arm, metric: str) -> Interval | None:
+        """The arm over its reference where both succeed; None where it is the reference."""
+        base = self._bases[arm.label]
+        return None if arm is base else self.sweep.ratio(arm.runs, base.runs, metric)
+
+    def _related(self, arm: Arm, metric: str) -> str:
+        found = self._ratio(arm, metric)
+        return "—" if found is None else f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
     def _range(self, arm: Arm, column: str) -> str:
         """The range over an arm's trainings; a mean of p-values would mean nothing."""
@@ -179,11 +189,14 @@ def write_markdown(table: ArmTable, path: str | os.PathLike) -> None:
 
 
 def figure_table(table: ArmTable, path: str | os.PathLike) -> None:
-    """Draw the cells that fit a page as a PNG, differences whose interval leaves out 0 in bold."""
+    """Draw the cells that fit a page as a PNG, in bold differences that leave out 0 and ratios that do 1."""
     titles, rows = table.cells()
     printed = [j for j, title in enumerate(titles) if not any(name in title for name in NOT_PRINTED)]
     titles, rows = [titles[j] for j in printed], [[row[j] for j in printed] for row in rows]
-    titles = [t.replace(": ", ":\n").replace(" − ", "\n− ").replace(" R²", "\nR²") for t in titles]
+    titles = [
+        t.replace(": ", ":\n").replace(" − ", "\n− ").replace(" / ", "\n/ ").replace(" R²", "\nR²")
+        for t in titles
+    ]
     widths = [
         max(len(line) for text in (t, *c) for line in text.split("\n")) + 3
         for t, *c in _columns(titles, rows)
@@ -198,7 +211,7 @@ def figure_table(table: ArmTable, path: str | os.PathLike) -> None:
             ax.text(*_place(edges, j, -0.6), title, fontsize=6.5, weight="bold", **_align(j, "bottom"))
         for i, row in enumerate(rows):
             for j, text in enumerate(row):
-                weight = "bold" if _excludes_zero(titles[j], text) else "normal"
+                weight = "bold" if _differs(titles[j], text) else "normal"
                 ax.text(*_place(edges, j, i), text, fontsize=6.5, weight=weight, **_align(j, "center"))
         for y, width in ((-2.9, 0.8), (-0.5, 0.5), (len(rows) - 0.4, 0.8)):
             ax.axhline(y, color=figures.BLACK, linewidth=width)
@@ -223,9 +236,15 @@ def _align(column: int, vertical: str) -> Mapping[str, str]:
     return {"ha": "left" if column == 0 else "right", "va": vertical}
 
 
-def _excludes_zero(title: str, text: str) -> bool:
-    """Whether a cell is a difference with an interval on one side of 0."""
-    if "−" not in title or "[" not in text:
+def _differs(title: str, text: str) -> bool:
+    """Whether a cell is a difference whose interval leaves out 0, or a ratio whose interval leaves out 1."""
+    same = 0 if "−" in title else 1 if "/ " in title else None
+    if same is None or "[" not in text:
         return False
     low, high = (float(x) for x in text[text.index("[") + 1 : -1].split(", "))
-    return low > 0 or high < 0
+    return low > same or high < same
+
+
+def _named(name: str, found: Interval | None) -> dict[str, float]:
+    """Columns of a row that tell an interval, or none."""
+    return {} if found is None else dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))

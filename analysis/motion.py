@@ -93,6 +93,33 @@ def hierarchical_median(
     return percentile(float(np.nanmedian(values)), resampled, level)
 
 
+def hierarchical_ratio(
+    values: np.ndarray, reference: np.ndarray, seed: int = 0, level: float = LEVEL, draws: int = DRAWS
+) -> Interval | None:
+    """The median ratio to the reference on the trials that both have: over both's training seeds and trials.
+
+    The median of each alone is of the trials that it succeeds in, which may be the easy ones.
+
+    Args:
+        values, reference: (training seeds, trials) positive, the same trials in one order; NaN where there is
+            nothing to measure. Every training is compared with every training of the reference.
+        seed, level, draws: As in `analysis.intervals.bootstrap_mean`.
+
+    Returns:
+        None where no trial was measured in both.
+    """
+    values, reference = np.log(np.asarray(values, float)), np.log(np.asarray(reference, float))
+    ratios = values[:, None] - reference[None]  # (n, m, t)
+    if not np.isfinite(ratios).any():
+        return None
+    rng = numpy_rng(seed, "hierarchical ratio")
+    n, m, t = ratios.shape
+    drawn = [rng.integers(k, size=(draws, k)) for k in ratios.shape]
+    resampled = ratios[drawn[0][:, :, None, None], drawn[1][:, None, :, None], drawn[2][:, None, None, :]]
+    medians = _nanmedian(resampled.reshape(draws, n * m * t))
+    return percentile(float(np.exp(np.nanmedian(ratios))), np.exp(medians[np.isfinite(medians)]), level)
+
+
 def hierarchical_auc(
     values: np.ndarray, reference: np.ndarray, seed: int = 0, level: float = LEVEL, draws: int = DRAWS
 ) -> Interval | None:

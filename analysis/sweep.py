@@ -13,7 +13,7 @@ from align.errors import InputError
 from align.worlds.batch import is_rate
 from analysis import intervals
 from analysis.intervals import Interval
-from analysis.motion import hierarchical_median, motion, repeated
+from analysis.motion import hierarchical_median, hierarchical_ratio, motion, repeated
 from analysis.run_table import TASKS, read_json, recorded
 
 GRID = "grid.json"  # what the sweep says of itself: its runs in order, and its reference arm
@@ -183,6 +183,13 @@ class Sweep:
         if self.estimate(runs, metric) is None or self.estimate(reference, metric) is None:
             return None
         return intervals.paired_difference(self._trials(metric, runs), self._trials(metric, reference))
+
+    def ratio(self, runs: Sequence[str], reference: Sequence[str], metric: str) -> Interval | None:
+        """An arm over the reference where both succeed, for a measure of motion; None without such trials."""
+        _, world, name = metric.split("/")
+        values, base = (self._moved(world, name, some) for some in (runs, reference))
+        shared = [trial for trial in base.columns if trial in values.columns]
+        return hierarchical_ratio(values[shared].to_numpy(), base[shared].to_numpy()) if shared else None
 
     def outcomes(self, runs: Sequence[str], metric: str) -> np.ndarray:
         """A rollout metric of every trial that all runs of the sweep share, in one order. (runs, trials)"""

@@ -11,7 +11,7 @@ from PIL import Image
 from synthetic_runs import write_run
 
 from align.alignment import DANN, MMD
-from analysis.arm_table import ArmTable, _excludes_zero, figure_table
+from analysis.arm_table import ArmTable, _differs, figure_table
 from analysis.own_distance import divergence, own_distance
 from analysis.probe import Embeddings, load_embeddings
 from analysis.sweep import Sweep
@@ -148,7 +148,10 @@ def test_the_printed_table_has_ink_within_its_borders(sweep):
         ("real:\nscore\n− base", "-0.05 [-0.11, +0.01]", False),
         ("real:\nscore\n− base", "—", False),
         ("real:\nscore", "0.50 [0.40, 0.60]", False),
+        ("maze:\nacceleration\n/ base", "0.50 [0.40, 0.60]", True),
+        ("maze:\nacceleration\n/ base", "0.90 [0.70, 1.20]", False),
+        ("maze:\nacceleration", "0.90 [0.70, 0.95]", False),
     ],
 )
-def test_differences_that_leave_out_zero_are_bold(title, text, bold):
-    assert _excludes_zero(title, text) is bold
+def test_what_differs_is_bold(title, text, bold):
+    assert _differs(title, text) is bold

@@ -10,7 +10,8 @@ from align.errors import InputError
 from align.paths import write_paths
 from align.worlds.planning.plans import episode
 from analysis import dashboard
-from analysis.motion import hierarchical_auc, hierarchical_median, measure, motion
+from analysis.arm_table import ArmTable
+from analysis.motion import hierarchical_auc, hierarchical_median, hierarchical_ratio, measure, motion
 from analysis.motion_figures import pareto
 from analysis.sweep import Sweep
 from analysis.sweep_report import report
@@ -85,6 +86,39 @@ def test_estimates_and_report_tell_smooth_from_rough(sweep_dir):
     table = (sweep_dir / "results.md").read_text()
     assert "maze: acceleration" in table and "medians; length" in table
     assert "motion/maze/acceleration" in (sweep_dir / "arms.csv").read_text()
+
+
+def test_a_ratio_compares_the_trials_that_both_can_do():
+    """An arm that succeeds on easy trials alone looks smooth; on shared ones it is twice as rough."""
+    rng = np.random.default_rng(0)
+    hard = rng.lognormal(0, 1, 200)
+    reference = hard * rng.lognormal(0, 0.1, (2, 200))
+    values = np.where(hard < 1, 2 * hard * rng.lognormal(0, 0.1, (3, 200)), np.nan)
+    assert np.nanmedian(values) < np.median(reference)
+    found = hierarchical_ratio(values, reference)
+    assert found.low < 2 < found.high and found.high - found.low < 0.3
+    brute = [np.log(v) - np.log(r) for v in values for r in reference]
+    assert found.value == pytest.approx(np.exp(np.nanmedian(brute)))
+    swapped = hierarchical_ratio(reference, values)
+    assert swapped.value == pytest.approx(1 / found.value)
+    assert hierarchical_ratio(values, np.where(hard < 1, np.nan, reference)) is None
+
+
+def test_ratios_to_the_reference_are_in_the_tables(sweep_dir):
+    sweep = Sweep(sweep_dir)
+    smooth, rough, lost = (next(a for a in sweep.arms() if a.label == n) for n in ("smooth", "rough", "lost"))
+    found = sweep.ratio(smooth.runs, rough.runs, "motion/maze/acceleration")
+    assert 0 < found.low < found.value < found.high < 1
+    assert sweep.ratio(lost.runs, rough.runs, "motion/maze/acceleration") is None
+    titles, rows = ArmTable(sweep, "rough").cells()
+    column = titles.index("maze: acceleration / rough")
+    shown = {row[0]: row[column] for row in rows}
+    assert shown["rough"] == shown["lost"] == "—"
+    assert shown["smooth"] == f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    frame = ArmTable(sweep, "rough").frame().set_index(["arm", "metric"])
+    row = frame.loc[("smooth", "motion/maze/acceleration"), ["ratio", "ratio_low", "ratio_high"]]
+    assert row.tolist() == list(found)
+    assert np.isnan(frame.loc[("smooth", "motion/maze/jerk"), "ratio"])
 
 
 def test_the_table_of_hyper_parameters_shows_how_smooth_a_run_is(sweep_dir):
