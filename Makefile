@@ -81,7 +81,7 @@ sweep-ambient: $(PLANNING) ## smooth and jagged plans in a maze, and who learns 
 	@echo "Ambient diffusion in a maze at scale $(SCALE): 17 arms; $(JOBS) runs at a time."
 	$(ALIGN) sweep experiments/ambient.yaml $(SWEEP)
 
-sweep-ambient-arm: $(PLANNING) ## the same of a 7-DoF arm among shelves (laptop: 16 runs)
+sweep-ambient-arm: $(PLANNING) ## the same of a 7-DoF arm among shelves (laptop: 18 runs)
 	@echo "Ambient diffusion of an arm at scale $(SCALE); $(JOBS) runs at a time."
 	$(ALIGN) sweep experiments/ambient_arm.yaml $(SWEEP)
 
