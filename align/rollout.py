@@ -155,7 +155,8 @@ def summarise(trials: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 def write_film(folder: str | Path, films: Mapping[str, np.ndarray], columns: int = 6) -> None:
     """Write `rollouts.gif` (all filmed trials playing) and `rollouts.png` (a few moments of each).
 
-    Nothing is written where no trial was filmed.
+    Moments are spread over the time in which anything moves: trials may end long before others do. Nothing is
+    written where no trial was filmed.
 
     Args:
         folder: Where to.
@@ -171,9 +172,14 @@ def write_film(folder: str | Path, films: Mapping[str, np.ndarray], columns: int
         images[0].save(target, save_all=True, append_images=images[1:], duration=400, loop=0)
     rows = []
     for name, film in films.items():
-        moments = film[:, np.linspace(0, film.shape[1] - 1, columns).round().astype(int)]
-        for row in moments:
-            strip = np.concatenate(list(row), axis=1)
+        for trial in film:
+            strip = np.concatenate(list(trial[_moments(trial, columns)]), axis=1)
             rows.append(cv2.putText(strip.copy(), name, (3, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1))
     with atomic_path(Path(folder) / "rollouts.png") as target:
         Image.fromarray(np.concatenate(rows)).save(target)
+
+
+def _moments(film: np.ndarray, n: int) -> np.ndarray:
+    """Indices (n,) of frames from the first to the one after which nothing moves."""
+    moves = np.flatnonzero((film[1:] != film[:-1]).any(axis=(1, 2, 3)))
+    return np.linspace(0, moves[-1] + 1 if len(moves) else 0, n).round().astype(int)

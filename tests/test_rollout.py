@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from align.cli import main
 from align.rollout import rollout, write_film, write_trials
@@ -105,6 +106,16 @@ def test_files(tmp_path):
     write_film(tmp_path, {"sim": film})
     assert (tmp_path / "rollouts.gif").stat().st_size > 100
     assert (tmp_path / "rollouts.png").stat().st_size > 100
+
+
+def test_the_moments_shown_are_those_in_which_something_moves(tmp_path):
+    film = np.zeros((2, 41, 64, 64, 3), np.uint8)
+    film[0, :11] = (10 * np.arange(11, dtype=np.uint8))[:, None, None, None]
+    film[0, 11:] = 100  # the first trial ends here, the other never begins
+    write_film(tmp_path, {"w": film}, columns=6)
+    picture = np.array(Image.open(tmp_path / "rollouts.png"))
+    shown = picture[60::64, 32::64, 0]
+    np.testing.assert_array_equal(shown, [[0, 20, 40, 60, 80, 100], [0] * 6])
 
 
 def test_command_evaluates_a_run(write_config, tmp_path, capsys):
