@@ -128,9 +128,10 @@ def domain_mixing(
         all_others, real_others = (v.sum() - np.bincount(index, v)[index] for v in (w, w * real))
         chance = real_others / all_others
         rows = {d: (domain == d) & (w > 0) & np.isfinite(share) for d in Domain}
-        found = {d: (w[r] @ share[r]) / (w[r] @ chance[r]) for d, r in rows.items()}
-        crossed = (w[r] @ abs(d - share[r]) / (w[r] @ abs(d - chance[r])) for d, r in rows.items())
-        return [found[Domain.REAL], found[Domain.SIM], sum(crossed) / 2]
+        with np.errstate(invalid="ignore"):  # a resample of one episode has no neighbour of its own domain
+            found = {d: (w[r] @ share[r]) / (w[r] @ chance[r]) for d, r in rows.items()}
+            crossed = sum(w[r] @ abs(d - share[r]) / (w[r] @ abs(d - chance[r])) for d, r in rows.items())
+        return [found[Domain.REAL], found[Domain.SIM], crossed / 2]
 
     values = np.array([ratios(w) for w in _window_weights(domain, cluster, index, seed)])  # (1 + DRAWS, 3)
     return Mixing(*(_interval(v) for v in values.T), k)
