@@ -119,6 +119,8 @@ def annotate(
     for length in crop_lengths:
         if not 1 <= length <= horizon:
             raise InputError(f"crop_lengths: {length}; expected 1 to horizon={horizon}")
+    if threads < 1:
+        raise InputError(f"threads={threads}: expected 1 or more")
     torch.set_num_threads(threads)
     episodes = {
         Domain.SIM: read_store(sim, keys=sim_keys, images=False),
@@ -139,13 +141,13 @@ def annotate(
     print(f"annotating {len(corrupt.x)} sim windows by {len(clean.x)} real ones", flush=True)
     judgement = judge(clean, corrupt, sigmas, options, seed)
     lengths = {n: _crop_threshold(clean, corrupt, n, sigmas, options, tau, seed) for n in crop_lengths}
-    alike = [length for length, sigma in lengths.items() if sigma == 0]
+    alike = longest_alike(lengths)
     result = Result(
         judgement,
         sample_thresholds(judgement, tau).numpy().astype(np.float32),
         dataset_threshold(judgement, tau),
         lengths,
-        largest_level(clean.x, sigmas, max(alike)) if alike else 0.0,
+        largest_level(clean.x, sigmas, alike) if alike else 0.0,
         tau,
     )
     _annotation(result, windows[Domain.SIM], normalizer, episodes[Domain.SIM]).save(out)
@@ -156,6 +158,29 @@ def annotate(
         f"{np.median(result.sigma_min):.3f} of the median window; σ_max {result.sigma_max:.3f}",
         flush=True,
     )
+    failed = judgement.kept.count(0)
+    if failed:
+        print(
+            f"In {failed} of {options.folds} folds nothing that the classifier learned held for other "
+            "episodes: sim is trusted there for want of evidence. Look at the report before using it.",
+            flush=True,
+        )
+
+
+def longest_alike(lengths: Mapping[int, float]) -> int:
+    """The longest stretch that, like all shorter ones tried, cannot be told apart; 0 where there is none.
+
+    What can be told apart in short stretches can be in long ones: a classifier that does not is a poor one.
+
+    Args:
+        lengths: σ_min of the stretches of each length; 0 where they cannot be told apart.
+    """
+    alike = 0
+    for length, sigma in sorted(lengths.items()):
+        if sigma > 0:
+            break
+        alike = length
+    return alike
 
 
 def summary(result: Result) -> dict:
@@ -168,6 +193,7 @@ def summary(result: Result) -> dict:
         "sigma_min": result.dataset_sigma_min,
         "sigma_min_samples": dict(zip(("5", "25", "50", "75", "95"), quantiles.tolist(), strict=True)),
         "never_trusted": float(np.mean(result.sigma_min >= 1)),
+        "kept_steps": judgement.kept,
         "sigma_max": result.sigma_max,
         "crops": {str(length): sigma for length, sigma in result.lengths.items()},
         "sigmas": judgement.sigmas.tolist(),

@@ -116,7 +116,7 @@ class GatedBatches:
         text += f"; {100 * self.sampler.real_share:.1f} % of a batch are real"
         if self._never:
             text += f"; {self._never} sim windows are never used"
-        if self._edge <= lowest:
+        if 0 < self._edge <= lowest:
             text += (
                 f". Sampling ends at σ = {lowest:.3f}, above the threshold: the levels that real windows "
                 "have to themselves are not visited; expected more inference_steps"

@@ -70,7 +70,7 @@ class GatedSampler:
             if drawn[d] > 0 and not samples.count.any():
                 raise InputError(
                     f"gating: admits none of the {samples.n} {d.label} windows at any noise level; "
-                    "expected a lower σ_min"
+                    f"expected a {'lower' if d is Domain.SIM else 'higher'} σ_min"
                 )
         for share in (target, drawn):
             starved = sum(share[d] * self._domains[d].count for d in Domain) == 0

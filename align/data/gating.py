@@ -59,8 +59,9 @@ class Gating:
                 f"gating: sigma_min={self.sigma_min} and annotation={self.annotation!r}; expected one of them"
             )
         for name, value in (("sigma_min", self.sigma_min), ("sigma_max", self.sigma_max)):
-            if not (value is None or value == "annotation" or 0 <= value < 1):
-                raise InputError(f"{name}={value}: expected a noise level σ = √(1 − ᾱ) in [0, 1)")
+            number = isinstance(value, int | float) and 0 <= value < 1
+            if not (value is None or number or (name == "sigma_max" and value == "annotation")):
+                raise InputError(f"{name}={value!r}: expected a noise level σ = √(1 − ᾱ) in [0, 1)")
         if self.sigma_max == "annotation" and self.annotation is None:
             raise InputError("sigma_max='annotation': needs gating.annotation; expected a number without one")
         if self.exclusive and self.sigma_max is not None:

@@ -125,15 +125,15 @@ class Ambient:
             x0: (B, T, A) samples, normalised.
             fresh: (B, T, A) noise of this draw.
             fixed: (B, T, A) noise of the data points.
-            sigma_m: (B,) level above which each is trusted; 0 for a clean one. A draw below it (a
-                low-frequency one, trusted there as it is) has the ordinary loss.
+            sigma_m: (B,) level above which each is trusted; 0 for a clean one. A draw below the level at
+                which it is admitted (a low-frequency one, trusted there as it is) has the ordinary loss.
             steps: (B,) diffusion steps.
         """
         if self.loss == "restricted":
             x, target = schedule.add_noise(x0, fresh, steps), schedule.target(x0, fresh)
             return Noised(x, target, torch.ones_like(sigma_m))
         sigma_t = schedule.sigmas[steps]
-        sigma_m = torch.where(sigma_m < sigma_t, sigma_m, 0.0)
+        sigma_m = torch.where(self.admission(sigma_m) < sigma_t, sigma_m, 0.0)
         m, t = (sigma.view(-1, *[1] * (x0.dim() - 1)) for sigma in (sigma_m, sigma_t))
         x_m = corrupted(x0, fixed, m)
         epsilon = schedule.prediction == "epsilon"

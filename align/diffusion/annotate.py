@@ -3,10 +3,12 @@
 A classifier c(x_t, t) of clean versus corrupt is trained on noised samples, in balanced batches, so that it
 tends to 1/2 where noise hides the difference. σ_min is the lowest level at which the mean of c over corrupt
 samples exceeds τ (Ambient Diffusion Omni, arXiv 2506.10038). Every sample is judged by a classifier that was
-trained without its episode: one that had seen it would know it at levels where no other could.
+trained without its episode: one that had seen it would know it at levels where no other could. Its episode
+did say when that training should stop, so accuracy and calibration are a little too good.
 """
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -77,6 +79,10 @@ class ClassifierOptions:
 
     def __post_init__(self):
         least = {
+            "width": 1,
+            "blocks": 0,
+            "frequencies": 0,
+            "weight_decay": 0,
             "max_steps": 1,
             "batch_size": 2,
             "every": 1,
@@ -86,8 +92,10 @@ class ClassifierOptions:
             "levels": 2,
         }
         for name, low in least.items():
-            if getattr(self, name) < low:
+            if not getattr(self, name) >= low:
                 raise InputError(f"{name}={getattr(self, name)}: expected {low} or more")
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"learning_rate={self.learning_rate}: expected a positive number")
 
     def steps(self, train_steps: int) -> Tensor:
         """(L,) diffusion steps at which samples are judged, increasing."""

@@ -16,10 +16,13 @@ class NoiseSchedule(nn.Module):
         train_steps: Number of diffusion steps T in training.
         beta_schedule: diffusers' name of the schedule.
         prediction: What the denoiser predicts: the noise ε ("epsilon") or the clean sample ("sample").
-        inference_steps: Number of sampling steps.
+        inference_steps: Number of sampling steps; of DDIM a divisor of T.
         sampler: "ddim" or "ddpm".
         clip: Range to which the clean sample is clipped at every sampling step, in normalised units;
             `None` does not clip.
+
+    Raises:
+        InputError: A value is none of these.
     """
 
     alphas_cumprod: Tensor  # (T,) float32
@@ -40,9 +43,22 @@ class NoiseSchedule(nn.Module):
             raise InputError(f"sampler={sampler!r}: expected 'ddim' or 'ddpm'")
         if not 1 <= inference_steps <= train_steps:
             raise InputError(f"inference_steps={inference_steps}: expected 1 to train_steps={train_steps}")
+        if sampler == "ddim" and train_steps % inference_steps:
+            # diffusers' DDIM takes steps of T // n from levels that lie T / n apart, and is biased between
+            raise InputError(
+                f"inference_steps={inference_steps}: expected a divisor of train_steps={train_steps} for ddim"
+            )
+        if clip is not None and not clip > 0:
+            raise InputError(f"clip={clip}: expected a positive range, or null for none")
         self.train_steps, self.beta_schedule, self.prediction = train_steps, beta_schedule, prediction
         self.inference_steps, self.sampler, self.clip = inference_steps, sampler, clip
-        self.register_buffer("alphas_cumprod", self._scheduler().alphas_cumprod.float(), persistent=False)
+        try:
+            alphas_cumprod = self._scheduler().alphas_cumprod
+        except NotImplementedError:
+            raise InputError(
+                f"beta_schedule={beta_schedule!r}: expected one that diffusers has, e.g. 'squaredcos_cap_v2'"
+            ) from None
+        self.register_buffer("alphas_cumprod", alphas_cumprod.float(), persistent=False)
 
     def _scheduler(self) -> DDIMScheduler | DDPMScheduler:
         """A fresh scheduler; diffusers keeps the state of one sampling in it."""

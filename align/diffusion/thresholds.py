@@ -40,6 +40,11 @@ class Judgement:
     histories: list[list[Evaluation]] = field(default_factory=list)
 
     @property
+    def kept(self) -> list[int]:
+        """Training step of each fold whose classifier judges; 0 where nothing that was learned held."""
+        return [min(history, key=lambda seen: seen.loss).step for history in self.histories]
+
+    @property
     def accuracy(self) -> Tensor:
         """(L,) balanced accuracy at each level."""
         right = (self.corrupt_once < 0.5).double().mean(0) + (self.clean_once >= 0.5).double().mean(0)

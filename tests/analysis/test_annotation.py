@@ -10,7 +10,7 @@ from align.cli import main
 from align.data.annotation import Annotation
 from align.data.episodes import read_store, split, write_store
 from align.diffusion.thresholds import Judgement
-from analysis.annotation import calibration
+from analysis.annotation import calibration, longest_alike
 
 SMALL = "{width: 16, blocks: 1, max_steps: 20, every: 10, folds: 2, levels: 5}"
 
@@ -79,6 +79,10 @@ def test_only_episodes_of_training_matter(stores, tmp_path):
         (["--out", "annotation.zarr"], ["out", ".npz"]),
         (["--real", "nowhere.zarr"], ["nowhere.zarr"]),
         (["--observation", "image"], ["image"]),
+        (["--threads", "0"], ["threads=0"]),
+        (["--beta_schedule", "squaredcos"], ["beta_schedule", "squaredcos"]),
+        (["--classifier", "{width: 0}"], ["width=0"]),
+        (["--classifier", "{learning_rate: 0.0}"], ["learning_rate=0.0"]),
     ],
 )
 def test_mistakes(options, words, stores, tmp_path, capsys):
@@ -101,3 +105,46 @@ def test_calibration_of_a_calibrated_and_of_a_boastful_classifier():
 
     assert error(p) < 0.02
     assert error((p > 0.5) * 0.9 + 0.05) > 0.15
+
+
+def test_longer_stretches_do_not_make_up_for_shorter_ones():
+    """What short stretches tell apart, long ones do: there the classifier failed."""
+    assert longest_alike({8: 0.3, 2: 0.0, 4: 0.0}) == 4
+    assert longest_alike({2: 0.1, 4: 0.0}) == 0 == longest_alike({})
+    assert longest_alike({2: 0.0, 4: 0.0}) == 4
+
+
+def _local(rng, loops: bool, steps: int = 40) -> dict[str, np.ndarray]:
+    """Independent actions, or ones that come again 8 steps later: no 4 steps in a row tell them apart."""
+    action = rng.normal(size=(8 if loops else steps, 2))
+    action = np.tile(action, (steps // len(action), 1)).astype(np.float32)
+    return {"state": action, "agent_pos": action, "action": action}
+
+
+@pytest.mark.slow
+def test_sigma_max_is_from_the_longest_stretch_that_is_right(tmp_path):
+    rng, stores = np.random.default_rng(0), {}
+    for domain, loops in (("sim", True), ("real", False)):
+        stores[domain] = str(tmp_path / f"{domain}.zarr")
+        write_store(stores[domain], [_local(rng, loops) for _ in range(150)])
+    out = tmp_path / "annotation.npz"
+    classifier = "{width: 64, blocks: 2, max_steps: 1500, every: 100, folds: 2, levels: 8, patience: 15}"
+    options = ["--validation", "5", "--crop_lengths", "[4, 16]", "--classifier", classifier]
+    assert _annotate(stores, out, *options) == 0
+    report = json.loads(out.with_suffix(".json").read_text())
+    print(report["crops"], report["sigma_min"], report["kept_steps"])
+    assert report["crops"]["4"] == 0 < report["crops"]["16"] and report["sigma_min"] > 0
+    assert report["sigma_max"] > 0.99  # steps are independent: others never help to denoise one
+
+
+def test_a_classifier_that_learned_nothing_is_told(stores, tmp_path, capsys):
+    options = [
+        "--crop_lengths",
+        "[]",
+        "--classifier",
+        "{max_steps: 1, learning_rate: 100.0, folds: 2, levels: 3}",
+    ]
+    assert _annotate(stores, tmp_path / "annotation.npz", *options) == 0
+    report = json.loads((tmp_path / "annotation.json").read_text())
+    assert report["kept_steps"] == [0, 0] and report["sigma_min"] == 0
+    assert "In 2 of 2 folds nothing that the classifier learned held" in capsys.readouterr().out

@@ -178,6 +178,26 @@ def test_below_its_level_a_sample_has_the_ordinary_loss():
     torch.testing.assert_close(noised.target, x0)
 
 
+@pytest.mark.parametrize("buffer", [4.0, None])
+def test_admitted_by_a_low_level_within_the_buffer_it_has_the_ordinary_loss(buffer):
+    """σ_max admits levels just above σ_m, too, at which T's noise would not be bounded."""
+    schedule, g, objective = (
+        NoiseSchedule(prediction="sample"),
+        torch.Generator().manual_seed(0),
+        Ambient(buffer=buffer),
+    )
+    n = 4000
+    sigma_m = 0.2 * torch.rand(n, generator=g)
+    steps = torch.randint(len(schedule.sigmas), (n,), generator=g)
+    x0, fresh, fixed = torch.zeros(3, n, 1, 1)
+    fresh = torch.ones_like(fresh)  # of x0 = 0 without fixed noise, T is its own noise amplified
+    noised = objective.noised(schedule, x0, fresh, fixed, sigma_m, steps)
+    below = schedule.sigmas[steps] <= objective.admission(sigma_m)
+    assert 50 < int(below.sum()) < n - 50 and (noised.target[below] == 0).all()
+    a = ambient.unscaled_weight(sigma_m, schedule.sigmas[steps]).sqrt()[~below]
+    assert buffer is None or float(1 / a.min()) <= buffer * 1.0001
+
+
 @pytest.mark.parametrize(
     "arguments", [{"loss": "plain"}, {"weighting": "talk"}, {"buffer": 1.0}, {"buffer": float("nan")}]
 )
