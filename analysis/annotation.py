@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from align.data.annotation import Annotation
+from align.data.annotation import Annotation, action_digest
 from align.data.episodes import Episodes, check_compatible, read_store, split
 from align.data.mixture import resolve_alpha
 from align.data.normalizer import Normalizer
@@ -273,4 +273,5 @@ def _annotation(result: Result, windows: Windows, normalizer: Normalizer, episod
         horizon=windows.horizon,
         relative_actions=normalizer.relative,
         action_std=normalizer.action_std.numpy(),
+        digest=action_digest(episodes),
     )

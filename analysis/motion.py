@@ -37,11 +37,12 @@ def motion(run: str | os.PathLike) -> dict[str, pd.DataFrame]:
     Raises:
         InputError: The paths are of other trials than `rollouts.csv`.
     """
-    return _motion(Path(run)) if (Path(run) / PATHS).is_file() else {}
+    files = [Path(run) / name for name in (PATHS, "rollouts.csv")]
+    return _motion(Path(run), *(f.stat().st_mtime_ns for f in files)) if files[0].is_file() else {}
 
 
 @lru_cache(maxsize=512)
-def _motion(run: Path) -> dict[str, pd.DataFrame]:
+def _motion(run: Path, *_written: int) -> dict[str, pd.DataFrame]:
     trials = pd.read_csv(run / "rollouts.csv").set_index(["world", "seed"])
     success = next(column for column in trials.columns if column.startswith("success"))
     tables = {}
@@ -73,7 +74,10 @@ def measure(paths: Sequence[np.ndarray]) -> pd.DataFrame:
 def hierarchical_median(
     values: np.ndarray, seed: int = 0, level: float = LEVEL, draws: int = DRAWS
 ) -> Interval | None:
-    """The median over training seeds and trials, both resampled as in `intervals.hierarchical_mean`.
+    """The median over training seeds and trials, both resampled.
+
+    Of n training seeds n − 1 are drawn (Rao & Wu 1988): n draws would show too little of how much trainings
+    differ where they are few. `intervals.resampling_weights` does as much for means.
 
     Args:
         values: (training seeds, trials), NaN where there is nothing to measure. With two or three training
@@ -87,9 +91,11 @@ def hierarchical_median(
     if not np.isfinite(values).any():
         return None
     rng = numpy_rng(seed, "hierarchical median")
-    n, m = values.shape
-    rows, columns = rng.integers(n, size=(draws, n, 1)), rng.integers(m, size=(draws, 1, m))
-    resampled = _nanmedian(values[rows, columns].reshape(draws, n * m))
+    rows, columns = (
+        _trainings(len(values), draws, rng),
+        rng.integers(values.shape[1], size=(draws, values.shape[1])),
+    )
+    resampled = _nanmedian(values[rows[:, :, None], columns[:, None]].reshape(draws, -1))
     return percentile(float(np.nanmedian(values)), resampled, level)
 
 
@@ -102,21 +108,23 @@ def hierarchical_ratio(
 
     Args:
         values, reference: (training seeds, trials) positive, the same trials in one order; NaN where there is
-            nothing to measure. Every training is compared with every training of the reference.
+            nothing to measure. Every training is compared with every training of the reference, and a trial
+            counts as often as two of them have it. Training seeds are resampled as in `hierarchical_median`.
         seed, level, draws: As in `analysis.intervals.bootstrap_mean`.
 
     Returns:
         None where no trial was measured in both.
     """
-    values, reference = np.log(np.asarray(values, float)), np.log(np.asarray(reference, float))
-    ratios = values[:, None] - reference[None]  # (n, m, t)
+    values, reference = (np.where(np.asarray(v) > 0, v, np.nan) for v in (values, reference))
+    ratios = np.log(values)[:, None] - np.log(reference)[None]  # (n, m, t)
     if not np.isfinite(ratios).any():
         return None
     rng = numpy_rng(seed, "hierarchical ratio")
-    n, m, t = ratios.shape
-    drawn = [rng.integers(k, size=(draws, k)) for k in ratios.shape]
-    resampled = ratios[drawn[0][:, :, None, None], drawn[1][:, None, :, None], drawn[2][:, None, None, :]]
-    medians = _nanmedian(resampled.reshape(draws, n * m * t))
+    n, m, trials = ratios.shape
+    rows, columns = _trainings(n, draws, rng), _trainings(m, draws, rng)
+    shared = rng.integers(trials, size=(draws, trials))
+    resampled = ratios[rows[:, :, None, None], columns[:, None, :, None], shared[:, None, None, :]]
+    medians = _nanmedian(resampled.reshape(draws, -1))
     return percentile(float(np.exp(np.nanmedian(ratios))), np.exp(medians[np.isfinite(medians)]), level)
 
 
@@ -141,11 +149,18 @@ def hierarchical_auc(
     rng = numpy_rng(seed, "hierarchical auc")
     columns = resampling_weights(len(reference), draws, rng)
     each = np.nan_to_num(above) @ columns.T  # (n, t, draws)
-    rows, trials = (rng.multinomial(k, np.full(k, 1 / k), draws) for k in values.shape)
+    n, t = values.shape
+    rows = np.stack([np.bincount(r, minlength=n) for r in _trainings(n, draws, rng)])
+    trials = rng.multinomial(t, np.full(t, 1 / t), draws)
     weights = np.einsum("dn,dt,nt->ntd", rows, trials, measured)
     with np.errstate(invalid="ignore"):
         drawn = (weights * each).sum((0, 1)) / weights.sum((0, 1))
     return percentile(auc(values[measured], reference), drawn[np.isfinite(drawn)], level, bounds=(0, 1))
+
+
+def _trainings(n: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Which of n training seeds each resample holds, n − 1 of them (draws, max(1, n − 1))."""
+    return rng.integers(n, size=(draws, max(1, n - 1)))
 
 
 def _nanmedian(values: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from align.data.episodes import read_store
+from align.domain import Domain
 from align.paths import PATHS, read_paths
 from align.worlds.planning.maze import Maze
 from analysis import figures
@@ -14,7 +15,7 @@ from analysis.diversity import effective_number, homotopy_word, mean_hausdorff
 from analysis.intervals import Interval, hierarchical_mean
 from analysis.learnt_plans import TITLES, paths_of, plans_of
 from analysis.motion import hierarchical_auc, hierarchical_median, measure, motion
-from analysis.run_config import callback_options
+from analysis.run_config import callback_options, run_config
 from analysis.smoothness import path_length, velocity_spectrum
 from analysis.sweep import Arm, Sweep
 from analysis.tables import write_tables
@@ -23,8 +24,8 @@ NOTES = (
     "Medians and means [95 % interval] over training seeds and successful trials. Acceleration, jerk: mean "
     "squares along the path, brought to unit length and equal distances. Length: over that of a reference "
     "plan for the same query. Jerk AUC: probability that a rollout's jerk is above that of a reference plan, "
-    "none of which was learnt from, over queries that have one; 0.5 is as smooth. Plans of the store: its "
-    "first hundred.",
+    "none of which was learnt from, over the queries that the arm reaches; 0.5 is as smooth. Plans of the "
+    "store: its first hundred.",
     "Ways, spread: of successful rollouts that answer one query, differing in the policy's noise alone: "
     "effective number of ways round the walls, and mean Hausdorff distance in units of positions; over the "
     "queries that each training answered twice or more. Ways are fewer where fewer rollouts succeed.",
@@ -53,7 +54,7 @@ def report_plans(sweep: Sweep) -> list[Path]:
         scene = next((p.scene for p in stores.values()), None)
         rows += [_arm(sweep, label, runs, world, paths, known, scene) for label, runs in kept.items() if runs]
         suffix = world.replace("/", "-")
-        written += write_tables(sweep.path / f"plans_{suffix}", rows, NOTES)
+        written += write_tables(sweep.path / f"plans_{suffix}", rows, [*NOTES, *_made(run)])
         written.append(sweep.path / f"spectrum_{suffix}.png")
         groups = {f"{title} plans, same queries": paths}
         groups |= {f"{p.title} plans of the store": p.paths for p in stores.values()}
@@ -69,11 +70,16 @@ def _kept(sweep: Sweep, arm: Arm, world: str) -> list[Path]:
 
 def reference_plans(run: Path) -> tuple[str, list[np.ndarray]]:
     """The planner's name and the plans (T, D) that a run's rollouts are compared with; none where gone."""
-    store = next((o["reference"] for o in callback_options(run) if o.get("reference")), None)
+    store = reference_store(run)
     if store is None or not Path(store).exists():
         return "", []
     episodes = read_store(store, images=False)
     return str(episodes.attrs.get("planner", "")), paths_of(episodes)
+
+
+def reference_store(run: Path) -> str | None:
+    """The store that a run's rollouts are compared with, as it was configured."""
+    return next((o["reference"] for o in callback_options(run) if o.get("reference")), None)
 
 
 def length_ratios(
@@ -117,6 +123,23 @@ def _start(path: np.ndarray) -> tuple[float, ...]:
     return tuple(np.asarray(path[0], np.float32).tolist())
 
 
+def _made(run: Path) -> list[str]:
+    """How many plans of each store of a run there are, and how many were rejected when it was made."""
+    parts = []
+    data = run_config(run).get("data", {})
+    stores = {**{d.label: data.get(d.label) for d in Domain}, "reference": reference_store(run)}
+    for name, store in stores.items():
+        if store is None or not Path(store).exists():
+            continue
+        attrs = read_store(store, images=False).attrs
+        if "rejection_rate" in attrs:
+            reasons = ", ".join(f"{n} {reason}" for reason, n in attrs["rejected"].items()) or "none"
+            kept = attrs["attempts"] - sum(attrs["rejected"].values())
+            title = TITLES.get(attrs["planner"], attrs["planner"])
+            parts.append(f"{kept} {title} plans ({name}) of {attrs['attempts']} queries, rejected: {reasons}")
+    return ["Plans made, each checked as it is stored: " + "; ".join(parts) + "."] if parts else []
+
+
 def _plans(name: str, found: pd.DataFrame, reference: pd.DataFrame) -> Row:
     """The row of some plans."""
     values = {m: found[m].to_numpy()[None] for m in ("acceleration", "jerk", "turning")}
@@ -146,7 +169,11 @@ def _arm(
     }
     row["length"] = hierarchical_median(_stacked(lengths))
     jerk = {run: table["jerk"].where(lengths[run].notna()) for run, table in tables.items()}
-    row["jerk AUC"] = hierarchical_auc(_stacked(jerk), known["jerk"].to_numpy())
+    reached = {
+        _start(read_paths(r / PATHS)[world][s]) for r, ratio in lengths.items() for s in ratio.dropna().index
+    }
+    same = [_start(path) in reached for path in reference]
+    row["jerk AUC"] = hierarchical_auc(_stacked(jerk), known["jerk"].to_numpy()[same])
     islands = scene.islands if isinstance(scene, Maze) else None
     for again in sweep.repeated[:1]:
         found = [diversity(_of_run(run, again), islands) for run in runs if again in motion(run)]

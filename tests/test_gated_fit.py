@@ -11,7 +11,7 @@ import torch
 
 from align.batch_loss import denoising_losses
 from align.cli import main
-from align.data.annotation import Annotation
+from align.data.annotation import Annotation, action_digest
 from align.data.episodes import read_store
 from align.data.fixed_noise import FixedNoise
 from align.data.gated_batches import GatedBatches
@@ -188,6 +188,7 @@ def _annotation(windows: Windows, normalizer: Normalizer, **changes) -> Annotati
         "horizon": 16,
         "relative_actions": True,
         "action_std": normalizer.action_std.numpy(),
+        "digest": action_digest(windows.episodes),
     }
     return Annotation(**{**values, **changes})
 
@@ -218,6 +219,9 @@ def test_an_annotation_is_found_by_episode_and_start(windows, tmp_path):
         ({"ends": np.array([20, 40])}, "store of 2 episodes and 40 frames"),
         ({"horizon": 8}, "horizon=8; the policy has horizon=16"),
         ({"relative_actions": False}, "relative_actions=False"),
+        ({"digest": "0" * 32}, "store of other actions"),
+        ({"sigma_min": np.full(1, np.nan, np.float32)}, r"levels that are not in \[0, 1\]"),
+        ({"dataset_sigma_min": 1.5}, r"levels that are not in \[0, 1\]"),
         ({"action_std": np.ones((16, 2), np.float32)}, "times differently"),
         ({"start": np.zeros(1, np.int64), "episode": np.zeros(1, np.int64)}, "lacks"),
     ],
@@ -227,6 +231,15 @@ def test_an_annotation_of_other_windows_is_refused(windows, tmp_path, changes, w
     _annotation(windows[Domain.SIM], normalizer, **changes).save(tmp_path / "a.npz")
     with pytest.raises(InputError, match=words):
         _gated(windows, Gating(annotation=str(tmp_path / "a.npz")))
+
+
+def test_an_annotation_older_than_its_digest_is_read(windows, tmp_path):
+    normalizer, path = _fitted(windows), tmp_path / "a.npz"
+    _annotation(windows[Domain.SIM], normalizer).save(path)
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files if name != "digest"}
+    np.savez(path, **arrays)
+    assert (_gated(windows, Gating(annotation=str(path), per_sample=False)).sigma_min == 0.25).all()
     (tmp_path / "b.npz").write_text("no archive")
     with pytest.raises(InputError, match=r"b\.npz"):
         Annotation.load(tmp_path / "b.npz")

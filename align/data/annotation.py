@@ -1,20 +1,27 @@
 """The annotation of a data set: above which noise level each of its windows is trusted."""
 
+import hashlib
 import os
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from align.data.episodes import Episodes
 from align.data.normalizer import Normalizer
 from align.data.windows import Windows
 from align.errors import InputError
 from align.files import atomic_path
 
 _SCALE = 1.25  # a factor on the action scale that moves a threshold by as much
+
+
+def action_digest(episodes: Episodes) -> str:
+    """Hash of all actions of a store: it tells stores apart whose episodes have the same lengths."""
+    return hashlib.blake2b(np.ascontiguousarray(episodes.action).tobytes(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class Annotation:
         horizon: Steps of a window H.
         relative_actions: Whether actions were taken relative to the newest position.
         action_std: (H, A) scale by which actions were divided before noise was added.
+        digest: Hash of the annotated store's actions; "" in annotations older than it, which are not checked.
     """
 
     episode: np.ndarray
@@ -44,6 +52,7 @@ class Annotation:
     horizon: int
     relative_actions: bool
     action_std: np.ndarray
+    digest: str = ""
 
     def save(self, path: str | os.PathLike) -> None:
         """Write it as an `.npz`, whole or not at all."""
@@ -63,10 +72,15 @@ class Annotation:
             )
         try:
             with np.load(path, allow_pickle=False) as archive:
-                arrays = {field.name: archive[field.name] for field in fields(cls)}
+                names = [f.name for f in fields(cls) if f.name in archive.files or f.default is MISSING]
+                arrays = {name: archive[name] for name in names}
         except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"annotation={str(path)!r}: {error}; expected one by align annotate") from None
-        return cls(**{name: a if a.ndim else a.item() for name, a in arrays.items()})
+        annotation = cls(**{name: a if a.ndim else a.item() for name, a in arrays.items()})
+        levels = np.append(annotation.sigma_min, [annotation.dataset_sigma_min, annotation.dataset_sigma_max])
+        if not ((levels >= 0) & (levels <= 1)).all():
+            raise InputError(f"annotation={str(path)!r}: holds noise levels that are not in [0, 1]")
+        return annotation
 
     def of(self, windows: Windows, normalizer: Normalizer) -> Tensor:
         """σ_min (n,) float32 of some windows.
@@ -83,6 +97,8 @@ class Annotation:
                 f"annotation: is of a store of {len(self.ends)} episodes and {self.ends[-1]} frames, not of "
                 f"{windows.episodes.path} with {windows.episodes.n_episodes} and {windows.episodes.ends[-1]}"
             )
+        if self.digest and self.digest != action_digest(windows.episodes):
+            raise InputError(f"annotation: is of a store of other actions than {windows.episodes.path}")
         for name, found, used in (
             ("horizon", self.horizon, windows.horizon),
             ("relative_actions", self.relative_actions, normalizer.relative),

@@ -104,6 +104,17 @@ def test_a_ratio_compares_the_trials_that_both_can_do():
     assert hierarchical_ratio(values, np.where(hard < 1, np.nan, reference)) is None
 
 
+def test_the_interval_of_a_ratio_covers_where_trainings_differ():
+    """Two trainings of either arm: were as many drawn as there are, 80 of these intervals would cover."""
+    rng, covered = np.random.default_rng(0), 0
+    for k in range(100):
+        hard = rng.normal(0, 1, 60)
+        arms = [np.exp(hard + rng.normal(0, 0.12, (2, 1)) + rng.normal(0, 0.3, (2, 60))) for _ in range(2)]
+        found = hierarchical_ratio(2 * arms[0], arms[1], seed=k, draws=300)
+        covered += found.low <= 2 <= found.high
+    assert covered >= 85
+
+
 def test_ratios_to_the_reference_are_in_the_tables(sweep_dir):
     sweep = Sweep(sweep_dir)
     smooth, rough, lost = (next(a for a in sweep.arms() if a.label == n) for n in ("smooth", "rough", "lost"))

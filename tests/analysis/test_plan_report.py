@@ -14,6 +14,7 @@ from analysis.sweep_report import report
 
 MAZE = {"cells": 3, "seed": 1}
 FIRST, QUERIES, REPEATS = 1_000_000, 8, 4
+MADE = {"attempts": 11, "rejected": {"in collision": 2, "not found": 1}, "rejection_rate": 3 / 11}
 
 
 def straight(start, end, n=30):
@@ -58,7 +59,7 @@ def _curve(k, rough, rng, bow=0.3, up=0.0):
 def sweep_dir(tmp_path):
     rng = np.random.default_rng(0)
     plans = [episode(_curve(k, 0, rng)) for k in range(QUERIES)]
-    for name, attrs in (("reference", {"planner": "gcs"}), ("gcs", {"planner": "gcs", "maze": MAZE})):
+    for name, attrs in (("reference", {"planner": "gcs"}), ("gcs", {"planner": "gcs", "maze": MAZE, **MADE})):
         write_store(tmp_path / f"{name}.zarr", plans, attrs)
     for arm, rough, spread in (("smooth", 0.0005, 0.0), ("rough", 0.01, 0.3)):
         for seed in (0, 1):
@@ -100,6 +101,26 @@ def test_report_ranks_arms_and_keeps_repeated_queries_apart(sweep_dir):
     assert rough["spread low"] > smooth["spread high"]
     assert smooth["ways"] == pytest.approx(1)
     assert len(MazeSpec(**MAZE).maze().islands) > 0
+    said = (sweep_dir / "plans_maze.md").read_text().splitlines()[-1]
+    assert said.endswith(": 8 GCS plans (real) of 11 queries, rejected: 2 in collision, 1 not found.")
+
+
+def test_jerk_is_compared_on_the_queries_that_are_reached(sweep_dir, tmp_path):
+    """The other queries' plans may be as jerky as they like."""
+    rng = np.random.default_rng(0)
+    plans = [episode(_curve(k, 0.0 if k < 4 else 0.1, rng)) for k in range(QUERIES)]
+    write_store(tmp_path / "reference.zarr", plans, {"planner": "gcs"}, overwrite=True)
+    report(sweep_dir)
+    table = pd.read_csv(sweep_dir / "plans_maze.csv").set_index("arm")
+    assert table.loc["rough", "jerk AUC"] < 0.7
+    for seed in (0, 1):
+        path = sweep_dir / f"arm=rough,seed={seed}" / "rollouts.csv"
+        rows = pd.read_csv(path)
+        rows.loc[(rows["world"] == "maze") & (rows["trial"] >= 4), ["score", "success"]] = 0
+        rows.to_csv(path, index=False)
+    report(sweep_dir)
+    table = pd.read_csv(sweep_dir / "plans_maze.csv").set_index("arm")
+    assert table.loc["rough", "jerk AUC"] > 0.9
 
 
 def test_without_reference_plans_nothing_is_compared(sweep_dir, tmp_path):
