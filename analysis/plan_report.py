@@ -177,7 +177,7 @@ def _arm(
     islands = scene.islands if isinstance(scene, Maze) else None
     for again in sweep.repeated[:1]:
         found = [diversity(_of_run(run, again), islands) for run in runs if again in motion(run)]
-        for name in ("ways", "spread"):
+        for name in ("spread",) if islands is None else ("ways", "spread"):
             each = [table[name] for table in found if name in table]
             shared = pd.concat(each, axis=1).dropna() if each and len(each) == len(found) else pd.DataFrame()
             row[name] = hierarchical_mean(shared.to_numpy().T) if len(shared) else None
