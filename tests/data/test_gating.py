@@ -153,8 +153,11 @@ def test_without_a_threshold_it_is_cotraining():
 
 
 def test_what_is_never_admitted_is_refused():
-    with pytest.raises(InputError, match="admits none of the 5 sim windows"):
+    with pytest.raises(InputError, match=r"admits none of the 5 sim windows .* a lower σ_min"):
         _sampler(bands(SIGMAS, torch.ones(5)))
+    only_above = {Domain.SIM: bands(SIGMAS, torch.full((5,), 0.001)), Domain.REAL: up_to(SIGMAS, 0.001, 3)}
+    with pytest.raises(InputError, match=r"admits none of the 3 real windows .* a higher σ_min"):
+        GatedSampler(only_above, len(SIGMAS), 8, 1, 0.5, 0)
     with pytest.raises(InputError, match="no window is admitted at 18 of 100 diffusion steps"):
         _sampler(bands(SIGMAS, torch.full((5,), 0.3)), alpha=0.0)
     _sampler(bands(SIGMAS, torch.ones(5)), alpha=1.0)  # sim has no share: nothing is missing
@@ -167,6 +170,8 @@ def test_what_is_never_admitted_is_refused():
         ({"sigma_min": 0.1, "annotation": "a.npz"}, "expected one of them"),
         ({"sigma_min": 1.0}, "sigma_min=1.0"),
         ({"sigma_min": 17}, "noise level"),
+        ({"sigma_min": "low"}, "sigma_min='low'"),
+        ({"sigma_min": 0.1, "sigma_max": "low"}, "sigma_max='low'"),
         ({"sigma_min": 0.1, "sigma_max": -0.1}, "sigma_max=-0.1"),
         ({"sigma_min": 0.1, "sigma_max": "annotation"}, "needs gating.annotation"),
         ({"sigma_min": 0.1, "sigma_max": 0.05, "exclusive": True}, "exclusive"),
