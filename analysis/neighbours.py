@@ -171,7 +171,8 @@ def action_neighbours(
             share = (1 + np.sign(sim - real)) / 2
             for d in Domain:
                 r = (domain == d) & (w > 0) & np.isfinite(share)
-                values[i, d] = (w[r] @ share[r]) / w[r].sum()
+                if r.any():
+                    values[i, d] = (w[r] @ share[r]) / w[r].sum()
         return {d: _interval(values[:, d], (0, 1)) for d in Domain}
 
     def find(rng: np.random.Generator | None = None) -> dict[Domain, _Found]:
