@@ -27,6 +27,7 @@ SUBCOMMANDS = {
     "sweep": ("experiments.sweep", "sweep", "run a grid of experiments and report on it"),
     "probe": ("analysis.commands", "probe", "probe the embeddings of runs, with PNG reports and dashboards"),
     "mechanism": ("analysis.commands", "mechanism", "correlate discernibility and success over sweeps"),
+    "compare": ("analysis.commands", "compare", "compare arms of a sweep with each other on shared trials"),
     "keep": ("analysis.commands", "keep", "copy the results of a sweep that are worth keeping"),
 }
 

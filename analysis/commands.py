@@ -1,4 +1,4 @@
-"""The functions behind `align probe`, `align mechanism` and `align keep`; their arguments are the options."""
+"""The functions behind `align probe`, `compare`, `mechanism` and `keep`; their arguments are the options."""
 
 from pathlib import Path
 
@@ -7,9 +7,10 @@ from analysis.dashboard import write_run, write_sweep
 from analysis.instruments import measure_run
 from analysis.mechanism import report_mechanism
 from analysis.probe import Kind, probe_run
-from analysis.sweep import GRID
+from analysis.sweep import GRID, Sweep
 from analysis.sweep_report import keep as keep_files
 from analysis.sweep_report import report
+from analysis.tables import write_tables
 from analysis.task_probe import task_probe_run
 
 
@@ -53,6 +54,39 @@ def report_sweep(path: str | Path) -> None:
     for written in report(path):
         print(written)
     print(f"{write_sweep(path)}: make dashboard RUN={path}", flush=True)
+
+
+def compare(path: str, reference: str, arms: list[str] | None = None, out: str | None = None) -> None:
+    """Compare arms of a sweep with any one of them, where its report has the reference of the grid alone.
+
+    Writes a table, as CSV and Markdown: of each world the paired difference of the scores on shared trials
+    and, where paths were kept, the median ratio of the accelerations on trials in which both succeed.
+
+    Args:
+        path: The sweep, with its runs.
+        reference: Label of the arm to compare with, as tables and figures name it.
+        arms: Labels of those to compare; by default all others.
+        out: Where to write, without suffix; by default compared-with-REFERENCE in the sweep.
+    """
+    sweep = Sweep(path)
+    every = sweep.arms()
+    base = sweep.find(every, reference)
+    chosen = [sweep.find(every, label) for label in arms] if arms else [a for a in every if a is not base]
+    rows = []
+    for arm in chosen:
+        row: dict[str, object] = {"arm": arm.label}
+        for world in sweep.worlds:
+            row[f"{world}: score − {base.label}"] = sweep.difference(
+                arm.runs, base.runs, f"rollout/{world}/score"
+            )
+            metric = f"motion/{world}/acceleration"
+            if metric in sweep.frame:
+                row[f"{world}: acceleration / {base.label}"] = sweep.ratio(arm.runs, base.runs, metric)
+        rows.append(row)
+    name = f"compared-with-{base.label}".replace("/", "-").replace(", ", "-")
+    for written in write_tables(out or sweep.path / name, rows):
+        print(written)
+    print(Path(f"{out or sweep.path / name}.md").read_text(), end="")
 
 
 def mechanism(

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from align.cli import main
 from align.data.episodes import write_store
 from align.errors import InputError
 from align.paths import write_paths
@@ -130,6 +131,24 @@ def test_ratios_to_the_reference_are_in_the_tables(sweep_dir):
     row = frame.loc[("smooth", "motion/maze/acceleration"), ["ratio", "ratio_low", "ratio_high"]]
     assert row.tolist() == list(found)
     assert np.isnan(frame.loc[("smooth", "motion/maze/jerk"), "ratio"])
+
+
+def test_any_arm_can_be_compared_with(sweep_dir, capsys):
+    assert main(["compare", str(sweep_dir), "smooth", "--arms", "[rough, lost]"]) == 0
+    table = pd.read_csv(sweep_dir / "compared-with-smooth.csv").set_index("arm")
+    assert list(table.index) == ["rough", "lost"]
+    sweep = Sweep(sweep_dir)
+    smooth, rough = (sweep.find(sweep.arms(), name).runs for name in ("smooth", "rough"))
+    ratio = sweep.ratio(rough, smooth, "motion/maze/acceleration")
+    found = table.loc["rough", [f"maze: acceleration / smooth{end}" for end in ("", " low", " high")]]
+    assert found.tolist() == pytest.approx(list(ratio), rel=1e-5)
+    difference = table["maze: score − smooth"]
+    assert difference["rough"] == 0 and difference["lost"] == pytest.approx(
+        -np.mean([8 / 12, 8 / 12]), abs=0.05
+    )
+    assert "| rough |" in capsys.readouterr().out
+    assert main(["compare", str(sweep_dir), "smoth"]) == 2
+    assert "reference='smoth': expected one of ['lost', 'rough', 'smooth']" in capsys.readouterr().err
 
 
 def test_the_table_of_hyper_parameters_shows_how_smooth_a_run_is(sweep_dir):
