@@ -91,10 +91,8 @@ def hierarchical_median(
     if not np.isfinite(values).any():
         return None
     rng = numpy_rng(seed, "hierarchical median")
-    rows, columns = (
-        _trainings(len(values), draws, rng),
-        rng.integers(values.shape[1], size=(draws, values.shape[1])),
-    )
+    n, trials = values.shape
+    rows, columns = _trainings(n, draws, rng), rng.integers(trials, size=(draws, trials))
     resampled = _nanmedian(values[rows[:, :, None], columns[:, None]].reshape(draws, -1))
     return percentile(float(np.nanmedian(values)), resampled, level)
 

@@ -143,9 +143,7 @@ def test_any_arm_can_be_compared_with(sweep_dir, capsys):
     found = table.loc["rough", [f"maze: acceleration / smooth{end}" for end in ("", " low", " high")]]
     assert found.tolist() == pytest.approx(list(ratio), rel=1e-5)
     difference = table["maze: score − smooth"]
-    assert difference["rough"] == 0 and difference["lost"] == pytest.approx(
-        -np.mean([8 / 12, 8 / 12]), abs=0.05
-    )
+    assert difference["rough"] == 0 and difference["lost"] == pytest.approx(-8 / 12, abs=1e-5)
     assert "| rough |" in capsys.readouterr().out
     assert main(["compare", str(sweep_dir), "smoth"]) == 2
     assert "reference='smoth': expected one of ['lost', 'rough', 'smooth']" in capsys.readouterr().err
