@@ -20,15 +20,27 @@ SUBCOMMANDS = {
     "validate": ("align.fit", "main", "losses and MMD on held-out episodes"),
     "test": ("align.fit", "main", "as validate, after training"),
     "demos": ("align.commands", "demos", "make demonstrations in the planar-pushing benchmark"),
-    "annotate": ("analysis.annotation", "annotate", "find above which noise levels sim can be trusted"),
+    "annotate": (
+        "align.analysis.reports.annotation",
+        "annotate",
+        "find above which noise levels sim can be trusted",
+    ),
     "plans": ("align.commands", "plans", "make plans in a maze or of an arm, smooth or jagged"),
     "rollout": ("align.commands", "rollout", "evaluate a trained policy"),
     "embed": ("align.commands", "embed", "compute the embeddings of a finished run again"),
-    "sweep": ("experiments.sweep", "sweep", "run a grid of experiments and report on it"),
-    "probe": ("analysis.commands", "probe", "probe the embeddings of runs, with PNG reports and dashboards"),
-    "mechanism": ("analysis.commands", "mechanism", "correlate discernibility and success over sweeps"),
-    "compare": ("analysis.commands", "compare", "compare arms of a sweep with each other on shared trials"),
-    "keep": ("analysis.commands", "keep", "copy the results of a sweep that are worth keeping"),
+    "sweep": ("align.experiments.sweep", "sweep", "run a grid of experiments and report on it"),
+    "probe": (
+        "align.analysis.commands",
+        "probe",
+        "probe the embeddings of runs, with PNG reports and dashboards",
+    ),
+    "mechanism": ("align.analysis.commands", "mechanism", "correlate discernibility and success over sweeps"),
+    "compare": (
+        "align.analysis.commands",
+        "compare",
+        "compare arms of a sweep with each other on shared trials",
+    ),
+    "keep": ("align.analysis.commands", "keep", "copy the results of a sweep that are worth keeping"),
 }
 
 

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
+from align.analysis.dashboard import write_run, write_sweep
+from align.analysis.reports.geometry import measure_run
+from align.analysis.reports.mechanism import report_mechanism
+from align.analysis.reports.probe import Kind, probe_run
+from align.analysis.reports.sweep import GRID, Sweep
+from align.analysis.reports.sweep_report import keep as keep_files
+from align.analysis.reports.sweep_report import report
+from align.analysis.reports.tables import write_tables
+from align.analysis.reports.task_probe import task_probe_run
 from align.errors import InputError
-from analysis.dashboard import write_run, write_sweep
-from analysis.instruments import measure_run
-from analysis.mechanism import report_mechanism
-from analysis.probe import Kind, probe_run
-from analysis.sweep import GRID, Sweep
-from analysis.sweep_report import keep as keep_files
-from analysis.sweep_report import report
-from analysis.tables import write_tables
-from analysis.task_probe import task_probe_run
 
 
 def probe(path: str, probe: Kind = "both", umap: bool = False) -> None:

@@ -15,13 +15,13 @@ import torch
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
+from align.analysis.reports.probe import load_embeddings
+from align.analysis.reports.run_table import PROBED, measures
+from align.analysis.reports.sweep import Sweep
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path
 from align.worlds.batch import is_rate
-from analysis.probe import load_embeddings
-from analysis.run_table import PROBED, measures
-from analysis.sweep import Sweep
 
 FOLDER = "report"
 PICTURES = {
@@ -73,7 +73,7 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
 
     Args:
         sweep_dir: A sweep. A run that lacks files is in the table with the metrics it has. The figures are
-            those that `analysis.sweep_report.report` left.
+            those that `align.analysis.reports.sweep_report.report` left.
 
     Returns:
         The folder written, `sweep_dir/report`.

@@ -4,8 +4,8 @@ A description holds the arguments of `align demos`; or, with `make: module.funct
 any world's, which writes a store to its argument `out` (and is given `jobs`, processes, if it takes that).
 
 What else is made from them is described alike, under a name that is no option, one without a dot:
-`annotation: {make: analysis.annotation.annotate, sim: {made: data.sim}, ...}`. `{made: NAME}`, here or in the
-configuration of a run, stands for the path of what is described as NAME.
+`annotation: {make: align.analysis.reports.annotation.annotate, sim: {made: data.sim}, ...}`. `{made: NAME}`,
+here or in the configuration of a run, stands for the path of what is described as NAME.
 """
 
 import dataclasses

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from experiments.grid import Run
+from align.experiments.grid import Run
 
 SECONDS = "seconds.json"
 """What a run leaves of the wall time of its commands, if none was interrupted."""

@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from align.errors import InputError
-from experiments.demonstrations import is_option, references, resolve
+from align.experiments.demonstrations import is_option, references, resolve
 
 DEMOS = "demos."
 """How options begin that are of the demonstrations."""
@@ -35,7 +35,7 @@ class Run:
         point: Its value on each axis.
         config: Configuration for `align fit`.
         demos: Demonstrations to make, by the option of the store's path: arguments of `align demos`, or of
-            the function named by "make"; see `experiments.demonstrations`.
+            the function named by "make"; see `align.experiments.demonstrations`.
         after: By option, the name of the run whose directory it takes; that run must be finished before.
     """
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import IO
 
 from align.errors import InputError
+from align.experiments import warm
+from align.experiments.estimate import SECONDS
+from align.experiments.warm import ONE_THREAD
 from align.files import locked, write_json
-from experiments import warm
-from experiments.estimate import SECONDS
-from experiments.warm import ONE_THREAD
 
 POLL_SECONDS = 0.5
 
@@ -98,7 +98,7 @@ class LocalLauncher:
     """Runs each job as a process group of this machine, which ends with the sweep.
 
     Where that is safe, the processes are forked from one that has imported everything; see
-    `experiments.warm`.
+    `align.experiments.warm`.
     """
 
     def start(self, job: Job) -> None:

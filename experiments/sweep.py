@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from align.analysis.commands import report_sweep
+from align.analysis.reports.sweep import GRID
 from align.errors import InputError
+from align.experiments.demonstrations import is_option, prepare, resolve, store_paths
+from align.experiments.estimate import expected
+from align.experiments.grid import Grid, Run, load_grid, set_option
+from align.experiments.launch import Job, LocalLauncher, SubmititLauncher, is_finished, run_jobs
 from align.files import locked, write_json, write_text
-from analysis.commands import report_sweep
-from analysis.sweep import GRID
-from experiments.demonstrations import is_option, prepare, resolve, store_paths
-from experiments.estimate import expected
-from experiments.grid import Grid, Run, load_grid, set_option
-from experiments.launch import Job, LocalLauncher, SubmititLauncher, is_finished, run_jobs
 
 
 def sweep(

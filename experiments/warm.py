@@ -17,7 +17,7 @@ from typing import IO
 
 import yaml
 
-LIBRARIES = ["align.fit", "align.callbacks", "analysis.commands", "experiments.launch"]
+LIBRARIES = ["align.fit", "align.callbacks", "align.analysis.commands", "align.experiments.launch"]
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 LINUX = sys.platform == "linux"
 

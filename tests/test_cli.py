@@ -57,7 +57,7 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
         """Break."""
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("analysis.commands.probe", broken)
+    monkeypatch.setattr("align.analysis.commands.probe", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         main(["probe", "x"])
 

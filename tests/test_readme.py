@@ -10,9 +10,9 @@ import torch
 import yaml
 
 from align.cli import SUBCOMMANDS, main
+from align.experiments.demonstrations import prepare
+from align.experiments.grid import load_grid, set_option
 from align.policy import DiffusionPolicy
-from experiments.demonstrations import prepare
-from experiments.grid import load_grid, set_option
 
 README = Path("README.md").read_text()
 

@@ -11,10 +11,10 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.plugins.projector import projector_config_pb2
 from torch.utils.tensorboard import SummaryWriter
 
+from align.analysis import dashboard
+from align.analysis.reports.probe import load_embeddings, probe_run
+from align.analysis.reports.sweep_report import report
 from align.errors import InputError
-from analysis import dashboard
-from analysis.probe import load_embeddings, probe_run
-from analysis.sweep_report import report
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import yaml
 
 from align.data.episodes import read_store
 from align.errors import InputError
+from align.experiments.demonstrations import complete, prepare, resolve, store_path, store_paths
+from align.experiments.grid import load_grid, merge
 from align.worlds.pushing.gaps import Gap, World
-from experiments.demonstrations import complete, prepare, resolve, store_path, store_paths
-from experiments.grid import load_grid, merge
 
 
 @pytest.mark.parametrize("base", ["pushing", "gym_pusht"])

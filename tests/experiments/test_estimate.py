@@ -5,8 +5,8 @@ import json
 import pytest
 import yaml
 
-from experiments.estimate import SECONDS, expected
-from experiments.grid import Run
+from align.experiments.estimate import SECONDS, expected
+from align.experiments.grid import Run
 
 CONFIG = {"model": {"policy": {"encoder": {"class_path": "E"}}}, "trainer": {"max_steps": 1000}}
 

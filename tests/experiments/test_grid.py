@@ -8,10 +8,10 @@ import yaml
 
 from align.datamodule import CotrainingData
 from align.errors import InputError
+from align.experiments.demonstrations import complete, resolve
+from align.experiments.grid import load_grid, merge, set_option
 from align.policy import DiffusionPolicy
 from align.worlds.pushing.gaps import DEFAULT_GAP, Gap
-from experiments.demonstrations import complete, resolve
-from experiments.grid import load_grid, merge, set_option
 
 GRIDS = [p for p in Path("experiments").glob("*.yaml") if "axes" in yaml.safe_load(p.read_text())]
 

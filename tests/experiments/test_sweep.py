@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from align.cli import main
-from experiments import launch
-from experiments.launch import Job, LocalLauncher, run_jobs
+from align.experiments import launch
+from align.experiments.launch import Job, LocalLauncher, run_jobs
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def instant(monkeypatch):
         def stop(self, job):
             raise AssertionError("nothing is left running")
 
-    monkeypatch.setattr("experiments.sweep.LocalLauncher", Launcher)
+    monkeypatch.setattr("align.experiments.sweep.LocalLauncher", Launcher)
 
 
 def _sweep(grid, out, *more) -> int:
@@ -230,7 +230,7 @@ def test_runs_get_the_demonstrations_of_their_axes(tiny, tmp_path, instant, monk
         return {option: f"{option}-{arguments.get('world')}" for option, arguments in demos.items()}
 
     made: list[dict] = []
-    monkeypatch.setattr("experiments.sweep.prepare", prepare)
+    monkeypatch.setattr("align.experiments.sweep.prepare", prepare)
     content = yaml.safe_load(tiny.read_text())
     levels = {"values": {x: {"demos.data.real.world.visual": x} for x in (0, 0.5)}}
     content["axes"] = {"level": levels, "lambda": content["axes"]["lambda"]}

@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from align.cli import main
-from experiments import warm
+from align.experiments import warm
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux only")
 

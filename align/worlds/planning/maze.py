@@ -116,7 +116,7 @@ class Maze:
 
     @functools.cached_property
     def islands(self) -> np.ndarray:
-        """A point in each piece of wall that one can walk around, (K, 2) m; see `analysis.diversity`."""
+        """A point in each piece of wall that one can walk around, (K, 2) m, for words of homotopy."""
         # Walls that meet in a corner leave no way between them, so they count as connected.
         pieces, n = label(self.occupied, structure=np.ones((3, 3)))
         rim = {*pieces[0], *pieces[-1], *pieces[:, 0], *pieces[:, -1]}

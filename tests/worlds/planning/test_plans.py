@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from align.analysis.statistics.smoothness import smoothness
 from align.cli import main
 from align.data.episodes import read_store, write_store
 from align.errors import InputError
@@ -16,7 +17,6 @@ from align.worlds.planning.maze import MazeSpec
 from align.worlds.planning.plans import PAUSE, _attempt, _planner, episode, path_of, record, scene
 from align.worlds.planning.rrt import RANGE, RrtPlanner
 from align.worlds.planning.task import FAR, sample_query, waypoints
-from analysis.smoothness import smoothness
 
 MAZE = MazeSpec(cells=3, seed=0)
 NEEDS = {"gcs": "pydrake", "rrt": "ompl", "rrt-connect": "ompl"}

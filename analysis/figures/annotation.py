@@ -1,0 +1,97 @@
+"""The picture of an annotation: at which noise levels sim can be told from real, and how surely."""
+
+import os
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from align.analysis.figures import style as figures
+from align.analysis.reports.annotation import TAUS, Result, calibration, checkpoints
+from align.diffusion.thresholds import dataset_threshold
+
+DASHED = {"color": figures.BLACK, "linewidth": 0.7, "linestyle": (0, (4, 3))}
+
+
+def annotation_figure(result: Result, path: str | os.PathLike) -> None:
+    """Write the report of an annotation, both columns wide, atomically.
+
+    Args:
+        result: What was found.
+        path: Where to, a `.png` or `.pdf`.
+    """
+    with figures.style():
+        figure, axes = figures.canvas(2, 3, figures.DOUBLE, 3.9)
+        _accuracy(axes[0, 0], result)
+        _samples(axes[0, 1], result)
+        _calibration(axes[0, 2], result)
+        _by_tau(axes[1, 0], result)
+        _by_checkpoint(axes[1, 1], result)
+        _by_length(axes[1, 2], result)
+        figures.letter([ax for ax in axes.ravel() if ax.axison])
+        figures.save(figure, path)
+
+
+def _accuracy(ax: Axes, result: Result) -> None:
+    judgement, sigma = result.judgement, result.dataset_sigma_min
+    ax.plot(judgement.sigmas, judgement.accuracy, color=figures.BLUE, label="accuracy")
+    clean = judgement.corrupt.double().mean(0)
+    ax.plot(judgement.sigmas, clean, color=figures.VERMILION, label="P(clean) of sim")
+    ax.axhline(0.5, **DASHED)
+    ax.axhline(result.tau, color=figures.GREY, linewidth=0.7)
+    ax.vlines(sigma, 0, 1, color=figures.GREY, linewidth=0.7)
+    ax.plot([sigma], [result.tau], "o", color=figures.BLACK)
+    side = {"ha": "right", "xytext": (-3, 3)} if sigma > 0.5 else {"ha": "left", "xytext": (3, 3)}
+    ax.annotate(f"σ_min = {sigma:.3f}", (sigma, 0), textcoords="offset points", fontsize=7, **side)
+    ax.set(xlabel="Noise level σ", ylabel="Held-out episodes", xlim=(0, 1), ylim=(0, 1.2))
+    ax.set_yticks((0, 0.25, 0.5, 0.75, 1))  # and room for the legend
+    ax.set_title("Sim versus real", loc="left")
+    ax.legend(loc="upper center", ncols=2, columnspacing=0.8, handlelength=1.2)
+
+
+def _samples(ax: Axes, result: Result) -> None:
+    ax.hist(result.sigma_min, bins=np.linspace(0, 1, 41), color=figures.BLUE, alpha=0.6)
+    ax.axvline(result.dataset_sigma_min, **DASHED)
+    ax.set(xlabel="σ_min of a window", ylabel="Sim windows", xlim=(0, 1))
+    ax.set_title(f"Per sample; {np.mean(result.sigma_min >= 1):.1%} never", loc="left")
+
+
+def _calibration(ax: Axes, result: Result) -> None:
+    predicted, observed, error = calibration(result.judgement)
+    ax.plot([0, 1], [0, 1], **DASHED)
+    ax.plot(predicted, observed, "o-", color=figures.GREEN)
+    ax.text(0.97, 0.05, f"mean error {error:.3f}", transform=ax.transAxes, ha="right", fontsize=7)
+    ax.set(xlabel="Predicted P(clean)", ylabel="Share of clean", xlim=(0, 1), ylim=(0, 1))
+    ax.set_title("Calibration, all levels", loc="left")
+
+
+def _by_tau(ax: Axes, result: Result) -> None:
+    ax.plot(TAUS, [dataset_threshold(result.judgement, tau) for tau in TAUS], "o-", color=figures.BLUE)
+    ax.axvline(result.tau, **DASHED)
+    ax.set(xlabel="Threshold τ", ylabel="σ_min", ylim=(0, 1.02))
+    ax.set_title("By threshold", loc="left")
+
+
+def _by_checkpoint(ax: Axes, result: Result) -> None:
+    found = list(checkpoints(result))
+    for fold, history in enumerate(result.judgement.histories):
+        rows = [(seen.step, sigma) for f, seen, sigma in found if f == fold]
+        colour = figures.CYCLE[fold % len(figures.CYCLE)]
+        ax.plot(*zip(*rows, strict=True), color=colour, label=f"fold {fold + 1}")
+        best = min(range(len(history)), key=lambda i: history[i].loss)
+        ax.plot(*rows[best], "o", color=colour)
+    ax.set(xlabel="Training step", ylabel="σ_min", ylim=(0, 1.02))
+    ax.set_title("By checkpoint (dot: kept)", loc="left")
+    ax.legend()
+
+
+def _by_length(ax: Axes, result: Result) -> None:
+    lengths = list(result.lengths)
+    if not lengths:  # not asked for
+        ax.axis("off")
+        return
+    ax.plot(
+        range(len(lengths)), [result.lengths[n] for n in lengths], "o-", color=figures.BLUE, clip_on=False
+    )
+    ax.set_xticks(range(len(lengths)), [str(n) for n in lengths])
+    ax.set(xlabel="Steps of a stretch", ylabel="σ_min", ylim=(0, 1.02))
+    ax.set_title(f"By length: σ_max = {result.sigma_max:.3f}", loc="left")

@@ -1,0 +1,146 @@
+"""The picture of one run's geometry, one column wide: tests, distances, neighbours, and a map."""
+
+import importlib.util
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from align.analysis.figures import style as figures
+from align.analysis.figures.probe import principal_components
+from align.analysis.reports.geometry import SiteGeometry
+from align.domain import Domain
+
+
+def has_umap() -> bool:
+    """Whether the package umap-learn is installed."""
+    return importlib.util.find_spec("umap") is not None
+
+
+def geometry_figure(
+    sites: Sequence[SiteGeometry], path: str | os.PathLike, seed: int = 0, umap: bool = False
+) -> None:
+    """Write the picture of a run's geometry, one column wide, atomically.
+
+    Args:
+        sites: What was measured; panels of what was not are left out.
+        path: Where to, a `.png` or `.pdf`.
+        seed: Of the UMAP.
+        umap: Add a UMAP beside the PCA; needs umap-learn.
+    """
+    panels = [_tests, _distances, _mixing]
+    panels += [_actions] if any(s.actions for s in sites) else []
+    panels += [_cka] if any(s.cka for s in sites) else []
+    with figures.style():
+        rows = (len(panels) + (2 if umap else 1) + 1) // 2
+        figure, axes = figures.canvas(rows, 2, figures.COLUMN, 1.55 * rows + 0.25)
+        flat = list(axes.flat)
+        for i, draw in enumerate(panels):
+            ax = flat.pop(0)
+            draw(ax, sites)
+            ax.tick_params(labelleft=i % 2 == 0)  # a row shares its sites
+        _map(flat.pop(0), sites[0], *principal_components(sites[0].data.x))
+        if umap:
+            _map(flat.pop(0), sites[0], _umap(sites[0].data.x, seed))
+        for ax in flat:
+            ax.set_visible(False)
+        figures.letter(axes.flat[: len(axes.flat) - len(flat)])
+        handles = [
+            figure.axes[0].plot([], [], "o", color=figures.DOMAIN_COLOUR[d], label=d.label)[0] for d in Domain
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        figures.save(figure, path)
+
+
+def _tests(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
+    """MMD^2 over the deviation of the permuted ones, whose central 95 % are the grey bars."""
+    for i, site in enumerate(sites):
+        test = site.tests["mmd"]
+        spread = test.null.std() or 1.0
+        low, high = np.quantile((test.null - test.null.mean()) / spread, [0.025, 0.975])
+        ax.barh(i, high - low, left=low, height=0.5, color=figures.GREY, alpha=0.45, linewidth=0)
+        ax.plot(test.effect, i, "o", color=figures.BLACK)
+        ax.annotate(
+            f"p = {test.p_value:.2g}", (0.97, i), xycoords=ax.get_yaxis_transform(),
+            xytext=(0, 4), textcoords="offset points", ha="right", va="bottom", fontsize=6,
+        )  # fmt: skip
+    ax.set_xscale("symlog", linthresh=3)
+    low, high = ax.get_xlim()
+    ax.set_xlim(min(low, -3), max(high, 3))
+    ticks = [t for t in (-3, 0, 3, 10, 30, 100, 300) if ax.get_xlim()[0] <= t <= ax.get_xlim()[1]]
+    ax.set_xticks(ticks, [f"{t}" for t in ticks])
+    ax.minorticks_off()
+    ax.set_xlabel("MMD$^2$ (permutation s.d.)")
+    _name_sites(ax, sites)
+
+
+def _distances(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
+    figures.whiskers(
+        ax, range(len(sites)), [s.a_distance for s in sites], horizontal=True, fmt="o", color=figures.BLACK
+    )
+    _reference(ax, 0)
+    ax.set(xlabel="Proxy A-distance", xlim=(min(-0.1, *(s.a_distance.low for s in sites)), 2.1))
+    _name_sites(ax, sites)
+
+
+def _mixing(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
+    for domain, shift in zip(Domain, (-0.13, 0.13), strict=True):
+        found = [getattr(s.mixing, domain.label) for s in sites]
+        colour = figures.DOMAIN_COLOUR[domain]
+        figures.whiskers(ax, np.arange(len(sites)) + shift, found, horizontal=True, fmt="o", color=colour)
+    _reference(ax, 1)
+    ax.set_xlim(left=-0.05)
+    ax.set_xlabel("Real neighbours / chance")
+    _name_sites(ax, sites)
+
+
+def _actions(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
+    """Share of chosen actions nearer to real neighbours' actions; crosses: to all real windows' actions."""
+    for domain, shift in zip(Domain, (-0.13, 0.13), strict=True):
+        known = [(i + shift, s.actions) for i, s in enumerate(sites) if s.actions]
+        at, colour = [a for a, _ in known], figures.DOMAIN_COLOUR[domain]
+        near, blind = (
+            [getattr(a, name)[domain] for _, a in known] for name in ("closer_to_real", "anywhere")
+        )
+        figures.whiskers(ax, at, near, horizontal=True, fmt="o", color=colour)
+        ax.plot([b.value for b in blind], at, "x", color=colour, alpha=0.7)
+    _reference(ax, 0.5)
+    ax.set(xlabel="Actions nearer to real", xlim=(-0.05, 1.05))
+    _name_sites(ax, sites)
+
+
+def _cka(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
+    for i, site in enumerate(sites):
+        if site.cka:
+            ax.plot(site.cka.debiased, i, "o", color=figures.BLACK)
+            ax.plot(site.cka.mismatched, i, "x", color=figures.GREY)
+    _reference(ax, 0)
+    ax.set(xlabel="CKA, same states", xlim=(min(-0.1, ax.get_xlim()[0]), 1.05))
+    _name_sites(ax, sites)
+
+
+def _map(ax: Axes, site: SiteGeometry, xy: np.ndarray, share: np.ndarray | None = None) -> None:
+    colours = np.array([figures.DOMAIN_COLOUR[Domain(d)] for d in site.data.domain])
+    order = np.random.default_rng(0).permutation(len(xy))  # neither domain hides the other
+    ax.scatter(*xy[order].T, s=3, c=colours[order], alpha=0.55, linewidths=0, rasterized=True)
+    names = ["UMAP 1", "UMAP 2"] if share is None else [f"PC {i + 1} ({s:.0%})" for i, s in enumerate(share)]
+    ax.set(xticks=(), yticks=(), xlabel=names[0], ylabel=names[1])
+    ax.set_title(site.data.site, loc="left")
+
+
+def _umap(x: np.ndarray, seed: int) -> np.ndarray:
+    """Coordinates (N, 2) of standardised `x` (N, D); McInnes et al. 2018 (arXiv 1802.03426)."""
+    import umap
+
+    scale = x.std(0)
+    return umap.UMAP(random_state=seed).fit_transform((x - x.mean(0)) / np.where(scale > 0, scale, 1))
+
+
+def _name_sites(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
+    ax.set_yticks(range(len(sites)), [s.data.site for s in sites])
+    ax.set_ylim(len(sites) - 0.4, -0.6)
+
+
+def _reference(ax: Axes, value: float) -> None:
+    ax.axvline(value, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))

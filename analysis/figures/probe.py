@@ -1,0 +1,120 @@
+"""The picture of one run's probe: a row a site, from ROC to a map of the embeddings."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from align.analysis.figures import style as figures
+from align.analysis.reports.probe import SiteProbe
+from align.analysis.statistics.discrimination import roc
+from align.analysis.statistics.intervals import Interval
+from align.domain import Domain
+
+TITLES = ("ROC", "Out-of-fold scores", "Probe and controls", "Embeddings (PCA)")
+
+
+def probe_figure(probes: Sequence[SiteProbe], path: str | os.PathLike, seed: int = 0) -> None:
+    """Write the report of a run's probes, both columns wide, atomically.
+
+    Args:
+        probes: One a site; a row each.
+        path: Where to, a `.png` or `.pdf`.
+        seed: Of the ROC's bootstrap band.
+    """
+    with figures.style():
+        figure, axes = figures.canvas(len(probes), 4, figures.DOUBLE, 1.75 * len(probes) + 0.25)
+        for row, probe in zip(axes, probes, strict=True):
+            _roc(row[0], probe, seed)
+            _histogram(row[1], probe)
+            _statistics(row[2], probe)
+            _map(row[3], probe)
+            row[0].annotate(
+                probe.data.site, (-0.45, 0.5), xycoords="axes fraction", rotation=90,
+                ha="center", va="center", fontweight="bold",
+            )  # fmt: skip
+        for ax, title in zip(axes[0], TITLES, strict=True):
+            ax.set_title(title)
+        domains, arms = (ax.get_legend_handles_labels() for ax in axes[0, 1:3])
+        figure.legend(domains[0] + arms[0], domains[1] + arms[1], loc="outside lower center", ncols=7)
+        figures.save(figure, path)
+
+
+def principal_components(x: np.ndarray, count: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates (N, count) of standardised `x` (N, D) on its first axes, and their shares of variance.
+
+    Axes that `x` lacks are zero. The sign of each is set so that its largest loading is positive.
+    """
+    x = x.astype(np.float64) - x.mean(0, dtype=np.float64)
+    scale = x.std(0)
+    x /= np.where(scale > 0, scale, 1)
+    left, size, right = np.linalg.svd(x, full_matrices=False)
+    left = left * np.sign(right[np.arange(len(right)), np.abs(right).argmax(1)])
+    share = size**2 / max(np.sum(size**2), 1e-30)
+    coordinates, shares = np.zeros((len(x), count)), np.zeros(count)
+    kept = min(count, len(size))
+    coordinates[:, :kept], shares[:kept] = left[:, :kept] * size[:kept], share[:kept]
+    return coordinates, shares
+
+
+def _roc(ax: Axes, probe: SiteProbe, seed: int) -> None:
+    fpr, tpr, low, high = roc(probe.scored, seed)
+    ax.plot([0, 1], [0, 1], color=figures.GREY, linewidth=0.7, linestyle=(0, (4, 3)))
+    ax.fill_between(fpr, low, high, color=figures.SKY, alpha=0.35, linewidth=0)
+    ax.plot(fpr, tpr, color=figures.BLUE)
+    auc = probe.statistics["auc"]
+    ax.text(
+        0.97, 0.04, f"AUC {auc.value:.2f}\n[{auc.low:.2f}, {auc.high:.2f}]",
+        ha="right", va="bottom", fontsize=7,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8},
+    )  # fmt: skip
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    ax.set(xlabel="False-positive rate", ylabel="True-positive rate")
+
+
+def _histogram(ax: Axes, probe: SiteProbe) -> None:
+    low, high = np.quantile(probe.scored.score, [0.002, 0.998])
+    pad = max(0.05 * (high - low), 1e-6)
+    bins = np.linspace(low - pad, high + pad, 26)
+    for domain in Domain:
+        score = np.clip(probe.scored.score[probe.scored.label == domain], bins[0], bins[-1])
+        look = {"bins": bins, "density": True, "color": figures.DOMAIN_COLOUR[domain]}
+        ax.hist(score, alpha=0.35, label=domain.label, **look)
+        ax.hist(score, histtype="step", linewidth=1.0, **look)
+    ax.axvline(0, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
+    ax.set(xlabel="Signed distance to boundary", ylabel="Density", yticks=())
+
+
+def _statistics(ax: Axes, probe: SiteProbe) -> None:
+    main = probe.main
+    arms = [
+        ("sim vs real", main.statistics, figures.GREEN),
+        ("by an MLP", probe.mlp.statistics if probe.mlp and probe.linear else None, figures.PURPLE),
+        ("untrained", main.untrained, figures.ORANGE),
+        ("shuffled", main.shuffled, figures.GREY),
+        ("real vs real", main.real_vs_real, figures.BLACK),
+    ]
+    arms = [arm for arm in arms if arm[1] is not None]
+    width = 0.81 / len(arms)
+    for i, (name, statistics, colour) in enumerate(arms):
+        bars: list[Interval] = [statistics["accuracy"], statistics["auc"]]
+        at = np.arange(2) + (i - (len(arms) - 1) / 2) * width
+        ax.bar(at, [b.value for b in bars], width=0.89 * width, color=colour, alpha=0.55, label=name)
+        figures.whiskers(ax, at, bars, ecolor=figures.BLACK, capsize=1.5, elinewidth=0.8)
+    ax.axhline(0.5, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
+    ax.set(ylim=(0, 1.05), yticks=(0, 0.5, 1), xticks=(0, 1), xticklabels=("Accuracy", "AUC"))
+    ax.grid(visible=False, axis="x")
+
+
+def _map(ax: Axes, probe: SiteProbe) -> None:
+    xy, share = principal_components(probe.data.x)
+    domain = probe.data.domain
+    colours = np.array([figures.DOMAIN_COLOUR[Domain(d)] for d in domain])
+    order = np.random.default_rng(0).permutation(len(xy))  # neither domain hides the other
+    ax.scatter(*xy[order].T, s=3, c=colours[order], alpha=0.55, linewidths=0, rasterized=True)
+    mmd2 = probe.statistics["mmd2"]
+    text = f"MMD$^2$ {mmd2.value:.3f}\n[{mmd2.low:.3f}, {mmd2.high:.3f}]"
+    ax.text(0.98, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=7)
+    ax.set_ylim(top=ax.get_ylim()[1] + 0.3 * np.ptp(ax.get_ylim()))  # room for the text
+    ax.set(xticks=(), yticks=(), xlabel=f"PC 1 ({share[0]:.0%})", ylabel=f"PC 2 ({share[1]:.0%})")

@@ -1,0 +1,72 @@
+"""The picture of one run's task probes: a panel a task, R² in the four cells of training and test domain."""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from align.analysis.figures import style as figures
+from align.analysis.reports.task_probe import CELLS, Decoded
+from align.analysis.statistics.intervals import Interval
+
+TITLES = {"action": "Action", "block_pose": "Block pose", "pusher": "Pusher position", "state": "State"}
+FLOOR = -1.0  # R² below is drawn here, as a triangle
+
+
+def task_figure(
+    found: Mapping[str, Mapping[str, Decoded]],
+    untrained: Mapping[str, Mapping[str, Decoded]],
+    path: str | os.PathLike,
+) -> None:
+    """Write the figure of a run's task probes, both columns wide, atomically.
+
+    Args:
+        found: By site and task.
+        untrained: The same of an untrained policy, drawn hollow; sites may be missing.
+        path: Where to, a `.png` or `.pdf`.
+    """
+    tasks = list(next(iter(found.values())))
+    with figures.style():
+        figure, axes = figures.canvas(1, len(tasks), figures.DOUBLE, 2.5, sharey=True)
+        for ax, task in zip(axes[0], tasks, strict=True):
+            for i, site in enumerate(found):
+                at = np.arange(len(CELLS)) + (i - (len(found) - 1) / 2) * 0.7 / len(found)
+                look = {
+                    "color": figures.CYCLE[i % len(figures.CYCLE)],
+                    "marker": figures.MARKERS[i % len(figures.MARKERS)],
+                }
+                if site in untrained:
+                    _series(ax, at + 0.18 / len(found), untrained[site][task], look | {"mfc": "white"})
+                _series(ax, at - 0.18 / len(found), found[site][task], look, label=site)
+            for level in (0.0, 1.0):
+                ax.axhline(level, color=figures.BLACK, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
+            ticks = [f"{train.label}\n→ {test.label}" for train, test in CELLS]
+            pushing = "block_pose" in tasks
+            title = "Proprioception" if task == "pusher" and not pushing else TITLES.get(task, task)
+            ax.set(title=title, xticks=range(len(CELLS)), xticklabels=ticks)
+            ax.set(ylim=(FLOOR - 0.1, 1.1), yticks=(-1, -0.5, 0, 0.5, 1))
+            ax.grid(visible=False, axis="x")
+        axes[0, 0].set_ylabel("$R^2$")
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=6, title_fontsize=7,
+            title=f"Trained on → tested on; hollow: untrained policy; ▼: $R^2$ < {FLOOR:g}",
+        )  # fmt: skip
+        figures.save(figure, path)
+
+
+def _series(ax: Axes, at: np.ndarray, decoded: Decoded, look: dict, label: str | None = None) -> None:
+    """The cells of one task at one site; those below the floor as triangles on it."""
+    intervals = [decoded.cells[cell] for cell in CELLS]
+    below = np.array([interval.value < FLOOR for interval in intervals])
+    shown = [
+        Interval(np.nan, np.nan, np.nan) if low else Interval(i.value, max(i.low, FLOOR - 1), i.high)
+        for i, low in zip(intervals, below, strict=True)
+    ]
+    look = {"markersize": 3, "capsize": 1.2, "elinewidth": 0.8} | look
+    figures.whiskers(ax, at, shown, label=label, **look)
+    if below.any():  # an empty line that is not clipped would have no extent to lay out
+        face = look.get("mfc", look["color"])
+        floor = np.full(below.sum(), FLOOR)
+        ax.plot(at[below], floor, "v", color=look["color"], mfc=face, markersize=4, clip_on=False)

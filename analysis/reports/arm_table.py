@@ -1,0 +1,250 @@
+"""The arms of a sweep as tables: `arms.csv` with all that was measured, and a short one to read and print."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from align.analysis.figures import style as figures
+from align.analysis.reports.own_distance import own_distance
+from align.analysis.reports.run_table import TASKS
+from align.analysis.reports.sweep import Arm, Sweep
+from align.analysis.statistics.intervals import Interval
+from align.files import atomic_path, write_text
+
+TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
+PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
+P_VALUE = "geometry/aligned/mmd_p"
+GATED = "summary/sigma_min"
+MOTION = {"acceleration": "acceleration", "jerk": "jerk", "detour": "length"}
+OWN = "own distance"
+LEVEL = "σ_min"
+NOT_PRINTED = ("trainings", "success", "jerk", "MLP AUC", "mixing", "MMD p")  # too much for a page's width
+NOTE = "Mean [95 % interval] over training seeds and shared trials or held-out episodes."
+NOTES = {
+    "acceleration": "Acceleration, jerk: mean squares along successful rollouts, brought to unit length and "
+    "equal distances, medians; length: of the path over the beeline, median. Acceleration / that of another "
+    "arm: median ratio on the trials in which both succeed.",
+    "MMD p": "MMD p: permutation test of sim against real, smallest to largest over trainings.",
+    LEVEL: "σ_min: noise level above which sim is trusted; that of all its windows together.",
+    OWN: "Own distance: the arm's objective on held-out embeddings, mean over trainings; before the arrow "
+    "that of the reference's trainings, behind it that of its own.",
+}
+
+
+class ArmTable:
+    """What a sweep found, a row an arm.
+
+    Args:
+        sweep: The sweep.
+        reference: Label of the arm that scores are compared with on shared trials; see `Sweep.find`.
+        success: Which success rate; by default the first that the worlds define.
+    """
+
+    def __init__(self, sweep: Sweep, reference: str | None = None, success: str | None = None):
+        self.sweep, self.arms = sweep, sweep.arms()
+        self.base = sweep.find(self.arms, reference)
+        self.reference, bases = sweep.references(self.arms, reference)
+        self._bases = {arm.label: base for arm, base in zip(self.arms, bases, strict=True)}
+        shown = ("score", success or sweep.success)
+        self.metrics = {f"{w}: {name}": f"rollout/{w}/{name}" for w in sweep.worlds for name in shown}
+        moved = {f"{w}: {title}": f"motion/{w}/{n}" for w in sweep.worlds for n, title in MOTION.items()}
+        self.metrics |= moved
+        for site in self._sites():
+            self.metrics |= {f"{site}: {title}": f"probe/{site}/{name}" for name, title in PROBED.items()}
+        self.metrics |= {f"{title} R²": f"task/aligned/{name}" for name, title in TASK_NAMES.items()}
+        self.metrics["aligned: mixing"] = "geometry/aligned/mixing"
+        self.metrics = {title: m for title, m in self.metrics.items() if m in sweep.frame}
+        self.compared = [f"rollout/{w}/score" for w in sweep.worlds]
+        self.related = [f"motion/{w}/acceleration" for w in sweep.worlds]
+        self.related = [metric for metric in self.related if metric in sweep.frame]
+        self._own = {arm.label: self._own_distance(arm) for arm in self.arms}
+
+    def _sites(self) -> list[str]:
+        """The site that was aligned, if all runs agree; or else all that were probed."""
+        named = self.sweep.frame.get("summary/site", pd.Series(dtype=object)).dropna().unique()
+        return [s for s in self.sweep.sites if len(named) != 1 or s in named] or self.sweep.sites
+
+    def _own_distance(self, arm: Arm) -> tuple[float, float] | None:
+        """The arm's objective, of the reference's runs and of its own; None where there is nothing to say."""
+        folders = [[self.sweep.path / run for run in a.runs] for a in (self.base, arm)]
+        folders = [[f for f in runs if (f / "embeddings.npz").is_file()] for runs in folders]
+        if arm is self.base or not all(folders) or not arm.point.get("lambda"):
+            return None
+        values = [[own_distance(run, folders[1][0]) for run in runs] for runs in folders]
+        return None if None in values[0] + values[1] else tuple(float(np.mean(v)) for v in values)
+
+    def frame(self) -> pd.DataFrame:
+        """Everything that was measured, a row an arm and metric.
+
+        Returns:
+            Columns: arm, metric, trainings; value, low, high; of scores difference, difference_low and
+            difference_high, the arm minus the reference on shared trials; of acceleration ratio, ratio_low
+            and ratio_high, the arm over the reference on the trials in which both succeed.
+        """
+        rows = []
+        for arm in self.arms:
+            for metric in self._all_metrics():
+                found = self.sweep.estimate(arm.runs, metric)
+                if found is None:
+                    continue
+                row = {"arm": arm.label, "metric": metric, "trainings": len(found.runs)}
+                row |= found.interval._asdict()
+                if metric.startswith("rollout/"):
+                    row |= _named("difference", self._pair(arm, metric))
+                if metric in self.related:
+                    row |= _named("ratio", self._ratio(arm, metric))
+                rows.append(row)
+            if self._own[arm.label] is not None:
+                for name, value in zip(("of_reference", "of_arm"), self._own[arm.label], strict=True):
+                    metric = f"own_distance/{name}"
+                    rows.append(
+                        {"arm": arm.label, "metric": metric, "trainings": len(arm.runs), "value": value}
+                    )
+        return pd.DataFrame(rows)
+
+    def _all_metrics(self) -> list[str]:
+        """Every column of `results.csv` that has an interval, and what rollouts measure."""
+        columns = set(self.sweep.frame.columns)
+        with_interval = [c for c in self.sweep.frame.columns if f"{c}_low" in columns]
+        return list(dict.fromkeys([*self.compared, *self.metrics.values(), *with_interval]))
+
+    def cells(self) -> tuple[list[str], list[list[str]]]:
+        """Titles of the columns and the text of the cells, a row an arm."""
+        gated = [LEVEL] if GATED in self.sweep.frame else []
+        tested = ["MMD p"] if P_VALUE in self.sweep.frame else []
+        owned = [OWN] if any(self._own.values()) else []
+        paired = [f"{m.split('/')[1]}: score − {self.reference}" for m in self.compared]
+        paired += [f"{m.split('/')[1]}: acceleration / {self.reference}" for m in self.related]
+        rows = []
+        for arm in self.arms:
+            row = [arm.label, str(len(arm.runs))]
+            row += [self._range(arm, GATED)] if gated else []
+            row += (self._cell(arm, m) for m in self.metrics.values())
+            row += [self._range(arm, P_VALUE)] if tested else []
+            row += [self._owned(arm)] if owned else []
+            row += (self._difference(arm, m) for m in self.compared)
+            rows.append([*row, *(self._related(arm, m) for m in self.related)])
+        return ["arm", "trainings", *gated, *self.metrics, *tested, *owned, *paired], rows
+
+    def _cell(self, arm: Arm, metric: str) -> str:
+        """The estimate with its interval, and the number of trainings where some lack the metric."""
+        found = self.sweep.estimate(arm.runs, metric)
+        if found is None:
+            return "—"
+        digits = 4 if metric.endswith("mmd2") else 2
+        if metric.startswith("motion/") and found.interval.value >= 10:
+            digits = 1 if found.interval.value < 1000 else 0
+        value, low, high = (f"{x:.{digits}f}" for x in found.interval)
+        part = "" if len(found.runs) == len(arm.runs) else f" ({len(found.runs)} of {len(arm.runs)})"
+        return f"{value} [{low}, {high}]{part}"
+
+    def _pair(self, arm: Arm, metric: str) -> Interval | None:
+        """The arm minus its reference on shared trials; None where it is the reference."""
+        base = self._bases[arm.label]
+        return None if arm is base else self.sweep.difference(arm.runs, base.runs, metric)
+
+    def _difference(self, arm: Arm, metric: str) -> str:
+        found = self._pair(arm, metric)
+        return "—" if found is None else f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+
+    def _ratio(self, arm: Arm, metric: str) -> Interval | None:
+        """The arm over its reference where both succeed; None where it is the reference."""
+        base = self._bases[arm.label]
+        return None if arm is base else self.sweep.ratio(arm.runs, base.runs, metric)
+
+    def _related(self, arm: Arm, metric: str) -> str:
+        found = self._ratio(arm, metric)
+        return "—" if found is None else f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+    def _range(self, arm: Arm, column: str) -> str:
+        """The range over an arm's trainings; a mean of p-values would mean nothing."""
+        values = self.sweep.frame.loc[self.sweep.frame["run"].isin(arm.runs), column].dropna()
+        if not len(values):
+            return "—"
+        return " to ".join(dict.fromkeys(f"{x:.3f}" for x in (values.min(), values.max())))
+
+    def _owned(self, arm: Arm) -> str:
+        found = self._own[arm.label]
+        return "—" if found is None else f"{found[0]:.3g} → {found[1]:.3g}"
+
+
+def write_arms(table: ArmTable, path: str | os.PathLike) -> None:
+    """Write `ArmTable.frame` as CSV."""
+    with atomic_path(path) as target:
+        table.frame().to_csv(target, index=False, float_format="%.6g")
+
+
+def write_markdown(table: ArmTable, path: str | os.PathLike) -> None:
+    """Write the cells as a Markdown table, and the runs that are missing."""
+    titles, rows = table.cells()
+    lines = [[t.replace("\n", " ") for t in titles], ["---", *["---:"] * (len(titles) - 1)], *rows]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    text += f"\n{NOTE}\n" + "".join(f"\n{note}\n" for title, note in NOTES.items() if _has(titles, title))
+    if len(table.sweep.incomplete):
+        text += "\nIncomplete runs, counted only where they were measured:\n\n"
+        text += "".join(f"- `{r.run}` lacks {r.missing}\n" for r in table.sweep.incomplete.itertuples())
+    write_text(path, text)
+
+
+def figure_table(table: ArmTable, path: str | os.PathLike) -> None:
+    """Draw the cells that fit a page as a PNG, in bold differences that leave out 0 and ratios that do 1."""
+    titles, rows = table.cells()
+    printed = [j for j, title in enumerate(titles) if not any(name in title for name in NOT_PRINTED)]
+    titles, rows = [titles[j] for j in printed], [[row[j] for j in printed] for row in rows]
+    titles = [
+        t.replace(": ", ":\n").replace(" − ", "\n− ").replace(" / ", "\n/ ").replace(" R²", "\nR²")
+        for t in titles
+    ]
+    widths = [
+        max(len(line) for text in (t, *c) for line in text.split("\n")) + 3
+        for t, *c in _columns(titles, rows)
+    ]
+    edges = np.concatenate([[0], np.cumsum(widths)])
+    with figures.style():
+        figure, axes = figures.canvas(1, 1, 0.052 * edges[-1], 0.17 * (len(rows) + 4))
+        ax = axes[0, 0]
+        ax.set(xlim=(0, edges[-1]), ylim=(len(rows) + 0.4, -3))
+        ax.axis("off")
+        for j, title in enumerate(titles):
+            ax.text(*_place(edges, j, -0.6), title, fontsize=6.5, weight="bold", **_align(j, "bottom"))
+        for i, row in enumerate(rows):
+            for j, text in enumerate(row):
+                weight = "bold" if _differs(titles[j], text) else "normal"
+                ax.text(*_place(edges, j, i), text, fontsize=6.5, weight=weight, **_align(j, "center"))
+        for y, width in ((-2.9, 0.8), (-0.5, 0.5), (len(rows) - 0.4, 0.8)):
+            ax.axhline(y, color=figures.BLACK, linewidth=width)
+        figures.save(figure, path)
+
+
+def _has(titles: Sequence[str], title: str) -> bool:
+    """Whether a column is called so, maybe behind the name of a world."""
+    return any(t == title or t.endswith(f": {title}") for t in titles)
+
+
+def _columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    return list(zip(titles, *rows, strict=True))
+
+
+def _place(edges: np.ndarray, column: int, y: float) -> tuple[float, float]:
+    """Where a cell's text is anchored: names at the left of their column, numbers at its right."""
+    return (edges[0] + 1 if column == 0 else edges[column + 1] - 1), y
+
+
+def _align(column: int, vertical: str) -> Mapping[str, str]:
+    return {"ha": "left" if column == 0 else "right", "va": vertical}
+
+
+def _differs(title: str, text: str) -> bool:
+    """Whether a cell is a difference whose interval leaves out 0, or a ratio whose interval leaves out 1."""
+    same = 0 if "−" in title else 1 if "/ " in title else None
+    if same is None or "[" not in text:
+        return False
+    low, high = (float(x) for x in text[text.index("[") + 1 : -1].split(", "))
+    return low > same or high < same
+
+
+def _named(name: str, found: Interval | None) -> dict[str, float]:
+    """Columns of a row that tell an interval, or none."""
+    return {} if found is None else dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))

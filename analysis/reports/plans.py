@@ -1,0 +1,236 @@
+"""Rollouts of planning worlds beside plans for the same queries: how long, how jerky, and how diverse."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from align.analysis.figures import style as figures
+from align.analysis.reports.learnt_plans import TITLES, paths_of, plans_of
+from align.analysis.reports.motion import hierarchical_auc, hierarchical_median, measure, motion
+from align.analysis.reports.run_config import callback_options, run_config
+from align.analysis.reports.sweep import Arm, Sweep
+from align.analysis.reports.tables import write_tables
+from align.analysis.statistics.diversity import effective_number, homotopy_word, mean_hausdorff
+from align.analysis.statistics.intervals import Interval, hierarchical_mean
+from align.analysis.statistics.smoothness import path_length, velocity_spectrum
+from align.data.episodes import read_store
+from align.domain import Domain
+from align.paths import PATHS, read_paths
+from align.worlds.planning.maze import Maze
+
+NOTES = (
+    "Medians and means [95 % interval] over training seeds and successful trials. Acceleration, jerk: mean "
+    "squares along the path, brought to unit length and equal distances. Length: over that of a reference "
+    "plan for the same query. Jerk AUC: probability that a rollout's jerk is above that of a reference plan, "
+    "none of which was learnt from, over the queries that the arm reaches; 0.5 is as smooth. Plans of the "
+    "store: its first hundred.",
+    "Ways, spread: of successful rollouts that answer one query, differing in the policy's noise alone: "
+    "effective number of ways round the walls, and mean Hausdorff distance in units of positions; over the "
+    "queries that each training answered twice or more. Ways are fewer where fewer rollouts succeed.",
+)
+Row = dict[str, object]
+
+
+def report_plans(sweep: Sweep) -> list[Path]:
+    """Write what can be compared: `plans_WORLD.csv`, `.md` and `spectrum_WORLD.png`; what was written.
+
+    A world that kept paths is compared with the reference plans that its runs were configured with
+    (`Rollouts.reference`). The diversity is that of the world that repeats queries, if there is one.
+    """
+    written: list[Path] = []
+    for world in sweep.worlds:
+        kept = {arm.label: _kept(sweep, arm, world) for arm in sweep.arms()}
+        run = next((runs[0] for runs in kept.values() if runs), None)
+        name, paths = ("", []) if run is None else reference_plans(run)
+        asked = set() if run is None else {_start(path) for path in read_paths(run / PATHS)[world].values()}
+        paths = [path for path in paths if _start(path) in asked]
+        if not paths:
+            continue
+        stores, title, known = plans_of(run), TITLES.get(name, name), measure(paths)
+        rows = [_plans(f"{title} plans, same queries", known, known)]
+        rows += [_plans(f"{p.title} plans of the store", measure(p.paths), known) for p in stores.values()]
+        scene = next((p.scene for p in stores.values()), None)
+        rows += [_arm(sweep, label, runs, world, paths, known, scene) for label, runs in kept.items() if runs]
+        suffix = world.replace("/", "-")
+        written += write_tables(sweep.path / f"plans_{suffix}", rows, [*NOTES, *_made(run)])
+        written.append(sweep.path / f"spectrum_{suffix}.png")
+        groups = {f"{title} plans, same queries": paths}
+        groups |= {f"{p.title} plans of the store": p.paths for p in stores.values()}
+        successful = {label: [p for r in runs for p in _of_run(r, world)] for label, runs in kept.items()}
+        _figure(groups, successful, written[-1])
+    return written
+
+
+def _kept(sweep: Sweep, arm: Arm, world: str) -> list[Path]:
+    """The runs of an arm that kept paths in a world."""
+    return [sweep.path / run for run in arm.runs if world in motion(sweep.path / run)]
+
+
+def reference_plans(run: Path) -> tuple[str, list[np.ndarray]]:
+    """The planner's name and the plans (T, D) that a run's rollouts are compared with; none where gone."""
+    store = reference_store(run)
+    if store is None or not Path(store).exists():
+        return "", []
+    episodes = read_store(store, images=False)
+    return str(episodes.attrs.get("planner", "")), paths_of(episodes)
+
+
+def reference_store(run: Path) -> str | None:
+    """The store that a run's rollouts are compared with, as it was configured."""
+    return next((o["reference"] for o in callback_options(run) if o.get("reference")), None)
+
+
+def length_ratios(
+    paths: Mapping[int, np.ndarray], success: pd.Series, reference: Sequence[np.ndarray]
+) -> pd.Series:
+    """Length of each successful path over that of the reference's plan from the same start, by trial.
+
+    A rollout ends where it is near enough to the goal; the rest of the way, straight, is counted.
+    NaN where the trial failed or the reference has no plan.
+    """
+    plans = {_start(plan): plan for plan in reference}
+    ratios = {}
+    for trial, path in paths.items():
+        plan = plans.get(_start(path))
+        if success[trial] and plan is not None:
+            rest = np.linalg.norm(plan[-1] - path[-1])
+            ratios[trial] = (path_length(path) + rest) / path_length(plan)
+    return pd.Series(ratios, index=list(paths), dtype=float)
+
+
+def diversity(paths: Sequence[np.ndarray], islands: np.ndarray | None) -> pd.DataFrame:
+    """How much paths (T, D) from one start differ, a row a start with two of them or more.
+
+    Returns:
+        Columns spread, and ways where `islands`, points (K, 2) in what one can walk around, are known.
+    """
+    answers: dict[tuple, list[np.ndarray]] = {}
+    for path in paths:
+        answers.setdefault(_start(path), []).append(path)
+    rows = {}
+    for start, some in answers.items():
+        if len(some) > 1:
+            rows[start] = {"spread": mean_hausdorff(some)}
+            if islands is not None:
+                rows[start]["ways"] = effective_number([homotopy_word(path, islands) for path in some])
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _start(path: np.ndarray) -> tuple[float, ...]:
+    """Where a path starts, as exactly as stores keep it: it tells queries apart."""
+    return tuple(np.asarray(path[0], np.float32).tolist())
+
+
+def _made(run: Path) -> list[str]:
+    """How many plans of each store of a run there are, and how many were rejected when it was made."""
+    parts = []
+    data = run_config(run).get("data", {})
+    stores = {**{d.label: data.get(d.label) for d in Domain}, "reference": reference_store(run)}
+    for name, store in stores.items():
+        if store is None or not Path(store).exists():
+            continue
+        attrs = read_store(store, images=False).attrs
+        if "rejection_rate" in attrs:
+            reasons = ", ".join(f"{n} {reason}" for reason, n in attrs["rejected"].items()) or "none"
+            kept = attrs["attempts"] - sum(attrs["rejected"].values())
+            title = TITLES.get(attrs["planner"], attrs["planner"])
+            parts.append(f"{kept} {title} plans ({name}) of {attrs['attempts']} queries, rejected: {reasons}")
+    return ["Plans made, each checked as it is stored: " + "; ".join(parts) + "."] if parts else []
+
+
+def _plans(name: str, found: pd.DataFrame, reference: pd.DataFrame) -> Row:
+    """The row of some plans."""
+    values = {m: found[m].to_numpy()[None] for m in ("acceleration", "jerk", "turning")}
+    row: Row = {"arm": name, **{m: _short(hierarchical_median(v)) for m, v in values.items()}}
+    if found is not reference:
+        row["jerk AUC"] = hierarchical_auc(values["jerk"], reference["jerk"].to_numpy())
+    return row
+
+
+def _arm(
+    sweep: Sweep,
+    label: str,
+    runs: Sequence[Path],
+    world: str,
+    reference: Sequence[np.ndarray],
+    known: pd.DataFrame,
+    scene: object,
+) -> Row:
+    """The row of an arm's rollouts."""
+    tables = {run: motion(run)[world] for run in runs}
+    row: Row = {"arm": label}
+    for name in ("acceleration", "jerk", "turning"):
+        row[name] = _short(hierarchical_median(_stacked({run: t[name] for run, t in tables.items()})))
+    lengths = {
+        run: length_ratios(read_paths(run / PATHS)[world], table["jerk"].notna(), reference)
+        for run, table in tables.items()
+    }
+    row["length"] = hierarchical_median(_stacked(lengths))
+    jerk = {run: table["jerk"].where(lengths[run].notna()) for run, table in tables.items()}
+    reached = {
+        _start(read_paths(r / PATHS)[world][s]) for r, ratio in lengths.items() for s in ratio.dropna().index
+    }
+    same = [_start(path) in reached for path in reference]
+    row["jerk AUC"] = hierarchical_auc(_stacked(jerk), known["jerk"].to_numpy()[same])
+    islands = scene.islands if isinstance(scene, Maze) else None
+    for again in sweep.repeated[:1]:
+        found = [diversity(_of_run(run, again), islands) for run in runs if again in motion(run)]
+        for name in ("spread",) if islands is None else ("ways", "spread"):
+            each = [table[name] for table in found if name in table]
+            shared = pd.concat(each, axis=1).dropna() if each and len(each) == len(found) else pd.DataFrame()
+            row[name] = hierarchical_mean(shared.to_numpy().T) if len(shared) else None
+    return row
+
+
+def _stacked(columns: Mapping[Path, pd.Series]) -> np.ndarray:
+    """(runs, trials), NaN where a run has not that trial."""
+    return pd.DataFrame(columns).to_numpy(float).T
+
+
+def _short(interval: Interval | None) -> Interval | None:
+    """An interval of three significant digits, for numbers of any size."""
+    return None if interval is None else Significant(*interval)
+
+
+class Significant(Interval):
+    """An interval that is written with three significant digits."""
+
+    def __str__(self) -> str:
+        value, low, high = (f"{x:.3g}" if x < 1000 else f"{x:.0f}" for x in self)
+        return f"{value} [{low}, {high}]"
+
+
+def _of_run(run: Path, world: str) -> list[np.ndarray]:
+    """Successful paths of a run."""
+    table = motion(run)[world]
+    return [path for s, path in read_paths(run / PATHS)[world].items() if np.isfinite(table["jerk"][s])]
+
+
+def _figure(
+    plans: Mapping[str, Sequence[np.ndarray]], arms: Mapping[str, Sequence[np.ndarray]], path: Path
+) -> None:
+    """Power of the velocity against its frequency: plans dashed, arms over them."""
+    with figures.style():
+        figure, axes = figures.canvas(1, 1, figures.DOUBLE, 3.4)
+        ax = axes[0, 0]
+        looks = [
+            {"linestyle": (0, (4, 2)), "linewidth": 1.6, "color": c} for c in (figures.BLACK, figures.GREY)
+        ]
+        for i, (name, paths) in enumerate(plans.items()):
+            _spectrum(ax, paths, label=name, **looks[min(i, 1)], alpha=1 - 0.3 * max(i - 1, 0))
+        for i, (name, paths) in enumerate(arms.items()):
+            if len(paths):
+                marker = figures.MARKERS[i % len(figures.MARKERS)]
+                colour = figures.CYCLE[(i + i // len(figures.MARKERS)) % len(figures.CYCLE)]
+                look = {"linewidth": 0.8, "marker": marker, "markersize": 2.5, "markevery": (i % 4, 4)}
+                _spectrum(ax, paths, label=name, color=colour, **look)
+        ax.set(xscale="log", yscale="log", xlabel="Cycles a path", ylabel="Power of the velocity")
+        figure.legend(loc="outside right center", fontsize=6)
+        figures.save(figure, path)
+
+
+def _spectrum(ax, paths: Sequence[np.ndarray], **look) -> None:
+    power = velocity_spectrum(paths)[1:]
+    ax.plot(np.arange(1, len(power) + 1), power, **look)

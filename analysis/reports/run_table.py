@@ -1,0 +1,174 @@
+"""The runs of a sweep as one table, a row a run, read from the files that each of them left.
+
+In the table, the axes of the sweep have their bare names; everything measured has a slash in its name:
+`summary/...`, `rollout/<world>/...`, `motion/<world>/...` (medians over successful rollouts),
+`probe/<site>/...`, `geometry/<site>/...`, and `task/aligned/...`: R² of task probes; the site
+"aligned" is the one that the run's training aligned.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from align.analysis.reports.motion import MEASURES, motion
+from align.analysis.statistics import intervals
+from align.analysis.statistics.intervals import Interval
+from align.errors import InputError
+from align.files import atomic_path
+from align.worlds.batch import RESERVED, is_rate
+
+GEOMETRY = "geometry.json"  # which runs of older sweeps do without
+FILES = ("point.json", "summary.json", "rollouts.csv", "probe.json")
+NOT_RUNS = ("report", "figures")
+PROBED = ("auc", "accuracy", "margin", "mmd2")
+TASKS = ("block_pose_sim_to_real", "block_pose_real_to_real")
+
+
+def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
+    """Read every run of a sweep and write `results.csv`.
+
+    Args:
+        sweep_dir: Folder of run directories. Hidden folders and `report` are not runs.
+
+    Returns:
+        One row a run, sorted by name: `run`; `missing`, the files it lacks (comma-separated, empty when
+        complete); the axes of its `point.json`; its `summary.json`; of each world, means, success rates with
+        counts and Wilson intervals, medians of how smooth successful rollouts are; of each site, the probe's
+        statistics with intervals and controls, proxy A-distance and kNN mixing with intervals, and the
+        p-value of the MMD test; of the aligned site, R² of the block pose.
+
+    Raises:
+        InputError: There is no such folder, it holds no run, or a file of a run cannot be read.
+    """
+    sweep_dir = Path(sweep_dir)
+    folders = sorted(p for p in sweep_dir.glob("*") if p.is_dir())
+    folders = [p for p in folders if not p.name.startswith(".") and p.name not in NOT_RUNS]
+    if not folders:
+        raise InputError(f"sweep_dir={sweep_dir}: expected a folder holding run directories")
+    frame = pd.DataFrame([_row(folder) for folder in folders])
+    measured = [c for c in frame.columns if "/" in c]
+    frame = frame[[c for c in frame.columns if "/" not in c] + measured]
+    with atomic_path(sweep_dir / "results.csv") as path:
+        frame.to_csv(path, index=False, float_format="%.6g")
+    return frame
+
+
+def recorded(sweep_dir: str | os.PathLike) -> pd.DataFrame:
+    """The table of a sweep's runs: collected, or where only results were kept (`align keep`), as recorded.
+
+    Raises:
+        InputError: As `collect`.
+    """
+    table = Path(sweep_dir) / "results.csv"
+    if any(Path(sweep_dir).glob("*/point.json")) or not table.is_file():
+        return collect(sweep_dir)
+    return pd.read_csv(table, dtype={"missing": str}, keep_default_na=False, na_values=[""]).fillna(
+        {"missing": ""}
+    )
+
+
+def measures(trials: pd.DataFrame) -> list[str]:
+    """The columns of `rollouts.csv` that say how trials went, those left out that a world does not have."""
+    numbers = trials.drop(columns=list(RESERVED), errors="ignore").select_dtypes(["number", "bool"])
+    return list(numbers.dropna(axis=1, how="all").columns)
+
+
+def read_json(path: Path) -> dict:
+    """What a file of a run or of the sweep holds.
+
+    Raises:
+        InputError: It is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not JSON ({error}), expected the file that the run wrote") from None
+
+
+def _row(run: Path) -> dict:
+    missing = [name for name in FILES if not (run / name).is_file()]
+    row: dict = {"run": run.name, "missing": ", ".join(missing)}
+    if "point.json" not in missing:
+        for axis, value in read_json(run / "point.json").items():
+            if "/" in axis or axis in ("run", "missing"):
+                raise InputError(
+                    f"{run}/point.json: axis {axis!r}, expected a name without '/', not run or missing"
+                )
+            row[axis] = value if isinstance(value, int | float | str | None) else json.dumps(value)
+    if "summary.json" not in missing:
+        row |= {f"summary/{name}": value for name, value in read_json(run / "summary.json").items()}
+    if "rollouts.csv" not in missing:
+        row |= _rollouts(run / "rollouts.csv")
+        for world, moved in motion(run).items():
+            row |= {f"motion/{world}/{name}": moved[name].median() for name in MEASURES}
+    if "probe.json" not in missing:
+        row |= _probe(read_json(run / "probe.json"))
+    if "summary/site" in row and (run / "task_probe.json").is_file():
+        row |= _tasks(read_json(run / "task_probe.json")["sites"].get(row["summary/site"], {}))
+    if (run / GEOMETRY).is_file():
+        row |= _geometry(read_json(run / GEOMETRY))
+    return row
+
+
+def _rollouts(path: Path) -> dict:
+    table, row = pd.read_csv(path), {}
+    absent = {"world", "seed", "score"} - set(table.columns)
+    absent |= set() if any(name.startswith("success") for name in table.columns) else {"success"}
+    if absent:
+        raise InputError(f"{path}: columns {sorted(absent)} are missing, expected one row a trial")
+    for world, trials in table.groupby("world", sort=False):
+        row[f"rollout/{world}/trials"] = len(trials)
+        rates = [name for name in measures(trials) if is_rate(name)]
+        for name in (name for name in measures(trials) if name not in rates):
+            row[f"rollout/{world}/{name}"] = trials[name].mean()
+        score = intervals.bootstrap_mean(trials["score"], bounds=(0, 1))
+        row[f"rollout/{world}/score_low"], row[f"rollout/{world}/score_high"] = score.low, score.high
+        for name in rates:
+            count = int(trials[name].sum())
+            rate = intervals.wilson(count, len(trials))
+            row |= {f"rollout/{world}/{name}": rate.value, f"rollout/{world}/{name}_count": count}
+            row |= {f"rollout/{world}/{name}_low": rate.low, f"rollout/{world}/{name}_high": rate.high}
+    return row
+
+
+def _probe(result: dict) -> dict:
+    row = {}
+    for site, found in result["sites"].items():
+        for name in PROBED:
+            row |= _interval(f"probe/{site}/{name}", found.get(name))
+        row |= _interval(f"probe/{site}/mlp_auc", found.get("mlp", {}).get("auc"))
+        for control in ("shuffled", "real_vs_real", "untrained"):
+            if control in found:
+                row[f"probe/{site}/auc_{control}"] = Interval.from_dict(found[control]["auc"]).value
+    return row
+
+
+def _tasks(found: dict) -> dict:
+    """R² of the tasks of one site, under the names of `TASKS`."""
+    row = {}
+    for name in TASKS:
+        task, cell = name[: len("block_pose")], name[len("block_pose_") :]
+        row |= _interval(f"task/aligned/{name}", found.get(task, {}).get(cell))
+    return row
+
+
+def _interval(metric: str, numbers: dict | None) -> dict:
+    """Columns of an estimate and its interval; none where it was not measured."""
+    if numbers is None:
+        return {}
+    value, low, high = Interval.from_dict({name: numbers[name] for name in Interval._fields})
+    return {metric: value, f"{metric}_low": low, f"{metric}_high": high}
+
+
+def _geometry(result: dict) -> dict:
+    sites = dict(result["sites"])
+    if result["aligned"] in sites:
+        sites = {"aligned": sites[result["aligned"]]} | sites
+    row = {}
+    for site, found in sites.items():
+        for name, numbers in (("a_distance", found["a_distance"]), ("mixing", found["mixing"]["mixing"])):
+            row |= _interval(f"geometry/{site}/{name}", numbers)
+        row[f"geometry/{site}/mmd_p"] = found["tests"]["mmd"]["p_value"]
+    return row

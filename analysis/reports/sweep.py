@@ -1,0 +1,231 @@
+"""Estimates over the training seeds and trials of a sweep, from the table of its runs."""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from align.analysis.reports.motion import hierarchical_median, hierarchical_ratio, motion, repeated
+from align.analysis.reports.run_table import TASKS, read_json, recorded
+from align.analysis.statistics import intervals
+from align.analysis.statistics.intervals import Interval
+from align.errors import InputError
+from align.worlds.batch import is_rate
+
+GRID = "grid.json"  # what the sweep says of itself: its runs in order, and its reference arm
+SEED_AXIS = "seed"
+SHARES = ("score", "coverage", "final_coverage", "auc", "mlp_auc", "accuracy")
+UNBOUNDED = (-np.inf, np.inf)
+
+
+def bounds(name: str) -> tuple[float, float]:
+    """What a metric cannot leave."""
+    if name in TASKS:
+        return -np.inf, 1.0
+    return (0.0, 1.0) if name in SHARES or is_rate(name) else UNBOUNDED
+
+
+class Arm(NamedTuple):
+    """Runs that differ in nothing but the training seed."""
+
+    point: dict  # the axes they share
+    runs: list[str]
+
+    @property
+    def label(self) -> str:
+        """What to call it: names as they are ("co-training"), numbers as axis=value, or not where 0 beside
+        a name ("mmd, lambda=0.1", "co-training"). The name of a number, "0.5", is a number."""
+        names = [v for v in self.point.values() if isinstance(v, str) and not _is_number(v)]
+        numbers = {k: v for k, v in self.point.items() if v not in names and not (names and v == 0)}
+        return ", ".join(
+            names + [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in numbers.items()]
+        )
+
+
+class Estimate(NamedTuple):
+    """A metric over an arm: its mean with interval, and the value of each run (runs,)."""
+
+    interval: Interval
+    runs: np.ndarray
+    trials: int  # shared by all runs of the sweep; 0 for what rollouts do not measure
+
+
+class Sweep:
+    """A sweep's table, and the estimates that figures and tables show.
+
+    Args:
+        sweep_dir: As in `align.analysis.reports.run_table.recorded`, which is called.
+        seed_axis: The axis that is a training seed.
+
+    Attributes:
+        worlds: Names of the worlds that policies are tested in.
+        repeated: Those in which trials repeat queries, for measures of diversity; none of `worlds`.
+    """
+
+    def __init__(self, sweep_dir: str | os.PathLike, seed_axis: str = SEED_AXIS):
+        self.path = Path(sweep_dir)
+        self.frame = recorded(sweep_dir)
+        grid = self.path / GRID
+        self.grid = read_json(grid) if grid.is_file() else {}
+        self.axes = [c for c in self.frame.columns if "/" not in c and c not in ("run", "missing", seed_axis)]
+        worlds = self._second("rollout/")
+        self.repeated = [w for w in worlds if any(repeated(self.path / run, w) for run in self.frame["run"])]
+        self.worlds = [w for w in worlds if w not in self.repeated]
+        self.sites = self._second("probe/")
+        self._table = cache(self._read_trials)
+
+    @property
+    def incomplete(self) -> pd.DataFrame:
+        """The runs that lack a file."""
+        return self.frame[self.frame["missing"] != ""]
+
+    @property
+    def success(self) -> str:
+        """The success rate that reports show: the first that the worlds of the sweep define."""
+        rates = [c.removesuffix("_count") for c in self.frame.columns if c.endswith("_count")]
+        return next((r.split("/")[2] for r in rates if r.split("/")[2].startswith("success")), "success")
+
+    def arms(self, where: Mapping[str, object] | None = None) -> list[Arm]:
+        """The arms in the order of the grid; without one, by their numbers and then by run names.
+
+        Args:
+            where: Axes with the value to keep.
+
+        Raises:
+            InputError: No run has these values.
+        """
+        frame = self.frame
+        for axis, value in (where or {}).items():
+            if axis not in self.axes:
+                raise InputError(f"where: axis {axis!r}, expected one of {self.axes}")
+            frame = frame[frame[axis] == value]
+        arms: dict[tuple, Arm] = {}
+        for _, row in frame.iterrows():
+            if "point.json" not in row["missing"]:
+                point = {axis: row[axis] for axis in self.axes}
+                arms.setdefault(tuple(point.values()), Arm(point, [])).runs.append(row["run"])
+        if not arms:
+            raise InputError(f"where={where}: no run of {self.path} has these values")
+        order = {run: i for i, run in enumerate(self.grid.get("runs", []))}
+        if set(order) >= {run for arm in arms.values() for run in arm.runs}:
+            return sorted(arms.values(), key=lambda arm: min(order[run] for run in arm.runs))
+        numeric = [i for i, axis in enumerate(self.axes) if pd.api.types.is_numeric_dtype(self.frame[axis])]
+        return sorted(arms.values(), key=lambda arm: [list(arm.point.values())[i] for i in numeric])
+
+    def find(self, arms: Sequence[Arm], label: str | None = None) -> Arm:
+        """The arm called `label`; without one the grid's reference, or the first.
+
+        Raises:
+            InputError: There is none of that name.
+        """
+        if label is None:
+            wanted = self.grid.get("reference", {}).items()
+            return next((arm for arm in arms if all(arm.point.get(k) == v for k, v in wanted)), arms[0])
+        for arm in arms:
+            if arm.label == label:
+                return arm
+        raise InputError(f"reference={label!r}: expected one of {[arm.label for arm in arms]}")
+
+    def references(self, arms: Sequence[Arm], label: str | None = None) -> tuple[str, list[Arm]]:
+        """What each arm is compared with: the arm of that label, or the grid's reference, at the arm's own
+        values of the other axes if that was run.
+
+        Returns:
+            What to call the reference, and one arm for each of `arms`.
+
+        Raises:
+            InputError: As `find`.
+        """
+        base, wanted = self.find(arms, label), self.grid.get("reference", {})
+        if label is not None or not wanted:
+            return base.label, [base] * len(arms)
+        found = [next((a for a in arms if a.point == {**arm.point, **wanted}), base) for arm in arms]
+        if all(arm is base for arm in found):
+            return base.label, found
+        free = [axis for axis in self.axes if len({str(arm.point[axis]) for arm in found}) > 1]
+        return f"{Arm(wanted, []).label},\nsame {' and '.join(free)}", found
+
+    def estimate(self, runs: Sequence[str], metric: str) -> Estimate | None:
+        """The mean of a metric over runs that differ in the training seed.
+
+        Args:
+            runs: Names of runs; those without the metric are left out.
+            metric: A column such as "rollout/real/score" or "probe/image/auc".
+
+        Returns:
+            None if no run has the metric.
+        """
+        kind, world, name = metric.split("/")
+        rows = self.frame[self.frame["run"].isin(runs)]
+        if metric not in rows or rows[metric].isna().all():
+            return None
+        if kind == "motion":
+            table = self._moved(world, name, runs)
+            found = rows.set_index("run").loc[[run for run in runs if run in table.index], metric].dropna()
+            return Estimate(hierarchical_median(table.to_numpy()), found.to_numpy(float), table.shape[1])
+        if kind == "rollout":
+            table = self._trials(metric, runs)
+            if is_rate(name):
+                interval = intervals.hierarchical_rate(table)
+            else:
+                interval = intervals.hierarchical_mean(table, bounds=bounds(name))
+            return Estimate(interval, table.mean(1), table.shape[1])
+        rows = rows.dropna(subset=metric)
+        found = [Interval(*x) for x in rows[[metric, f"{metric}_low", f"{metric}_high"]].to_numpy(float)]
+        return Estimate(intervals.across_seeds(found, bounds=bounds(name)), rows[metric].to_numpy(float), 0)
+
+    def difference(self, runs: Sequence[str], reference: Sequence[str], metric: str) -> Interval | None:
+        """An arm minus the reference on shared trials, for a rollout metric; None if either lacks it."""
+        if self.estimate(runs, metric) is None or self.estimate(reference, metric) is None:
+            return None
+        return intervals.paired_difference(self._trials(metric, runs), self._trials(metric, reference))
+
+    def ratio(self, runs: Sequence[str], reference: Sequence[str], metric: str) -> Interval | None:
+        """An arm over the reference where both succeed, for a measure of motion; None without such trials."""
+        _, world, name = metric.split("/")
+        values, base = (self._moved(world, name, some) for some in (runs, reference))
+        shared = [trial for trial in base.columns if trial in values.columns]
+        return hierarchical_ratio(values[shared].to_numpy(), base[shared].to_numpy()) if shared else None
+
+    def outcomes(self, runs: Sequence[str], metric: str) -> np.ndarray:
+        """A rollout metric of every trial that all runs of the sweep share, in one order. (runs, trials)"""
+        return self._trials(metric, runs)
+
+    def _trials(self, metric: str, runs: Sequence[str]) -> np.ndarray:
+        """Outcomes (runs, trials) in those trials of the world which all runs of the sweep have."""
+        _, world, name = metric.split("/")
+        table = self._table(world, name)
+        return table.loc[[run for run in runs if run in table.index]].to_numpy(float)
+
+    def _moved(self, world: str, measure: str, runs: Sequence[str]) -> pd.DataFrame:
+        """A measure of motion (runs, trials), NaN where a trial failed."""
+        found = {run: motion(self.path / run).get(world) for run in runs}
+        return pd.DataFrame({r: t[measure] for r, t in found.items() if t is not None}).T
+
+    def _read_trials(self, world: str, name: str) -> pd.DataFrame:
+        outcomes = {}
+        for run in self.frame["run"]:
+            path = self.path / run / "rollouts.csv"
+            if path.is_file():
+                rows = pd.read_csv(path)
+                rows = rows[rows["world"] == world]
+                if len(rows):
+                    outcomes[run] = pd.Series(rows[name].to_numpy(float), index=rows["seed"])
+        table = pd.DataFrame(outcomes).T.dropna(axis=1)
+        if not table.shape[1]:
+            raise InputError(f"{self.path}: no trial seed of world {world!r} is shared by all runs")
+        return table
+
+    def _second(self, prefix: str) -> list[str]:
+        return list(dict.fromkeys(c.split("/")[1] for c in self.frame.columns if c.startswith(prefix)))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return np.isfinite(float(text))
+    except ValueError:
+        return False

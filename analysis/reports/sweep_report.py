@@ -1,0 +1,144 @@
+"""Everything a sweep leaves to be read: results.csv, results.md and the figures; and what is kept of it."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+
+from align.analysis.figures import smoothness as motion_figures
+from align.analysis.figures.sweep import figure_arms, figure_discernibility, figure_lambda
+from align.analysis.reports import alpha as alpha_report
+from align.analysis.reports import gap as gap_report
+from align.analysis.reports import plateau as plateau_report
+from align.analysis.reports.arm_table import ArmTable, figure_table, write_arms, write_markdown
+from align.analysis.reports.gating import report_annotations
+from align.analysis.reports.plans import report_plans
+from align.analysis.reports.run_table import collect
+from align.analysis.reports.sweep import Sweep
+from align.errors import InputError
+from align.files import atomic_path, write_text
+
+__all__ = [
+    "figure_arms",
+    "figure_discernibility",
+    "figure_lambda",
+    "keep",
+    "report",
+    "write_table",
+]
+
+KEPT = ("*.csv", "*.md", "*.json", "*.png")  # of the sweep directory itself
+OF_ONE_RUN = (
+    "config.yaml",
+    "provenance.json",
+    "probe.json",
+    "probe.png",
+    "probe_steps.png",
+    "task_probe.json",
+    "task_probe.png",
+    "geometry.json",
+    "geometry.png",
+    "rollouts.png",
+)
+
+
+def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str = "lambda") -> list[Path]:
+    """Write `results.csv`, the tables of the arms and the figures of a sweep.
+
+    A sweep over λ gets `lambda.png` (one column wide) and `lambda_wide.png` for each combination of its
+    other axes. One with named arms gets `arms.png`, and `discernibility.png`: success against the probes.
+    Axes `sim` and `real`, `alpha`, or the three gaps, and runs that kept paths, add their own tables and
+    figures: see `plateau_report`, `alpha_report`, `gap_report`, `motion_figures` and `plan_report`. So do the
+    reports of the annotations that runs were trained with; see `gating_report`.
+
+    Args:
+        sweep_dir: The sweep.
+        reference: Label of the arm that others are compared with; by default the grid's, or the first.
+        axis: The name of the axis that is λ.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: The sweep cannot be read, or nothing of it was measured yet.
+    """
+    sweep = Sweep(sweep_dir)
+    written = [sweep.path / "results.csv", *write_table(sweep, reference)]
+    if not sweep.worlds and not sweep.sites:
+        raise InputError(
+            f"sweep_dir={sweep_dir}: no run has rollouts.csv or probe.json yet, expected one or more"
+        )
+    named = any(sweep.frame[a].map(type).eq(str).any() for a in sweep.axes)
+    if axis in sweep.axes and sweep.frame[axis].nunique() > 1 and not named:
+        for where in _combinations(sweep, axis):
+            suffix = "".join(f"_{k}={v}" for k, v in where.items()).replace("/", "-")
+            for wide in (False, True):
+                written.append(sweep.path / f"lambda{suffix}{'_wide' if wide else ''}.png")
+                figure_lambda(sweep, written[-1], axis, where, wide=wide)
+    else:
+        written.append(sweep.path / "arms.png")
+        figure_arms(sweep, written[-1], reference)
+        if sweep.worlds and sweep.sites:
+            written.append(sweep.path / "discernibility.png")
+            figure_discernibility(sweep, written[-1], sweep.worlds[0], reference)
+    if plateau_report.applies(sweep):
+        written += plateau_report.report_plateau(sweep)
+    if alpha_report.applies(sweep):
+        written += alpha_report.report_alpha(sweep)
+    if gap_report.applies(sweep):
+        written += gap_report.report_gap(sweep)
+    if motion_figures.applies(sweep):
+        written += motion_figures.report_motion(sweep) + report_plans(sweep)
+    return written + report_annotations(sweep)
+
+
+def write_table(sweep: Sweep, reference: str | None = None, success: str | None = None) -> list[Path]:
+    """Write the arms as `arms.csv`, `results.md` and `table.png`; arguments as in `ArmTable`."""
+    table = ArmTable(sweep, reference, success)
+    written = []
+    for name, write in (
+        ("arms.csv", write_arms),
+        ("results.md", write_markdown),
+        ("table.png", figure_table),
+    ):
+        written.append(sweep.path / name)
+        write(table, written[-1])
+    return written
+
+
+def keep(sweep_dir: str | os.PathLike, results_dir: str | os.PathLike, command: str) -> list[Path]:
+    """Copy what is worth keeping: tables, figures, and configuration and probe of the first complete run.
+
+    Args:
+        sweep_dir: A sweep that `report` was called on.
+        results_dir: Where to; files already there under the same names are replaced.
+        command: The command line that made the sweep, recorded in `command.txt`.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: The sweep has no `results.csv`.
+    """
+    sweep_dir, results_dir = Path(sweep_dir), Path(results_dir)
+    if not (sweep_dir / "results.csv").is_file():
+        raise InputError(f"sweep_dir={sweep_dir}: expected a sweep with results.csv, made by its report")
+    sources = {p.name: p for pattern in KEPT for p in sorted(sweep_dir.glob(pattern))}
+    frame = collect(sweep_dir)
+    complete = frame.loc[frame["missing"] == "", "run"]
+    run = sweep_dir / (complete if len(complete) else frame["run"]).iloc[0]
+    sources |= {name: run / name for name in OF_ONE_RUN if (run / name).is_file()}
+    for name, source in sources.items():
+        with atomic_path(results_dir / name) as path:
+            shutil.copyfile(source, path)
+    write_text(results_dir / "command.txt", f"{command}\n")
+    return [results_dir / name for name in (*sources, "command.txt")]
+
+
+def _combinations(sweep: Sweep, axis: str) -> list[Mapping[str, object]]:
+    """Every value of every axis but `axis`; axes of one value are left out."""
+    others = {a: sorted(sweep.frame[a].dropna().unique()) for a in sweep.axes if a != axis}
+    others = {a: values for a, values in others.items() if len(values) > 1}
+    wheres = [dict(zip(others, values, strict=True)) for values in product(*others.values())]
+    return [w for w in wheres if all(sweep.frame[a].eq(v).any() for a, v in w.items())]

@@ -1,0 +1,1 @@
+"""Numbers only: no matplotlib, no files, no runs."""

@@ -1,0 +1,157 @@
+"""Tables of arms, and the distance that an objective is there to lower."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from PIL import Image
+from synthetic_runs import write_run
+
+from align.alignment import DANN, MMD
+from align.analysis.reports.arm_table import ArmTable, _differs, figure_table
+from align.analysis.reports.own_distance import divergence, own_distance
+from align.analysis.reports.probe import Embeddings, load_embeddings
+from align.analysis.reports.sweep import Sweep
+from align.analysis.reports.sweep_report import write_table
+
+
+def _configure(run, kind: str, **arguments):
+    model = {"alignment": {"class_path": f"align.alignment.{kind}", "init_args": arguments}, "site": "image"}
+    (run / "config.yaml").write_text(yaml.safe_dump({"model": model, "seed_everything": 0}))
+    return run
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Co-training and an arm whose embeddings are closer, two trainings each."""
+    for method, weight, shift in (("co-training", 0, 12.0), ("mmd", 0.1, 0.5)):
+        for seed in (0, 1):
+            point = {"method": method, "lambda": weight, "seed": seed}
+            run = write_run(
+                tmp_path / f"{method}{seed}", point, shift=shift, seed=seed, episodes=6, windows=5
+            )
+            _configure(run, "MMD", kernel="rbf")
+    return tmp_path
+
+
+def test_own_distance_is_the_objective_of_held_out_embeddings(sweep):
+    run = sweep / "mmd0"
+    (data,) = (d for d in load_embeddings(run) if d.site == "image")
+    sim, real = (torch.from_numpy(data.x[data.domain == d]) for d in (0, 1))
+    assert own_distance(run, run) == pytest.approx(float(MMD()(sim, real)), abs=1e-6)
+    assert own_distance(sweep / "co-training0", run) > own_distance(run, run) + 0.05
+
+
+def test_own_distance_joins_actions_where_they_were_kept(sweep):
+    run = _configure(sweep / "mmd0", "JointMMD")
+    assert own_distance(run, run) is None
+    arrays = dict(np.load(run / "embeddings.npz"))
+    arrays["action"] = np.random.default_rng(0).normal(size=(len(arrays["domain"]), 6)).astype(np.float32)
+    np.savez(run / "embeddings.npz", **arrays)
+    assert np.isfinite(own_distance(run, run))
+
+
+def test_own_distance_is_left_out_where_it_cannot_be_said(sweep):
+    assert own_distance(sweep / "mmd0", _configure(sweep / "mmd1", "NoSuchObjective")) is None
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_adversarial_distance_is_a_divergence_on_episodes_not_trained_on(bounded):
+    """log 2 for domains apart, and 0 for alike ones, learnt by heart as they may be."""
+    rng = np.random.default_rng(0)
+    episode = np.repeat(np.arange(60), 10)
+    domain = (episode >= 30).astype(np.int64)
+    x = (rng.normal(size=(600, 8)) + rng.normal(size=(60, 8))[episode]).astype(np.float32)
+    objective, rows = DANN(spectral_norm=bounded), np.arange(600)
+    alike = divergence(objective, Embeddings("image", x, domain, episode, rows, None))
+    apart = divergence(objective, Embeddings("image", x + 40 * domain[:, None], domain, episode, rows, None))
+    assert alike < 0.03 and apart == pytest.approx(np.log(2), abs=0.01)
+
+
+def test_adversarial_objectives_have_an_own_distance(sweep):
+    run = _configure(sweep / "mmd1", "ADDA", learning_rate=1e-3)
+    assert own_distance(sweep / "co-training1", run) > own_distance(run, run) + 0.05
+
+
+def test_a_users_objective_has_a_distance_too(sweep, tmp_path, monkeypatch):
+    (tmp_path / "theirs.py").write_text(
+        "from align.alignment import Objective\n"
+        "class Gap(Objective):\n"
+        "    def distance(self, sim, real):\n"
+        "        return (sim.embedding.mean(0) - real.embedding.mean(0)).norm()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = sweep / "mmd0"
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["model"]["alignment"] = {"class_path": "theirs.Gap"}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    (data,) = (d for d in load_embeddings(run) if d.site == "image")
+    means = [data.x[data.domain == d].mean(0) for d in (0, 1)]
+    assert own_distance(run, run) == pytest.approx(np.linalg.norm(means[0] - means[1]), rel=1e-4)
+
+
+def test_tables_hold_estimates_paired_differences_and_own_distances(sweep):
+    written = write_table(Sweep(sweep))
+    assert [p.name for p in written] == ["arms.csv", "results.md", "table.png"]
+    table = pd.read_csv(written[0]).set_index(["arm", "metric"])
+    found = Sweep(sweep)
+    base, arm = found.arms()
+    score = table.loc[("mmd, lambda=0.1", "rollout/real/score")]
+    estimate = found.estimate(arm.runs, "rollout/real/score").interval
+    difference = found.difference(arm.runs, base.runs, "rollout/real/score")
+    assert tuple(score[["value", "low", "high"]]) == pytest.approx(tuple(estimate), rel=1e-4)
+    assert tuple(score[["difference", "difference_low", "difference_high"]]) == pytest.approx(
+        tuple(difference), rel=1e-4
+    )
+    assert pd.isna(table.loc[("co-training", "rollout/real/score"), "difference"])
+    own = [
+        table.loc[("mmd, lambda=0.1", f"own_distance/{name}"), "value"] for name in ("of_reference", "of_arm")
+    ]
+    expected = [
+        np.mean([own_distance(sweep / f"{m}{s}", sweep / "mmd0") for s in (0, 1)])
+        for m in ("co-training", "mmd")
+    ]
+    assert own == pytest.approx(expected, rel=1e-4) and own[0] > own[1]
+    text = written[1].read_text()
+    assert f"{own[0]:.3g} → {own[1]:.3g}" in text and "Own distance:" in text
+
+
+def test_only_the_aligned_site_is_in_the_short_table(sweep):
+    for run in sweep.glob("*[01]"):
+        site = {"auc": {"value": 0.9, "low": 0.8, "high": 1.0}}
+        numbers = {n: {"value": 0.5, "low": 0.4, "high": 0.6} for n in ("accuracy", "margin", "mmd2")}
+        controls = {n: site for n in ("shuffled", "real_vs_real")}
+        found = {"sites": {s: site | numbers | controls for s in ("image", "denoiser")}}
+        (run / "probe.json").write_text(json.dumps(found))
+        summary = json.loads((run / "summary.json").read_text()) | {"site": "image"}
+        (run / "summary.json").write_text(json.dumps(summary))
+    titles, rows = ArmTable(Sweep(sweep)).cells()
+    assert "image: AUC" in titles and "denoiser: AUC" not in titles and len(rows) == 2
+    everything = ArmTable(Sweep(sweep)).frame()
+    assert "probe/denoiser/auc" in set(everything["metric"])
+
+
+def test_the_printed_table_has_ink_within_its_borders(sweep):
+    path = sweep / "table.png"
+    figure_table(ArmTable(Sweep(sweep)), path)
+    ink = np.array(Image.open(path).convert("L")) < 200
+    assert ink.any() and not (ink[:3].any() or ink[-3:].any() or ink[:, :3].any() or ink[:, -3:].any())
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "bold"),
+    [
+        ("real:\nscore\n− base", "+0.05 [+0.01, +0.09]", True),
+        ("real:\nscore\n− base", "-0.05 [-0.11, +0.01]", False),
+        ("real:\nscore\n− base", "—", False),
+        ("real:\nscore", "0.50 [0.40, 0.60]", False),
+        ("maze:\nacceleration\n/ base", "0.50 [0.40, 0.60]", True),
+        ("maze:\nacceleration\n/ base", "0.90 [0.70, 1.20]", False),
+        ("maze:\nacceleration", "0.90 [0.70, 0.95]", False),
+    ],
+)
+def test_what_differs_is_bold(title, text, bold):
+    assert _differs(title, text) is bold

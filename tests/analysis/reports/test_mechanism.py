@@ -1,0 +1,122 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+
+from align.analysis.reports.mechanism import correlations, gap_of, gather, rank_correlation
+from align.analysis.reports.sweep import Sweep
+from align.analysis.reports.sweep_report import keep
+from align.cli import main
+from align.errors import InputError
+from align.seeding import numpy_rng
+
+
+def test_with_one_stratum_it_is_spearmans():
+    rng = numpy_rng(0, "mechanism")
+    x = rng.normal(size=40).round(1)  # with ties
+    y = x + rng.normal(size=40)
+    found = rank_correlation(x, y, ["a"] * 40, [str(i) for i in range(40)], draws=300)
+    assert found.value == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert 0 < found.low < found.value < found.high < 1
+
+
+def test_differences_between_strata_do_not_count():
+    rng = numpy_rng(1, "mechanism")
+    strata = np.repeat(["easy", "hard"], 30)
+    shift = np.repeat([0.0, 10.0], 30)
+    x, y = rng.normal(size=60) + shift, rng.normal(size=60) + shift
+    arms = [str(i) for i in range(60)]
+    pooled = rank_correlation(x, y, ["one"] * 60, arms, draws=200)
+    within = rank_correlation(x, y, strata, arms, draws=200)
+    assert pooled.low > 0.5 and within.low < 0 < within.high
+
+
+def test_seeds_of_an_arm_are_not_independent_runs():
+    """The arms' means are unrelated and seeds repeat them: drawing runs would cover far less."""
+    covered = {"arms": 0, "runs": 0}
+    for i in range(100):
+        rng = numpy_rng(i, "mechanism arms")
+        x, y = (np.repeat(rng.normal(size=12), 4) + rng.normal(0, 0.1, 48) for _ in range(2))
+        for by, names in (("arms", np.repeat(np.arange(12), 4)), ("runs", np.arange(48))):
+            found = rank_correlation(x, y, ["a"] * 48, names, draws=100)
+            covered[by] += found.low <= 0 <= found.high
+    assert covered["arms"] >= 85 and covered["runs"] < 75
+
+
+def test_what_does_not_vary_has_no_correlation():
+    found = rank_correlation([1, 1, 1, 1], [1, 2, 3, 4], ["a"] * 4, list("abcd"), draws=10)
+    assert np.isnan(found).all()
+
+
+@pytest.fixture
+def sweeps(tmp_path):
+    """Two sweeps of six arms and two seeds whose score falls with the probe's AUC."""
+    for name, visual in (("one", 0.2), ("two", 1.0)):
+        for arm in range(6):
+            for seed in (0, 1):
+                run = tmp_path / name / f"arm={arm},seed={seed}"
+                run.mkdir(parents=True)
+                (run / "point.json").write_text(json.dumps({"arm": arm, "seed": seed}))
+                callback = {"class_path": "R", "init_args": {"worlds": {"real": {"visual": visual}}}}
+                (run / "config.yaml").write_text(yaml.safe_dump({"trainer": {"callbacks": [callback]}}))
+                auc = 0.6 + 0.06 * arm + 0.005 * seed
+                site = {n: {"value": auc, "low": auc, "high": auc} for n in ("auc", "mmd2")}
+                (run / "probe.json").write_text(json.dumps({"sites": {"image": site}}))
+                (run / "summary.json").write_text("{}")
+                score = np.full(4, 0.9 - 0.1 * arm)
+                frame = {"world": "real", "seed": range(4), "score": score, "success": 0}
+                pd.DataFrame(frame).to_csv(run / "rollouts.csv", index=False)
+        (tmp_path / name / "grid.json").write_text(json.dumps({"title": "", "runs": [], "reference": {}}))
+    return tmp_path
+
+
+def test_the_command_writes_table_and_figure(sweeps, capsys):
+    assert main(["mechanism", str(sweeps)]) == 0
+    table = pd.read_csv(sweeps / "mechanism/mechanism.csv")
+    assert set(table["stratum"]) == {"all, within strata", "one, visual: 0.2", "two, visual: 1.0"}
+    assert (table["ρ"] < -0.95).all() and (table["ρ high"] < 0).all()
+    assert (sweeps / "mechanism/mechanism.png").is_file()
+    assert len(pd.read_csv(sweeps / "mechanism/mechanism_runs.csv")) == 24
+    assert main(["mechanism", str(sweeps), "--sweeps", "[one]", "--out", str(sweeps / "alone")]) == 0
+    assert len(pd.read_csv(sweeps / "alone/mechanism_runs.csv")) == 12
+    assert main(["mechanism", str(sweeps), "--sweeps", "[three]"]) == 2
+    assert "expected some of one, two" in capsys.readouterr().err
+
+
+def test_runs_without_a_probe_are_left_out(sweeps):
+    for run in (sweeps / "one").glob("arm=*"):
+        (run / "probe.json").unlink()
+    assert gather([sweeps / "one", sweeps / "two"])["stratum"].nunique() == 1
+    with pytest.raises(InputError, match="no run has rollout/real/score and a probe"):
+        gather([sweeps / "one"])
+    assert gap_of(Sweep(sweeps / "two"), "arm=0,seed=0", "elsewhere") == "world elsewhere"
+
+
+def test_what_was_kept_of_sweeps_is_enough(sweeps, tmp_path):
+    for run in (sweeps / "one").glob("arm=*"):  # a sweep over one gap
+        point = json.loads((run / "point.json").read_text())
+        (run / "point.json").write_text(json.dumps({**point, "visual": point["arm"] / 5}))
+    expected = gather([sweeps / "one", sweeps / "two"])
+    assert expected["stratum"].nunique() == 7
+    for name in ("one", "two"):
+        Sweep(sweeps / name)
+        keep(sweeps / name, sweeps / "results" / name, "make")
+    pd.testing.assert_frame_equal(gather([sweeps / "results/one", sweeps / "results/two"]), expected)
+
+
+def test_a_sweep_over_gaps_has_a_correlation_across_them(sweeps):
+    """Within each gap nothing varies; a larger gap is both easier to tell and worse."""
+    for run in sorted((sweeps / "one").glob("arm=*")):
+        arm, seed = json.loads((run / "point.json").read_text()).values()
+        point = {"visual": arm / 5, "physics": 0, "expert": 0, "seed": seed}
+        (run / "point.json").write_text(json.dumps(point))
+    table = gather([sweeps / "one"])
+    assert table["stratum"].nunique() == 6 and "one, expert: 0.0, physics: 0.0, visual: 0.2" in set(
+        table["stratum"]
+    )
+    rows = correlations(table)
+    across = {row["statistic"]: row["ρ"] for row in rows if row["stratum"] == "one, across gaps"}
+    assert set(across) == {"probe AUC", "MMD²"} and across["probe AUC"].high < 0

@@ -1,0 +1,230 @@
+"""Motion of a sweep's rollouts: only successful trials count, and the smoother arm is found smoother."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from align.analysis import dashboard
+from align.analysis.figures.smoothness import pareto
+from align.analysis.reports.arm_table import ArmTable
+from align.analysis.reports.motion import (
+    hierarchical_auc,
+    hierarchical_median,
+    hierarchical_ratio,
+    measure,
+    motion,
+)
+from align.analysis.reports.sweep import Sweep
+from align.analysis.reports.sweep_report import report
+from align.cli import main
+from align.data.episodes import write_store
+from align.errors import InputError
+from align.paths import write_paths
+from align.worlds.planning.plans import episode
+
+SEEDS = range(1_000_000, 1_000_012)
+
+
+SCENES = {"maze": (2, {"cells": 4, "seed": 0}), "arm": (7, {"shelf": 0.5, "spread": 0.1, "seed": 0})}
+
+
+def _path(rng, rough, size=2):
+    t = np.linspace(0, 1, 30)[:, None]
+    return np.hstack([0.4 + 3 * t, 0.4 + t ** np.arange(2, size + 1)]) + rough * rng.normal(size=(30, size))
+
+
+def _write_run(folder, arm, seed, rough, store=None, size=2, fails=False):
+    """A run of rollouts alone; every third trial fails, or all, with a path of another kind."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng([seed, int(1000 * rough)])
+    success = (np.arange(len(SEEDS)) + seed) % 3 > (2 if fails else 0)
+    trials = {"world": "maze", "trial": range(len(SEEDS)), "seed": SEEDS, "score": success * 1.0}
+    pd.DataFrame({**trials, "success": success.astype(int)}).to_csv(folder / "rollouts.csv", index=False)
+    paths = [_path(rng, rough if ok else 0.5, size) for ok in success]
+    write_paths(folder / "paths.npz", SEEDS, {"maze": paths})
+    (folder / "point.json").write_text(f'{{"arm": "{arm}", "seed": {seed}}}')
+    data = f"data: {{real: {store}}}\n" if store else ""
+    (folder / "config.yaml").write_text(f"seed_everything: {seed}\n{data}")
+    return success, paths
+
+
+@pytest.fixture(params=list(SCENES))
+def sweep_dir(tmp_path, request):
+    size, scene = SCENES[request.param]
+    plans = [episode(_path(np.random.default_rng(i), 0, size)) for i in range(4)]
+    write_store(tmp_path / "gcs.zarr", plans, {"planner": "gcs", request.param: scene})
+    for arm, rough in (("smooth", 0.002), ("rough", 0.01), ("lost", 0.02)):
+        for seed in (0, 1):
+            folder = tmp_path / "sweep" / f"arm={arm},seed={seed}"
+            _write_run(folder, arm, seed, rough, tmp_path / "gcs.zarr", size, fails=arm == "lost")
+    return tmp_path / "sweep"
+
+
+def test_only_successful_trials_are_measured(tmp_path):
+    success, paths = _write_run(tmp_path / "run", "a", 0, 0.01)
+    table = motion(tmp_path / "run")["maze"]
+    assert list(table.index) == list(SEEDS)
+    np.testing.assert_array_equal(table["acceleration"].notna(), success)
+    good = [path for path, ok in zip(paths, success, strict=True) if ok]
+    np.testing.assert_allclose(table[success].to_numpy(), measure(good).to_numpy())
+    assert (table["detour"].dropna() >= 1).all(), "no path is shorter than the beeline"
+    assert motion(tmp_path) == {}
+
+
+def test_paths_of_other_trials_are_refused(tmp_path):
+    _write_run(tmp_path / "run", "a", 0, 0.01)
+    rows = pd.read_csv(tmp_path / "run/rollouts.csv")
+    rows.iloc[1:].to_csv(tmp_path / "run/rollouts.csv", index=False)
+    with pytest.raises(InputError, match="other trials"):
+        motion(tmp_path / "run")
+
+
+def test_estimates_and_report_tell_smooth_from_rough(sweep_dir):
+    sweep = Sweep(sweep_dir)
+    found = {arm.label: sweep.estimate(arm.runs, "motion/maze/acceleration") for arm in sweep.arms()}
+    assert found["smooth"].interval.high < found["rough"].interval.low and found["lost"] is None
+    pooled = np.concatenate(
+        [motion(sweep_dir / f"arm=rough,seed={s}")["maze"]["acceleration"] for s in (0, 1)]
+    )
+    assert found["rough"].interval.value == pytest.approx(np.nanmedian(pooled))
+    names = {path.name for path in report(sweep_dir)}
+    assert {"smoothness_maze.png", "paths_maze.png"} <= names
+    table = (sweep_dir / "results.md").read_text()
+    assert "maze: acceleration" in table and "medians; length" in table
+    assert "motion/maze/acceleration" in (sweep_dir / "arms.csv").read_text()
+
+
+def test_a_ratio_compares_the_trials_that_both_can_do():
+    """An arm that succeeds on easy trials alone looks smooth; on shared ones it is twice as rough."""
+    rng = np.random.default_rng(0)
+    hard = rng.lognormal(0, 1, 200)
+    reference = hard * rng.lognormal(0, 0.1, (2, 200))
+    values = np.where(hard < 1, 2 * hard * rng.lognormal(0, 0.1, (3, 200)), np.nan)
+    assert np.nanmedian(values) < np.median(reference)
+    found = hierarchical_ratio(values, reference)
+    assert found.low < 2 < found.high and found.high - found.low < 0.3
+    brute = [np.log(v) - np.log(r) for v in values for r in reference]
+    assert found.value == pytest.approx(np.exp(np.nanmedian(brute)))
+    swapped = hierarchical_ratio(reference, values)
+    assert swapped.value == pytest.approx(1 / found.value)
+    assert hierarchical_ratio(values, np.where(hard < 1, np.nan, reference)) is None
+
+
+def test_the_interval_of_a_ratio_covers_where_trainings_differ():
+    """Two trainings of either arm: were as many drawn as there are, 80 of these intervals would cover."""
+    rng, covered = np.random.default_rng(0), 0
+    for k in range(100):
+        hard = rng.normal(0, 1, 60)
+        arms = [np.exp(hard + rng.normal(0, 0.12, (2, 1)) + rng.normal(0, 0.3, (2, 60))) for _ in range(2)]
+        found = hierarchical_ratio(2 * arms[0], arms[1], seed=k, draws=300)
+        covered += found.low <= 2 <= found.high
+    assert covered >= 85
+
+
+def test_ratios_to_the_reference_are_in_the_tables(sweep_dir):
+    sweep = Sweep(sweep_dir)
+    smooth, rough, lost = (next(a for a in sweep.arms() if a.label == n) for n in ("smooth", "rough", "lost"))
+    found = sweep.ratio(smooth.runs, rough.runs, "motion/maze/acceleration")
+    assert 0 < found.low < found.value < found.high < 1
+    assert sweep.ratio(lost.runs, rough.runs, "motion/maze/acceleration") is None
+    titles, rows = ArmTable(sweep, "rough").cells()
+    column = titles.index("maze: acceleration / rough")
+    shown = {row[0]: row[column] for row in rows}
+    assert shown["rough"] == shown["lost"] == "—"
+    assert shown["smooth"] == f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    frame = ArmTable(sweep, "rough").frame().set_index(["arm", "metric"])
+    row = frame.loc[("smooth", "motion/maze/acceleration"), ["ratio", "ratio_low", "ratio_high"]]
+    assert row.tolist() == list(found)
+    assert np.isnan(frame.loc[("smooth", "motion/maze/jerk"), "ratio"])
+
+
+def test_any_arm_can_be_compared_with(sweep_dir, capsys):
+    assert main(["compare", str(sweep_dir), "smooth", "--arms", "[rough, lost]"]) == 0
+    table = pd.read_csv(sweep_dir / "compared-with-smooth.csv").set_index("arm")
+    assert list(table.index) == ["rough", "lost"]
+    sweep = Sweep(sweep_dir)
+    smooth, rough = (sweep.find(sweep.arms(), name).runs for name in ("smooth", "rough"))
+    ratio = sweep.ratio(rough, smooth, "motion/maze/acceleration")
+    found = table.loc["rough", [f"maze: acceleration / smooth{end}" for end in ("", " low", " high")]]
+    assert found.tolist() == pytest.approx(list(ratio), rel=1e-5)
+    difference = table["maze: score − smooth"]
+    assert difference["rough"] == 0 and difference["lost"] == pytest.approx(-8 / 12, abs=1e-5)
+    assert "| rough |" in capsys.readouterr().out
+    assert main(["compare", str(sweep_dir), "smoth"]) == 2
+    assert "reference='smoth': expected one of ['lost', 'rough', 'smooth']" in capsys.readouterr().err
+
+
+def test_the_table_of_hyper_parameters_shows_how_smooth_a_run_is(sweep_dir):
+    folder = dashboard.write_sweep(sweep_dir)
+    for arm, moves in (("rough", True), ("lost", False)):
+        run = f"arm={arm},seed=0"
+        shown = EventAccumulator(str(folder / run))
+        shown.Reload()
+        tag = "final/motion/maze/acceleration"
+        assert (tag in shown.Tags()["scalars"]) == moves
+        if moves:
+            median = motion(sweep_dir / run)["maze"]["acceleration"].median()
+            assert shown.Scalars(tag)[0].value == pytest.approx(median, rel=1e-5)
+
+
+def test_a_sweep_that_never_succeeds_shows_its_paths(tmp_path):
+    write_store(tmp_path / "gcs.zarr", [episode(_path(np.random.default_rng(0), 0))],
+                {"planner": "gcs", "maze": SCENES["maze"][1]})  # fmt: skip
+    _write_run(tmp_path / "sweep/arm=lost,seed=0", "lost", 0, 0.01, tmp_path / "gcs.zarr", fails=True)
+    names = {path.name for path in report(tmp_path / "sweep")}
+    assert "paths_maze.png" in names and "smoothness_maze.png" not in names
+
+
+def test_the_interval_of_a_median_covers():
+    """Of 60 trials with a third missing, in 100 repetitions about 95 hold the true median."""
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(100):
+        values = rng.lognormal(0, 1, (1, 60))
+        values[rng.random(values.shape) < 1 / 3] = np.nan
+        low, high = hierarchical_median(values, draws=200)[1:]
+        covered += low <= 1 <= high
+    assert 87 <= covered <= 100
+    assert hierarchical_median(np.full((2, 5), np.nan)) is None
+
+
+def test_intervals_are_as_wide_as_theory_says():
+    """Of one training: 3.92 / (2 f √n) for a median where the density f is 0.5; of the AUC, by ranks."""
+    n, found = 40, []
+    for seed in range(60):
+        x, y = np.random.default_rng(seed).exponential(size=(2, n))
+        for interval, truth in (
+            (hierarchical_median(x[None], draws=300), np.log(2)),
+            (hierarchical_auc(x[None], y, draws=300), 0.5),
+        ):
+            assert interval.low <= interval.value <= interval.high
+            found.append((interval.low <= truth <= interval.high, interval.high - interval.low))
+    covered, width = np.array(found).reshape(60, 2, 2).transpose(2, 0, 1)
+    assert (covered.mean(0) > 0.85).all()
+    theory = [3.92 / np.sqrt(n), 3.92 * np.sqrt((2 * n + 1) / (12 * n * n))]
+    np.testing.assert_allclose(width.mean(0), theory, rtol=0.15)
+
+
+def test_an_auc_leaves_out_what_was_not_measured():
+    rng = np.random.default_rng(0)
+    values, reference = rng.normal(1, 1, (2, 30)), rng.normal(0, 1, 25)
+    values[:, ::3] = np.nan
+    found = hierarchical_auc(values, reference, draws=200)
+    measured = values[np.isfinite(values)]
+    assert found.value == pytest.approx((measured[:, None] > reference).mean())
+    assert found.low < found.value < found.high <= 1
+    assert hierarchical_auc(np.full((2, 3), np.nan), reference) is None
+
+
+def test_the_front_is_what_no_point_beats():
+    rng = np.random.default_rng(1)
+    success, rough = rng.random(40).round(1), rng.random(40).round(1)
+    front = pareto(success, rough)
+
+    def beaten(i):
+        better = (success >= success[i]) & (rough <= rough[i])
+        return (better & ((success > success[i]) | (rough < rough[i]))).any()
+
+    unbeaten = {(success[i], rough[i]) for i in range(40) if not beaten(i)}
+    assert {(success[i], rough[i]) for i in front} == unbeaten and len(front) == len(unbeaten)
+    assert list(rough[front]) == sorted(rough[front])

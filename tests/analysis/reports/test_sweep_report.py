@@ -1,0 +1,157 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from synthetic_runs import write_probe, write_run
+
+from align.analysis.figures.style import BrokenLogAxis
+from align.analysis.reports import sweep_report
+from align.analysis.reports.run_table import collect
+from align.analysis.reports.sweep import Sweep
+from align.errors import InputError
+
+
+def test_task_probes_and_mlps_have_columns_where_they_were_measured(lambda_sweep):
+    numbers = {"value": -2.5, "low": -4.0, "high": -1.0}
+    higher = {"value": 0.9, "low": 0.85, "high": 0.95}
+    runs = sorted(lambda_sweep.glob("lambda=*"))
+    for run in runs[:4]:
+        summary = json.loads((run / "summary.json").read_text()) | {"site": "image"}
+        (run / "summary.json").write_text(json.dumps(summary))
+        result = json.loads((run / "probe.json").read_text())
+        result["sites"]["image"]["mlp"] = {"auc": higher}
+        (run / "probe.json").write_text(json.dumps(result))
+        cells = {"sim_to_real": numbers, "real_to_real": higher | {"each": [1.0]}}
+        sites = {"observation": {"block_pose": {}}, "image": {"block_pose": cells, "action": {}}}
+        (run / "task_probe.json").write_text(json.dumps({"sites": sites}))
+    sweep_report.write_table(Sweep(lambda_sweep))
+    frame = pd.read_csv(lambda_sweep / "results.csv", keep_default_na=False, na_values=[""])
+    assert frame["probe/image/mlp_auc"].tolist()[:4] == [0.9] * 4
+    assert frame["task/aligned/block_pose_sim_to_real"].tolist()[:4] == [-2.5] * 4
+    assert frame["task/aligned/block_pose_real_to_real_high"].tolist()[:4] == [0.95] * 4
+    assert frame["task/aligned/block_pose_sim_to_real"].isna().sum() == 2
+    header, _, *rows = (lambda_sweep / "results.md").read_text().splitlines()[:5]
+    cells = [dict(zip(header.split(" | "), row.split(" | "), strict=True)) for row in rows]
+    (name,) = (title for title in cells[0] if "block pose sim→real R²" in title)
+    assert cells[0][name].startswith("-2.50 [") and cells[2][name].startswith("—")
+    assert "image: MLP AUC" in header
+
+
+def test_a_run_without_files_is_listed(lambda_sweep):
+    (lambda_sweep / "lambda=0_seed=1" / "rollouts.csv").unlink()
+    (lambda_sweep / "lambda=1.0_seed=1" / "probe.json").unlink()
+    (lambda_sweep / "never_started").mkdir()
+    sweep_report.write_table(Sweep(lambda_sweep))
+    frame = pd.read_csv(lambda_sweep / "results.csv", keep_default_na=False).set_index("run")
+    assert frame.loc["lambda=0_seed=1", "missing"] == "rollouts.csv"
+    assert "point.json" in frame.loc["never_started", "missing"]
+    table = (lambda_sweep / "results.md").read_text()
+    assert "`lambda=0_seed=1` lacks rollouts.csv" in table and "`never_started` lacks" in table
+    assert "(1 of 2)" in table
+
+
+def test_report_of_a_lambda_sweep(lambda_sweep):
+    written = sweep_report.report(lambda_sweep)
+    assert {p.name for p in written} == {
+        "results.csv",
+        "arms.csv",
+        "results.md",
+        "table.png",
+        "lambda.png",
+        "lambda_wide.png",
+    }
+    assert Image.open(lambda_sweep / "lambda.png").size[0] == 1020  # one column at 300 dpi
+    assert "lambda=0.01" in (lambda_sweep / "results.md").read_text()
+    assert len(collect(lambda_sweep)) == 6  # what was written is not taken for a run
+
+
+def test_other_axes_get_a_figure_each(lambda_sweep):
+    for run in lambda_sweep.glob("lambda=*_seed=1"):
+        point = json.loads((run / "point.json").read_text())
+        (run / "point.json").write_text(json.dumps(point | {"alpha": 0.5}))
+    for run in lambda_sweep.glob("lambda=*_seed=0"):
+        point = json.loads((run / "point.json").read_text())
+        (run / "point.json").write_text(json.dumps(point | {"alpha": 0.1}))
+    names = {p.name for p in sweep_report.report(lambda_sweep)}
+    assert {"lambda_alpha=0.1.png", "lambda_alpha=0.5.png"} <= names
+    with pytest.raises(InputError, match="axis 'alpha' has the values"):
+        sweep_report.figure_lambda(Sweep(lambda_sweep), lambda_sweep / "x.png")
+
+
+def test_named_arms_are_compared_with_the_reference(tmp_path):
+    for arm, skill in (("a-real", 0.4), ("b-both", 0.8)):
+        for seed in (0, 1):
+            point = {"arm": arm, "seed": seed}
+            write_run(tmp_path / f"{arm}_{seed}", point, skill=skill, seed=seed, episodes=4, windows=1)
+    written = sweep_report.report(tmp_path, reference="b-both")
+    assert written[-1].name == "arms.png" and written[-1].is_file()
+    sweep = Sweep(tmp_path)
+    low, high = sweep.arms()
+    assert (low.label, high.label) == ("a-real", "b-both")
+    difference = sweep.difference(high.runs, low.runs, "rollout/real/score")
+    means = [sweep.estimate(arm.runs, "rollout/real/score").interval.value for arm in (high, low)]
+    assert difference.value == pytest.approx(means[0] - means[1]) and difference.low > 0
+    with pytest.raises(InputError, match="reference='c'"):
+        sweep_report.report(tmp_path, reference="c")
+
+
+def test_named_arms_follow_the_grid_and_stand_against_the_probes(tmp_path):
+    names = ("z-reference", "mmd", "a-baseline")
+    for i, (method, weight) in enumerate(zip(names, (0, 0.1, 0), strict=True)):
+        for seed in (0, 1):
+            point = {"method": method, "lambda": weight, "seed": seed}
+            run = write_run(tmp_path / f"{method}_{seed}", point, seed=seed, episodes=4, windows=1)
+            write_probe(run, auc=0.9 - 0.2 * i)
+    runs = [f"{method}_{seed}" for method in names for seed in (0, 1)]
+    grid = {"title": "", "runs": runs, "reference": {"method": "z-reference"}}
+    (tmp_path / "grid.json").write_text(json.dumps(grid))
+    written = {p.name for p in sweep_report.report(tmp_path)}
+    assert {"arms.png", "discernibility.png"} <= written and "lambda.png" not in written
+    sweep = Sweep(tmp_path)
+    arms = sweep.arms()
+    assert [arm.label for arm in arms] == ["z-reference", "mmd, lambda=0.1", "a-baseline"]
+    assert sweep.find(arms) is arms[0] and sweep.find(arms, "a-baseline") is arms[2]
+    assert "real: score − z-reference" in (tmp_path / "results.md").read_text()
+
+
+def test_only_trials_that_all_runs_share_are_used(lambda_sweep):
+    path = lambda_sweep / "lambda=0_seed=0" / "rollouts.csv"
+    rows = pd.read_csv(path)
+    rows[rows["trial"] < 12].sample(frac=1, random_state=0).to_csv(path, index=False)
+    sweep = Sweep(lambda_sweep)
+    found = sweep.estimate(sweep.arms()[1].runs, "rollout/real/score")
+    assert found.trials == 12 and len(found.runs) == 2
+    rows["seed"] += 10_000
+    rows.to_csv(path, index=False)
+    with pytest.raises(InputError, match="no trial seed of world 'sim' is shared"):
+        sweep_report.write_table(Sweep(lambda_sweep))
+
+
+def test_keep_copies_tables_figures_one_config_and_the_command(lambda_sweep, tmp_path_factory):
+    sweep = Sweep(lambda_sweep)
+    sweep_report.write_table(sweep)
+    sweep_report.figure_lambda(sweep, lambda_sweep / "lambda.png")
+    target = tmp_path_factory.mktemp("results") / "lambda"
+    kept = {p.name for p in sweep_report.keep(lambda_sweep, target, "make sweep-lambda")}
+    assert {"results.csv", "results.md", "lambda.png", "config.yaml", "command.txt"} <= kept
+    assert {p.name for p in target.iterdir()} == kept
+    assert (target / "command.txt").read_text() == "make sweep-lambda\n"
+
+
+def test_errors_of_a_sweep(tmp_path, lambda_sweep):
+    with pytest.raises(InputError, match=r"results\.csv"):
+        sweep_report.keep(tmp_path, tmp_path / "out", "")
+    with pytest.raises(InputError, match="axis='beta'"):
+        sweep_report.figure_lambda(Sweep(lambda_sweep), tmp_path / "x.png", axis="beta")
+
+
+@pytest.mark.parametrize("values", [[0], [0, 1], [0, 1e-4, 1e-3, 1e-2, 1e-1, 0.3, 1], [0.1, 0.2], [1]])
+def test_the_broken_axis_keeps_order_and_spaces_its_labels(values):
+    axis = BrokenLogAxis(values)
+    at = [axis(v) for v in values]
+    assert (np.diff(at) > 0).all()
+    shown = np.array([axis(v) for v in axis.ticks()])
+    assert set(axis.ticks()) <= set(values)
+    assert len(shown) < 3 or np.diff(shown).min() >= 0.1 * np.ptp(shown)

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from scipy.stats import binom
+from sklearn.linear_model import Ridge
+from sklearn.metrics import roc_auc_score
+
+from align.analysis.statistics.classifier_two_sample import (
+    RIDGE,
+    _weighted_auc,
+    _wins,
+    classifier_test,
+    ridge_directions,
+)
+from align.analysis.statistics.permutation import permuted_labels
+
+
+def windows(seed=0, episodes=8, size=4, shift=0.0, spread=1.0, dims=4):
+    rng = np.random.default_rng(seed)
+    cluster = np.repeat(np.arange(2 * episodes), size)
+    label = (cluster >= episodes).astype(int)
+    x = spread * rng.normal(size=(2 * episodes, dims))[cluster] + rng.normal(size=(len(cluster), dims))
+    x[:, 0] += shift * label
+    return x, label, cluster
+
+
+@pytest.mark.parametrize("dims", [5, 80])
+def test_directions_are_those_of_ridge_regression(dims):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, dims))
+    x -= x.mean(0)
+    y = rng.integers(0, 2, size=(40, 3)).astype(float)
+    np.testing.assert_allclose(ridge_directions(x, y), Ridge(alpha=40 * RIDGE).fit(x, y).coef_.T, atol=1e-8)
+
+
+def test_auc_agrees_with_scikit_learn_with_ties_and_weights():
+    rng = np.random.default_rng(0)
+    scores, label = rng.integers(0, 6, size=(50, 3)).astype(float), rng.integers(0, 2, size=(50, 3))
+    wins, pairs = _wins(scores, label)
+    expected = [roc_auc_score(label[:, i], scores[:, i]) for i in range(3)]
+    np.testing.assert_allclose(wins / pairs, expected)
+    weight = rng.integers(0, 4, size=50).astype(float)
+    real = label[:, 0] == 1
+    found = _weighted_auc(scores[:, 0], np.zeros(50), (weight * ~real)[None], (weight * real)[None])
+    assert found[0] == pytest.approx(roc_auc_score(real, scores[:, 0], sample_weight=weight))
+
+
+def test_every_permutation_is_trained_and_tested_as_the_data_are():
+    x, label, cluster = windows(shift=1.0)
+    found = classifier_test(x, label, cluster, permutations=5)
+    permuted = permuted_labels(label[np.unique(cluster, return_index=True)[1]], 5, 0).astype(int)
+    for i in range(5):
+        alone = classifier_test(x, permuted[i + 1][cluster], cluster, permutations=1)
+        assert alone.statistic == pytest.approx(found.null[i])
+
+
+def test_domains_apart_are_told_apart_with_power():
+    weak, strong = (classifier_test(*windows(shift=s), permutations=200) for s in (0.0, 8.0))
+    assert strong.p_value < 0.02 and strong.power > 0.98
+    assert strong.effect == strong.statistic - 0.5 > 0.45
+    assert weak.effect < 0.3 and weak.power < 0.6
+
+
+def test_size_is_five_percent_by_episode_and_far_more_by_window():
+    by_episode, by_window = 0, 0
+    for seed in range(400):
+        x, label, cluster = windows(seed, episodes=6, size=4, spread=2.0, dims=3)
+        by_episode += classifier_test(x, label, cluster, seed, permutations=39).p_value <= 0.05
+        if seed < 60:
+            by_window += classifier_test(x, label, np.arange(len(x)), seed, permutations=39).p_value <= 0.05
+    low, high = binom.ppf([0.001, 0.999], 400, 0.05)
+    assert low <= by_episode <= high
+    assert by_window > 0.4 * 60
+
+
+def test_constant_and_equal_features_are_chance():
+    _, label, cluster = windows()
+    found = classifier_test(np.ones((len(label), 3)), label, cluster, permutations=20)
+    assert (found.statistic, found.p_value, found.power) == (0.5, 1.0, 0.0)

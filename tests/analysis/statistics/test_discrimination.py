@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from align.analysis.statistics import discrimination
+from align.analysis.statistics.discrimination import Scored
+from align.analysis.statistics.intervals import percentile
+from align.analysis.statistics.two_sample import mmd2
+
+
+def scored(rng, episodes=10, windows=6, shift=1.0, spread=1.0, folds=1, ties=False):
+    label = np.repeat([0, 1], episodes * windows)
+    cluster = np.repeat(np.arange(2 * episodes), windows)
+    score = shift * label + spread * rng.normal(size=2 * episodes)[cluster] + rng.normal(size=len(label))
+    return Scored(label, np.round(score) if ties else score, cluster, cluster % folds)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_estimates_agree_with_scikit_learn(ties):
+    s = scored(np.random.default_rng(0), ties=ties)
+    found = discrimination.bootstrap(s)
+    assert found["auc"][0] == pytest.approx(roc_auc_score(s.label, s.score))
+    if not ties:
+        assert found["accuracy"][0] == pytest.approx(balanced_accuracy_score(s.label, s.score > 0))
+
+
+@pytest.mark.parametrize("folds", [1, 5])
+def test_area_under_the_roc_is_the_auc(folds):
+    s = scored(np.random.default_rng(1), folds=folds, ties=True)
+    fpr, tpr, low, high = discrimination.roc(s, draws=5, points=5_001)
+    assert np.trapezoid(tpr, fpr) == pytest.approx(discrimination.bootstrap(s)["auc"][0], abs=2e-3)
+    assert (low <= tpr).all() and (tpr <= high).all()
+
+
+def test_offsets_of_folds_do_not_matter_to_auc():
+    s = scored(np.random.default_rng(2), folds=5)
+    moved = Scored(s.label, s.score + 100 * s.fold, s.cluster, s.fold)
+    assert discrimination.bootstrap(moved)["auc"][0] == pytest.approx(discrimination.bootstrap(s)["auc"][0])
+
+
+def test_margin_is_the_difference_of_means_in_deviations():
+    rng = np.random.default_rng(3)
+    s = scored(rng, episodes=400, windows=2, shift=3.0, spread=0.0)
+    assert discrimination.bootstrap(s, draws=2)["margin"][0] == pytest.approx(3.0, abs=0.2)
+
+
+def test_intervals_cover_when_windows_of_an_episode_are_alike():
+    covered, naive = [], []
+    for i in range(150):
+        s = scored(np.random.default_rng(i), shift=0.0, spread=3.0)
+        found = percentile(*discrimination.bootstrap(s, draws=300)["auc"])
+        covered.append(found.low <= 0.5 <= found.high)
+        one_each = Scored(s.label, s.score, np.arange(len(s.label)), s.fold)  # as if windows were independent
+        found = percentile(*discrimination.bootstrap(one_each, draws=300)["auc"])
+        naive.append(found.low <= 0.5 <= found.high)
+    assert np.mean(covered) >= 0.88
+    assert np.mean(naive) < 0.75
+
+
+def _episodes(rng, shift=0.0):
+    cluster = np.repeat(np.arange(16), 10)
+    label = (cluster >= 8).astype(int)
+    x = rng.normal(size=(16, 3))[cluster] + 0.3 * rng.normal(size=(160, 3)) + shift * label[:, None]
+    return x, label, cluster
+
+
+def test_mmd2_has_mean_zero_under_equal_distributions_of_alike_windows():
+    by_episode, by_window = [], []
+    for i in range(100):
+        x, label, cluster = _episodes(np.random.default_rng(i))
+        by_episode.append(mmd2(x, label, cluster, draws=1)[0])
+        by_window.append(mmd2(x, label, np.arange(160), draws=1)[0])
+    error = np.std(by_episode) / np.sqrt(100)
+    assert abs(np.mean(by_episode)) < 3 * error
+    assert np.mean(by_window) > 5 * error
+
+
+def test_mmd2_agrees_with_a_double_loop_and_grows_with_the_shift():
+    x, label, cluster = _episodes(np.random.default_rng(0), shift=1.0)
+    value, _, bandwidth = mmd2(x, label, cluster)
+    sums, counts = np.zeros((2, 2)), np.zeros((2, 2))
+    for i in range(160):
+        for j in range(160):
+            if cluster[i] != cluster[j]:
+                sums[label[i], label[j]] += np.exp(-np.sum((x[i] - x[j]) ** 2) / bandwidth)
+                counts[label[i], label[j]] += 1
+    mean = sums / counts
+    assert value == pytest.approx(mean[0, 0] + mean[1, 1] - mean[0, 1] - mean[1, 0])
+    assert mmd2(*_episodes(np.random.default_rng(0), shift=3.0))[0] > value

@@ -1,0 +1,127 @@
+from itertools import permutations
+
+import numpy as np
+import ot
+import pytest
+from scipy.stats import wasserstein_distance
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from align.analysis.statistics.cross_validation import cross_validate
+from align.analysis.statistics.discrimination import bootstrap
+from align.analysis.statistics.geometry import (
+    a_distance,
+    linear_cka,
+    paired_cka,
+    random_projections,
+    relative_wasserstein,
+    sliced_wasserstein,
+)
+from align.analysis.statistics.intervals import Interval, percentile
+from align.errors import InputError
+
+
+def windows(seed=0, episodes=10, size=8, shift=0.0, spread=0.5, dims=5):
+    rng = np.random.default_rng(seed)
+    cluster = np.repeat(np.arange(2 * episodes), size)
+    label = (cluster >= episodes).astype(int)
+    x = spread * rng.normal(size=(2 * episodes, dims))[cluster] + rng.normal(size=(len(cluster), dims))
+    x[:, 0] += shift * label
+    return x, label, cluster
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.5, 6.0])
+def test_a_distance_agrees_with_a_support_vector_machine(shift):
+    x, label, cluster = windows(episodes=20, shift=shift)
+    scored = cross_validate(x, label, cluster, np.random.default_rng(0))[0]
+    found = a_distance(percentile(*bootstrap(scored)["accuracy"]))
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
+    machine = make_pipeline(StandardScaler(), LinearSVC(C=0.01))
+    error = (
+        1 - cross_val_score(machine, x, label, groups=cluster, cv=folds, scoring="balanced_accuracy").mean()
+    )
+    assert found.value == pytest.approx(2 * (1 - 2 * error), abs=0.15)
+    assert found.low <= found.value <= found.high
+
+
+def test_a_distance_runs_from_chance_to_certainty():
+    assert a_distance(Interval(0.5, 0.4, 1.0)) == pytest.approx((0.0, -0.4, 2.0))
+
+
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("sizes", [(30, 30), (30, 47)])
+def test_sliced_wasserstein_agrees_with_pot_on_the_same_projections(p, sizes):
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(i, 1 + i, size=(n, 4)) for i, n in enumerate(sizes))
+    projections = random_projections(4, 20, rng)
+    np.testing.assert_allclose(np.linalg.norm(projections, axis=0), 1)
+    expected = ot.sliced_wasserstein_distance(x, y, p=p, projections=projections)
+    assert sliced_wasserstein(x, y, projections, p) == pytest.approx(expected)
+
+
+def test_sliced_wasserstein_in_one_dimension_agrees_with_scipy():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(21, 1)), rng.exponential(size=(34, 1))
+    found = sliced_wasserstein(x, y, np.ones((1, 1)), p=1)
+    assert found == pytest.approx(wasserstein_distance(x[:, 0], y[:, 0]))
+
+
+def test_relative_wasserstein_has_no_unit_and_a_null_that_holds_equal_distributions():
+    x, label, cluster = windows(shift=0.4)
+    found, scaled = relative_wasserstein(x, label, cluster), relative_wasserstein(100 * x + 7, label, cluster)
+    assert (scaled.value, scaled.null_high) == pytest.approx((found.value, found.null_high))
+    assert scaled.scale == pytest.approx(100 * found.scale)
+    above = [w.value > w.null_high for w in (relative_wasserstein(*windows(seed)) for seed in range(60))]
+    assert np.mean(above) < 0.17
+    far = relative_wasserstein(*windows(shift=5.0))
+    assert far.value > 2 * far.null_high > 2 * far.null
+
+
+def test_cka_is_invariant_to_rotation_and_scale_and_sees_no_more():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 6))
+    rotation = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    for debiased in (False, True):
+        assert linear_cka(x, 3 * x @ rotation + 1, debiased) == pytest.approx(1)
+        y = x + rng.normal(size=x.shape)
+        assert linear_cka(x, y, debiased) == pytest.approx(linear_cka(y, x, debiased))
+        assert linear_cka(x, x * [10, 1, 1, 1, 1, 0.1], debiased) < 0.9
+
+
+def test_biased_cka_agrees_with_its_definition_on_features():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 7))
+    x, y = x - x.mean(0), y - y.mean(0)
+    expected = np.linalg.norm(x.T @ y) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
+    assert linear_cka(x, y, debiased=False) == pytest.approx(expected)
+
+
+def test_debiased_cka_is_made_of_u_statistics_over_four_distinct_states():
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
+    y[:, 0] += x[:, 0]
+
+    def hsic(a, b):
+        k, g = a @ a.T, b @ b.T
+        terms = [k[i, j] * (g[i, j] + g[q, r] - 2 * g[i, q]) for i, j, q, r in permutations(range(7), 4)]
+        return np.mean(terms)
+
+    expected = hsic(x, y) / np.sqrt(hsic(x, x) * hsic(y, y))
+    assert linear_cka(x, y) == pytest.approx(expected)
+
+
+def test_unrelated_responses_of_many_dimensions_are_alike_only_with_bias():
+    rng = np.random.default_rng(3)
+    found = [paired_cka(rng.normal(size=(40, 200)), rng.normal(size=(40, 200))) for _ in range(20)]
+    assert min(c.biased for c in found) > 0.75
+    assert abs(np.mean([c.debiased for c in found])) < 0.03
+    states = rng.normal(size=(40, 5)) @ rng.normal(size=(5, 200))
+    alike = paired_cka(states, states + 0.3 * rng.normal(size=(40, 200)))
+    assert alike.debiased > 0.9 and abs(alike.mismatched) < 0.3 and alike.states == 40
+
+
+def test_cka_needs_paired_rows():
+    with pytest.raises(InputError, match="5 and 4 rows"):
+        linear_cka(np.zeros((5, 2)), np.zeros((4, 2)))

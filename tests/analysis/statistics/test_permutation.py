@@ -1,0 +1,202 @@
+import tracemalloc
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy.stats import binom, energy_distance
+from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
+
+from align.analysis.statistics.permutation import energy_test, holm, mmd_test, permuted_labels
+from align.analysis.statistics.two_sample import (
+    discrepancy,
+    energy,
+    mean_kernels,
+    median_bandwidth,
+    mmd2,
+    quadratic_forms,
+    rbf,
+)
+from align.errors import InputError
+
+TESTS = [mmd_test, energy_test]
+
+
+def windows(seed=0, episodes=6, size=5, shift=0.0, spread=1.0, dims=3):
+    """Two domains of episodes with an offset each; label, and sizes between `size` and 2 `size`."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(size, 2 * size + 1, 2 * episodes)
+    cluster = np.repeat(np.arange(2 * episodes), sizes)
+    label = (cluster >= episodes).astype(int)
+    x = spread * rng.normal(size=(2 * episodes, dims))[cluster] + rng.normal(size=(len(cluster), dims))
+    return x + shift * label[:, None], label, cluster
+
+
+def by_hand(kernel, label, cluster):
+    """E k(x, x') + E k(y, y') - 2 E k(x, y) of a kernel matrix, pair by pair."""
+    sums, counts = np.zeros((2, 2)), np.zeros((2, 2))
+    for i in range(len(label)):
+        for j in range(len(label)):
+            if cluster[i] != cluster[j]:
+                sums[label[i], label[j]] += kernel[i, j]
+                counts[label[i], label[j]] += 1
+    mean = sums / counts
+    return mean[0, 0] + mean[1, 1] - mean[0, 1] - mean[1, 0]
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_statistic_and_permutations_agree_with_loops_over_scikit_learns_kernels(test):
+    x, label, cluster = windows(episodes=4, shift=0.5)
+    if test is mmd_test:
+        kernel = rbf_kernel(x, gamma=1 / median_bandwidth(x))
+    else:
+        kernel = -euclidean_distances(x)
+    found = test(x, label, cluster, permutations=6)
+    permuted = permuted_labels(label[np.unique(cluster, return_index=True)[1]], 6, 0).astype(int)
+    expected = [by_hand(kernel, episodes[cluster], cluster) for episodes in permuted]
+    np.testing.assert_allclose([found.statistic, *found.null], expected, atol=1e-10)
+    assert found.p_value == (1 + np.sum(np.array(expected[1:]) >= expected[0])) / 7
+    assert (permuted.sum(1) == 4).all()
+
+
+def test_the_mmd_test_has_the_statistic_of_mmd2():
+    data = windows(shift=0.3)
+    assert mmd_test(*data, permutations=1).statistic == pytest.approx(mmd2(*data, draws=1)[0], abs=1e-12)
+
+
+def test_energy_distance_agrees_with_scipy_in_one_dimension():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=40), rng.normal(0.5, 2, size=55)
+    real = (np.arange(95) >= 40).astype(float)[None]
+    sim_mean, real_mean, cross = (
+        float(m[0]) for m in mean_kernels(np.append(x, y)[:, None], np.arange(95), energy, 1 - real, real)
+    )
+    with_diagonal = sim_mean * 39 / 40 + real_mean * 54 / 55 - 2 * cross  # scipy's is the V-statistic
+    assert with_diagonal == pytest.approx(energy_distance(x, y) ** 2)
+
+
+def test_resamples_are_data_sets_of_repeated_episodes():
+    x, _, cluster = windows(episodes=3)
+    sim, real = np.array([[2, 0, 1, 0, 0, 0.0]]), np.array([[0, 0, 0, 1, 1, 1.0]])
+    rows = [np.flatnonzero(cluster == e) for e in (0, 0, 2, 3, 4, 5)]
+    repeated = np.repeat(cluster[[r[0] for r in rows]], [len(r) for r in rows])  # copies stay one episode
+    label = np.repeat([0, 0, 0, 1, 1, 1], [len(r) for r in rows])
+    kernel = rbf_kernel(x[np.concatenate(rows)], gamma=0.5)
+    found = discrepancy(mean_kernels(x, cluster, rbf(2.0), sim, real))
+    assert found[0] == pytest.approx(by_hand(kernel, label, repeated))
+
+
+@pytest.mark.parametrize("test", TESTS)
+@pytest.mark.parametrize("own_episodes", [False, True])
+def test_no_result_depends_on_the_block(test, own_episodes):
+    x, label, cluster = windows(shift=0.2)
+    cluster = np.arange(len(x)) if own_episodes else cluster
+    whole = test(x, label, cluster, permutations=50, block=10_000)
+    for block in (1, 7, 64):
+        found = test(x, label, cluster, permutations=50, block=block)
+        np.testing.assert_allclose(found.null, whole.null, atol=1e-12)
+        assert (found.p_value, found.power) == (whole.p_value, whole.power)
+
+
+def test_rows_in_any_order_give_the_same():
+    x, label, cluster = windows(shift=0.2)
+    order = np.random.default_rng(0).permutation(len(x))
+    found = mmd_test(x[order], label[order], cluster[order], permutations=50)
+    np.testing.assert_allclose(found.null, mmd_test(x, label, cluster, permutations=50).null, atol=1e-12)
+
+
+@pytest.mark.parametrize("own_episodes", [False, True])
+def test_the_kernel_is_evaluated_once_for_all_permutations_in_bounded_memory(own_episodes):
+    n, block = 3000, 64
+    x = np.random.default_rng(0).normal(size=(n, 2))
+    cluster = np.arange(n) // (1 if own_episodes else 50)
+    evaluated = []
+
+    def kernel(d2):
+        evaluated.append(d2.size)
+        return np.exp(-d2)
+
+    weights = np.random.default_rng(0).integers(0, 2, size=(30, cluster.max() + 1)).astype(float)
+    quadratic_forms(x, cluster, kernel, weights[:1], block)
+    once = sum(evaluated)
+    assert max(evaluated) <= block * n and once < 0.6 * n**2  # half of a symmetric matrix, and its diagonal
+    evaluated.clear()
+    tracemalloc.start()
+    quadratic_forms(x, cluster, kernel, weights, block)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(evaluated) == once
+    assert peak < 0.2 * 8 * n**2
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_p_values_are_shares_of_all_splits(test):
+    """With 3 + 3 episodes there are 20 splits; rounding must not part a split from its mirror image."""
+    x, label, cluster = windows(seed=3, episodes=3, shift=0.7)
+    kernel = rbf_kernel(x, gamma=1 / median_bandwidth(x)) if test is mmd_test else -euclidean_distances(x)
+    splits = [np.isin(cluster, real).astype(int) for real in combinations(range(6), 3)]
+    values = np.array([by_hand(kernel, split, cluster) for split in splits])
+    exact = np.mean(values >= by_hand(kernel, label, cluster) - 1e-12)
+    found = test(x, label, cluster, permutations=4000).p_value
+    assert abs(found - exact) < 4 * np.sqrt(exact * (1 - exact) / 4000) + 1 / 4000
+
+
+def binomial_range(repeats, rate=0.05, level=0.998):
+    return binom.ppf([(1 - level) / 2, (1 + level) / 2], repeats, rate)
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_size_is_five_percent_by_episode_and_far_more_by_window(test):
+    by_episode, by_window = 0, 0
+    for seed in range(400):
+        x, label, cluster = windows(seed, size=3, spread=2.0, dims=2)
+        by_episode += test(x, label, cluster, seed, permutations=99).p_value <= 0.05
+        if seed < 60:
+            by_window += test(x, label, np.arange(len(x)), seed, permutations=99).p_value <= 0.05
+    low, high = binomial_range(400)
+    assert low <= by_episode <= high
+    assert by_window > 0.4 * 60
+
+
+def test_size_is_five_percent_for_independent_windows():
+    rejected = 0
+    for seed in range(400):
+        x = np.random.default_rng(seed).normal(size=(24, 2))
+        label = np.repeat([0, 1], 12)
+        rejected += mmd_test(x, label, np.arange(24), seed, permutations=99).p_value <= 0.05
+    low, high = binomial_range(400)
+    assert low <= rejected <= high
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_effect_and_power_grow_with_the_shift(test):
+    found = [test(*windows(episodes=10, shift=s), permutations=200) for s in (0.0, 0.8, 3.0)]
+    assert found[0].effect < found[1].effect < found[2].effect
+    assert found[0].power < 0.6 and found[2].power > 0.98 and found[2].p_value == 1 / 201
+    observed, null = found[1].statistic, found[1].null
+    assert found[1].effect == pytest.approx((observed - null.mean()) / null.std())
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_equal_windows_are_no_difference(test):
+    _, label, cluster = windows()
+    found = test(np.ones((len(label), 2)), label, cluster, permutations=20)
+    assert (found.p_value, found.effect, found.power) == (1.0, 0.0, 0.0)
+
+
+def test_holm_steps_down():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])  # 3 · .01, 2 · .03, then no less
+    assert holm([0.2]) == [0.2] and holm([0.9, 0.8]) == [1.0, 1.0]
+    rng = np.random.default_rng(0)
+    p = rng.uniform(size=(2000, 4)) * 0.4
+    errors = np.mean([min(holm(row)) <= 0.05 for row in p])  # reject any: as Bonferroni's for the smallest
+    assert errors == np.mean(p.min(1) <= 0.05 / 4)
+
+
+def test_errors_name_what_was_expected():
+    x, label, cluster = windows()
+    with pytest.raises(InputError, match="both domains"):
+        mmd_test(x, label, cluster % 6)
+    with pytest.raises(InputError, match="1 and 11 episodes"):
+        energy_test(x, (cluster > 0).astype(int), cluster)
+    with pytest.raises(InputError, match="permutations=0"):
+        mmd_test(x, label, cluster, permutations=0)

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from align.analysis.statistics.selection import select
+from align.errors import InputError
+from align.seeding import numpy_rng
+
+
+def arms(rng, truths, seeds=2, trials=120):
+    return [rng.binomial(1, p, (seeds, trials)).astype(float) for p in truths]
+
+
+def test_the_test_trials_are_not_optimistic_as_the_selection_is():
+    chosen = [select(arms(numpy_rng(i, "selection test"), [0.5] * 7), draws=50) for i in range(150)]
+    on_selection = np.mean([c.selection[c.best] for c in chosen])
+    on_test = np.mean([c.test[c.best].value for c in chosen])
+    assert on_selection > 0.54 and on_test == pytest.approx(0.5, abs=0.015)
+
+
+def test_a_clear_winner_is_chosen_surely_and_a_tie_is_not():
+    rng = numpy_rng(0, "selection test")
+    clear = select(arms(rng, [0.3, 0.8, 0.4]))
+    assert clear.best == 1 and clear.wins[1] > 0.99 and clear.plausible() == [1]
+    assert clear.gain[1] is None and clear.gain[0].low > 0.2
+    tie = select(arms(rng, [0.5, 0.5, 0.5, 0.1]))
+    assert 3 not in tie.plausible() and len(tie.plausible()) >= 2
+    assert tie.wins.sum() == pytest.approx(1)
+
+
+def test_the_best_arm_is_plausible_at_the_stated_rate():
+    truths = [0.45, 0.5, 0.55, 0.5]
+    hits = [2 in select(arms(numpy_rng(i, "plausible"), truths), draws=200).plausible() for i in range(100)]
+    assert np.mean(hits) > 0.9
+
+
+def test_arms_need_the_same_trials():
+    with pytest.raises(InputError, match="trials"):
+        select([np.zeros((2, 8)), np.zeros((2, 9))])
