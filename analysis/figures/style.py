@@ -42,7 +42,7 @@ _STYLE = {
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """The project's style, for figures made and saved inside the `with`."""
+    """The project's style, for figures made inside the `with`."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
@@ -56,9 +56,18 @@ def canvas(rows: int, columns: int, width: float, height: float, **subplots) -> 
 
 
 def save(figure: Figure, path: str | os.PathLike) -> None:
-    """Write the figure atomically; the format is that of the suffix."""
-    with atomic_path(path) as target:
+    """Write a figure in the project's style, atomically; the format is that of the suffix."""
+    with style(), atomic_path(path) as target:  # some of the style is looked up only when it is drawn
         figure.savefig(target)
+
+
+def reference(ax: Axes, *, x: float | None = None, y: float | None = None) -> None:
+    """A dashed line across the panel at `x`, or at `y`: chance, a boundary, what to compare with."""
+    look = {"color": BLACK, "linewidth": 0.7, "linestyle": (0, (4, 3))}
+    if x is not None:
+        ax.axvline(x, **look)
+    if y is not None:
+        ax.axhline(y, **look)
 
 
 def letter(axes: Sequence[Axes], start: int = 0) -> None:
