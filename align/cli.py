@@ -61,13 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"align: error: no command {name!r}; expected one of {', '.join(SUBCOMMANDS)}", file=sys.stderr)
         return 2
     module, function, _ = SUBCOMMANDS[name]
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # class paths may name a user's own files
+    _find_own_modules_last()
     _quiet()
     try:
         run: Callable = getattr(importlib.import_module(module), function)
         if module == "align.fit":
-            return run(arguments) or 0
+            return run(_with_shipped(arguments)) or 0
         return _call(run, f"align {name}", rest) or 0
     except KeyboardInterrupt:
         print("align: interrupted", file=sys.stderr)
@@ -80,13 +79,27 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
+def _find_own_modules_last() -> None:
+    """Let class paths name a user's own files, without any of them hiding a module of ours or of a library.
+
+    Python puts the current folder first for `-m` and `-c`; here, and in every process started from here, it
+    comes last.
+    """
+    here = os.getcwd()
+    sys.path[:] = [*(folder for folder in sys.path if os.path.abspath(folder) != here), here]
+    os.environ["PYTHONSAFEPATH"] = "1"
+
+
 def _call(function: Callable, program: str, arguments: list[str]) -> int | None:
     """Call `function` with its options read from the command line."""
     from jsonargparse import ArgumentParser
 
     parser = ArgumentParser(prog=program, description=function.__doc__.splitlines()[0], exit_on_error=False)
     names = parser.add_function_arguments(function, as_positional=True, fail_untyped=True)
-    config = parse(parser, _switched(function, arguments))
+    try:
+        config = parse(parser, _switched(function, arguments))
+    except InputError as error:
+        raise InputError(_explained(str(error), function)) from None
     values = parser.instantiate(config)
     return function(**{name.split(".")[0]: values[name.split(".")[0]] for name in names})
 
@@ -103,6 +116,27 @@ def _switched(function: Callable, arguments: list[str]) -> list[str]:
             argument = f"--{name}" + (f"={value or 'true'}" if equals or not valued else "")
         switched.append(argument)
     return switched
+
+
+def _explained(message: str, function: Callable) -> str:
+    """A parser's message that arguments are missing, with what the function's docstring says of them."""
+    from docstring_parser import parse
+
+    text, required, names = message.partition("arguments are required: ")
+    texts = {p.arg_name: " ".join(p.description.split()) for p in parse(function.__doc__).params}
+    found = [f"{name} ({texts[name].rstrip('.')})" for name in names.split(", ") if name in texts]
+    return text + required + ", ".join(found) if required else message
+
+
+def _with_shipped(arguments: list[str]) -> list[str]:
+    """Arguments in which `--config NAME` is the file that ships under that name, where there is no other."""
+    from align.experiments.shipped import find
+
+    parts = [p for a in arguments for p in (a.split("=", 1) if a.startswith("--config=") else [a])]
+    return [
+        str(find(part)) if before in ("--config", "-c") else part
+        for before, part in itertools.pairwise(["", *parts])
+    ]
 
 
 def parse(parser, arguments: list[str]):

@@ -1,8 +1,7 @@
 """A grid of runs, from a YAML file.
 
-The file names its `base` (another file beside it, with the configuration of a run and of the
-demonstrations at each scale; it may lie over a base of its own) and its `axes`. A value of an axis is
-set at its `option`; an axis without an option has named values, each a mapping of options. Such a value
+The file names its `base` (another file, beside it or one that ships, with the configuration of a run and of
+the demonstrations at each scale; it may lie over a base of its own) and its `axes`. A value of an axis is set at its `option`; an axis without an option has named values, each a mapping of options. Such a value
 may restrict the other axes (`only: {lambda: [0.1, 1]}`), and an option may be the directory of another run
 of the grid, which then goes first: `model.initial: {after: {method: sim-only}}` is the run that differs in
 these axes alone. `scales` may give other values at a scale, or `keep` a few of them by name.
@@ -21,6 +20,7 @@ import yaml
 
 from align.errors import InputError
 from align.experiments.demonstrations import is_option, references, resolve
+from align.experiments.shipped import find, names
 
 DEMOS = "demos."
 """How options begin that are of the demonstrations."""
@@ -69,7 +69,7 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     """Read and expand a grid.
 
     Args:
-        path: The YAML file.
+        path: The YAML file, or the name of a grid that ships.
         scale: A scale of the base ("smoke", "laptop", "paper").
         base: Another base than the file's: its name, or the path of a `.yaml` file.
         overrides: Options as "name=value", applied to every run; the value is YAML.
@@ -77,10 +77,11 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     Raises:
         InputError: A file is missing, or a name in it or in the arguments is unknown.
     """
-    grid = _read(path)
+    path = find(path)
+    grid = _read(path, "axes")
     _require(path, grid, title=str, axes=dict, **({} if base else {"base": str}))
     own = base is not None and base.endswith(".yaml")
-    common_path = Path(base) if own else Path(path).parent / (f"{base}.yaml" if base else grid["base"])
+    common_path = find(base) if own else _beside(path, f"{base}.yaml" if base else grid["base"])
     common = _read_base(common_path)
     _require(common_path, common, config=dict, demos=dict, scales=dict)
     scales = common.pop("scales")
@@ -101,7 +102,7 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     _order(runs)
     demos = _needed(demos, [run.config for run in runs])
     runs = [replace(run, demos=_needed(run.demos, [run.config])) for run in runs]
-    return Grid(Path(path).stem, grid["title"], demos, runs, grid.get("reference", {}))
+    return Grid(path.stem, grid["title"], demos, runs, grid.get("reference", {}))
 
 
 def _needed(demos: dict[str, Any], configs: Sequence[Mapping]) -> dict[str, Any]:
@@ -130,21 +131,32 @@ def _check_made(names: set[str], known: Sequence[str], where: str) -> None:
         raise InputError(f"{where}: made={unknown[0]!r}; expected one of {', '.join(known) or 'no other'}")
 
 
+def _beside(path: Path, name: str) -> Path:
+    """The base of that name beside the file that names it; otherwise the one that ships."""
+    beside = path.parent / name
+    return beside if beside.is_file() else find(name)
+
+
 def _read_base(path: Path) -> dict[str, Any]:
     """A base, laid over the base it names itself, if any."""
-    content = _read(path)
-    return merge(_read_base(path.parent / content.pop("base")), content) if "base" in content else content
+    content = _read(path, "config")
+    return merge(_read_base(_beside(path, content.pop("base"))), content) if "base" in content else content
 
 
-def _read(path: str | Path) -> dict[str, Any]:
+def _read(path: Path, entry: str) -> dict[str, Any]:
+    """The content of a grid (`entry` is "axes") or of a base ("config")."""
+    what = "grid" if entry == "axes" else "base"
     try:
-        content = yaml.safe_load(Path(path).read_text())
+        content = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise InputError(f"grid={str(path)!r}: {error.strerror}") from None
+        shipped = ", ".join(names(entry))
+        raise InputError(
+            f"{what}={str(path)!r}: {error.strerror}; expected a YAML file, or one of {shipped}"
+        ) from None
     except yaml.YAMLError as error:
-        raise InputError(f"grid={str(path)!r} is not YAML: {error}") from None
+        raise InputError(f"{what}={str(path)!r} is not YAML: {error}") from None
     if not isinstance(content, dict):
-        raise InputError(f"grid={str(path)!r}: expected a mapping, as in experiments/lambda.yaml")
+        raise InputError(f"{what}={str(path)!r}: expected a mapping, as in experiments/lambda.yaml")
     return content
 
 

@@ -90,7 +90,7 @@ def _execute(folder: str, call: Callable[[list[str], IO], int]) -> int:
 
 
 def _cold(command: list[str], log: IO) -> int:
-    align = [sys.executable, "-m", "align.cli"]
+    align = [sys.executable, "-P", "-m", "align.cli"]  # nothing in the current folder may stand in for align
     return subprocess.call([*align, *command], stdout=log, stderr=log, env={**os.environ, **ONE_THREAD})
 
 

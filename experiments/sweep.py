@@ -13,8 +13,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from align.analysis.commands import report_sweep
-from align.analysis.reports.sweep import GRID
 from align.errors import InputError
 from align.experiments.demonstrations import is_option, prepare, resolve, store_paths
 from align.experiments.estimate import expected
@@ -40,7 +38,8 @@ def sweep(
     """Run a grid of experiments and report on it.
 
     Args:
-        grid: YAML file of the grid, e.g. experiments/lambda.yaml.
+        grid: YAML file of the grid, or the name of one that ships: alpha, ambient, ambient_arm,
+            ambient_pushing, baselines, gap, lambda, methods or plateau.
         scale: Scale of the runs: smoke, laptop or paper.
         out: Directory of the sweep; by default runs/GRID-SCALE.
         jobs: Number of runs at once; each local one takes one thread.
@@ -76,10 +75,12 @@ def sweep(
         paths = _prepare(expanded, Path(data), jobs)
         todo = [_claim(run, folder, paths[run.name]) for run in expanded.runs]
         record = {"title": expanded.title, "reference": expanded.reference}
-        write_json(folder / GRID, {**record, "runs": [run.name for run in expanded.runs]})
+        write_json(folder / "grid.json", {**record, "runs": [run.name for run in expanded.runs]})
         _follow(todo, launcher, jobs)
         failed = _list_failures(todo)
         if report and any(job.state in ("finished", "skipped") for job in todo):
+            from align.analysis.commands import report_sweep  # late, as it takes seconds
+
             report_sweep(folder)
         print(f"{folder}: {_minutes(time.perf_counter() - started)}", flush=True)
     return failed
