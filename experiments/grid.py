@@ -1,10 +1,11 @@
 """A grid of runs, from a YAML file.
 
 The file names its `base` (another file, beside it or one that ships, with the configuration of a run and of
-the demonstrations at each scale; it may lie over a base of its own) and its `axes`. A value of an axis is set at its `option`; an axis without an option has named values, each a mapping of options. Such a value
-may restrict the other axes (`only: {lambda: [0.1, 1]}`), and an option may be the directory of another run
-of the grid, which then goes first: `model.initial: {after: {method: sim-only}}` is the run that differs in
-these axes alone. `scales` may give other values at a scale, or `keep` a few of them by name.
+the demonstrations at each scale; it may lie over a base of its own) and its `axes`. A value of an axis is set
+at its `option`; an axis without an option has named values, each a mapping of options. Such a value may
+restrict the other axes (`only: {lambda: [0.1, 1]}`), and an option may be the directory of another run of the
+grid, which then goes first: `model.initial: {after: {method: sim-only}}` is the run that differs in these
+axes alone. `scales` may give other values at a scale, or `keep` a few of them by name.
 An option that begins with "demos." is of the demonstrations: `demos.data.real.world.visual` is an argument of
 those that `data.real` is made of, so that runs may differ in the world that they learn from.
 """

@@ -1,4 +1,4 @@
-"""The command among files that are called like ours or a library's: it imports none, and finds the user's own."""
+"""The command among files named like ours or a library's: it imports none, and finds the user's own."""
 
 import subprocess
 import sys
