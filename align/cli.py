@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable
 
-from align.errors import InputError
+from align.errors import InputError, Unfinished
 
 SUBCOMMANDS = {
     "fit": ("align.fit", "main", "train a policy, evaluate it and keep its embeddings"),
@@ -71,6 +71,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("align: interrupted", file=sys.stderr)
         return 130
+    except Unfinished as stopped:
+        print(f"align: {stopped}", file=sys.stderr)
+        return stopped.status
     except Exception as error:  # a user's mistake is one line, however deep it was found; the rest is ours
         mistake = _mistake(error)
         if mistake is None:

@@ -13,10 +13,11 @@ from align.callbacks.checkpoint import AtomicCheckpointIO, LastCheckpoint
 from align.callbacks.embeddings import Embeddings
 from align.callbacks.progress import Progress
 from align.callbacks.rollouts import Rollouts
+from align.callbacks.termination import Termination, is_trained
 from align.cli import one_line
 from align.datamodule import CotrainingData
 from align.domain import Domain
-from align.errors import InputError
+from align.errors import InputError, Unfinished
 from align.files import locked, write_json, write_text
 from align.module import CotrainingModule
 from align.policy import LAST
@@ -35,6 +36,8 @@ TRAINER_DEFAULTS = {
     "enable_model_summary": False,
     "use_distributed_sampler": False,
 }
+STOPPED = 75
+"""Exit status of a run that ran out of time, as sysexits.h has it for what is to be tried again."""
 
 
 class RunCLI(LightningCLI):
@@ -85,6 +88,7 @@ class RunCLI(LightningCLI):
                 f"accumulate_grad_batches={self.trainer.accumulate_grad_batches}: expected 1; "
                 "raise batch_size instead"
             )
+        self._check_length()
         existed = self.run_dir.exists()
         self._held = ExitStack()
         if self.trainer.is_global_zero:
@@ -96,6 +100,20 @@ class RunCLI(LightningCLI):
             if not existed and self.trainer.is_global_zero:
                 shutil.rmtree(self.run_dir, ignore_errors=True)
             raise
+
+    def _check_length(self) -> None:
+        """Refuse what trains nothing and would pass for a finished run."""
+        trainer = self._value("trainer")
+        wanted = {"max_steps": self.trainer.max_steps, "limit_train_batches": trainer["limit_train_batches"]}
+        for name, value in wanted.items():
+            if value is not None and value <= 0:
+                raise InputError(
+                    f"trainer.{name}={value}: expected more than 0, or there is nothing to train"
+                )
+        if trainer["fast_dev_run"]:
+            raise InputError(
+                f"trainer.fast_dev_run={trainer['fast_dev_run']}: expected false; max_steps makes a run short"
+            )
 
     def _check_and_record(self) -> None:
         config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.subcommand]
@@ -153,7 +171,16 @@ class RunCLI(LightningCLI):
                 return
             last = self.run_dir / LAST
             resume = {"ckpt_path": str(last) if last.exists() else None, "weights_only": True}
-            self.trainer.fit(model, **{**kwargs, **resume})
+            termination = Termination()
+            self.trainer.callbacks.insert(0, termination)
+            with termination.watch(str(self.run_dir)):
+                self.trainer.fit(model, **{**kwargs, **resume})
+            if not is_trained(self.trainer):
+                raise Unfinished(
+                    f"{self.run_dir}: stopped by max_time at step {self.trainer.global_step} of "
+                    f"{self.trainer.max_steps}; the same command goes on",
+                    STOPPED,
+                )
             if self.trainer.is_global_zero:
                 self._summarise()
 

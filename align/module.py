@@ -131,7 +131,7 @@ class CotrainingModule(pl.LightningModule):
         total = denoise + weight * distance if weight > 0 else denoise
         self._check_finite("loss", total)
         self._log_step(denoise, distance if measured else None, weight, batch)
-        if weight > 0 and measured and self.global_step % self.trainer.log_every_n_steps == 0:
+        if weight > 0 and measured and self._is_logged():
             self._log_gradient_ratio(layer, distance, weight)
         return total
 
@@ -181,6 +181,11 @@ class CotrainingModule(pl.LightningModule):
             logs = getattr(self.alignment, "logs", {})
             values |= {f"train/{name}": value for name, value in logs.items()}
         self.log_dict(values)
+
+    def _is_logged(self) -> bool:
+        """Whether the logger writes what this step logs."""
+        step = self.global_step + 1
+        return step % self.trainer.log_every_n_steps == 0 or step == self.trainer.max_steps
 
     def _log_gradient_ratio(self, layer: Tensor, distance: Tensor, weight: float) -> None:
         """Log ‖∂(λ · distance)/∂z‖ / ‖∂(denoising)/∂z‖ at the aligned layer z, when backward comes by."""

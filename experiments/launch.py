@@ -82,11 +82,19 @@ def _execute(folder: str, call: Callable[[list[str], IO], int]) -> int:
             started = time.perf_counter()
             status = call(command, log)
             if status:
+                if killed := _signal(status):
+                    log.write(f"align {command[0]} was killed by {killed}\n")
                 return status
             seconds[command[0]] = round(time.perf_counter() - started, 1)
     if not resumed:  # half the time of a run says nothing of the next
         write_json(Path(folder) / SECONDS, seconds)
     return 0
+
+
+def _signal(status: int) -> str | None:
+    """The name of the signal that ended a process of this exit status, if one did."""
+    number = -status if status < 0 else status - 128
+    return signal.Signals(number).name if number in set(signal.Signals) else None
 
 
 def _cold(command: list[str], log: IO) -> int:
@@ -188,6 +196,9 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
                 status = launcher.status(job)
                 if status is not None:
                     job.state = "failed" if status else "finished"
+                    if status < 0:  # the process that runs `execute`: it could not say so itself
+                        with open(job.folder / "log.txt", "a") as log:
+                            log.write(f"the run was killed by {_signal(status)}\n")
                     running.remove(job)
             yield jobs
             time.sleep(POLL_SECONDS)

@@ -6,6 +6,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins import TorchCheckpointIO
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from align.errors import InputError
 from align.files import atomic_path
@@ -26,8 +27,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class LastCheckpoint(Checkpoint):
     """Keeps one checkpoint, the last, at `checkpoints/last.ckpt` of the run directory.
 
+    A step that is followed by a validation is written after it: a resumed run does not repeat a validation,
+    so one that came after the checkpoint would be lost. The last step is always followed by one.
+
     Args:
-        every: Steps between two writes; the end of training is always written.
+        every: Steps between two writes; a validation, the end of training and SIGTERM write one as well.
     """
 
     def __init__(self, every: int = 500):
@@ -35,9 +39,28 @@ class LastCheckpoint(Checkpoint):
             raise InputError(f"every={every}: expected 1 or more steps")
         self.every = every
 
+    def on_train_start(self, trainer: pl.Trainer, module) -> None:
+        self._written = trainer.global_step
+
     def on_train_batch_end(self, trainer: pl.Trainer, module, outputs, batch, batch_idx) -> None:
-        if trainer.global_step % self.every == 0:
-            trainer.save_checkpoint(Path(trainer.default_root_dir) / LAST, weights_only=False)
+        if trainer.global_step == trainer.max_steps:
+            trainer.should_stop = True  # the step that ends training is validated, whatever the interval is
+        validates = trainer.should_stop or trainer.global_step % trainer.val_check_batch == 0
+        if trainer.global_step % self.every == 0 and not (validates and trainer.enable_validation):
+            self._write(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, module) -> None:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._write(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, module) -> None:
-        trainer.save_checkpoint(Path(trainer.default_root_dir) / LAST, weights_only=False)
+        self._write(trainer)
+
+    def on_exception(self, trainer: pl.Trainer, module, exception: BaseException) -> None:
+        if isinstance(exception, SIGTERMException) and trainer.training:  # it is raised between two steps
+            self._write(trainer)
+
+    def _write(self, trainer: pl.Trainer) -> None:
+        if trainer.global_step > self._written:
+            trainer.save_checkpoint(Path(trainer.default_root_dir) / LAST, weights_only=False)
+            self._written = trainer.global_step

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
+from align.callbacks.termination import is_trained
 from align.embeddings import write_embeddings
 from align.errors import InputError
 
@@ -40,7 +41,7 @@ class Embeddings(pl.Callback):
         self.sites = None if sites is None else tuple(dict.fromkeys(sites))
 
     def on_fit_end(self, trainer: pl.Trainer, module) -> None:
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and is_trained(trainer):
             write_embeddings(
                 Path(trainer.default_root_dir),
                 module.ema.model.to(trainer.strategy.root_device),  # Lightning has moved it to the CPU

@@ -21,6 +21,9 @@ class Progress(pl.Callback):
         self.seconds_trained = 0.0
         self.metrics: dict[str, float] = {}
 
+    def setup(self, trainer: pl.Trainer, module, stage: str) -> None:
+        self._trainer = trainer
+
     def on_train_start(self, trainer: pl.Trainer, module) -> None:
         if trainer.is_global_zero:
             print(trainer.datamodule.describe(), flush=True)
@@ -49,17 +52,12 @@ class Progress(pl.Callback):
             {"step": trainer.global_step, "steps": trainer.max_steps, "steps_per_second": rate},
         )
 
-    def _update(self, trainer: pl.Trainer) -> None:
-        """Take the time since the last update, and the latest metrics."""
+    def state_dict(self) -> dict:
+        """The seconds trained so far, and the latest value of each metric, whichever process logged it."""
         now = time.perf_counter()
         self.seconds_trained += now - self._counted
         self._counted = now
-        self.metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-
-    def on_save_checkpoint(self, trainer: pl.Trainer, module, checkpoint: dict) -> None:
-        self._update(trainer)
-
-    def state_dict(self) -> dict:
+        self.metrics |= {name: float(value) for name, value in self._trainer.callback_metrics.items()}
         return {"seconds_trained": self.seconds_trained, "metrics": self.metrics}
 
     def load_state_dict(self, state: dict) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
+from align.callbacks.termination import is_trained
 from align.domain import Domain
 from align.errors import InputError
 from align.paths import PATHS, write_paths
@@ -78,7 +79,7 @@ class Rollouts(pl.Callback):
                 )
 
     def on_fit_end(self, trainer: pl.Trainer, module) -> None:
-        if not trainer.is_global_zero:
+        if not (trainer.is_global_zero and is_trained(trainer)):
             return
         policy = module.ema.model.to(trainer.strategy.root_device)  # Lightning has moved it to the CPU
         seeds = range(self.first_seed, self.first_seed + self.trials)

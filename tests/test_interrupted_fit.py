@@ -1,0 +1,207 @@
+"""A run killed anywhere and started again leaves what an uninterrupted one does: every file, but times."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from align.callbacks import Rollouts
+from align.cli import main
+
+TIMES = {"training_seconds", "steps_per_second", "seconds_trained"}
+OPTIONS = {
+    "model.alignment_weight": 0.5,
+    "checkpoint": {"every": 2},
+    "trainer.max_steps": 8,
+    "trainer.val_check_interval": 3,  # after 3, 6 and the last
+    "trainer.log_every_n_steps": 3,
+    "trainer.callbacks": [
+        {
+            "class_path": "align.callbacks.Rollouts",
+            "init_args": {"worlds": {"sim": {}}, "size": 16, "trials": 2, "steps": 2, "film": 1},
+        }
+    ],
+}
+
+
+class Killed(BaseException):
+    """Nothing of the program catches it."""
+
+
+def _plain(value):
+    """What a file holds, without times."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items() if k not in TIMES}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value.numpy().tobytes() if torch.is_tensor(value) else value
+
+
+def _scalars(run: Path) -> dict[str, dict[int, float]]:
+    """By tag and step, the last value of all event files."""
+    found: dict[str, dict[int, float]] = {}
+    for path in sorted(run.glob("events.*"), key=lambda p: p.stat().st_mtime_ns):
+        events = EventAccumulator(str(path)).Reload()
+        for tag in events.Tags()["scalars"]:
+            found.setdefault(tag, {}).update({e.step: e.value for e in events.Scalars(tag)})
+    return found
+
+
+def contents(run: Path) -> dict[str, object]:
+    """By path, everything that a run holds but times and its own place."""
+    found: dict[str, object] = {"events": _scalars(run)}
+    for path in sorted(p for p in run.rglob("*") if p.is_file()):
+        name = str(path.relative_to(run))
+        if name.startswith("events"):
+            continue
+        if path.suffix == ".json":
+            found[name] = _plain(json.loads(path.read_text()))
+        elif path.suffix == ".npz":
+            found[name] = {k: v.tobytes() for k, v in np.load(path, allow_pickle=False).items()}
+        elif path.suffix == ".ckpt":
+            checkpoint = torch.load(path, weights_only=True)
+            checkpoint.pop("loops")  # counts how often a loop was entered
+            found[name] = _plain(checkpoint)
+        else:
+            found[name] = path.read_bytes().replace(str(run).encode(), b"RUN")
+    return found
+
+
+@pytest.fixture
+def whole(write_config, tmp_path):
+    """An uninterrupted run's contents."""
+    run = tmp_path / "whole"
+    assert main(["fit", "--config", write_config("whole", run=str(run), **OPTIONS)]) == 0
+    return contents(run)
+
+
+def _compare(run: Path, whole: dict) -> None:
+    found = contents(run)
+    found.pop("provenance.json"), whole.pop("provenance.json", None)
+    assert found.keys() == whole.keys()
+    for name, value in whole.items():
+        assert found[name] == value, name
+
+
+@pytest.mark.slow
+def test_killed_at_every_write(whole, write_config, tmp_path, monkeypatch):
+    """In turn before and after a rename, since a file that appeared may be all that a run got to."""
+    for n in range(1, 100):
+        run, count = tmp_path / f"cut-{n}", 0
+        config = write_config("cut", run=str(run), **OPTIONS)
+
+        def replace(source, target, real=os.replace, n=n):
+            nonlocal count
+            count += 1
+            if count < n or n % 2:
+                real(source, target)
+            if count == n:
+                raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", replace)
+            try:
+                main(["fit", "--config", config])
+                break
+            except Killed:
+                pass
+        assert main(["fit", "--config", config]) == 0
+        _compare(run, whole)
+    assert n > 8  # so many files were written
+
+
+def test_killed_between_validation_and_what_follows(whole, write_config, tmp_path, monkeypatch):
+    from align.module import CotrainingModule
+
+    for n in range(3):
+        run, count = tmp_path / f"cut-{n}", 0
+        config = write_config("cut", run=str(run), **OPTIONS)
+        real = CotrainingModule.on_validation_epoch_end
+
+        def ends(self, n=n, real=real):
+            nonlocal count
+            count += 1
+            if count == n + 1:
+                raise Killed
+            real(self)
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(CotrainingModule, "on_validation_epoch_end", ends)
+            main(["fit", "--config", config])
+        assert main(["fit", "--config", config]) == 0
+        _compare(run, whole)
+
+
+def test_killed_while_it_is_evaluated(whole, write_config, tmp_path, monkeypatch):
+    run = tmp_path / "cut"
+    config = write_config("cut", run=str(run), **OPTIONS)
+
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Rollouts, "on_fit_end", killed)
+        main(["fit", "--config", config])
+    assert not (run / "summary.json").exists()
+    assert main(["fit", "--config", config]) == 0
+    _compare(run, whole)
+
+
+@pytest.mark.parametrize("moment", ["training", "evaluation"])
+def test_sigterm_is_told_and_the_run_goes_on(moment, whole, write_config, tmp_path, monkeypatch, capsys):
+    """While it trains a checkpoint is written; the exit status is a shell's for the signal."""
+    from align.module import CotrainingModule
+
+    run = tmp_path / "cut"
+    config = write_config("cut", run=str(run), **OPTIONS | {"checkpoint": {"every": 1000}})
+    name, kind = {
+        "training": ("training_step", CotrainingModule),
+        "evaluation": ("on_fit_end", Rollouts),
+    }[moment]
+    real = getattr(kind, name)
+
+    def told(self, *arguments):
+        if moment == "evaluation" or self.global_step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, name, told)
+        assert main(["fit", "--config", config]) == 143
+    error = capsys.readouterr().err
+    assert str(run) in error and "SIGTERM" in error and error.count("\n") == 1
+    assert not (run / "rollouts.csv").exists() and not (run / "summary.json").exists()
+    checkpoint = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == (5 if moment == "training" else 8)
+    assert main(["fit", "--config", config]) == 0
+    assert json.loads((run / "summary.json").read_text())["steps"] == 8
+
+
+def test_max_time_leaves_an_unfinished_run_that_goes_on(write_config, tmp_path, capsys):
+    run = tmp_path / "cut"
+    config = write_config(
+        "cut", **{"run": str(run), "trainer.max_steps": 2000, "trainer.max_time": "00:00:00:01"}
+    )
+    assert main(["fit", "--config", config]) == 75
+    error = capsys.readouterr().err
+    assert "max_time" in error and "of 2000" in error and error.count("\n") == 1
+    assert not (run / "summary.json").exists() and not (run / "embeddings.npz").exists()
+    first = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"]
+    assert main(["fit", "--config", config]) == 75  # a second again
+    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] > first > 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("max_steps", 0), ("max_steps", -1), ("limit_train_batches", 0), ("fast_dev_run", True)],
+)
+def test_a_run_that_would_train_nothing_is_refused(option, value, write_config, tmp_path, capsys):
+    assert main(["fit", "--config", write_config(**{f"trainer.{option}": value})]) == 2
+    error = capsys.readouterr().err
+    assert option in error and str(value) in error and error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
