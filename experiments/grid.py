@@ -56,11 +56,13 @@ class Grid:
         title: The question.
         demos: Demonstrations that runs have in common, but for what axes set of them; as `Run.demos`.
         runs: The runs, in order.
+        takes: How long it takes or how many runs it is at which scale, over its own base.
         reference: Values of axes that tell the arm which others are compared with; empty: the first.
     """
 
     name: str
     title: str
+    takes: str
     demos: dict[str, dict[str, Any]]
     runs: list[Run]
     reference: dict[str, Any]
@@ -103,7 +105,8 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     _order(runs)
     demos = _needed(demos, [run.config for run in runs])
     runs = [replace(run, demos=_needed(run.demos, [run.config])) for run in runs]
-    return Grid(path.stem, grid["title"], demos, runs, grid.get("reference", {}))
+    takes = "" if base else grid.get("takes", "")
+    return Grid(path.stem, grid["title"], takes, demos, runs, grid.get("reference", {}))
 
 
 def _needed(demos: dict[str, Any], configs: Sequence[Mapping]) -> dict[str, Any]:

@@ -65,7 +65,9 @@ def sweep(
             print(f"{option}: {path}")
         return 0
     with locked(folder, "sweep"):
-        print(f"{expanded.title}\n{len(expanded.runs)} runs into {folder}, {jobs} at a time", flush=True)
+        takes = f" ({expanded.takes})" if expanded.takes else ""
+        print(f"{expanded.title}{takes}\n{len(expanded.runs)} runs into {folder}, {jobs} at a time")
+        print("interrupt it freely: the same command goes on where it was", flush=True)
         started = time.perf_counter()
         launcher = (
             SubmititLauncher(cluster, folder / ".submitit", cluster_parameters or {})

@@ -1,0 +1,37 @@
+"""`make`: every grid that ships is a sweep, which sets up what it needs and is in the help."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from align.experiments import shipped
+from align.experiments.grid import load_grid
+
+GRIDS = shipped.names("axes")
+
+
+def _make(*arguments: str) -> str:
+    """What it prints, in an environment that says nothing of its variables, nor of a make that runs this."""
+    command, environment = ["make", *arguments], {"PATH": os.environ["PATH"]}
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+
+
+def test_help_lists_every_sweep_with_its_question():
+    listed = _make("help")
+    for name in GRIDS:
+        grid = load_grid(name, "laptop")
+        assert re.search(rf"^sweep-{name.replace('_', '-')} +{re.escape(grid.title)} ", listed, re.M), name
+        for scale, runs in re.findall(r"(\w+) (\d+) runs", grid.takes):
+            assert len(load_grid(name, scale).runs) == int(runs), name
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_sweep_sets_up_what_it_needs_and_is_given_the_options(name):
+    options = ["SCALE=smoke", "JOBS=3", "SET=model.a=1 model.b=2", "OUT=there", "VIRTUAL_ENV=/nowhere"]
+    commands = _make("--dry-run", f"sweep-{name.replace('_', '-')}", *options)
+    sweep = f"align sweep {name} --scale smoke --jobs 3 --out there --set+=model.a=1 --set+=model.b=2"
+    assert " ".join(commands.splitlines()[-1].split()).endswith(sweep)
+    makers = {str(made.get("make")) for made in load_grid(name, "laptop").demos.values()}
+    assert ("'.[planning]'" in commands) == ("align.commands.plans" in makers)
