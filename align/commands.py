@@ -61,7 +61,8 @@ def demos(
     print(f"making {n} {domain.label} demonstrations into {out}", flush=True)
     recording = record(world, n, seed, size, difficulty, jobs)
     write_store(out, _with_progress(recording, n), attributes, overwrite)
-    print(f"{out}: {n} demonstrations; {recording.rejected} attempts fell short replaced", flush=True)
+    replaced = f"; {recording.rejected} attempts that fell short were replaced" if recording.rejected else ""
+    print(f"{out}: {n} demonstrations{replaced}", flush=True)
 
 
 def plans(
