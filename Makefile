@@ -27,7 +27,7 @@ sweeps = $(subst _,-,$(patsubst experiments/%.yaml,sweep-%,$(1)))
 SWEEPS := $(call sweeps,$(GRIDS))
 PLANNED := $(call sweeps,$(shell grep -lE '^base: (maze|arm)\.yaml' $(GRIDS)))# those that need Drake and OMPL
 
-.PHONY: help setup setup-planning demos $(SWEEPS) dashboard probe test lint
+.PHONY: help setup setup-planning demos $(SWEEPS) dashboard probe test docs lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -69,6 +69,10 @@ probe: $(READY) ## probe the embeddings of RUN again, with reports (about 10 sec
 
 test: $(READY) ## run the tests (about 8 minutes on 2 cores)
 	$(PYTHON) -m pytest
+
+docs: $(READY) ## fill in the numbers of README and docs/ from results/, and write docs/reference.md
+	$(PYTHON) docs/values.py
+	$(PYTHON) docs/reference.py
 
 lint: $(READY) ## check the style
 	$(PYTHON) -m ruff check .

@@ -1,0 +1,83 @@
+"""Fills the numbers of README and docs from what is recorded in results/: `python docs/values.py`.
+
+A number stands between two comments, which a reader of the page does not see:
+
+    <!--= SOURCE | ROW | COLUMN -->0.44 [0.40, 0.48]<!--/-->
+
+SOURCE is a Markdown table below results/, `results.md` of a folder by the folder's name alone; ROW is what
+the row's first cell holds, or its first cells, each behind a bar; COLUMN is the column's name. The cell is
+taken as it stands, or brought into a format given last, in which {0} is its first number and {1} and {2} the
+ends of its interval: `{0:.2f}`. Of a JSON file, ROW and COLUMN are the keys that lead to a number.
+"""
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+VALUE = re.compile(r"<!--= (?P<where>[^>]*?) -->(?P<text>.*?)<!--/-->", re.S)
+_NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+
+
+def pages() -> list[Path]:
+    """README and the pages of docs/, but for the generated one."""
+    return [
+        ROOT / "README.md",
+        *(p for p in sorted((ROOT / "docs").glob("*.md")) if p.name != "reference.md"),
+    ]
+
+
+def filled(text: str, results: Path = ROOT / "results") -> str:
+    """The text with every marked number as it is recorded.
+
+    Raises:
+        LookupError: A mark names a file, row or column that is not there, or no row alone.
+    """
+    return VALUE.sub(lambda m: f"<!--= {m['where']} -->{value(m['where'], results)}<!--/-->", text)
+
+
+def value(where: str, results: Path = ROOT / "results") -> str:
+    """What a mark stands for."""
+    source, *keys = where.split(" | ")
+    layout = keys.pop() if "{" in keys[-1] else None
+    path = results / (source if "." in source else f"{source}/results.md")
+    if not path.is_file():
+        raise LookupError(f"{where}: no file {path}")
+    cell = _entry(path, keys, where) if path.suffix == ".json" else _cell(path, keys, where)
+    text = cell if layout is None else layout.format(*map(float, _NUMBER.findall(cell)))
+    return re.sub(r"-(?=\d)", "−", text)
+
+
+def _cell(path: Path, keys: list[str], where: str) -> str:
+    lines = path.read_text().splitlines()
+    names, _, *rows = (
+        [c.strip() for c in line.strip("| ").split(" | ")] for line in lines if line[:1] == "|"
+    )
+    *row, column = keys
+    found = [cells for cells in rows if cells[: len(row)] == row]
+    if len(found) != 1 or column not in names:
+        raise LookupError(f"{where}: {len(found)} rows {row} in {path}; columns {', '.join(names)}")
+    return found[0][names.index(column)]
+
+
+def _entry(path: Path, keys: list[str], where: str) -> str:
+    entry = json.loads(path.read_text())
+    for key in keys:
+        try:
+            entry = entry[int(key) if isinstance(entry, list) else key]
+        except (KeyError, IndexError, ValueError):
+            raise LookupError(f"{where}: no {key!r} in {path}") from None
+    return str(entry)
+
+
+def main() -> None:
+    """Fill every page."""
+    for page in pages():
+        text = page.read_text()
+        if (new := filled(text)) != text:
+            page.write_text(new)
+            print(f"{page.relative_to(ROOT)}: numbers brought up to date")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""README and docs/: every block of code runs, and numbers, options and links are those of today.
+
+Commands run in a folder with demonstrations and what the blocks before have written, trainings cut to a few
+steps. A block that begins with the name of a file is that file.
+"""
+
+import configparser
+import importlib.util
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from align.cli import SUBCOMMANDS, main
+from align.experiments.demonstrations import prepare
+from align.experiments.grid import load_grid, set_option
+from align.policy import DiffusionPolicy
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
+FILE = re.compile(r"# (\w+\.(?:py|yaml))\n")
+
+SHORTER = {
+    "fit": "--trainer.max_steps 2 --trainer.log_every_n_steps 1 --trainer.accelerator cpu --data.batch_size 8"
+    " --data.validation 5 --embeddings.per_domain 60",
+    "annotate": "--classifier '{max_steps: 40, every: 20, width: 16, levels: 5}'",
+    "rollout": "--trials 20 --steps 40",
+}
+"""Options that make commands of the pages fit for a test."""
+
+
+def _tool(name: str):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _blocks(page: Path) -> list[tuple[str, str]]:
+    return BLOCK.findall(page.read_text())
+
+
+class Reader:
+    """Does what a page says, block by block, in a folder of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.globals: dict = {"__name__": "page"}
+
+    def read(self, page: Path) -> None:
+        for language, code in _blocks(page):
+            if named := FILE.match(code):
+                (self.folder / named[1]).write_text(code)
+            elif language == "python":
+                exec(compile(code, f"{page.name}", "exec"), self.globals)
+            elif language == "bash":
+                for command in code.replace("\\\n", " ").splitlines():
+                    self.run(shlex.split(command))
+            else:
+                pytest.fail(
+                    f"{page.name}: a block of {language}; expected python, bash, or the name of a file"
+                )
+
+    def run(self, command: list[str]) -> None:
+        program, *rest = command
+        if program == "make":
+            subprocess.run(["make", "--dry-run", *rest], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        elif program == "align":
+            self.align(*rest)
+        else:
+            assert program in ("source", "pip"), command
+
+    def align(self, name: str, *options: str) -> None:
+        if name == "sweep" and "--dry-run" not in options:
+            self.train_first(*options)
+        elif name == "plans":
+            pytest.importorskip("pydrake")
+            assert main([name, *options, "--jobs", "1"]) == 0
+        else:
+            assert main([name, *options, *shlex.split(SHORTER.get(name, ""))]) == 0
+
+    def train_first(self, grid: str, option: str, base: str) -> None:
+        """The first run of a sweep, in this process and for 300 steps, where the sweep would have put it."""
+        assert option == "--base"
+        expanded = load_grid(grid, "laptop", base)
+        run = Path(f"runs/{expanded.name}-laptop-{Path(base).stem}") / expanded.runs[0].name
+        config = expanded.runs[0].config
+        for option, path in prepare(expanded.demos, Path("data"), jobs=1).items():
+            set_option(config, option, path)
+        changes = {"run": str(run), "trainer.max_steps": 300, "embeddings.per_domain": 200}
+        for option, value in changes.items():
+            set_option(config, option, value)
+        Path("first.yaml").write_text(yaml.safe_dump(config))
+        assert main(["fit", "--config", "first.yaml"]) == 0
+
+
+@pytest.fixture
+def reader(tmp_path, make_store, monkeypatch):
+    """A reader in a folder with two stores of demonstrations."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name, seed in (("sim", 0), ("real", 1)):
+        make_store(name, 12, seed=seed)
+    reader = Reader(tmp_path)
+    yield reader
+    for name in [p.stem for p in tmp_path.glob("*.py")]:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def trained(reader):
+    """The run that pages begin with."""
+    fit = "fit --config own_data --run runs/mine --data.sim sim.zarr --data.real real.zarr"
+    reader.align(*fit.split())
+    return reader
+
+
+def test_readme_runs(reader):
+    reader.read(ROOT / "README.md")
+    assert reader.globals["actions"].shape == (1, 8, 2)
+
+
+@pytest.mark.parametrize("page", ["alignment", "ambient", "cluster", "reading_a_report", "sweeps"])
+def test_page_runs(page, reader):
+    reader.read(ROOT / f"docs/{page}.md")
+
+
+def test_your_data_runs(reader):
+    for name in ("sim", "real"):
+        (reader.folder / f"{name}.zarr").rename(reader.folder / f"unused_{name}.zarr")
+    reader.read(ROOT / "docs/your_data.md")
+    blind = DiffusionPolicy.from_checkpoint("runs/blind")
+    assert blind.encoder is None and blind.agent_pos_dim == 2
+
+
+def test_your_robot_runs(trained):
+    trained.read(ROOT / "docs/your_robot.md")
+    assert len(trained.globals["history"]) == trained.globals["policy"].n_obs_steps
+
+
+def test_extending_runs(reader, capsys):
+    reader.read(ROOT / "docs/extending.md")
+    policy = DiffusionPolicy.from_checkpoint("runs/tiny")
+    assert type(policy.encoder) is sys.modules["my_encoders"].Tiny and policy.encoder.features == 32
+    means = json.loads(Path("runs/means/summary.json").read_text())
+    assert means["method"] == "MeanDistance" and means["train_gap"] > 0
+    total = means["train_denoise"] + 0.1 * means["train_alignment"]
+    assert means["train_loss"] == pytest.approx(total, rel=1e-5)
+    measured = dict(re.findall(r"^(score|success): (.*)$", capsys.readouterr().out, re.M))
+    assert float(measured["success"]) >= 0.9
+    grid = load_grid("my_question.yaml", "laptop")
+    assert len(grid.runs) == 10
+    assert {run.demos["data.real"]["drag"] for run in grid.runs} == {0.0, 0.4}
+
+
+def test_pages_whose_blocks_run_are_all_pages():
+    read = {"README", "alignment", "ambient", "cluster", "reading_a_report", "sweeps"}
+    read |= {"your_data", "your_robot", "extending"}
+    assert {page.stem for page in PAGES if BLOCK.search(page.read_text())} == read
+
+
+def test_numbers_are_those_of_results():
+    values = _tool("values")
+    for page in values.pages():
+        assert values.filled(page.read_text()) == page.read_text(), f"{page.name}: run make docs"
+
+
+def test_a_number_is_filled_from_its_cell(tmp_path):
+    values = _tool("values")
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/results.md").write_text("| arm | a: score |\n| --- | ---: |\n| b | -0.126 [-0.2, 0.1] |\n")
+    (tmp_path / "x/more.json").write_text('{"runs": [{"ms": 1.5}]}')
+    fill = lambda mark: values.filled(f"x <!--= {mark} -->9<!--/--> y", tmp_path)  # noqa: E731
+    assert fill("x | b | a: score") == "x <!--= x | b | a: score -->−0.126 [−0.2, 0.1]<!--/--> y"
+    assert "-->−0.13<!--/-->" in fill("x | b | a: score | {0:.2f}")
+    assert "-->1.5<!--/-->" in fill("x/more.json | runs | 0 | ms")
+    for wrong in ("x | c | a: score", "x | b | score", "y | b | a: score", "x/more.json | runs | 1 | ms"):
+        with pytest.raises(LookupError, match=re.escape(wrong.split(" | ")[0])):
+            fill(wrong)
+
+
+def test_readme_says_no_number_of_its_own():
+    """What is measured stands between marks; what is left are λ, chance, doing nothing and a version."""
+    text = (ROOT / "README.md").read_text()
+    text = re.sub(r"<!--=.*?<!--/-->", "", text, flags=re.S)
+    text = BLOCK.sub("", text)
+    assert sorted(re.findall(r"\d+\.\d+", text)) == ["0.1", "0.1", "0.20", "0.5", "3.11"]
+
+
+def test_options_are_those_of_today():
+    reference = _tool("reference")
+    assert reference.PAGE.read_text() == reference.page(), "run make docs"
+
+
+def test_citation_names_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert citation["version"] == setup["metadata"]["version"]
+    assert f"## {citation['version']}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_names_exists(page):
+    text = page.read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+        path, _, anchor = target.partition("#")
+        linked = page if not path else page.parent / path
+        assert linked.exists(), f"{page.name}: {target}"
+        assert not anchor or anchor in _anchors(linked), f"{page.name}: {target}"
+    for command in re.findall(r"`align ([a-z]\w*)", text):
+        assert command in SUBCOMMANDS, command
+    for path in re.findall(r"(?:experiments|results)/[\w/]+\.(?:yaml|png|csv|md|json)", text):
+        assert (ROOT / path).exists(), path
+    for target in re.findall(r"make ([a-z][a-z-]+)`", text):
+        subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def test_every_command_has_help(capsys):
+    assert main(["--help"]) == 0
+    overview = capsys.readouterr().out
+    for name in SUBCOMMANDS:
+        assert name in overview
+        with pytest.raises(SystemExit) as exit:
+            main([name, "--help"])
+        assert exit.value.code == 0
+        assert "usage:" in capsys.readouterr().out
