@@ -1,0 +1,189 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from align.analysis.statistics import crossed
+from align.errors import InputError
+
+
+def tables(rng, repeats, trainings, trials, training, trial, rest):
+    """Outcomes (repeats, trainings, trials) of mean zero with the given standard deviations."""
+    return (
+        training * rng.normal(size=(repeats, trainings, 1))
+        + trial * rng.normal(size=(repeats, 1, trials))
+        + rest * rng.normal(size=(repeats, trainings, trials))
+    )
+
+
+def covered(interval, truth=0.0):
+    return float(np.mean((interval.low <= truth) & (truth <= interval.high)))
+
+
+def test_mean_squares_agree_with_analysis_of_variance():
+    """Against statsmodels 0.15: `anova_lm(ols("y ~ C(training) + C(trial)", frame).fit())`, and the standard
+    error of the mean of `MixedLM` with both as variance components, by REML."""
+    values = [[3.1, 2.0, 4.4, 1.7], [2.2, 2.5, 5.0, 0.9], [4.0, 3.3, 4.1, 2.8]]
+    found = crossed.components(values)
+    np.testing.assert_allclose(found[3:], (0.93, 3.86, 0.4766667), rtol=1e-6)
+    assert np.sqrt(crossed.mean(values).variance) == pytest.approx(0.599535, abs=1e-5)
+
+
+def test_components_are_recovered():
+    values = tables(np.random.default_rng(0), 4000, 3, 20, 0.5, 1.0, 0.8)
+    found = crossed.components(values)
+    assert np.mean(found.ms_training) == pytest.approx(0.64 + 20 * 0.25, rel=0.05)
+    assert np.mean(found.ms_trial) == pytest.approx(0.64 + 3, rel=0.05)
+    assert np.mean(found.ms_rest) == pytest.approx(0.64, rel=0.05)
+
+
+def test_one_training_is_students_interval_over_trials_and_says_so():
+    values = np.random.default_rng(0).normal(size=(1, 20))
+    found = crossed.mean(values)
+    expected = stats.ttest_1samp(values[0], 0).confidence_interval(0.9)
+    np.testing.assert_allclose(found.interval(0.9)[1:], expected)
+    assert found.lone and np.isnan(found.df_trainings)
+    assert not crossed.mean(np.vstack([values, values + 1])).lone
+
+
+def test_one_training_a_side_is_the_paired_t_test():
+    a, b = np.random.default_rng(0).normal(size=(2, 1, 30))
+    found = crossed.difference(a, b)
+    test = stats.ttest_rel(a[0], b[0])
+    assert found.p_value() == pytest.approx(test.pvalue, rel=1e-6)
+    np.testing.assert_allclose(found.interval()[1:], test.confidence_interval())
+
+
+def test_trainings_that_dominate_leave_students_interval_of_their_means():
+    rng = np.random.default_rng(0)
+    values = 100 * rng.normal(size=(3, 1)) + rng.normal(size=(3, 50))
+    reference = 100 * rng.normal(size=(4, 1)) + rng.normal(size=(4, 50))
+    means = values.mean(1), reference.mean(1)
+    expected = stats.ttest_1samp(means[0], 0).confidence_interval()
+    np.testing.assert_allclose(crossed.mean(values).interval()[1:], expected, rtol=1e-3)
+    unpaired = stats.ttest_ind(*means)
+    found = crossed.difference(values, reference)
+    np.testing.assert_allclose(found.interval()[1:], unpaired.confidence_interval(), rtol=1e-3)
+    assert found.p_value() == pytest.approx(unpaired.pvalue, rel=1e-3)
+
+
+def test_p_value_and_interval_agree():
+    values = tables(np.random.default_rng(0), 5, 3, 12, 1, 1, 1) + 1
+    found = crossed.mean(values)
+    for i, p in enumerate(found.p_value(0.3)):
+        one = crossed.mean(values[i])
+        ends = one.interval(1 - p)
+        assert min(abs(ends.low - 0.3), abs(ends.high - 0.3)) < 1e-6
+    assert found.p_value(found.value) == pytest.approx(1)
+
+
+def test_nothing_varies():
+    found = crossed.mean(np.full((2, 5), 0.5))
+    assert found.interval() == (0.5, 0.5, 0.5)
+    assert found.p_value(0.5) == 1 and found.p_value(0.4) == 0
+
+
+def test_order_of_trainings_and_trials_does_not_matter():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(3, 15)), rng.normal(size=(2, 15))
+    expected = crossed.difference(a, b).interval()
+    order = rng.permutation(15)
+    found = crossed.difference(a[::-1][:, order], b[::-1][:, order]).interval()
+    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(crossed.difference(b, a).interval(), -np.array(expected)[[0, 2, 1]])
+
+
+def test_pairing_removes_what_trials_share():
+    rng = np.random.default_rng(0)
+    hard = rng.normal(0, 5, size=(1, 40))
+    arm, reference = 1 + hard + rng.normal(size=(3, 40)) / 10, hard + rng.normal(size=(2, 40)) / 10
+    found = crossed.difference(arm, reference).interval()
+    shuffled = crossed.difference(rng.permuted(arm, axis=1), reference).interval()
+    assert 0.8 < found.low <= 1 <= found.high < 1.2
+    assert shuffled.high - shuffled.low > 5 * (found.high - found.low)
+
+
+@pytest.mark.parametrize("trainings", [2, 3, 5])
+@pytest.mark.parametrize("training", [0.03, 0.15, 2.0])  # a small share of the variance, a middle one, all
+def test_means_cover(trainings, training):
+    """The percentile bootstrap over two trainings covers 61 % where trainings dominate."""
+    values = tables(np.random.default_rng(trainings), 6000, trainings, 50, training, 0.7, 0.7)
+    assert 0.93 <= covered(crossed.mean(values).interval()) <= 0.99
+
+
+@pytest.mark.parametrize("trainings", [(2, 2), (2, 6), (1, 4)])
+@pytest.mark.parametrize("training", [0.0, 0.1, 2.0])
+def test_differences_cover(trainings, training):
+    rng = np.random.default_rng(1)
+    shared = rng.normal(size=(6000, 1, 50))
+    arm, reference = (shared + tables(rng, 6000, n, 50, training, 0.3, 0.7) for n in trainings)
+    assert 0.935 <= covered(crossed.difference(arm, reference).interval()) <= 0.992
+
+
+def sweep(rng, repeats, arms=17, trainings=2, trials=150, training=0.033, trial=0.13, rest=0.15):
+    """Null arms at the scatter that was recorded of the pushing benchmark."""
+    shared = 0.15 * rng.normal(size=(repeats, 1, trials))
+    return [shared + tables(rng, repeats, trainings, trials, training, trial, rest) for _ in range(arms)]
+
+
+@pytest.mark.parametrize("level", [0.95, 0.99])
+def test_pooling_over_a_sweep_covers_at_near_half_the_width(level):
+    arms = sweep(np.random.default_rng(0), 4000)
+    between = crossed.between_trainings(arms)
+    np.testing.assert_allclose(between.df, 17)
+    pooled = crossed.difference(arms[1], arms[0], between).interval(level)
+    alone = crossed.difference(arms[1], arms[0]).interval(level)
+    assert abs(covered(pooled) - level) < 0.015
+    assert np.mean(pooled.high - pooled.low) < 0.65 * np.mean(alone.high - alone.low)
+
+
+def test_pooling_gives_one_training_an_interval_for_others():
+    arms = sweep(np.random.default_rng(1), 4000)
+    between = crossed.between_trainings(arms[1:])
+    found = crossed.mean(arms[0][:, :1], between)
+    assert not found.lone and 0.935 < covered(found.interval()) < 0.965
+    assert covered(crossed.mean(arms[0][:, :1]).interval()) < 0.75  # of this training alone
+
+
+def test_relative_pooling_follows_the_rates():
+    """Trainings of a rate near 1 scatter less than those of one near a half."""
+    rng = np.random.default_rng(0)
+
+    def arm(a, b):
+        rates = rng.beta(a, b, size=(4000, 2, 1))
+        return (rng.uniform(size=(4000, 2, 100)) < rates).astype(float)
+
+    between = crossed.between_trainings([arm(10, 10) for _ in range(8)], relative=True)
+    true = 0.25 / 21 / 0.25  # variance of Beta(10, 10), relative to a half
+    assert np.mean(np.subtract(between.mean_square, between.rest)) == pytest.approx(true, rel=0.05)
+    high = crossed.mean(arm(19, 1), between)  # rate .95, of the same relative variance
+    assert np.mean(high.variance) == pytest.approx(0.95 * 0.05 * (1 / 21 / 2 + 20 / 21 / 200), rel=0.1)
+
+
+def test_an_arm_that_scatters_is_set_aside():
+    rng = np.random.default_rng(0)
+    arms = [arm[0] for arm in sweep(rng, 1)]
+    assert crossed.scattered(arms) == []
+    arms[4] = arms[4] - np.array([[0.5], [0]])
+    arms[9] = arms[9] - np.array([[0], [0.9]])
+    assert crossed.scattered(arms) == [4, 9]
+
+
+def test_few_arms_are_set_aside_where_all_scatter_alike():
+    rng = np.random.default_rng(0)
+    out = [bool(crossed.scattered([a[0] for a in sweep(rng, 1, trials=20)], level=0.05)) for _ in range(300)]
+    assert 0.02 <= np.mean(out) <= 0.08
+
+
+@pytest.mark.parametrize("values", [[[1, np.nan]], [1, 2], [[1], [2]], []])
+def test_refuses_what_is_no_table(values):
+    with pytest.raises(InputError, match="values of shape"):
+        crossed.mean(values)
+
+
+def test_refuses_other_trials_and_levels():
+    with pytest.raises(InputError, match="reference has 3 trials: expected the arm's 4"):
+        crossed.difference(np.ones((2, 4)), np.ones((2, 3)))
+    with pytest.raises(InputError, match="level=95"):
+        crossed.mean(np.eye(4)).interval(95)
+    with pytest.raises(InputError, match="at least one arm with two or more"):
+        crossed.between_trainings([np.ones((1, 4))])
