@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 
 from align.errors import InputError, Unfinished
+from align.files import UNWRITABLE
 
 SUBCOMMANDS = {
     "fit": ("align.fit", "main", "train a policy, evaluate it and keep its embeddings"),
@@ -71,6 +72,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("align: interrupted", file=sys.stderr)
         return 130
+    except (MemoryError, OSError) as error:
+        if not isinstance(error, MemoryError) and error.errno not in UNWRITABLE:
+            raise
+        reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else "out of memory"
+        print(f"align: error: {reason}; what was written before is kept", file=sys.stderr)
+        return 2
     except Unfinished as stopped:
         print(f"align: {stopped}", file=sys.stderr)
         return stopped.status

@@ -6,6 +6,7 @@ held-out sim episodes as they look in either world, where both stores were made 
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -54,15 +55,16 @@ def write_embeddings(
     """
     files = {"embeddings": collect(policy, data, sites, per_domain, thumbnail, probe_step, seed)}
     files["paired"] = collect_paired(policy, data, sites, paired, probe_step, seed)
-    written = []
-    for name, arrays in files.items():
-        path = Path(folder) / f"{name}.npz"
-        path.unlink(missing_ok=True)
-        if arrays is not None:
-            with atomic_path(path) as target:
-                np.savez_compressed(target, **arrays)
-            written.append(path)
-    return written
+    with ExitStack() as stack:  # both are whole before either replaces an earlier one
+        written = {}
+        for name, arrays in files.items():
+            if arrays is not None:
+                path = Path(folder) / f"{name}.npz"
+                written[path] = stack.enter_context(atomic_path(path))
+                np.savez_compressed(written[path], **arrays)
+    if files["paired"] is None:
+        (Path(folder) / "paired.npz").unlink(missing_ok=True)
+    return list(written)
 
 
 def collect(

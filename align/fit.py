@@ -18,7 +18,7 @@ from align.cli import one_line
 from align.datamodule import CotrainingData
 from align.domain import Domain
 from align.errors import InputError, Unfinished
-from align.files import locked, write_json, write_text
+from align.files import locked, remove_temporaries, write_json, write_text
 from align.module import CotrainingModule
 from align.policy import LAST
 from align.provenance import provenance
@@ -93,6 +93,8 @@ class RunCLI(LightningCLI):
         self._held = ExitStack()
         if self.trainer.is_global_zero:
             self._held.enter_context(locked(self.run_dir, "run"))
+            for folder in (self.run_dir, (self.run_dir / LAST).parent):
+                remove_temporaries(folder)
         try:
             self._check_and_record()
         except BaseException:

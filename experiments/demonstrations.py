@@ -21,7 +21,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from align.cli import one_line
 from align.errors import InputError
-from align.files import locked
+from align.files import locked, remove_temporaries
 from align.worlds.pushing.gaps import Gap
 
 MAKER = "align.commands.demos"
@@ -138,6 +138,7 @@ def prepare(demos: Mapping[str, Mapping[str, Any]], folder: Path, jobs: int) -> 
         arguments = resolve(described, paths)
         path = store_path(arguments, folder)
         with locked(folder / f".{path.name}", "demonstrations", wait=True):
+            remove_temporaries(folder, path.name)
             if not path.exists():
                 make = maker(arguments)
                 given = {"jobs": jobs} if "jobs" in inspect.signature(make).parameters else {}

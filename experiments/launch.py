@@ -19,6 +19,7 @@ from align.experiments.warm import ONE_THREAD
 from align.files import locked, write_json
 
 POLL_SECONDS = 0.5
+STOP_SECONDS = 20.0  # a run writes a checkpoint when it is told to stop
 
 
 @dataclass
@@ -117,12 +118,30 @@ class LocalLauncher:
 
     def stop(self, job: Job) -> None:
         job.handle.terminate()  # it may not lead its group yet
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(job.handle.pid, signal.SIGTERM)
-            while True:  # until the last of the group has let go of the run
-                os.killpg(job.handle.pid, 0)
-                time.sleep(0.1)
-        job.handle.join()
+        for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(job.handle.pid, number)
+            until = time.monotonic() + patience
+            while time.monotonic() < until:  # until the last of the group has let go of the run
+                job.handle.join(0.1)  # a leader that is our own child stays a zombie until then
+                if job.handle.exitcode is not None and not _is_alive(job.handle.pid):
+                    return
+
+
+def _is_alive(group: int) -> bool:
+    """Whether a process of a group still runs; one that has ended and waits for its parent does not."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    if not Path("/proc/self/stat").exists():
+        return True
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, of = stat.read_text().rpartition(")")[2].split()[:3]  # behind the name, any text
+            if int(of) == group and state not in "ZX":
+                return True
+    return False
 
 
 def _lead(folder: str) -> None:

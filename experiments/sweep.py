@@ -18,7 +18,7 @@ from align.experiments.demonstrations import is_option, prepare, resolve, store_
 from align.experiments.estimate import expected
 from align.experiments.grid import Grid, Run, load_grid, set_option
 from align.experiments.launch import Job, LocalLauncher, SubmititLauncher, is_finished, run_jobs
-from align.files import locked, write_json, write_text
+from align.files import locked, remove_temporaries, write_json, write_text
 
 
 def sweep(
@@ -65,6 +65,7 @@ def sweep(
             print(f"{option}: {path}")
         return 0
     with locked(folder, "sweep"):
+        remove_temporaries(folder)
         takes = f" ({expanded.takes})" if expanded.takes else ""
         print(f"{expanded.title}{takes}\n{len(expanded.runs)} runs into {folder}, {jobs} at a time")
         print("interrupt it freely: the same command goes on where it was", flush=True)

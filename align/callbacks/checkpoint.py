@@ -17,8 +17,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint aside and renames it; reads it with `weights_only=True`."""
 
     def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
-        with atomic_path(path) as target:
-            torch.save(checkpoint, target)
+        with atomic_path(path) as target, open(target, "wb") as file:  # a file tells why it cannot be written
+            torch.save(checkpoint, file)
 
     def load_checkpoint(self, path, map_location=None, weights_only=True):
         return torch.load(path, map_location=map_location or "cpu", weights_only=True)

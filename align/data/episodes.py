@@ -137,7 +137,7 @@ def write_store(
     if path.exists() and not (overwrite and ((path / ".zgroup").exists() or (path / "zarr.json").exists())):
         expected = "a Zarr store to replace" if overwrite else "a path that is free, or overwrite"
         raise InputError(f"path: {path} exists; expected {expected}")
-    with atomic_path(path) as target:
+    with atomic_path(path, replace=overwrite) as target:
         root = zarr.open_group(str(target), mode="w", zarr_format=2)
         root.attrs.update(attrs or {})
         data, meta = root.create_group("data"), root.create_group("meta")

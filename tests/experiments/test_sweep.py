@@ -1,7 +1,9 @@
 """Sweeps: what runs, what is skipped, what is refused, and submitit's executors."""
 
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -210,6 +212,46 @@ def test_local_launcher_ends_the_whole_process_group(tmp_path, monkeypatch):
             return
         time.sleep(0.05)
     raise AssertionError("the run's own process outlived the sweep")
+
+
+def _deaf(folder):
+    """A run that does not hear SIGTERM."""
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    (Path(folder) / "pid").write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_stopping_ends_though_a_run_is_deaf_or_our_own_child(method, tmp_path, monkeypatch):
+    """A child that has ended is a zombie of its group until it is waited for."""
+    context = multiprocessing.get_context(method)
+    job, launcher = Job("x", tmp_path), LocalLauncher()
+    monkeypatch.setattr(launch, "STOP_SECONDS", 1.0)
+    job.handle = context.Process(target=_deaf, args=(str(tmp_path),))
+    job.handle.start()
+    while not (tmp_path / "pid").exists():
+        time.sleep(0.05)
+    started = time.monotonic()
+    launcher.stop(job)
+    assert time.monotonic() - started < 5
+    assert launcher.status(job) == -signal.SIGKILL
+
+
+def test_a_killed_run_is_reported_by_its_signal(tmp_path):
+    """Whether it is the command that was killed, or the process that runs its commands."""
+    job = Job("x", tmp_path)
+    (tmp_path / "log.txt").write_text("step 3/9\n")
+    assert launch.execute(str(tmp_path), lambda command, log: -9) == -9
+    assert job.last_line() == "align fit was killed by SIGKILL"
+
+    class Launcher(LocalLauncher):
+        def start(self, job):
+            job.handle = multiprocessing.get_context("fork").Process(target=os.abort)
+            job.handle.start()
+
+    list(launch.run_jobs([job], Launcher(), 1))
+    assert job.state == "failed" and job.last_line() == "the run was killed by SIGABRT"
 
 
 def test_the_time_of_an_uninterrupted_run_is_recorded(tmp_path):

@@ -1,0 +1,112 @@
+"""Files that appear whole or not at all, whatever happens to the disk or the process."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from align.cli import main
+from align.errors import InputError
+from align.files import atomic_path, locked, remove_temporaries
+
+
+def test_a_folder_is_replaced_without_a_moment_in_which_there_is_none(tmp_path, monkeypatch):
+    """What a process does between any two system calls must leave the old folder or the new one."""
+    path = tmp_path / "store"
+    for text in ("old", "new"):
+        with monkeypatch.context() as patch:
+            if text == "new":  # neither of these can be done at once for a folder that is not empty
+                for name in ("replace", "rename"):
+                    patch.setattr(os, name, lambda *_: pytest.fail("two steps"))
+            with atomic_path(path) as target:
+                target.mkdir()
+                (target / "file").write_text(text)
+        assert (path / "file").read_text() == text
+    assert [p.name for p in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_path_that_is_taken_is_left_alone_even_if_it_was_free_at_first(tmp_path):
+    path = tmp_path / "store"
+    with pytest.raises(InputError, match=r"store.*kept"), atomic_path(path, replace=False) as target:
+        for folder in (target, path):  # another process is faster
+            folder.mkdir()
+            (folder / "file").write_text(folder.parent.name)
+    assert (path / "file").read_text() == tmp_path.name
+    with pytest.raises(InputError, match=r"store exists"), atomic_path(path, replace=False):
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_full_disk_is_one_line_that_names_the_file(number, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("before")
+    with pytest.raises(InputError, match=r"file cannot be written.*kept"), atomic_path(path):
+        raise OSError(number, os.strerror(number))
+    assert path.read_text() == "before" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_that_is_read_meanwhile_is_not_blamed_on_the_disk(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "file"):
+        open(tmp_path / "nowhere")
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
+    write = (
+        "import sys, os; from align.files import atomic_path\nwith atomic_path(sys.argv[1]) as t: os._exit(1)"
+    )
+    for name in ("a.npz", "b.npz"):
+        subprocess.run([sys.executable, "-c", write, str(tmp_path / name)], check=False)
+    (tmp_path / "a.npz").write_text("kept")
+    (tmp_path / ".hidden").write_text("kept")
+    assert len(list(tmp_path.iterdir())) == 4
+    remove_temporaries(tmp_path, "a.npz")
+    assert len(list(tmp_path.iterdir())) == 3
+    remove_temporaries(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".hidden", "a.npz"]
+
+
+def test_a_run_that_outgrows_the_disk_ends_with_one_line_and_goes_on_with_more(write_config, tmp_path):
+    """A limit on the size of files stands for the disk: a checkpoint no longer fits, all before it did."""
+    config = write_config()
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "from align.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", limited, "fit", "--config", config]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("align: error: ") and done.stderr.count("\n") == 1, done.stderr
+    assert "last.ckpt cannot be written" in done.stderr
+    assert not list((tmp_path / "run").rglob(".~*"))
+    assert main(["fit", "--config", config]) == 0
+    assert (tmp_path / "run/summary.json").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_folder_that_is_not_ours_is_one_line(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="file cannot be written"), atomic_path(tmp_path / "file"):
+        pass
+    with pytest.raises(InputError, match="cannot be written to"), locked(tmp_path, "run"):
+        pass
+
+
+def test_a_file_where_a_folder_is_wanted_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"), atomic_path(tmp_path / "file/below"):
+        pass
+    with pytest.raises(InputError, match="cannot be written to"), locked(tmp_path / "file/run", "run"):
+        pass
+
+
+def test_file_systems_without_locks_are_told_and_used(tmp_path, monkeypatch, capsys):
+    def refuse(*_):
+        raise OSError(errno.EOPNOTSUPP, "not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with locked(tmp_path, "run"):
+        assert Path(tmp_path, ".lock").exists()
+    assert "no locks" in capsys.readouterr().err
