@@ -6,7 +6,7 @@ from align.analysis.dashboard import write_run, write_sweep
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.mechanism import report_mechanism
 from align.analysis.reports.probe import Kind, probe_run
-from align.analysis.reports.sweep import GRID, Sweep
+from align.analysis.reports.sweep import GRID, Metric, Sweep
 from align.analysis.reports.sweep_report import keep as keep_files
 from align.analysis.reports.sweep_report import report
 from align.analysis.reports.tables import write_tables
@@ -76,11 +76,9 @@ def compare(path: str, reference: str, arms: list[str] | None = None, out: str |
     for arm in chosen:
         row: dict[str, object] = {"arm": arm.label}
         for world in sweep.worlds:
-            row[f"{world}: score − {base.label}"] = sweep.difference(
-                arm.runs, base.runs, f"rollout/{world}/score"
-            )
-            metric = f"motion/{world}/acceleration"
-            if metric in sweep.frame:
+            score, metric = Metric("rollout", world, "score"), Metric("motion", world, "acceleration")
+            row[f"{world}: score − {base.label}"] = sweep.difference(arm.runs, base.runs, score)
+            if sweep.has(metric):
                 row[f"{world}: acceleration / {base.label}"] = sweep.ratio(arm.runs, base.runs, metric)
         rows.append(row)
     name = f"compared-with-{base.label}".replace("/", "-").replace(", ", "-")
@@ -90,7 +88,7 @@ def compare(path: str, reference: str, arms: list[str] | None = None, out: str |
 
 
 def mechanism(
-    path: str, sweeps: list[str] | None = None, out: str | None = None, world: str = "real"
+    path: str, sweeps: list[str] | None = None, out: str | None = None, world: str | None = None
 ) -> None:
     """Correlate how well sim and real can be told apart with success, over the runs of many sweeps.
 
@@ -98,7 +96,7 @@ def mechanism(
         path: Folder of the sweeps, or one of them; also of what `align keep` kept of them.
         sweeps: Names of those to take; by default all.
         out: Where to write; by default mechanism below the folder.
-        world: The world that success is measured in.
+        world: The world that success is measured in; by default the target of each sweep.
     """
     files = [file for name in (GRID, "results.csv") for file in Path(path).glob(f"**/{name}")]
     found = {file.parent.name: file.parent for file in sorted(files)}

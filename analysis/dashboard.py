@@ -6,7 +6,7 @@ nothing and the training's events stay as they are. Open with `tensorboard --log
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,11 @@ from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
 from align.analysis.reports.probe import load_embeddings
-from align.analysis.reports.run_table import PROBED, measures
-from align.analysis.reports.sweep import Sweep
+from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.reports.sweep.run_table import PROBED, measures
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path
-from align.worlds.batch import is_rate
 
 FOLDER = "report"
 PICTURES = {
@@ -57,10 +56,10 @@ def write_run(run_dir: str | os.PathLike) -> Path:
         raise InputError(f"run_dir={run_dir}: expected a run directory holding one of {', '.join(shown)}")
     with atomic_path(run_dir / FOLDER) as folder, SummaryWriter(str(folder)) as writer:
         scalars = _rollout_scalars(run_dir) | _probe_scalars(run_dir)
-        writer.add_custom_scalars(_layout(scalars))
+        writer.add_custom_scalars(_layout(list(scalars)))
         step = _last_step(run_dir)
         for tag, value in scalars.items():
-            writer.add_scalar(tag, value, step)
+            writer.add_scalar(str(tag), value, step)
         _pr_curves(writer, run_dir, step)
         _projector(writer, run_dir)
         for tag, name in PICTURES.items():
@@ -83,13 +82,13 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
     """
     sweep = Sweep(sweep_dir)
     axes = [c for c in sweep.frame.columns if "/" not in c and c not in ("run", "missing")]
-    metrics = [f"rollout/{w}/{name}" for w in sweep.worlds for name in ("score", sweep.success)]
-    metrics += [f"motion/{w}/{name}" for w in sweep.worlds for name in MOVED]
-    metrics += [f"probe/{s}/{name}" for s in sweep.sites for name in DISCERNED]
+    metrics = [Metric("rollout", w, name) for w in sweep.worlds for name in ("score", sweep.success)]
+    metrics += [Metric("motion", w, name) for w in sweep.worlds for name in MOVED]
+    metrics += [Metric("probe", s, name) for s in sweep.sites for name in DISCERNED]
     with atomic_path(sweep.path / FOLDER) as folder, SummaryWriter(str(folder)) as writer:
         for row in sweep.frame.to_dict("records"):
             point = {axis: row[axis] for axis in axes if not pd.isna(row[axis])}
-            measured = {f"final/{name}": row[name] for name in metrics if not pd.isna(row.get(name))}
+            measured = {f"final/{m}": row[str(m)] for m in metrics if not pd.isna(row.get(str(m)))}
             if point:
                 writer.add_hparams(point, measured, run_name=row["run"])
         for path in sorted(sweep.path.glob("*.png")):
@@ -97,7 +96,7 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
     return sweep.path / FOLDER
 
 
-def _layout(scalars: Mapping[str, float]) -> dict:
+def _layout(scalars: Sequence[Metric]) -> dict:
     """Charts of the custom scalars tab: {category: {chart: ["Multiline", tags]}}.
 
     The training's tags are named whether or not they were logged; a chart shows what there is.
@@ -106,16 +105,16 @@ def _layout(scalars: Mapping[str, float]) -> dict:
     def chart(*tags: str) -> list:
         return ["Multiline", list(tags)]
 
-    def starting(prefix: str, wanted: Callable[[str], bool]) -> list[str]:
-        return [t for t in scalars if t.startswith(prefix) and wanted(t.split("/")[-1])]
+    def final(kind: str, *names: str) -> list:
+        return chart(*(str(m) for m in scalars if m.kind == kind and m.name in names))
 
     success = {
-        "score": chart(*starting("rollout/", {"score"}.__contains__)),
-        "success rate": chart(*starting("rollout/", is_rate)),
+        "score": final("rollout", "score"),
+        "success rate": chart(*(str(m) for m in scalars if m.is_rate)),
     }
     probe = {
-        "AUC and accuracy": chart(*starting("probe/", {"auc", "accuracy"}.__contains__)),
-        "MMD² on held-out episodes": chart(*starting("probe/", {"mmd2"}.__contains__)),
+        "AUC and accuracy": final("probe", "auc", "accuracy"),
+        "MMD² on held-out episodes": final("probe", "mmd2"),
     }
     return {
         "losses": {
@@ -132,26 +131,30 @@ def _layout(scalars: Mapping[str, float]) -> dict:
     }
 
 
-def _rollout_scalars(run_dir: Path) -> dict[str, float]:
+def _rollout_scalars(run_dir: Path) -> dict[Metric, float]:
     path = run_dir / "rollouts.csv"
     if not path.is_file():
         return {}
     worlds = pd.read_csv(path).groupby("world", sort=False)
-    return {f"rollout/{w}/{name}": float(rows[name].mean()) for w, rows in worlds for name in measures(rows)}
+    return {
+        Metric("rollout", world, name): float(rows[name].mean())
+        for world, rows in worlds
+        for name in measures(rows)
+    }
 
 
-def _probe_scalars(run_dir: Path) -> dict[str, float]:
+def _probe_scalars(run_dir: Path) -> dict[Metric, float]:
     path = run_dir / "probe.json"
     if not path.is_file():
         return {}
     sites = json.loads(path.read_text())["sites"]
     found = {
-        f"probe/{site}/{name}": numbers[name]["value"]
+        Metric("probe", site, name): numbers[name]["value"]
         for site, numbers in sites.items()
         for name in PROBED
         if name in numbers
     }
-    return {tag: value for tag, value in found.items() if value is not None}
+    return {metric: value for metric, value in found.items() if value is not None}
 
 
 def _pr_curves(writer: SummaryWriter, run_dir: Path, step: int) -> None:

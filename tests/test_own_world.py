@@ -215,7 +215,7 @@ def test_history_is_not_changed_by_a_world_that_changes_its_arrays():
 
 
 def test_worlds_of_different_kinds_share_a_file_and_films_are_of_those_that_can_be_drawn(tmp_path):
-    from align.analysis.reports.run_table import collect
+    from align.analysis.reports.sweep.run_table import collect
     from align.worlds.make import make_worlds
     from align.worlds.pushing.gaps import Gap
 

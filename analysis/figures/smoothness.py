@@ -12,7 +12,7 @@ from align.analysis.figures import style as figures
 from align.analysis.figures.paths import figure_rollouts
 from align.analysis.reports.learnt_plans import plans_of
 from align.analysis.reports.motion import MEASURES, measure, motion
-from align.analysis.reports.sweep import Arm, Estimate, Sweep
+from align.analysis.reports.sweep import Arm, Estimate, Metric, Sweep
 
 DASHED = {"linewidth": 0.8, "linestyle": (0, (4, 3))}
 
@@ -68,14 +68,12 @@ def figure_motion(sweep: Sweep, path: str | os.PathLike, world: str, name: str =
     Returns:
         False where no rollout succeeded: then nothing is drawn.
     """
-    arms, never = [], []
+    arms, never, metric = [], [], Metric("motion", world, name)
     for arm in sweep.arms():
-        (arms if sweep.estimate(arm.runs, f"motion/{world}/{name}") else never).append(arm)
+        (arms if sweep.estimate(arm.runs, metric) else never).append(arm)
     if not arms:
         return False
-    points = [
-        (sweep.estimate(arm.runs, f"motion/{world}/{name}"), _success(sweep, arm, world)) for arm in arms
-    ]
+    points = [(sweep.estimate(arm.runs, metric), _success(sweep, arm, world)) for arm in arms]
     with figures.style():
         figure, axes = figures.canvas(1, 1, figures.DOUBLE, 3.6)
         ax = axes[0, 0]
@@ -110,4 +108,4 @@ def figure_motion(sweep: Sweep, path: str | os.PathLike, world: str, name: str =
 
 
 def _success(sweep: Sweep, arm: Arm, world: str) -> Estimate:
-    return sweep.estimate(arm.runs, f"rollout/{world}/{sweep.success}")
+    return sweep.estimate(arm.runs, Metric("rollout", world, sweep.success))

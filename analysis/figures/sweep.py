@@ -9,17 +9,11 @@ from matplotlib.axes import Axes
 from align.analysis.figures import style as figures
 from align.analysis.figures.style import BrokenLogAxis
 from align.analysis.reports.sweep import Arm, Sweep
+from align.analysis.reports.sweep.metric import CHANCE, TITLES, Metric
 from align.errors import InputError
 
-NAMES = {
-    "score": "Score", "success": "Success", "success_90": "Success (coverage ≥ .90)",
-    "success_95": "Success (coverage ≥ .95)", "success_pose": "Success (≤ 15 mm, ≤ 5°)",
-    "held": "Held at the goal", "auc": "Probe AUC", "accuracy": "Probe accuracy",
-    "mmd2": "MMD$^2$ (held-out)", "margin": "Probe margin $d'$",
-}  # fmt: skip
 WORLD_COLOUR = {"sim": figures.BLUE, "real": figures.VERMILION, "gym-pusht": figures.PURPLE}
 SITE_COLOUR = {"image": figures.GREEN, "observation": figures.ORANGE, "denoiser": figures.BLACK}
-CHANCE = {"auc": 0.5, "accuracy": 0.5, "mmd2": 0.0, "margin": 0.0}  # where sim and real are alike
 MARKER = dict(zip((*WORLD_COLOUR, *SITE_COLOUR), ("s", "o", "P", "^", "D", "v"), strict=True))
 
 
@@ -63,8 +57,8 @@ def figure_lambda(
         else:
             figure, axes = figures.canvas(4, 1, figures.COLUMN, 6.6, sharex=True)
         for ax, (kind, series, name) in zip(axes.flat, panels, strict=True):
-            _against(ax, sweep, arms, axis, position, [f"{kind}/{s}/{name}" for s in series])
-            ax.set_ylabel(NAMES.get(name, name))
+            _against(ax, sweep, arms, axis, position, [Metric(kind, s, name) for s in series])
+            ax.set_ylabel(TITLES.get(name, name))
             if name == "auc":
                 ax.axhline(0.5, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
             if name == "mmd2":
@@ -111,13 +105,13 @@ def figure_arms(
             shift = (i - (len(sweep.worlds) - 1) / 2) * -0.7 / max(len(sweep.worlds), 2)
             for ax, name in zip(axes[0], metrics, strict=False):
                 for y, arm in zip(rows + shift, arms, strict=True):
-                    found = sweep.estimate(arm.runs, f"rollout/{world}/{name}")
+                    found = sweep.estimate(arm.runs, Metric("rollout", world, name))
                     if found:
                         _seeds(ax, found.runs, np.full(len(found.runs), y), look["color"])
                         figures.whiskers(ax, [y], [found.interval], horizontal=True, **look)
-                ax.set_xlabel(NAMES.get(name, name))
+                ax.set_xlabel(TITLES.get(name, name))
             for y, arm, base in zip(rows + shift, arms, bases, strict=True):
-                found = sweep.difference(arm.runs, base.runs, f"rollout/{world}/{metrics[0]}")
+                found = sweep.difference(arm.runs, base.runs, Metric("rollout", world, metrics[0]))
                 if found and arm is not base:
                     figures.whiskers(axes[0, -1], [y], [found], horizontal=True, **look)
             axes[0, 0].plot([], [], linestyle="none", label=world, **look)
@@ -126,7 +120,7 @@ def figure_arms(
             ax.set_xlim(-0.03 * top, 1.03 * top)
         last = axes[0, -1]
         last.axvline(0, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
-        last.set_xlabel(f"{NAMES.get(metrics[0], metrics[0])} − {against}\n(paired)")
+        last.set_xlabel(f"{TITLES.get(metrics[0], metrics[0])} − {against}\n(paired)")
         axes[0, 0].set(yticks=rows, yticklabels=[arm.label for arm in arms], ylim=(-0.6, len(arms) - 0.4))
         figures.letter(axes[0])
         figures.legend_above(axes[0, 0])
@@ -165,12 +159,12 @@ def figure_discernibility(
         for row, statistic in zip(axes, statistics, strict=True):
             for ax, site in zip(row, sweep.sites, strict=True):
                 points = _success_against(
-                    ax, sweep, arms, base, f"probe/{site}/{statistic}", f"rollout/{world}/{metric}"
+                    ax, sweep, arms, base, Metric("probe", site, statistic), Metric("rollout", world, metric)
                 )
                 ax.axvline(CHANCE[statistic], color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
-                ax.set_xlabel(f"{NAMES[statistic]}, {site}")
+                ax.set_xlabel(f"{TITLES[statistic]}, {site}")
                 numbered.append((ax, points))
-            row[0].set_ylabel(f"{NAMES.get(metric, metric)} in {world}")
+            row[0].set_ylabel(f"{TITLES.get(metric, metric)} in {world}")
         low, high = axes[0, 0].get_ylim()
         if high - low < 1e-6:  # no arm ever scored, say
             axes[0, 0].set_ylim(low - 0.05, high + 0.05)
@@ -186,7 +180,7 @@ def figure_discernibility(
 
 
 def _success_against(
-    ax: Axes, sweep: Sweep, arms: Sequence[Arm], base: Arm | None, across: str, up: str
+    ax: Axes, sweep: Sweep, arms: Sequence[Arm], base: Arm | None, across: Metric, up: Metric
 ) -> dict[int, tuple[float, float]]:
     """One panel of `figure_discernibility`; its points by number."""
     points = {}
@@ -210,7 +204,7 @@ def _arm_colour(i: int) -> str:
 
 
 def _against(
-    ax: Axes, sweep: Sweep, arms: Sequence[Arm], axis: str, position: BrokenLogAxis, metrics: Sequence[str]
+    ax: Axes, sweep: Sweep, arms: Sequence[Arm], axis: str, position: BrokenLogAxis, metrics: Sequence[Metric]
 ) -> None:
     """One panel: each metric as a series over the axis, its value at zero as a band."""
     for i, metric in enumerate(metrics):
@@ -218,7 +212,7 @@ def _against(
         found = [(value, estimate) for value, estimate in found if estimate]
         if not found:
             continue
-        name = metric.split("/")[1]
+        name = metric.place
         look = {"color": _colour(name), "marker": MARKER.get(name, "o")}
         shift = (i - (len(metrics) - 1) / 2) * 0.035 * position.span
         at = np.array([position(value) + shift for value, _ in found])
@@ -245,7 +239,7 @@ def _caption(sweep: Sweep, arms: Sequence[Arm]) -> str:
     """How many trainings and trials are behind the figure, and how many runs are not in it."""
     trainings = sorted({len(arm.runs) for arm in arms})
     span = f"{trainings[0]}" if len(trainings) == 1 else f"{trainings[0]}–{trainings[-1]}"
-    trials = sweep.estimate(arms[0].runs, f"rollout/{sweep.worlds[0]}/score") if sweep.worlds else None
+    trials = sweep.estimate(arms[0].runs, Metric("rollout", sweep.target, "score")) if sweep.worlds else None
     text = f"{span} training{'s' if span != '1' else ''}" + (f" × {trials.trials} trials" if trials else "")
     missing = len(sweep.incomplete)
     return text + (

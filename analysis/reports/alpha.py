@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from align.analysis.figures import style as figures
-from align.analysis.reports.sweep import Arm, Sweep
+from align.analysis.reports.sweep import Arm, Metric, Sweep
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.selection import Selection, select
 
@@ -19,8 +19,7 @@ def applies(sweep: Sweep) -> bool:
 
 def report_alpha(sweep: Sweep, metric: str = "score") -> list[Path]:
     """Write `alpha.csv`, `alpha.md` and `alpha.png`; returns what was written."""
-    world = "real" if "real" in sweep.worlds else sweep.worlds[0]
-    groups = _groups(sweep, f"rollout/{world}/{metric}")
+    groups = _groups(sweep, Metric("rollout", sweep.target, metric))
     rows = []
     for name, (arms, chosen) in groups.items():
         plausible = chosen.plausible()
@@ -33,18 +32,18 @@ def report_alpha(sweep: Sweep, metric: str = "score") -> list[Path]:
                 "chosen − this, test trials": chosen.gain[i],
             })  # fmt: skip
     notes = [
-        f"In {world}. The α that does best on the first half of the trials is chosen, and judged on the "
-        "second half. Best in: share of resamples of trainings and selection trials in which this α is best; "
-        "plausible: the fewest α that hold 95 % of them. With two trainings this understates the luck of "
-        "training. Mean [95 % interval] over trainings and trials; differences on shared trials."
+        f"In {sweep.target}. The α that does best on the first half of the trials is chosen, and judged on "
+        "the second half. Best in: share of resamples of trainings and selection trials in which this α is "
+        "best; plausible: the fewest α that hold 95 % of them. With two trainings this understates the luck "
+        "of training. Mean [95 % interval] over trainings and trials; differences on shared trials."
     ]
     written = write_tables(sweep.path / "alpha", rows, notes)
     written.append(sweep.path / "alpha.png")
-    _figure(sweep, written[-1], groups, f"{metric.capitalize()} in {world}")
+    _figure(sweep, written[-1], groups, f"{metric.capitalize()} in {sweep.target}")
     return written
 
 
-def _groups(sweep: Sweep, metric: str) -> dict[str, tuple[list[Arm], Selection]]:
+def _groups(sweep: Sweep, metric: Metric) -> dict[str, tuple[list[Arm], Selection]]:
     """By size of the data (all axes but α), the arms that were evaluated and what was chosen of them."""
     groups: dict[str, list[Arm]] = {}
     for arm in sweep.arms():

@@ -8,14 +8,14 @@ import pandas as pd
 
 from align.analysis.figures import style as figures
 from align.analysis.reports.own_distance import own_distance
-from align.analysis.reports.run_table import TASKS
-from align.analysis.reports.sweep import Arm, Sweep
+from align.analysis.reports.sweep import Arm, Metric, Sweep
+from align.analysis.reports.sweep.run_table import TASKS
 from align.analysis.statistics.intervals import Interval
 from align.files import atomic_path, write_text
 
 TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
 PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
-P_VALUE = "geometry/aligned/mmd_p"
+P_VALUE = str(Metric("geometry", "aligned", "mmd_p"))
 GATED = "summary/sigma_min"
 MOTION = {"acceleration": "acceleration", "jerk": "jerk", "detour": "length"}
 OWN = "own distance"
@@ -48,17 +48,18 @@ class ArmTable:
         self.reference, bases = sweep.references(self.arms, reference)
         self._bases = {arm.label: base for arm, base in zip(self.arms, bases, strict=True)}
         shown = ("score", success or sweep.success)
-        self.metrics = {f"{w}: {name}": f"rollout/{w}/{name}" for w in sweep.worlds for name in shown}
-        moved = {f"{w}: {title}": f"motion/{w}/{n}" for w in sweep.worlds for n, title in MOTION.items()}
-        self.metrics |= moved
-        for site in self._sites():
-            self.metrics |= {f"{site}: {title}": f"probe/{site}/{name}" for name, title in PROBED.items()}
-        self.metrics |= {f"{title} R²": f"task/aligned/{name}" for name, title in TASK_NAMES.items()}
-        self.metrics["aligned: mixing"] = "geometry/aligned/mixing"
-        self.metrics = {title: m for title, m in self.metrics.items() if m in sweep.frame}
-        self.compared = [f"rollout/{w}/score" for w in sweep.worlds]
-        self.related = [f"motion/{w}/acceleration" for w in sweep.worlds]
-        self.related = [metric for metric in self.related if metric in sweep.frame]
+        named = {f"{w}: {name}": Metric("rollout", w, name) for w in sweep.worlds for name in shown}
+        for place, kind, titles in (
+            *((w, "motion", MOTION) for w in sweep.worlds),
+            *((site, "probe", PROBED) for site in self._sites()),
+        ):
+            named |= {f"{place}: {title}": Metric(kind, place, name) for name, title in titles.items()}
+        named |= {f"{title} R²": Metric("task", "aligned", name) for name, title in TASK_NAMES.items()}
+        named["aligned: mixing"] = Metric("geometry", "aligned", "mixing")
+        self.metrics = {title: metric for title, metric in named.items() if sweep.has(metric)}
+        self.compared = [Metric("rollout", w, "score") for w in sweep.worlds]
+        self.related = [Metric("motion", w, "acceleration") for w in sweep.worlds]
+        self.related = [metric for metric in self.related if sweep.has(metric)]
         self._own = {arm.label: self._own_distance(arm) for arm in self.arms}
 
     def _sites(self) -> list[str]:
@@ -89,25 +90,23 @@ class ArmTable:
                 found = self.sweep.estimate(arm.runs, metric)
                 if found is None:
                     continue
-                row = {"arm": arm.label, "metric": metric, "trainings": len(found.runs)}
+                row = {"arm": arm.label, "metric": str(metric), "trainings": len(found.runs)}
                 row |= found.interval._asdict()
-                if metric.startswith("rollout/"):
+                if metric.kind == "rollout":
                     row |= _named("difference", self._pair(arm, metric))
                 if metric in self.related:
                     row |= _named("ratio", self._ratio(arm, metric))
                 rows.append(row)
             if self._own[arm.label] is not None:
                 for name, value in zip(("of_reference", "of_arm"), self._own[arm.label], strict=True):
-                    metric = f"own_distance/{name}"
-                    rows.append(
-                        {"arm": arm.label, "metric": metric, "trainings": len(arm.runs), "value": value}
-                    )
+                    own = {"metric": f"own_distance/{name}", "trainings": len(arm.runs), "value": value}
+                    rows.append({"arm": arm.label, **own})
         return pd.DataFrame(rows)
 
-    def _all_metrics(self) -> list[str]:
-        """Every column of `results.csv` that has an interval, and what rollouts measure."""
+    def _all_metrics(self) -> list[Metric]:
+        """Every metric of `results.csv` that has an interval, and what rollouts measure."""
         columns = set(self.sweep.frame.columns)
-        with_interval = [c for c in self.sweep.frame.columns if f"{c}_low" in columns]
+        with_interval = [metric for metric in self.sweep.metrics if columns.issuperset(metric.ends)]
         return list(dict.fromkeys([*self.compared, *self.metrics.values(), *with_interval]))
 
     def cells(self) -> tuple[list[str], list[list[str]]]:
@@ -115,8 +114,8 @@ class ArmTable:
         gated = [LEVEL] if GATED in self.sweep.frame else []
         tested = ["MMD p"] if P_VALUE in self.sweep.frame else []
         owned = [OWN] if any(self._own.values()) else []
-        paired = [f"{m.split('/')[1]}: score − {self.reference}" for m in self.compared]
-        paired += [f"{m.split('/')[1]}: acceleration / {self.reference}" for m in self.related]
+        paired = [f"{m.place}: score − {self.reference}" for m in self.compared]
+        paired += [f"{m.place}: acceleration / {self.reference}" for m in self.related]
         rows = []
         for arm in self.arms:
             row = [arm.label, str(len(arm.runs))]
@@ -128,33 +127,33 @@ class ArmTable:
             rows.append([*row, *(self._related(arm, m) for m in self.related)])
         return ["arm", "trainings", *gated, *self.metrics, *tested, *owned, *paired], rows
 
-    def _cell(self, arm: Arm, metric: str) -> str:
+    def _cell(self, arm: Arm, metric: Metric) -> str:
         """The estimate with its interval, and the number of trainings where some lack the metric."""
         found = self.sweep.estimate(arm.runs, metric)
         if found is None:
             return "—"
-        digits = 4 if metric.endswith("mmd2") else 2
-        if metric.startswith("motion/") and found.interval.value >= 10:
+        digits = 4 if metric.name == "mmd2" else 2
+        if metric.kind == "motion" and found.interval.value >= 10:
             digits = 1 if found.interval.value < 1000 else 0
         value, low, high = (f"{x:.{digits}f}" for x in found.interval)
         part = "" if len(found.runs) == len(arm.runs) else f" ({len(found.runs)} of {len(arm.runs)})"
         return f"{value} [{low}, {high}]{part}"
 
-    def _pair(self, arm: Arm, metric: str) -> Interval | None:
+    def _pair(self, arm: Arm, metric: Metric) -> Interval | None:
         """The arm minus its reference on shared trials; None where it is the reference."""
         base = self._bases[arm.label]
         return None if arm is base else self.sweep.difference(arm.runs, base.runs, metric)
 
-    def _difference(self, arm: Arm, metric: str) -> str:
+    def _difference(self, arm: Arm, metric: Metric) -> str:
         found = self._pair(arm, metric)
         return "—" if found is None else f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
-    def _ratio(self, arm: Arm, metric: str) -> Interval | None:
+    def _ratio(self, arm: Arm, metric: Metric) -> Interval | None:
         """The arm over its reference where both succeed; None where it is the reference."""
         base = self._bases[arm.label]
         return None if arm is base else self.sweep.ratio(arm.runs, base.runs, metric)
 
-    def _related(self, arm: Arm, metric: str) -> str:
+    def _related(self, arm: Arm, metric: Metric) -> str:
         found = self._ratio(arm, metric)
         return "—" if found is None else f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from align.analysis.figures import style as figures
-from align.analysis.figures.sweep import CHANCE
-from align.analysis.reports.sweep import Arm, Sweep
+from align.analysis.reports.sweep import Arm, Metric, Sweep
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.intervals import Interval
 
@@ -37,8 +36,7 @@ def applies(sweep: Sweep) -> bool:
 
 def report_gap(sweep: Sweep, metric: str = "score") -> list[Path]:
     """Write `gap.csv`, `gap.md` (differences on shared trials) and `gap.png`; returns what was written."""
-    world = "real" if "real" in sweep.worlds else sweep.worlds[0]
-    column = f"rollout/{world}/{metric}"
+    column = Metric("rollout", sweep.target, metric)
     rows = []
     for name, gaps, label, other, other_label in CLAIMS:
         a, b = find(sweep, gaps, label), find(sweep, other, other_label)
@@ -47,13 +45,13 @@ def report_gap(sweep: Sweep, metric: str = "score") -> list[Path]:
             rows.append({"change": name, "arm": _name(gaps, label), "minus": _name(other, other_label),
                          f"difference of {metric}": difference, "verdict": verdict(difference)})  # fmt: skip
     notes = [
-        f"In {world}, difference [95 % interval] over trainings and shared trials, not corrected for "
+        f"In {sweep.target}, difference [95 % interval] over trainings and shared trials, not corrected for "
         "their number. The world of the trials is that of the arm's own real demonstrations: a change of the "
         "gap also changes the task; what a gap costs is not told apart from what makes the task harder."
     ]
     written = write_tables(sweep.path / "gap", rows, notes)
     written.append(sweep.path / "gap.png")
-    _figure(sweep, written[-1], column, f"{metric.capitalize()} in {world}")
+    _figure(sweep, written[-1], column, f"{metric.capitalize()} in {sweep.target}")
     return written
 
 
@@ -73,11 +71,11 @@ def _name(gaps: Mapping[str, float], label: str) -> str:
     return (levels or "no gap") + (f", {label}" if label != PLAIN else "")
 
 
-def _figure(sweep: Sweep, path: Path, column: str, label: str) -> None:
+def _figure(sweep: Sweep, path: Path, column: Metric, label: str) -> None:
     """The 2 x 2 by label, and success and discernibility against the level of each gap alone."""
     site = "image" if "image" in sweep.sites else next(iter(sweep.sites), None)
     panels = {column: label}
-    panels |= {f"probe/{site}/{name}": f"{text}, {site}" for name, text in STATISTICS.items() if site}
+    panels |= {Metric("probe", site, name): f"{text}, {site}" for name, text in STATISTICS.items() if site}
     with figures.style():
         figure, axes = figures.canvas(2, 2, figures.DOUBLE, 4.6)
         corners = [{}, {"visual": 1}, {"physics": 1}, {"visual": 1, "physics": 1}]
@@ -97,9 +95,7 @@ def _figure(sweep: Sweep, path: Path, column: str, label: str) -> None:
                 look = {"color": figures.CYCLE[i + 2], "marker": figures.MARKERS[i + 2], "label": axis}
                 _points(ax, [(x + 0.012 * (i - 1), e) for x, e in found], line=True, **look)
             ax.set(xlabel="Level of one gap, the others 0 (not told its domain)", ylabel=text)
-            chance = CHANCE.get(metric.split("/")[-1])
-            if chance is not None:
-                ax.axhline(chance, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
+            figures.reference(ax, y=metric.chance)
         figures.legend_above(axes[0, 1])
         for ax in axes.flat[1 + len(panels) :]:
             ax.set_visible(False)
@@ -109,7 +105,7 @@ def _figure(sweep: Sweep, path: Path, column: str, label: str) -> None:
         figures.save(figure, path)
 
 
-def _estimate(sweep: Sweep, arm: Arm | None, metric: str) -> Interval | None:
+def _estimate(sweep: Sweep, arm: Arm | None, metric: Metric) -> Interval | None:
     found = sweep.estimate(arm.runs, metric) if arm else None
     return found.interval if found else None
 

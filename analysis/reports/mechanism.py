@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from align.analysis.figures import style as figures
 from align.analysis.reports.gap import GAPS
 from align.analysis.reports.run_config import callback_options
-from align.analysis.reports.sweep import Sweep
+from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.intervals import LEVEL, Interval, percentile
 from align.errors import InputError
@@ -30,35 +30,38 @@ FEWEST = 5  # arms, of which a correlation is reported
 ALL = "all, within strata"
 
 
-def gather(sweeps: Sequence[str | Path], world: str = "real", metric: str | None = None) -> pd.DataFrame:
+def gather(sweeps: Sequence[str | Path], world: str | None = None) -> pd.DataFrame:
     """One row a run that has success and a probe, of all sweeps.
 
     Args:
         sweeps: Directories of sweeps.
-        world: Where success is measured.
-        metric: Column of `rollouts.csv`; by default the score.
+        world: Where success, the score, is measured; by default in the target of each sweep.
 
     Returns:
-        Columns sweep, stratum, arm, run, success, and `SITE/STATISTIC`.
+        Columns sweep, stratum, arm, world, run, success, and `SITE/STATISTIC`.
 
     Raises:
         InputError: No run of the sweeps has both.
     """
-    column, frames = f"rollout/{world}/{metric or 'score'}", []
+    frames = []
     for path in sweeps:
         sweep = Sweep(path)
-        wanted = {f"probe/{site}/{s}": f"{site}/{s}" for site in sweep.sites for s in STATISTICS}
-        if column not in sweep.frame or not wanted:
+        score = Metric("rollout", world or sweep.target or "none", "score")
+        wanted = {str(Metric("probe", site, s)): f"{site}/{s}" for site in sweep.sites for s in STATISTICS}
+        if not sweep.has(score) or not wanted:
             continue
         arm = {run: f"{sweep.path.name}: {arm.label}" for arm in sweep.arms() for run in arm.runs}
-        rows = sweep.frame[["run", column, *wanted]].dropna().rename(columns={column: "success", **wanted})
+        rows = sweep.frame[["run", str(score), *wanted]].dropna()
+        rows = rows.rename(columns={str(score): "success", **wanted})
+        rows.insert(0, "world", score.place)
         rows.insert(0, "arm", rows["run"].map(arm))
-        gaps = [f"{sweep.path.name}, {gap_of(sweep, run, world)}" for run in rows["run"]]
+        gaps = [f"{sweep.path.name}, {gap_of(sweep, run, score.place)}" for run in rows["run"]]
         rows.insert(0, "stratum", gaps)
         rows.insert(0, "sweep", sweep.path.name)
         frames.append(rows)
     if not frames or not sum(map(len, frames)):
-        raise InputError(f"sweeps={[str(s) for s in sweeps]}: no run has {column} and a probe")
+        where = f"in {world}" if world else "in its target"
+        raise InputError(f"sweeps={[str(s) for s in sweeps]}: no run has a score {where} and a probe")
     return pd.concat(frames, ignore_index=True)
 
 
@@ -148,13 +151,13 @@ def correlations(table: pd.DataFrame, seed: int = 0) -> list[dict[str, object]]:
             part = whole.dropna(subset=[name])
             if part["arm"].nunique() >= FEWEST:
                 found = rank_correlation(part[name], part["success"], part["stratum"], part["arm"], seed)
-                site, statistic = name.split("/")
+                site, _, statistic = name.rpartition("/")
                 rows.append({"site": site, "statistic": NAMES[statistic], "stratum": stratum,
                              "arms": part["arm"].nunique(), "runs": len(part), "ρ": found})  # fmt: skip
     return rows
 
 
-def report_mechanism(sweeps: Sequence[str | Path], out: str | Path, world: str = "real") -> list[Path]:
+def report_mechanism(sweeps: Sequence[str | Path], out: str | Path, world: str | None = None) -> list[Path]:
     """Write `mechanism.csv`, `mechanism.md`, `mechanism_runs.csv` and `mechanism.png` to `out`.
 
     Raises:
@@ -164,7 +167,7 @@ def report_mechanism(sweeps: Sequence[str | Path], out: str | Path, world: str =
     rows = correlations(table)
     if not rows:
         raise InputError(f"{table['arm'].nunique()} arms were measured; expected {FEWEST} or more")
-    out = Path(out)
+    out, world = Path(out), " or ".join(table["world"].unique())
     notes = [
         f"Spearman's ρ between discernibility and score in {world} [95 % interval, bootstrap over arms]; "
         "negative: the better sim and real are told apart, the lower the score. Not corrected for the number "
@@ -172,7 +175,7 @@ def report_mechanism(sweeps: Sequence[str | Path], out: str | Path, world: str =
     ]
     written = write_tables(out / "mechanism", rows, notes)
     written += [out / "mechanism_runs.csv", out / "mechanism.png"]
-    table.to_csv(written[-2], index=False, float_format="%.6g")
+    table.drop(columns="world").to_csv(written[-2], index=False, float_format="%.6g")
     _figure(table, rows, written[-1], world)
     return written
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from align.analysis.figures.plateau import figure_plateau
-from align.analysis.figures.sweep import NAMES
 from align.analysis.reports.plateau_curves import (
     AXES,
     ERROR_NAMES,
@@ -18,7 +17,7 @@ from align.analysis.reports.plateau_curves import (
     widened,
     words,
 )
-from align.analysis.reports.sweep import Sweep
+from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.plateau import outcome
 from align.analysis.statistics.power_law import PowerLaw
@@ -36,14 +35,13 @@ def applies(sweep: Sweep) -> bool:
 
 def report_plateau(sweep: Sweep) -> list[Path]:
     """Write `plateau.csv`, `plateau.md`, and a figure for score and for success; returns what was written."""
-    world = "real" if "real" in sweep.worlds else sweep.worlds[0]
     laws = {name: law for name in ERRORS if (law := power_law(sweep, name)) is not None}
     rows, written = [], []
-    for metric in dict.fromkeys(("score", sweep.success)):
-        curves, alone = read(sweep, f"rollout/{world}/{metric}")
-        rows += [{"measure": metric, **row(curve, alone)} for curve in curves]
-        written.append(sweep.path / f"plateau_{metric}.png")
-        figure_plateau(sweep, written[-1], f"{NAMES.get(metric, metric)} in {world}", curves, alone, laws)
+    for metric in (Metric("rollout", sweep.target, n) for n in dict.fromkeys(("score", sweep.success))):
+        curves, alone = read(sweep, metric)
+        rows += [{"measure": metric.name, **row(curve, alone)} for curve in curves]
+        written.append(sweep.path / f"plateau_{metric.name}.png")
+        figure_plateau(sweep, written[-1], f"{metric.title} in {sweep.target}", curves, alone, laws)
     notes = [
         "Estimate [95 % interval]. Plateau: what a saturating curve tends to, over any trials; half: |D_sim| "
         "that makes half of the rise, ≤ or ≥ at the ends of what the fit tries. Equivalent: real data that "

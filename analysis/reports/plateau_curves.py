@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from align.analysis.reports.sweep import SEED_AXIS, Sweep
+from align.analysis.reports.sweep import SEED_AXIS, Metric, Sweep
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.plateau import (
     Cells,
@@ -47,7 +47,7 @@ class Alone(NamedTuple):
     cells: Cells
 
 
-def read(sweep: Sweep, metric: str) -> tuple[list[Curve], Alone | None]:
+def read(sweep: Sweep, metric: Metric) -> tuple[list[Curve], Alone | None]:
     """Curves over |D_sim|, one a |D_real|, and that of real data alone; cells are pooled over all of them."""
     found = {}
     for arm in sweep.arms():

@@ -14,8 +14,8 @@ from align.analysis.reports import plateau as plateau_report
 from align.analysis.reports.arm_table import ArmTable, figure_table, write_arms, write_markdown
 from align.analysis.reports.gating import report_annotations
 from align.analysis.reports.plans import report_plans
-from align.analysis.reports.run_table import collect
 from align.analysis.reports.sweep import Sweep
+from align.analysis.reports.sweep.run_table import collect
 from align.errors import InputError
 from align.files import atomic_path, write_text
 
@@ -81,7 +81,7 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
         figure_arms(sweep, written[-1], reference)
         if sweep.worlds and sweep.sites:
             written.append(sweep.path / "discernibility.png")
-            figure_discernibility(sweep, written[-1], sweep.worlds[0], reference)
+            figure_discernibility(sweep, written[-1], sweep.target, reference)
     if plateau_report.applies(sweep):
         written += plateau_report.report_plateau(sweep)
     if alpha_report.applies(sweep):

@@ -14,7 +14,7 @@ from align.alignment import DANN, MMD
 from align.analysis.reports.arm_table import ArmTable, _differs, figure_table
 from align.analysis.reports.own_distance import divergence, own_distance
 from align.analysis.reports.probe import Embeddings, load_embeddings
-from align.analysis.reports.sweep import Sweep
+from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep_report import write_table
 
 
@@ -100,8 +100,8 @@ def test_tables_hold_estimates_paired_differences_and_own_distances(sweep):
     found = Sweep(sweep)
     base, arm = found.arms()
     score = table.loc[("mmd, lambda=0.1", "rollout/real/score")]
-    estimate = found.estimate(arm.runs, "rollout/real/score").interval
-    difference = found.difference(arm.runs, base.runs, "rollout/real/score")
+    estimate = found.estimate(arm.runs, Metric.parse("rollout/real/score")).interval
+    difference = found.difference(arm.runs, base.runs, Metric.parse("rollout/real/score"))
     assert tuple(score[["value", "low", "high"]]) == pytest.approx(tuple(estimate), rel=1e-4)
     assert tuple(score[["difference", "difference_low", "difference_high"]]) == pytest.approx(
         tuple(difference), rel=1e-4

@@ -12,7 +12,7 @@ from align.analysis.figures import geometry as geometry_figure
 from align.analysis.reports import geometry as instruments
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.probe import probe_run
-from align.analysis.reports.sweep import Sweep
+from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep_report import write_table
 from align.analysis.statistics.permutation import holm
 from align.errors import InputError
@@ -110,9 +110,8 @@ def test_align_probe_measures_and_the_sweep_tells_the_aligned_site(run, capsys):
         row["geometry/aligned/mmd_p"] == row["geometry/denoiser/mmd_p"] == numbers["tests"]["mmd"]["p_value"]
     )
     assert row["geometry/aligned/mixing_low"] == numbers["mixing"]["mixing"]["low"]
-    assert sweep.estimate(["run"], "geometry/aligned/a_distance").interval.value == pytest.approx(
-        numbers["a_distance"]["value"]
-    )
+    distance = Metric("geometry", "aligned", "a_distance")
+    assert sweep.estimate(["run"], distance).interval.value == pytest.approx(numbers["a_distance"]["value"])
     table = (run.parent / "results.md").read_text()
     assert all(name in table for name in ("aligned: mixing", "MMD p"))
     (run / "geometry.json").unlink()  # as runs of older versions are

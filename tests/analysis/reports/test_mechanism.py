@@ -90,7 +90,7 @@ def test_runs_without_a_probe_are_left_out(sweeps):
     for run in (sweeps / "one").glob("arm=*"):
         (run / "probe.json").unlink()
     assert gather([sweeps / "one", sweeps / "two"])["stratum"].nunique() == 1
-    with pytest.raises(InputError, match="no run has rollout/real/score and a probe"):
+    with pytest.raises(InputError, match="no run has a score in its target and a probe"):
         gather([sweeps / "one"])
     assert gap_of(Sweep(sweeps / "two"), "arm=0,seed=0", "elsewhere") == "world elsewhere"
 

@@ -15,7 +15,7 @@ from align.analysis.reports.motion import (
     measure,
     motion,
 )
-from align.analysis.reports.sweep import Sweep
+from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep_report import report
 from align.cli import main
 from align.data.episodes import write_store
@@ -82,7 +82,9 @@ def test_paths_of_other_trials_are_refused(tmp_path):
 
 def test_estimates_and_report_tell_smooth_from_rough(sweep_dir):
     sweep = Sweep(sweep_dir)
-    found = {arm.label: sweep.estimate(arm.runs, "motion/maze/acceleration") for arm in sweep.arms()}
+    found = {
+        arm.label: sweep.estimate(arm.runs, Metric.parse("motion/maze/acceleration")) for arm in sweep.arms()
+    }
     assert found["smooth"].interval.high < found["rough"].interval.low and found["lost"] is None
     pooled = np.concatenate(
         [motion(sweep_dir / f"arm=rough,seed={s}")["maze"]["acceleration"] for s in (0, 1)]
@@ -125,9 +127,9 @@ def test_the_interval_of_a_ratio_covers_where_trainings_differ():
 def test_ratios_to_the_reference_are_in_the_tables(sweep_dir):
     sweep = Sweep(sweep_dir)
     smooth, rough, lost = (next(a for a in sweep.arms() if a.label == n) for n in ("smooth", "rough", "lost"))
-    found = sweep.ratio(smooth.runs, rough.runs, "motion/maze/acceleration")
+    found = sweep.ratio(smooth.runs, rough.runs, Metric.parse("motion/maze/acceleration"))
     assert 0 < found.low < found.value < found.high < 1
-    assert sweep.ratio(lost.runs, rough.runs, "motion/maze/acceleration") is None
+    assert sweep.ratio(lost.runs, rough.runs, Metric.parse("motion/maze/acceleration")) is None
     titles, rows = ArmTable(sweep, "rough").cells()
     column = titles.index("maze: acceleration / rough")
     shown = {row[0]: row[column] for row in rows}
@@ -145,7 +147,7 @@ def test_any_arm_can_be_compared_with(sweep_dir, capsys):
     assert list(table.index) == ["rough", "lost"]
     sweep = Sweep(sweep_dir)
     smooth, rough = (sweep.find(sweep.arms(), name).runs for name in ("smooth", "rough"))
-    ratio = sweep.ratio(rough, smooth, "motion/maze/acceleration")
+    ratio = sweep.ratio(rough, smooth, Metric.parse("motion/maze/acceleration"))
     found = table.loc["rough", [f"maze: acceleration / smooth{end}" for end in ("", " low", " high")]]
     assert found.tolist() == pytest.approx(list(ratio), rel=1e-5)
     difference = table["maze: score − smooth"]

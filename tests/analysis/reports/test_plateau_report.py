@@ -6,7 +6,7 @@ import pytest
 
 from align.analysis.reports.plateau import applies, half_of, report_plateau
 from align.analysis.reports.plateau_curves import read, shared_luck, widened
-from align.analysis.reports.sweep import Sweep
+from align.analysis.reports.sweep import Metric, Sweep
 from align.seeding import numpy_rng
 
 REAL, SIM = (5, 10, 20, 40, 80, 160), (20, 60, 200, 600)
@@ -66,7 +66,7 @@ def test_an_unfinished_sweep_is_reported_as_far_as_it_goes(sweep):
     report_plateau(found)
     table = pd.read_csv(sweep / "plateau.csv")
     assert "plateau" not in table and table["at largest sim"].notna().all()
-    curves, real_only = read(found, "rollout/real/score")
+    curves, real_only = read(found, Metric.parse("rollout/real/score"))
     assert [curve.fit for curve in curves] == [None, None] and len(real_only.sizes) == len(REAL)
 
 
@@ -95,6 +95,6 @@ def test_each_arm_is_compared_with_the_reference_at_its_own_real_data(sweep):
 
 
 def test_half_at_an_end_of_what_is_tried_is_a_bound(sweep):
-    curve = read(Sweep(sweep), "rollout/real/score")[0][0]
+    curve = read(Sweep(sweep), Metric.parse("rollout/real/score"))[0][0]
     ends = [curve._replace(fit=curve.fit._replace(half=half)) for half in (2.0, 33.0, 600.0)]
     assert [half_of(c) for c in ends] == ["≤ 2", 33.0, "≥ 600"]

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from align.analysis.reports.run_table import collect
+from align.analysis.reports.sweep.run_table import collect
 from align.analysis.statistics.intervals import wilson
 from align.errors import InputError
 

@@ -8,8 +8,8 @@ from synthetic_runs import write_probe, write_run
 
 from align.analysis.figures.style import BrokenLogAxis
 from align.analysis.reports import sweep_report
-from align.analysis.reports.run_table import collect
-from align.analysis.reports.sweep import Sweep
+from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.reports.sweep.run_table import collect
 from align.errors import InputError
 
 
@@ -90,8 +90,10 @@ def test_named_arms_are_compared_with_the_reference(tmp_path):
     sweep = Sweep(tmp_path)
     low, high = sweep.arms()
     assert (low.label, high.label) == ("a-real", "b-both")
-    difference = sweep.difference(high.runs, low.runs, "rollout/real/score")
-    means = [sweep.estimate(arm.runs, "rollout/real/score").interval.value for arm in (high, low)]
+    difference = sweep.difference(high.runs, low.runs, Metric.parse("rollout/real/score"))
+    means = [
+        sweep.estimate(arm.runs, Metric.parse("rollout/real/score")).interval.value for arm in (high, low)
+    ]
     assert difference.value == pytest.approx(means[0] - means[1]) and difference.low > 0
     with pytest.raises(InputError, match="reference='c'"):
         sweep_report.report(tmp_path, reference="c")
@@ -121,7 +123,7 @@ def test_only_trials_that_all_runs_share_are_used(lambda_sweep):
     rows = pd.read_csv(path)
     rows[rows["trial"] < 12].sample(frac=1, random_state=0).to_csv(path, index=False)
     sweep = Sweep(lambda_sweep)
-    found = sweep.estimate(sweep.arms()[1].runs, "rollout/real/score")
+    found = sweep.estimate(sweep.arms()[1].runs, Metric.parse("rollout/real/score"))
     assert found.trials == 12 and len(found.runs) == 2
     rows["seed"] += 10_000
     rows.to_csv(path, index=False)

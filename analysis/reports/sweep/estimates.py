@@ -10,23 +10,14 @@ import numpy as np
 import pandas as pd
 
 from align.analysis.reports.motion import hierarchical_median, hierarchical_ratio, motion, repeated
-from align.analysis.reports.run_table import TASKS, read_json, recorded
+from align.analysis.reports.sweep.metric import Metric
+from align.analysis.reports.sweep.run_table import read_json, recorded
 from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
 from align.errors import InputError
-from align.worlds.batch import is_rate
 
 GRID = "grid.json"  # what the sweep says of itself: its runs in order, and its reference arm
 SEED_AXIS = "seed"
-SHARES = ("score", "coverage", "final_coverage", "auc", "mlp_auc", "accuracy")
-UNBOUNDED = (-np.inf, np.inf)
-
-
-def bounds(name: str) -> tuple[float, float]:
-    """What a metric cannot leave."""
-    if name in TASKS:
-        return -np.inf, 1.0
-    return (0.0, 1.0) if name in SHARES or is_rate(name) else UNBOUNDED
 
 
 class Arm(NamedTuple):
@@ -58,12 +49,14 @@ class Sweep:
     """A sweep's table, and the estimates that figures and tables show.
 
     Args:
-        sweep_dir: As in `align.analysis.reports.run_table.recorded`, which is called.
+        sweep_dir: As in `align.analysis.reports.sweep.run_table.recorded`, which is called.
         seed_axis: The axis that is a training seed.
 
     Attributes:
+        metrics: Everything that was measured, in the order of the table.
         worlds: Names of the worlds that policies are tested in.
         repeated: Those in which trials repeat queries, for measures of diversity; none of `worlds`.
+        sites: Names of those that were probed.
     """
 
     def __init__(self, sweep_dir: str | os.PathLike, seed_axis: str = SEED_AXIS):
@@ -72,10 +65,11 @@ class Sweep:
         grid = self.path / GRID
         self.grid = read_json(grid) if grid.is_file() else {}
         self.axes = [c for c in self.frame.columns if "/" not in c and c not in ("run", "missing", seed_axis)]
-        worlds = self._second("rollout/")
+        self.metrics = Metric.among(self.frame.columns)
+        worlds = [m.place for m in self.metrics if (m.kind, m.name) == ("rollout", "score")]
         self.repeated = [w for w in worlds if any(repeated(self.path / run, w) for run in self.frame["run"])]
         self.worlds = [w for w in worlds if w not in self.repeated]
-        self.sites = self._second("probe/")
+        self.sites = list(dict.fromkeys(m.place for m in self.metrics if m.kind == "probe"))
         self._table = cache(self._read_trials)
 
     @property
@@ -84,10 +78,19 @@ class Sweep:
         return self.frame[self.frame["missing"] != ""]
 
     @property
+    def target(self) -> str | None:
+        """The world that policies are made for: that called real, or the first; None without any."""
+        return "real" if "real" in self.worlds else next(iter(self.worlds), None)
+
+    @property
     def success(self) -> str:
         """The success rate that reports show: the first that the worlds of the sweep define."""
-        rates = [c.removesuffix("_count") for c in self.frame.columns if c.endswith("_count")]
-        return next((r.split("/")[2] for r in rates if r.split("/")[2].startswith("success")), "success")
+        rates = [m.name.removesuffix("_count") for m in self.metrics if m.name.endswith("_count")]
+        return next((name for name in rates if name.startswith("success")), "success")
+
+    def has(self, metric: Metric) -> bool:
+        """Whether it was measured of any run."""
+        return str(metric) in self.frame
 
     def arms(self, where: Mapping[str, object] | None = None) -> list[Arm]:
         """The arms in the order of the grid; without one, by their numbers and then by run names.
@@ -149,62 +152,55 @@ class Sweep:
         free = [axis for axis in self.axes if len({str(arm.point[axis]) for arm in found}) > 1]
         return f"{Arm(wanted, []).label},\nsame {' and '.join(free)}", found
 
-    def estimate(self, runs: Sequence[str], metric: str) -> Estimate | None:
+    def estimate(self, runs: Sequence[str], metric: Metric) -> Estimate | None:
         """The mean of a metric over runs that differ in the training seed.
 
         Args:
             runs: Names of runs; those without the metric are left out.
-            metric: A column such as "rollout/real/score" or "probe/image/auc".
+            metric: Of a kind that has intervals.
 
         Returns:
             None if no run has the metric.
         """
-        kind, world, name = metric.split("/")
-        rows = self.frame[self.frame["run"].isin(runs)]
-        if metric not in rows or rows[metric].isna().all():
+        rows, column = self.frame[self.frame["run"].isin(runs)], str(metric)
+        if not self.has(metric) or rows[column].isna().all():
             return None
-        if kind == "motion":
-            table = self._moved(world, name, runs)
-            found = rows.set_index("run").loc[[run for run in runs if run in table.index], metric].dropna()
+        if metric.kind == "motion":
+            table = self._moved(metric, runs)
+            found = rows.set_index("run").loc[[run for run in runs if run in table.index], column].dropna()
             return Estimate(hierarchical_median(table.to_numpy()), found.to_numpy(float), table.shape[1])
-        if kind == "rollout":
-            table = self._trials(metric, runs)
-            if is_rate(name):
+        if metric.kind == "rollout":
+            table = self.outcomes(runs, metric)
+            if metric.is_rate:
                 interval = intervals.hierarchical_rate(table)
             else:
-                interval = intervals.hierarchical_mean(table, bounds=bounds(name))
+                interval = intervals.hierarchical_mean(table, bounds=metric.bounds)
             return Estimate(interval, table.mean(1), table.shape[1])
-        rows = rows.dropna(subset=metric)
-        found = [Interval(*x) for x in rows[[metric, f"{metric}_low", f"{metric}_high"]].to_numpy(float)]
-        return Estimate(intervals.across_seeds(found, bounds=bounds(name)), rows[metric].to_numpy(float), 0)
+        rows = rows.dropna(subset=column)
+        found = [Interval(*x) for x in rows[[column, *metric.ends]].to_numpy(float)]
+        return Estimate(intervals.across_seeds(found, bounds=metric.bounds), rows[column].to_numpy(float), 0)
 
-    def difference(self, runs: Sequence[str], reference: Sequence[str], metric: str) -> Interval | None:
+    def difference(self, runs: Sequence[str], reference: Sequence[str], metric: Metric) -> Interval | None:
         """An arm minus the reference on shared trials, for a rollout metric; None if either lacks it."""
         if self.estimate(runs, metric) is None or self.estimate(reference, metric) is None:
             return None
-        return intervals.paired_difference(self._trials(metric, runs), self._trials(metric, reference))
+        return intervals.paired_difference(self.outcomes(runs, metric), self.outcomes(reference, metric))
 
-    def ratio(self, runs: Sequence[str], reference: Sequence[str], metric: str) -> Interval | None:
+    def ratio(self, runs: Sequence[str], reference: Sequence[str], metric: Metric) -> Interval | None:
         """An arm over the reference where both succeed, for a measure of motion; None without such trials."""
-        _, world, name = metric.split("/")
-        values, base = (self._moved(world, name, some) for some in (runs, reference))
+        values, base = (self._moved(metric, some) for some in (runs, reference))
         shared = [trial for trial in base.columns if trial in values.columns]
         return hierarchical_ratio(values[shared].to_numpy(), base[shared].to_numpy()) if shared else None
 
-    def outcomes(self, runs: Sequence[str], metric: str) -> np.ndarray:
+    def outcomes(self, runs: Sequence[str], metric: Metric) -> np.ndarray:
         """A rollout metric of every trial that all runs of the sweep share, in one order. (runs, trials)"""
-        return self._trials(metric, runs)
-
-    def _trials(self, metric: str, runs: Sequence[str]) -> np.ndarray:
-        """Outcomes (runs, trials) in those trials of the world which all runs of the sweep have."""
-        _, world, name = metric.split("/")
-        table = self._table(world, name)
+        table = self._table(metric.place, metric.name)
         return table.loc[[run for run in runs if run in table.index]].to_numpy(float)
 
-    def _moved(self, world: str, measure: str, runs: Sequence[str]) -> pd.DataFrame:
+    def _moved(self, metric: Metric, runs: Sequence[str]) -> pd.DataFrame:
         """A measure of motion (runs, trials), NaN where a trial failed."""
-        found = {run: motion(self.path / run).get(world) for run in runs}
-        return pd.DataFrame({r: t[measure] for r, t in found.items() if t is not None}).T
+        found = {run: motion(self.path / run).get(metric.place) for run in runs}
+        return pd.DataFrame({r: t[metric.name] for r, t in found.items() if t is not None}).T
 
     def _read_trials(self, world: str, name: str) -> pd.DataFrame:
         outcomes = {}
@@ -219,9 +215,6 @@ class Sweep:
         if not table.shape[1]:
             raise InputError(f"{self.path}: no trial seed of world {world!r} is shared by all runs")
         return table
-
-    def _second(self, prefix: str) -> list[str]:
-        return list(dict.fromkeys(c.split("/")[1] for c in self.frame.columns if c.startswith(prefix)))
 
 
 def _is_number(text: str) -> bool:

@@ -8,11 +8,13 @@ In the table, the axes of the sweep have their bare names; everything measured h
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from align.analysis.reports.motion import MEASURES, motion
+from align.analysis.reports.sweep.metric import Metric
 from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
 from align.errors import InputError
@@ -102,7 +104,7 @@ def _row(run: Path) -> dict:
     if "rollouts.csv" not in missing:
         row |= _rollouts(run / "rollouts.csv")
         for world, moved in motion(run).items():
-            row |= {f"motion/{world}/{name}": moved[name].median() for name in MEASURES}
+            row |= {str(Metric("motion", world, name)): moved[name].median() for name in MEASURES}
     if "probe.json" not in missing:
         row |= _probe(read_json(run / "probe.json"))
     if "summary/site" in row and (run / "task_probe.json").is_file():
@@ -119,17 +121,18 @@ def _rollouts(path: Path) -> dict:
     if absent:
         raise InputError(f"{path}: columns {sorted(absent)} are missing, expected one row a trial")
     for world, trials in table.groupby("world", sort=False):
-        row[f"rollout/{world}/trials"] = len(trials)
+        metric = partial(Metric, "rollout", world)
+        row[str(metric("trials"))] = len(trials)
         rates = [name for name in measures(trials) if is_rate(name)]
         for name in (name for name in measures(trials) if name not in rates):
-            row[f"rollout/{world}/{name}"] = trials[name].mean()
+            row[str(metric(name))] = trials[name].mean()
         score = intervals.bootstrap_mean(trials["score"], bounds=(0, 1))
-        row[f"rollout/{world}/score_low"], row[f"rollout/{world}/score_high"] = score.low, score.high
+        row |= zip(metric("score").ends, score[1:], strict=True)
         for name in rates:
             count = int(trials[name].sum())
             rate = intervals.wilson(count, len(trials))
-            row |= {f"rollout/{world}/{name}": rate.value, f"rollout/{world}/{name}_count": count}
-            row |= {f"rollout/{world}/{name}_low": rate.low, f"rollout/{world}/{name}_high": rate.high}
+            row |= {str(metric(name)): rate.value, str(metric(f"{name}_count")): count}
+            row |= zip(metric(name).ends, rate[1:], strict=True)
     return row
 
 
@@ -137,11 +140,12 @@ def _probe(result: dict) -> dict:
     row = {}
     for site, found in result["sites"].items():
         for name in PROBED:
-            row |= _interval(f"probe/{site}/{name}", found.get(name))
-        row |= _interval(f"probe/{site}/mlp_auc", found.get("mlp", {}).get("auc"))
+            row |= _interval(Metric("probe", site, name), found.get(name))
+        row |= _interval(Metric("probe", site, "mlp_auc"), found.get("mlp", {}).get("auc"))
         for control in ("shuffled", "real_vs_real", "untrained"):
             if control in found:
-                row[f"probe/{site}/auc_{control}"] = Interval.from_dict(found[control]["auc"]).value
+                value = Interval.from_dict(found[control]["auc"]).value
+                row[str(Metric("probe", site, f"auc_{control}"))] = value
     return row
 
 
@@ -150,16 +154,16 @@ def _tasks(found: dict) -> dict:
     row = {}
     for name in TASKS:
         task, cell = name[: len("block_pose")], name[len("block_pose_") :]
-        row |= _interval(f"task/aligned/{name}", found.get(task, {}).get(cell))
+        row |= _interval(Metric("task", "aligned", name), found.get(task, {}).get(cell))
     return row
 
 
-def _interval(metric: str, numbers: dict | None) -> dict:
+def _interval(metric: Metric, numbers: dict | None) -> dict:
     """Columns of an estimate and its interval; none where it was not measured."""
     if numbers is None:
         return {}
     value, low, high = Interval.from_dict({name: numbers[name] for name in Interval._fields})
-    return {metric: value, f"{metric}_low": low, f"{metric}_high": high}
+    return dict(zip((str(metric), *metric.ends), (value, low, high), strict=True))
 
 
 def _geometry(result: dict) -> dict:
@@ -169,6 +173,6 @@ def _geometry(result: dict) -> dict:
     row = {}
     for site, found in sites.items():
         for name, numbers in (("a_distance", found["a_distance"]), ("mixing", found["mixing"]["mixing"])):
-            row |= _interval(f"geometry/{site}/{name}", numbers)
-        row[f"geometry/{site}/mmd_p"] = found["tests"]["mmd"]["p_value"]
+            row |= _interval(Metric("geometry", site, name), numbers)
+        row[str(Metric("geometry", site, "mmd_p"))] = found["tests"]["mmd"]["p_value"]
     return row
