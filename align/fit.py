@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from align.callbacks.checkpoint import AtomicCheckpointIO, LastCheckpoint
 from align.callbacks.embeddings import Embeddings
@@ -66,13 +66,21 @@ class RunCLI(LightningCLI):
         if self._value("threads") < 1:
             raise InputError(f"threads={self._value('threads')}: expected 1 or more")
         torch.set_num_threads(self._value("threads"))
-        if self.subcommand == "fit":
-            logger = TensorBoardLogger(save_dir=self.run_dir, name="", version="", default_hp_metric=False)
-            kwargs.setdefault("logger", logger)
-        else:
-            kwargs.setdefault("logger", False)
-        kwargs.setdefault("plugins", []).append(AtomicCheckpointIO())
-        return super().instantiate_trainer(**kwargs)
+        trainer = self._get(self.config_init, "trainer")
+        loggers = self._loggers(trainer["logger"])
+        plugins = [*_listed(trainer["plugins"]), AtomicCheckpointIO()]
+        return super().instantiate_trainer(logger=loggers or False, plugins=plugins, **kwargs)
+
+    def _loggers(self, wanted) -> list[Logger]:
+        """TensorBoard's in the run directory while training, and those of the configuration beside it."""
+        if wanted is False and self.subcommand == "fit":
+            raise InputError(
+                "trainer.logger=false: a run logs to TensorBoard; expected null, or more loggers"
+            )
+        others = [logger for logger in _listed(wanted) if isinstance(logger, Logger)]
+        if self.subcommand != "fit":
+            return others
+        return [TensorBoardLogger(self.run_dir, name="", version="", default_hp_metric=False), *others]
 
     def before_fit(self) -> None:
         """Claim the run directory, and find every mistake that can be found, before anything is written.
@@ -222,6 +230,11 @@ class RunCLI(LightningCLI):
             summary |= {"sigma_min": self.datamodule.gated.dataset_sigma_min, "denoising": loss}
         metrics = {name.replace("/", "_"): value for name, value in sorted(progress.metrics.items())}
         write_json(self.run_dir / "summary.json", {**summary, **metrics})
+
+
+def _listed(value) -> list:
+    """What an option holds that takes nothing, one thing or a list."""
+    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _first_difference(old: dict, new: dict, prefix: str = "") -> str | None:

@@ -209,6 +209,26 @@ def test_policy_from_a_checkpoint_acts_as_the_averaged_one(write_config, tmp_pat
     assert (actions - observation["agent_pos"][:, -1:]).abs().max() < 200
 
 
+def test_loggers_and_plugins_of_the_configuration_are_used_beside_ours(write_config, tmp_path, capsys):
+    logger = {
+        "class_path": "pytorch_lightning.loggers.CSVLogger",
+        "init_args": {"save_dir": str(tmp_path / "csv")},
+    }
+    plugin = {"class_path": "pytorch_lightning.plugins.environments.LightningEnvironment"}
+    config = write_config(
+        **{"trainer.logger": logger, "trainer.plugins": [plugin], "trainer.log_every_n_steps": 1}
+    )
+    assert main(["fit", "--config", config]) == 0
+    assert list((tmp_path / "run").glob("events.*"))
+    (metrics,) = (tmp_path / "csv").rglob("metrics.csv")
+    assert "train/denoise" in metrics.read_text()
+    assert (tmp_path / "run/checkpoints/last.ckpt").exists()
+    assert (
+        main(["fit", "--config", write_config(**{"run": str(tmp_path / "b"), "trainer.logger": False})]) == 2
+    )
+    assert "trainer.logger" in capsys.readouterr().err and not (tmp_path / "b").exists()
+
+
 @pytest.mark.parametrize("command", ["validate", "test"])
 def test_evaluation_uses_the_last_checkpoint(command, write_config, tmp_path, capsys):
     config = write_config()
