@@ -29,6 +29,13 @@ CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DOMAIN_COLOUR = {Domain.SIM: BLUE, Domain.REAL: VERMILION}
 
+
+def look(i: int) -> dict[str, str]:
+    """Colour and marker of arm number `i` of a sweep, or of another series; of 49 no two are alike."""
+    n = len(MARKERS)
+    return {"color": CYCLE[(i + i // n) % len(CYCLE)], "marker": MARKERS[i % n]}
+
+
 _STYLE = {
     "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
     "legend.fontsize": 7, "legend.frameon": False, "legend.handlelength": 1.4, "legend.borderaxespad": 0.3,
@@ -68,6 +75,18 @@ def reference(ax: Axes, *, x: float | None = None, y: float | None = None) -> No
         ax.axvline(x, **look)
     if y is not None:
         ax.axhline(y, **look)
+
+
+def band(ax: Axes, interval: Interval, colour: str) -> None:
+    """What else is compared with, across the panel: its interval as a band, its estimate as a dotted line."""
+    ax.axhspan(interval.low, interval.high, color=colour, alpha=0.1, linewidth=0)
+    ax.axhline(interval.value, color=colour, linewidth=0.6, linestyle=(0, (1, 1.5)))
+
+
+def trainings(ax: Axes, at: float, values: Sequence[float], colour: str, horizontal: bool = False) -> None:
+    """Single trainings as small hollow dots at one position of the other axis."""
+    points = (values, np.full(len(values), at)) if horizontal else (np.full(len(values), at), values)
+    ax.scatter(*points, s=9, facecolors="white", edgecolors=colour, linewidths=0.6, alpha=0.9, zorder=1.9)
 
 
 def letter(axes: Sequence[Axes], start: int = 0) -> None:

@@ -188,7 +188,7 @@ def _success_against(
         x, y = sweep.estimate(arm.runs, across), sweep.estimate(arm.runs, up)
         if not (x and y):
             continue
-        look = {"color": _arm_colour(i), "marker": figures.MARKERS[i % len(figures.MARKERS)]}
+        look = figures.look(i)
         look |= {"ecolor": (look["color"], 0.35), "elinewidth": 0.7, "capsize": 0}  # many arms lie close
         if arm is base:
             ax.axhspan(y.interval.low, y.interval.high, color=look["color"], alpha=0.1, linewidth=0)
@@ -196,11 +196,6 @@ def _success_against(
         figures.whiskers(ax, [y.interval.value], [x.interval], horizontal=True, **look)
         points[i + 1] = x.interval.value, y.interval.value
     return points
-
-
-def _arm_colour(i: int) -> str:
-    """Colours repeat later than markers do, so that each arm has a pair of its own."""
-    return figures.CYCLE[(i + i // len(figures.MARKERS)) % len(figures.CYCLE)]
 
 
 def _against(
