@@ -8,6 +8,7 @@ in rad, lengths in m.
 import functools
 import logging
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,12 +16,18 @@ from pathlib import Path
 import numpy as np
 
 from align.errors import InputError
+from align.worlds.planning.arm_kinematics import fingers
+from align.worlds.planning.scene import View
 
 JOINTS = 7
 REACH = 1.2
 """No point of the robot is farther from the axis of a joint that moves it, m."""
 PANDA = "share/example-robot-data/robots/panda_description"
 LINKS = (*(f"panda_link{i}" for i in range(9)), "panda_hand")
+THIN = 0.1
+"""Boards and walls of the shelf are thinner; so they are told from what is seen face-on, m."""
+BORDER = 0.05
+"""Of a view, around all that it shows, m."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,33 @@ class ArmSpec:
         boards = [((x, 0, z), (depth, wide, thin)) for z in (0, height / 2, height)]
         walls = [((x, y, height / 2), (depth, thin, height)) for y in (-wide / 2, 0, wide / 2)]
         return np.array([*boards, *walls, ((0, 0, -0.2), (2.4, 2.4, 0.05))])
+
+    islands = None
+    """Ways of seven joints round the boards are not told apart."""
+
+    def views(self, paths: Sequence[np.ndarray]) -> tuple[View, View]:
+        """Where the fingers go along `paths` (T, 7), rad: from the side and from above, m."""
+        centre, size = self.boxes[:-1].swapaxes(0, 1)  # without the floor
+        corners = np.stack([centre - size / 2, centre + size / 2], axis=1)  # (B, 2, 3)
+        shown = np.concatenate([np.zeros((1, 3)), *corners, *map(fingers, paths)])
+        low, high = shown.min(0) - BORDER, shown.max(0) + BORDER
+        return tuple(_view(corners, axes, low, high) for axes in ([0, 2], [0, 1]))
+
+
+def _view(corners: np.ndarray, axes: list[int], low: np.ndarray, high: np.ndarray) -> View:
+    """The shelf along two of its axes: boards and walls are solid where they are seen edge-on."""
+    boxes = corners[:, :, axes]
+    edge_on = np.ptp(boxes, axis=1).min(1) < THIN
+    whole = np.stack([boxes[:, 0].min(0), boxes[:, 1].max(0)])
+    return View(
+        low[axes],
+        high[axes],
+        project=lambda path: fingers(path)[:, axes],
+        solid=boxes[edge_on],
+        behind=whole[None],
+        marks=np.zeros((1, 2)),  # the robot's base
+        axes=tuple(f"{'xyz'[axis]} (m)" for axis in axes),
+    )
 
 
 class Arm:

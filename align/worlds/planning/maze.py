@@ -1,6 +1,7 @@
 """A maze of axis-aligned walls: its grid, exact collision checks, and its maximal rectangles."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy.ndimage import label
 
 from align.errors import InputError
 from align.seeding import numpy_rng
+from align.worlds.planning.scene import View
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,10 @@ class Maze:
         cells = [np.argwhere(pieces == k)[0] for k in range(1, n + 1) if k not in rim]
         centres = [((self.x[i] + self.x[i + 1]) / 2, (self.y[j] + self.y[j + 1]) / 2) for i, j in cells]
         return np.array(centres).reshape(-1, 2)
+
+    def views(self, paths: Sequence[np.ndarray]) -> tuple[View]:
+        """The maze from above, whole, whatever the paths are."""
+        return (View(self.low, self.high, np.asarray, solid=self.walls),)
 
     def free(self, points: np.ndarray) -> np.ndarray:
         """Whether points (..., 2), m, are in the maze and off its walls; (...) bool."""

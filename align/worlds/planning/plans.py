@@ -20,6 +20,8 @@ PAUSE = 10
 """Control steps at the goal at the end of an episode, from which a policy learns to stay there."""
 
 PlannerName = Literal["gcs", "rrt", "rrt-connect"]
+TITLES = {"gcs": "GCS", "rrt": "RRT", "rrt-connect": "RRT-Connect"}
+"""The planners' names as they are written."""
 DOMAIN = {"gcs": Domain.REAL, "rrt": Domain.SIM, "rrt-connect": Domain.SIM}
 """What plans stand for: smooth ones are few and clean, jagged ones many and corrupt."""
 
