@@ -55,19 +55,18 @@ def effective_number(words: Sequence[Word]) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def mean_hausdorff(paths: Sequence[np.ndarray], waypoints: int = 64) -> float:
+def mean_hausdorff(paths: Sequence[np.ndarray]) -> float:
     """Mean over all pairs of paths of their Hausdorff distance, the unit of the paths.
 
     Args:
-        paths: Two or more, (T, D) each.
-        waypoints: Points at equal distances that stand for each path.
+        paths: Two or more, (T, D) each; points at equal distances along it stand for each.
 
     Raises:
         InputError: Fewer than two paths, or one of no length.
     """
     if len(paths) < 2:
         raise InputError(f"paths: {len(paths)}; expected two or more that answer one query")
-    points = [resample(path, waypoints=waypoints) for path in paths]
+    points = [resample(path) for path in paths]
     apart = [
         max(d.min(0).max(), d.min(1).max())
         for i, x in enumerate(points)

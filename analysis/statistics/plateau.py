@@ -90,14 +90,14 @@ def pool(outcomes: Sequence[np.ndarray], trials: int) -> Cells:
     return Cells(mean, phi * binomial / runs, freedom or np.inf)
 
 
-def outcome(cells: Cells, c: int, level: float = LEVEL) -> Interval:
+def outcome(cells: Cells, c: int) -> Interval:
     """The mean outcome of one cell, with Student's interval within [0, 1]."""
-    half = student_quantile(cells.freedom, level) * np.sqrt(cells.variance[..., c])
+    half = student_quantile(cells.freedom) * np.sqrt(cells.variance[..., c])
     mean = cells.mean[..., c]
     return Interval(mean, np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1))
 
 
-def fit_plateau(n: ArrayLike, cells: Cells, level: float = LEVEL) -> Saturation:
+def fit_plateau(n: ArrayLike, cells: Cells) -> Saturation:
     """Fit the saturating curve by weighted least squares, its plateau within [0, 1].
 
     For each `half` of a grid, from a tenth of the smallest to the largest size, the squares are a parabola in
@@ -106,7 +106,6 @@ def fit_plateau(n: ArrayLike, cells: Cells, level: float = LEVEL) -> Saturation:
     Args:
         n: (C,) sizes, at least three different ones; 0 is one.
         cells: Outcomes at these sizes.
-        level: Coverage of the plateau's interval.
 
     Raises:
         InputError: There are fewer than three sizes.
@@ -126,7 +125,7 @@ def fit_plateau(n: ArrayLike, cells: Cells, level: float = LEVEL) -> Saturation:
     squares = curve * best**2 - 2 * slope * best + rest
     at = np.argmin(squares, -1)[..., None]
     least = np.take_along_axis(squares, at, -1)
-    allowed = least + fisher_quantile(1, cells.freedom, level)
+    allowed = least + fisher_quantile(1, cells.freedom)
     inside = np.sqrt(np.maximum(slope**2 - curve * (rest - allowed), 0)) / curve
     open_ = squares <= allowed
     low = np.where(open_, np.clip(slope / curve - inside, 0, 1), np.inf).min(-1)
@@ -135,16 +134,16 @@ def fit_plateau(n: ArrayLike, cells: Cells, level: float = LEVEL) -> Saturation:
     start = np.take_along_axis((r - b * best) / a, at, -1)[..., 0]
     level_mean = np.sum(w * y, -1) / np.sum(w, -1)
     level_squares = np.sum(w * (y - level_mean[..., None]) ** 2, -1)[..., 0]
-    flat = level_squares <= least[..., 0] + 2 * fisher_quantile(2, cells.freedom, level)
+    flat = level_squares <= least[..., 0] + 2 * fisher_quantile(2, cells.freedom)
     # Where nothing changes, `half` means nothing and the best parabola flatters itself: a constant fits too.
-    reach = student_quantile(cells.freedom, level) / np.sqrt(np.sum(w, -1))
+    reach = student_quantile(cells.freedom) / np.sqrt(np.sum(w, -1))
     constant = [np.clip(x, 0, 1)[..., 0] for x in (level_mean - reach, level_mean + reach)]
     low = np.where(flat, np.minimum(low, constant[0]), low)
     high = np.where(flat, np.maximum(high, constant[1]), high)
     return Saturation(start, half[at[..., 0], 0], Interval(value, low, high), flat, open_[..., -1])
 
 
-def equivalent(plateau: Interval, real: int, n: ArrayLike, cells: Cells, level: float = LEVEL) -> Interval:
+def equivalent(plateau: Interval, real: int, n: ArrayLike, cells: Cells) -> Interval:
     """How much real data alone reaches the plateau, as a multiple of the real data that it was reached with.
 
     The real-only curve is the non-decreasing one nearest to its cells, linear in log n between them. The
@@ -152,11 +151,10 @@ def equivalent(plateau: Interval, real: int, n: ArrayLike, cells: Cells, level: 
     by their squares (MOVER, Zou and Donner 2008).
 
     Args:
-        plateau: The plateau and its interval, of this `level`.
+        plateau: The plateau and its interval.
         real: The number of real demonstrations that it was reached with.
         n: (C,) sizes of the real-only curve, increasing.
         cells: Outcomes at these sizes.
-        level: Coverage.
 
     Returns:
         The ratio. An end or the value itself is infinite where even the largest size tested may fall short
@@ -176,7 +174,7 @@ def equivalent(plateau: Interval, real: int, n: ArrayLike, cells: Cells, level: 
     value, low, high = (np.asarray(x, float)[..., None] for x in plateau)
     # The plateau's half-width is already a quantile's width; the curve's variance is brought to the same.
     reach = np.where(curve > value, high - value, value - low)
-    alike = np.abs(curve - value) <= np.hypot(reach, student_quantile(cells.freedom, level) * np.sqrt(spread))
+    alike = np.abs(curve - value) <= np.hypot(reach, student_quantile(cells.freedom) * np.sqrt(spread))
     below = curve < value
     return Interval(*_ends(alike, below, size, real))
 
@@ -232,12 +230,33 @@ def isotonic(mean: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.stack([np.maximum.reduce([least[i, k] for i in range(k + 1)]) for k in range(c)], -1)
 
 
-def fisher_quantile(numbers: int, freedom: float, level: float) -> float:
+def shared_luck(outcomes: np.ndarray) -> float:
+    """Standard deviation that drawing other trials would give the means of all runs alike.
+
+    The covariance between runs over their shared trials (runs, trials), by the number of trials.
+    """
+    runs, trials = outcomes.shape
+    if runs < 2 or trials < 2:
+        return 0.0
+    total, own = outcomes.sum(0).var(ddof=1), outcomes.var(1, ddof=1).sum()
+    return float(np.sqrt(max(total - own, 0) / (runs * (runs - 1)) / trials))
+
+
+def widened(interval: Interval, luck: float) -> Interval:
+    """The interval with a further, independent error of standard deviation `luck`, within [0, 1]."""
+    more = student_quantile(np.inf) * luck
+    value, low, high = map(float, interval)
+    return Interval(
+        value, max(value - np.hypot(value - low, more), 0), min(value + np.hypot(high - value, more), 1)
+    )
+
+
+def fisher_quantile(numbers: int, freedom: float) -> float:
     """Of F with `numbers` and `freedom` degrees of freedom, which may be infinite."""
-    return float(fisher.ppf(level, numbers, min(freedom, 1e9)))
+    return float(fisher.ppf(LEVEL, numbers, min(freedom, 1e9)))
 
 
-def student_quantile(freedom: float, level: float) -> float:
+def student_quantile(freedom: float) -> float:
     """Two-sided, of Student's t with `freedom` degrees of freedom, which may be infinite."""
-    q = (1 + level) / 2
+    q = (1 + LEVEL) / 2
     return float(norm.ppf(q) if np.isinf(freedom) else student.ppf(q, freedom))

@@ -37,7 +37,6 @@ class PowerLaw(NamedTuple):
 def fit_power_law(
     sizes: Mapping[str, ArrayLike],
     error: ArrayLike,
-    level: float = LEVEL,
     split: ArrayLike | None = None,
 ) -> PowerLaw:
     """Fit the law to runs.
@@ -46,7 +45,6 @@ def fit_power_law(
         sizes: By name, the size of each run's data (n,), positive.
         error: The error of each run (n,), positive.
         split: Which held-out episodes each error is on (n,); by default the same for all.
-        level: Coverage of the exponents' intervals.
 
     Raises:
         InputError: A number is not positive, or there are not more cells than the law has numbers, or their
@@ -72,7 +70,7 @@ def fit_power_law(
     beta, *_ = np.linalg.lstsq(design, mean, rcond=None)
     residual = mean - design @ beta
     covariance = residual @ residual / freedom * np.linalg.inv(design.T @ design)
-    half = student.ppf((1 + level) / 2, freedom) * np.sqrt(np.diag(covariance))
+    half = student.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(np.diag(covariance))
     exponents = {
         name: Interval(-b, -b - h, -b + h)
         for name, b, h in zip(sizes, beta[1:].tolist(), half[1:].tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""Choosing the best arm on some trials and judging it on others."""
+"""Choosing among arms: the best on some trials, judged on others; and those that no other one beats."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,8 +15,6 @@ from align.analysis.statistics.intervals import (
 )
 from align.errors import InputError
 from align.seeding import numpy_rng
-
-HALVES = ("selection", "test")
 
 
 class Selection(NamedTuple):
@@ -36,21 +34,18 @@ class Selection(NamedTuple):
     test: list[Interval]
     gain: list[Interval | None]
 
-    def plausible(self, level: float = LEVEL) -> list[int]:
-        """The fewest arms that are best in at least `level` of the resamples, the likeliest first."""
+    def plausible(self) -> list[int]:
+        """The fewest arms that are best in at least 95 % of the resamples, the likeliest first."""
         order = np.argsort(-self.wins, kind="stable")
-        count = int(np.searchsorted(np.cumsum(self.wins[order]), level - 1e-9)) + 1
+        count = int(np.searchsorted(np.cumsum(self.wins[order]), LEVEL - 1e-9)) + 1
         return order[:count].tolist()
 
 
-def select(arms: Sequence[np.ndarray], seed: int = 0, level: float = LEVEL, draws: int = DRAWS) -> Selection:
+def select(arms: Sequence[np.ndarray]) -> Selection:
     """Choose on the first half of the trials, judge on the second.
 
     Args:
         arms: Outcomes (training seeds, trials) in [0, 1] of each arm, on the same trials in one order.
-        seed: Of the bootstraps.
-        level: Coverage of the intervals.
-        draws: Resamples.
 
     Raises:
         InputError: The arms have not the same trials, or fewer than four.
@@ -62,15 +57,27 @@ def select(arms: Sequence[np.ndarray], seed: int = 0, level: float = LEVEL, draw
     first, second = [arm[:, :half] for arm in arms], [arm[:, half:] for arm in arms]
     means = np.array([arm.mean() for arm in first])
     best = int(means.argmax())
-    rng = numpy_rng(seed, "selection")
-    columns = resampling_weights(half, draws, rng)  # the trials are shared, the trainings are not
+    rng = numpy_rng(0, "selection")
+    columns = resampling_weights(half, DRAWS, rng)  # the trials are shared, the trainings are not
     resampled = np.stack(
-        [np.sum((resampling_weights(len(arm), draws, rng) @ arm) * columns, axis=1) for arm in first]
+        [np.sum((resampling_weights(len(arm), DRAWS, rng) @ arm) * columns, axis=1) for arm in first]
     )
-    wins = np.bincount(resampled.argmax(0), minlength=len(arms)) / draws
-    test = [hierarchical_mean(arm, seed, level, draws, bounds=(0, 1)) for arm in second]
-    gain = [
-        None if i == best else paired_difference(second[best], arm, seed, level, draws)
-        for i, arm in enumerate(second)
-    ]
+    wins = np.bincount(resampled.argmax(0), minlength=len(arms)) / DRAWS
+    test = [hierarchical_mean(arm, bounds=(0, 1)) for arm in second]
+    gain = [None if i == best else paired_difference(second[best], arm) for i, arm in enumerate(second)]
     return Selection(best, wins, means, test, gain)
+
+
+def pareto(success: Sequence[float], roughness: Sequence[float]) -> list[int]:
+    """Which points no other one beats: none has as much success and is smoother, or as smooth with more.
+
+    Returns:
+        Their numbers, the smoothest first.
+    """
+    order = sorted(range(len(success)), key=lambda i: (roughness[i], -success[i]))
+    front, best = [], -np.inf
+    for i in order:
+        if success[i] > best:
+            front.append(i)
+            best = success[i]
+    return front

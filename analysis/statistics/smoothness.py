@@ -5,7 +5,7 @@ and no number has a unit. Success matters elsewhere: give these functions succes
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,8 +15,7 @@ from scipy.stats import rankdata
 from align.errors import InputError
 
 WAYPOINTS = 64
-
-By = Literal["length", "time"]
+"""Points at equal distances along it that a path is compared at, whatever it was recorded at."""
 
 
 class Smoothness(NamedTuple):
@@ -28,12 +27,11 @@ class Smoothness(NamedTuple):
     length: np.ndarray
 
 
-def smoothness(paths: Sequence[ArrayLike], by: By = "length", waypoints: int = WAYPOINTS) -> Smoothness:
+def smoothness(paths: Sequence[ArrayLike]) -> Smoothness:
     """Measures of each path.
 
     Args:
-        paths: (T, D) points each, at equal times, in order; at least two of them distinct.
-        by, waypoints: As in `resample`.
+        paths: (T, D) points each, in order; at least two of them distinct.
 
     Returns:
         acceleration: mean squared acceleration of the cubic spline through the waypoints, over its duration;
@@ -45,56 +43,56 @@ def smoothness(paths: Sequence[ArrayLike], by: By = "length", waypoints: int = W
     """
     rows = []
     for path in paths:
-        points = normalise(path, by, waypoints)
+        points = normalise(path)
         rows.append((*spline_energies(points), turning(points), path_length(path)))
     return Smoothness(*np.array(rows).reshape(-1, 4).T)
 
 
-def resample(path: ArrayLike, by: By = "length", waypoints: int = WAYPOINTS) -> np.ndarray:
-    """Points along the cubic spline through a path, its ends included.
+def resample(path: ArrayLike) -> np.ndarray:
+    """Points at equal distances along the cubic spline through a path, its ends included.
 
-    A polyline between waypoints farther apart than those asked for would bend at the given ones alone, which
-    is jaggedness of the record and not of the motion.
+    Its geometry alone counts, whatever the pace. A polyline between waypoints farther apart than those asked
+    for would bend at the given ones alone, which is jaggedness of the record and not of the motion.
 
     Args:
-        path: (T, D) points at equal times.
-        by: "length" puts the points at equal distances along the path: its geometry alone counts. "time" puts
-            them at equal times: stops and changes of speed count too.
-        waypoints: How many, at least 4.
+        path: (T, D) points, in order.
 
     Returns:
-        (waypoints, D).
+        (WAYPOINTS, D).
 
     Raises:
-        InputError: Too few waypoints, points that are not finite, or a path of no length.
+        InputError: Points that are not finite, or a path of no length.
     """
     path = np.asarray(path, float)
-    if waypoints < 4:
-        raise InputError(f"waypoints={waypoints}: expected 4 or more, for a cubic spline")
     if path.ndim != 2 or len(path) < 2 or not np.isfinite(path).all() or not path_length(path) > 0:
         raise InputError(f"path of shape {path.shape}: expected (T, D) finite points, two of them distinct")
-    if by not in ("length", "time"):
-        raise InputError(f"by={by!r}: expected 'length' or 'time'")
-    steps = np.linalg.norm(np.diff(path, axis=0), axis=1) if by == "length" else np.ones(len(path) - 1)
+    steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
     at = np.concatenate([[0.0], np.cumsum(steps)])
-    grid = np.linspace(0, at[-1], waypoints)
     moved = np.concatenate([[True], np.diff(at) > 0])
-    return CubicSpline(at[moved], path[moved])(grid)
+    return CubicSpline(at[moved], path[moved])(np.linspace(0, at[-1], WAYPOINTS))
 
 
-def normalise(path: ArrayLike, by: By = "length", waypoints: int = WAYPOINTS) -> np.ndarray:
+def normalise(path: ArrayLike) -> np.ndarray:
     """A path as `resample` gives it, scaled so that the polyline through its points has unit length.
 
     Raises:
         InputError: As `resample`.
     """
-    points = resample(path, by, waypoints)
+    points = resample(path)
     return points / path_length(points)
 
 
 def path_length(path: ArrayLike) -> float:
     """Length of a polyline (T, D)."""
     return float(np.linalg.norm(np.diff(np.asarray(path, float), axis=0), axis=1).sum())
+
+
+def length_ratio(path: np.ndarray, plan: np.ndarray) -> float:
+    """Length of a path (T, D) over that of a plan for the same query.
+
+    A rollout ends where it is near enough to the goal; the rest of the way, straight, is counted.
+    """
+    return (path_length(path) + float(np.linalg.norm(plan[-1] - path[-1]))) / path_length(plan)
 
 
 def spline_energies(points: np.ndarray) -> tuple[float, float]:
@@ -124,20 +122,18 @@ def turning(points: np.ndarray) -> float:
     return float(2 * np.arcsin(np.minimum(half, 1)).sum())
 
 
-def velocity_spectrum(
-    paths: Sequence[ArrayLike], by: By = "length", waypoints: int = WAYPOINTS
-) -> np.ndarray:
+def velocity_spectrum(paths: Sequence[ArrayLike]) -> np.ndarray:
     """Mean power of the velocity of normalised paths at 0, 1, 2, ... cycles a path.
 
     Returns:
-        (⌈waypoints / 2⌉,); the sum over both signs of the frequency is the mean squared velocity (Parseval).
+        (WAYPOINTS / 2,); the sum over both signs of the frequency is the mean squared velocity (Parseval).
 
     Raises:
         InputError: As `resample`, or no paths.
     """
     if not len(paths):
         raise InputError("paths: none; expected at least one")
-    velocity = np.diff([normalise(path, by, waypoints) for path in paths], axis=1) * (waypoints - 1)
+    velocity = np.diff([normalise(path) for path in paths], axis=1) * (WAYPOINTS - 1)
     power = np.abs(np.fft.rfft(velocity, axis=1) / velocity.shape[1]) ** 2
     return power.sum(2).mean(0)
 

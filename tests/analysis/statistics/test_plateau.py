@@ -2,9 +2,18 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from align.analysis.statistics import plateau
 from align.analysis.statistics.intervals import Interval
-from align.analysis.statistics.plateau import Cells, equivalent, fit_plateau, isotonic, outcome, pool, verdict
+from align.analysis.statistics.plateau import (
+    Cells,
+    equivalent,
+    fit_plateau,
+    isotonic,
+    outcome,
+    pool,
+    shared_luck,
+    verdict,
+    widened,
+)
 from align.errors import InputError
 from align.seeding import numpy_rng
 
@@ -139,4 +148,18 @@ def test_words_for_an_equivalent():
     assert verdict(Interval(2.5, 1.6, 4.0), 8) == "2.5× [1.6, 4.0]"
     assert verdict(Interval(2.5, 1.6, np.inf), 8) == "2.5× [1.6, beyond 8.0]"
     assert "not distinguishable" in verdict(Interval(2.5, 0.9, np.inf), 8)
-    assert plateau.student_quantile(np.inf, 0.95) == pytest.approx(1.96, abs=1e-3)
+
+
+def test_shared_luck_is_that_of_the_trials():
+    rng = numpy_rng(0, "luck")
+    hard = rng.normal(0, 0.3, size=(1, 20_000))
+    outcomes = hard + rng.normal(0, 0.5, size=(6, 20_000))
+    assert shared_luck(outcomes) == pytest.approx(0.3 / np.sqrt(20_000), rel=0.05)
+    assert shared_luck(rng.permuted(outcomes, axis=1)) < 0.05 / np.sqrt(20_000)
+    assert shared_luck(outcomes[:1]) == 0
+    assert widened(Interval(0.5, 0.4, 0.6), 0.0) == pytest.approx((0.5, 0.4, 0.6))
+    wider = widened(Interval(0.5, 0.4, 0.9), 0.05)
+    assert wider == pytest.approx(
+        (0.5, 0.5 - np.hypot(0.1, 1.96 * 0.05), 0.5 + np.hypot(0.4, 1.96 * 0.05)), abs=1e-4
+    )
+    assert widened(Interval(0.05, 0.0, 0.1), 0.1).low == 0

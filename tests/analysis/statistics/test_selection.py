@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from align.analysis.statistics.selection import select
+from align.analysis.statistics.selection import pareto, select
 from align.errors import InputError
 from align.seeding import numpy_rng
 
@@ -11,10 +11,10 @@ def arms(rng, truths, seeds=2, trials=120):
 
 
 def test_the_test_trials_are_not_optimistic_as_the_selection_is():
-    chosen = [select(arms(numpy_rng(i, "selection test"), [0.5] * 7), draws=50) for i in range(150)]
+    chosen = [select(arms(numpy_rng(i, "selection test"), [0.5] * 7)) for i in range(40)]
     on_selection = np.mean([c.selection[c.best] for c in chosen])
     on_test = np.mean([c.test[c.best].value for c in chosen])
-    assert on_selection > 0.54 and on_test == pytest.approx(0.5, abs=0.015)
+    assert on_selection > 0.54 and on_test == pytest.approx(0.5, abs=0.03)
 
 
 def test_a_clear_winner_is_chosen_surely_and_a_tie_is_not():
@@ -29,10 +29,24 @@ def test_a_clear_winner_is_chosen_surely_and_a_tie_is_not():
 
 def test_the_best_arm_is_plausible_at_the_stated_rate():
     truths = [0.45, 0.5, 0.55, 0.5]
-    hits = [2 in select(arms(numpy_rng(i, "plausible"), truths), draws=200).plausible() for i in range(100)]
+    hits = [2 in select(arms(numpy_rng(i, "plausible"), truths)).plausible() for i in range(60)]
     assert np.mean(hits) > 0.9
 
 
 def test_arms_need_the_same_trials():
     with pytest.raises(InputError, match="trials"):
         select([np.zeros((2, 8)), np.zeros((2, 9))])
+
+
+def test_the_front_is_what_no_point_beats():
+    rng = np.random.default_rng(1)
+    success, rough = rng.random(40).round(1), rng.random(40).round(1)
+    front = pareto(success, rough)
+
+    def beaten(i):
+        better = (success >= success[i]) & (rough <= rough[i])
+        return (better & ((success > success[i]) | (rough < rough[i]))).any()
+
+    unbeaten = {(success[i], rough[i]) for i in range(40) if not beaten(i)}
+    assert {(success[i], rough[i]) for i in front} == unbeaten and len(front) == len(unbeaten)
+    assert list(rough[front]) == sorted(rough[front])
