@@ -1,104 +1,98 @@
-"""Rollouts of a sweep's arms drawn beside the plans that they learnt from: in a maze, or an arm's fingers."""
+"""Paths in their scene: the plans that were learnt from, and rollouts of each arm beside them."""
 
-import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
-from align.analysis.figures.arm import arm_views
-from align.analysis.figures.maze import draw_maze, draw_paths
-from align.analysis.reports.learnt_plans import plans_of
-from align.analysis.reports.motion import motion
-from align.analysis.reports.sweep import Sweep
-from align.paths import PATHS, read_paths
-from align.worlds.planning.arm import ArmSpec
-from align.worlds.planning.maze import Maze
+from align.domain import Domain
+from align.worlds.planning.scene import Scene, View
 
-Groups = dict[str, list[np.ndarray]]
-"""Paths by the colour that they are drawn in."""
+SOLID, BEHIND = "#A0A0A0", "#F2F2F2"
+COLUMNS = 4  # panels a row
 
 
-def figure_rollouts(
-    sweep: Sweep, path: str | os.PathLike, world: str, shown: int = 12, columns: int = 4
-) -> bool:
-    """The plans and the first run of each arm, the same trials in each panel.
+@dataclass(frozen=True)
+class PlanPaths:
+    """Plans of one planner: their name, what they stand for, and their paths (T, D)."""
 
-    Args:
-        sweep: The sweep.
-        path: Where to, a `.png` or `.pdf`.
-        world: Whose rollouts; it keeps paths.
-        shown: Paths a panel; failed ones are grey.
-        columns: Panels a row.
+    title: str
+    domain: Domain
+    paths: Sequence[np.ndarray]
 
-    Returns:
-        False where the runs' plans, which say what the scene is, are gone: then nothing is drawn.
+
+@dataclass(frozen=True)
+class RolloutPaths:
+    """Rollouts of an arm: the share of all that reached the goal, and some of the paths (T, D) by whether."""
+
+    label: str
+    success: float
+    reached: Sequence[np.ndarray]
+    failed: Sequence[np.ndarray]
+
+
+def figure_paths(plans: Sequence[PlanPaths], arms: Sequence[RolloutPaths], scene: Scene) -> Figure:
+    """A panel for each planner, in its domain's colour, and then for each arm: green, and grey what failed.
+
+    Of a scene that is seen from several sides the views of a panel are one below the other.
     """
-    arms = [arm for arm in sweep.arms() if (sweep.path / arm.runs[0] / PATHS).is_file()]
-    plans = plans_of(sweep.path / arms[0].runs[0], shown)
-    if not plans:
-        return False
-    panels = [(f"{p.title} plans", {figures.DOMAIN_COLOUR[domain]: p.paths}) for domain, p in plans.items()]
-    for arm in arms:
-        run = sweep.path / arm.runs[0]
-        table, paths = motion(run)[world], read_paths(run / PATHS)[world]
-        some = list(paths)[:shown]
-        reached = table["acceleration"].notna()
-        failed, good = ([paths[s] for s in some if reached[s] == which] for which in (False, True))
-        title = f"{arm.label} ({reached.mean():.0%})"
-        panels.append((title, {figures.GREY: failed, figures.GREEN: good}))
-    _draw(panels, next(iter(plans.values())).scene, path, columns)
-    return True
-
-
-def _draw(
-    panels: Sequence[tuple[str, Groups]], scene: Maze | ArmSpec, path: str | os.PathLike, columns: int
-) -> None:
-    """A panel each, `columns` in a row; of an arm its views, one below the other."""
-    everything = [p for _, groups in panels for paths in groups.values() for p in paths]
-    views = arm_views(scene, everything) if isinstance(scene, ArmSpec) else (_MazeView(scene),)
-    blocks = -(-len(panels) // columns)
-    width = figures.DOUBLE / columns
-    heights = [view.aspect * width for view in views] * blocks
+    panels = [(f"{p.title} plans", {figures.DOMAIN_COLOUR[p.domain]: p.paths}) for p in plans]
+    panels += [
+        (f"{arm.label} ({arm.success:.0%})", {figures.GREY: arm.failed, figures.GREEN: arm.reached})
+        for arm in arms
+    ]
+    views = scene.views([path for _, groups in panels for paths in groups.values() for path in paths])
+    blocks = -(-len(panels) // COLUMNS)
+    heights = [view.aspect * figures.DOUBLE / COLUMNS for view in views] * blocks
     with figures.style():
         figure, axes = figures.canvas(
-            len(heights), columns, figures.DOUBLE, sum(heights) + 0.15 * blocks, height_ratios=heights
+            len(heights), COLUMNS, figures.DOUBLE, sum(heights) + 0.15 * blocks, height_ratios=heights
         )
         for ax in axes.flat:
             ax.set_visible(False)
         for i, (title, groups) in enumerate(panels):
-            block, column = divmod(i, columns)
-            for k, view in enumerate(views):
-                ax = axes[block * len(views) + k, column]
+            block, column = divmod(i, COLUMNS)
+            stack = axes[block * len(views) : (block + 1) * len(views), column]
+            for ax, view in zip(stack, views, strict=True):
                 ax.set_visible(True)
-                view.draw(ax)
+                draw_view(ax, view)
                 for colour, paths in groups.items():
-                    if paths:
-                        draw_paths(ax, view.project(paths), colour, 0.6)
+                    draw_paths(ax, [view.project(path) for path in paths], colour)
                 if column > 0:
                     ax.set_ylabel("")
                     ax.tick_params(labelleft=False)
-                if k == 0:
-                    ax.set_title(title, loc="left", fontsize=7)
-                if k < len(views) - 1:
-                    ax.set_xlabel("")
-                    ax.tick_params(labelbottom=False)
-        figures.save(figure, path)
+            stack[0].set_title(title, loc="left", fontsize=7)
+            for ax in stack[:-1]:
+                ax.set_xlabel("")
+                ax.tick_params(labelbottom=False)
+    return figure
 
 
-class _MazeView:
-    """A maze from above."""
+def draw_view(ax: Axes, view: View) -> None:
+    """What is in the scene, to scale; without axes where its coordinates mean nothing."""
+    for rectangles, colour, order in ((view.behind, BEHIND, 0), (view.solid, SOLID, 0.5)):
+        corners = [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for (x0, y0), (x1, y1) in rectangles]
+        ax.add_collection(PolyCollection(corners, facecolors=colour, linewidths=0, zorder=order))
+    ax.plot(*view.marks.T, linestyle="none", marker="s", markersize=4, color=SOLID, zorder=0.5)
+    ax.set(xlim=(view.low[0], view.high[0]), ylim=(view.low[1], view.high[1]), aspect="equal")
+    ax.grid(False)
+    if view.axes is None:
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+    else:
+        ax.set(xlabel=view.axes[0], ylabel=view.axes[1])
+        ax.locator_params(nbins=4)
 
-    aspect = 1.0
 
-    def __init__(self, maze: Maze):
-        self._maze = maze
-
-    def draw(self, ax: Axes) -> None:
-        """The walls."""
-        draw_maze(ax, self._maze)
-
-    def project(self, paths: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-        """Paths (T, 2) as they are drawn."""
-        return paths
+def draw_paths(ax: Axes, paths: Sequence[np.ndarray], colour: str) -> None:
+    """Paths (T, 2) with a dot where each starts and a cross where it ends."""
+    if not paths:
+        return
+    ax.add_collection(LineCollection(paths, colors=colour, linewidths=0.6, alpha=0.75))
+    starts, ends = (np.array([path[i] for path in paths]).T for i in (0, -1))
+    ax.scatter(*starts, s=7, color=colour, linewidths=0, zorder=3)
+    ax.scatter(*ends, s=10, color=colour, marker="x", linewidths=0.8, zorder=3)

@@ -1,44 +1,115 @@
 """Figure of a sweep over both data sizes: success, the real data that equals it, and the power law."""
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.style import BrokenLogAxis
-from align.analysis.reports.plateau_curves import AXES, ERROR_NAMES, Alone, Curve, ratio_of, words
-from align.analysis.reports.sweep import Sweep
-from align.analysis.statistics.plateau import isotonic, outcome
+from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.plateau import (
+    Cells,
+    Saturation,
+    equivalent,
+    isotonic,
+    outcome,
+    verdict,
+    widened,
+)
 from align.analysis.statistics.power_law import PowerLaw
 
 
+@dataclass(frozen=True)
+class Curve:
+    """What |D_sim| does at one |D_real|.
+
+    Attributes:
+        real: |D_real|.
+        sizes: (C,) |D_sim|, 0 first where real data alone was trained.
+        runs: By size, the outcome of each run.
+        cells: The same, pooled.
+        fit: None where there are fewer than three sizes.
+        luck: Standard deviation that the choice of trials gives all outcomes alike.
+    """
+
+    real: int
+    sizes: np.ndarray
+    runs: Sequence[np.ndarray]
+    cells: Cells
+    fit: Saturation | None
+    luck: float
+
+    @property
+    def plateau(self) -> Interval | None:
+        """The plateau in any trials, not in these alone."""
+        return None if self.fit is None else widened(self.fit.plateau, self.luck)
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Real data alone: its sizes (C,), at least two, and by size the outcome of each run, and pooled."""
+
+    sizes: np.ndarray
+    runs: Sequence[np.ndarray]
+    cells: Cells
+
+    def ratio(self, level: Interval, real: int) -> Interval:
+        """The real data that reaches a level alone, over the `real` that it was reached with."""
+        return Interval(*map(float, equivalent(level, real, self.sizes, self.cells)))
+
+    def words(self, ratio: Interval, real: int) -> str:
+        """What such a ratio says, given the largest size tested."""
+        return verdict(ratio, self.sizes[-1] / real)
+
+
+@dataclass(frozen=True)
+class Law:
+    """A power law of an error, and the sizes (n,) of the runs that it was fitted to, "sim" and "real"."""
+
+    title: str
+    fit: PowerLaw
+    sizes: Mapping[str, np.ndarray]
+
+
 def figure_plateau(
-    sweep: Sweep, path: Path, label: str, curves: list[Curve], alone: Alone | None, laws: dict[str, PowerLaw]
-) -> None:
+    curves: Sequence[Curve], alone: Alone | None, law: Law | None, label: str, runs: int
+) -> Figure:
     """Success against |D_sim|, against |D_real| of real data alone, and the power law of the error.
 
-    The legend says of each |D_real| what real data alone its plateau is worth.
+    The legend says of each |D_real| what real data alone its plateau is worth. Each |D_real| has one colour.
+
+    Args:
+        curves: One a |D_real|.
+        alone: Real data alone; None where fewer than two sizes were trained.
+        law: None where there are too few sizes for one.
+        label: What success is, for the y axes.
+        runs: How many there are, for the note.
     """
+    reals = sorted({*(c.real for c in curves), *([] if law is None else law.sizes["real"])})
+    looks = {real: figures.look(i) for i, real in enumerate(reals)}
     with figures.style():
         figure, axes = figures.canvas(1, 3, figures.DOUBLE, 2.9 + 0.15 * len(curves))
-        _over_sim(axes[0, 0], curves, label)
-        _over_real(axes[0, 1], curves, alone)
+        _over_sim(axes[0, 0], curves, looks, label)
+        _over_real(axes[0, 1], curves, looks, alone)
         top = max(ax.get_ylim()[1] for ax in axes[0, :2])
         for ax in axes[0, :2]:  # one scale, whatever each shows
             ax.set_ylim(0, top)
-        _law(axes[0, 2], sweep, laws)
+        _law(axes[0, 2], law, looks)
         figures.letter(axes.flat)
         note = (
-            f"{len(sweep.frame)} runs; 95 % intervals, noise pooled over cells; hollow: single trainings\n"
+            f"{runs} runs; 95 % intervals, noise pooled over cells; hollow: single trainings\n"
             "(a) right: plateau with interval, dotted where extrapolated; (b) ▲: real data co-trained, "
             "bar: real data alone as good; (c) but for a factor of each seed"
         )
         figure.supxlabel(note, fontsize=6, color=figures.GREY)
-        handles, labels = axes[0, 0].get_legend_handles_labels()
+        handles, _ = axes[0, 0].get_legend_handles_labels()
         labels = [worth(curve, alone) for curve in curves]
         figure.legend(handles, labels, loc="outside upper center", ncols=1)
-        figures.save(figure, path)
+    return figure
 
 
 def worth(curve: Curve, alone: Alone | None) -> str:
@@ -51,60 +122,61 @@ def worth(curve: Curve, alone: Alone | None) -> str:
         else (curve.fit.plateau, "plateau" + (" (extrapolated)" if curve.fit.rising else ""))
     )
     flat = "; no change with sim" if curve.fit is not None and curve.fit.flat else ""
-    found = words(ratio_of(level, curve.real, alone), curve.real, alone)
+    found = alone.words(alone.ratio(level, curve.real), curve.real)
     return f"{curve.real} real, {name}: {found}" + (" real data alone" if "×" in found[:6] else "") + flat
 
 
-def _over_sim(ax, curves: list[Curve], label: str) -> None:
+def _over_sim(ax: Axes, curves: Sequence[Curve], looks: Mapping[int, dict], label: str) -> None:
     position = BrokenLogAxis([n for curve in curves for n in curve.sizes] or [1])
-    for i, curve in enumerate(curves):
-        look = {"color": figures.CYCLE[i % 7], "marker": figures.MARKERS[i % 7]}
+    for curve in curves:
+        look = looks[curve.real]
         at = [position(n) for n in curve.sizes]
-        for x, values in zip(at, curve.runs, strict=True):
-            ax.scatter(
-                np.full(len(values), x), values, s=6, facecolors="white", edgecolors=look["color"], lw=0.5
-            )
+        _single(ax, at, curve.runs, look["color"])
         intervals = [outcome(curve.cells, c) for c in range(len(at))]
         figures.whiskers(ax, at, intervals, label=f"{curve.real} real", **look)
         if curve.fit is not None:
             n = np.geomspace(curve.sizes[curve.sizes > 0].min(), curve.sizes[-1], 100)
             ax.plot(np.log10(n), curve.fit(n), color=look["color"], linewidth=1.0)
-            ax.axhline(
-                float(curve.plateau.value), color=look["color"], linewidth=0.7, linestyle=_dashes(curve)
-            )
+            _level(ax, curve, look["color"])
     position.apply(ax, "Simulated demonstrations")
     ax.set_ylabel(label)
     edge = ax.get_xlim()[1]
     for i, curve in enumerate(curves):
         if curve.fit is not None:
-            look = {"color": figures.CYCLE[i % 7], "marker": "_", "markersize": 6}
+            look = looks[curve.real] | {"marker": "_", "markersize": 6}
             figures.whiskers(ax, [edge + 0.06 * i * position.span], [curve.plateau], **look)
     ax.set_xlim(right=edge + 0.06 * len(curves) * position.span)
 
 
-def _dashes(curve: Curve) -> tuple:
-    """Dotted where the plateau is an extrapolation."""
-    return (0, (1, 2)) if curve.fit.rising else (0, (4, 3))
+def _single(ax: Axes, at: Sequence[float], runs: Sequence[np.ndarray], colour: str) -> None:
+    """The outcome of each run, hollow."""
+    for x, values in zip(at, runs, strict=True):
+        ax.scatter(np.full(len(values), x), values, s=6, facecolors="white", edgecolors=colour, lw=0.5)
 
 
-def _over_real(ax, curves: list[Curve], alone: Alone | None) -> None:
+def _level(ax: Axes, curve: Curve, colour: str) -> None:
+    """A line at the plateau, dotted where it is an extrapolation."""
+    dashes = (0, (1, 2)) if curve.fit.rising else (0, (4, 3))
+    ax.axhline(float(curve.fit.plateau.value), color=colour, linewidth=0.7, linestyle=dashes)
+
+
+def _over_real(ax: Axes, curves: Sequence[Curve], looks: Mapping[int, dict], alone: Alone | None) -> None:
     ax.set_xscale("log")
     ax.set_xlabel("Real demonstrations alone")
     if alone is None:
         return
-    grey = figures.BLACK
-    for n, values in zip(alone.sizes, alone.runs, strict=True):
-        ax.scatter(np.full(len(values), n), values, s=6, facecolors="white", edgecolors=grey, lw=0.5)
-    figures.whiskers(ax, alone.sizes, [outcome(alone.cells, c) for c in range(len(alone.sizes))], color=grey,
-                     marker="o")  # fmt: skip
-    ax.plot(alone.sizes, isotonic(alone.cells.mean, 1 / alone.cells.variance), color=grey, linewidth=1.0)
-    for i, curve in enumerate(curves):
+    black = figures.BLACK
+    _single(ax, alone.sizes, alone.runs, black)
+    intervals = [outcome(alone.cells, c) for c in range(len(alone.sizes))]
+    figures.whiskers(ax, alone.sizes, intervals, color=black, marker="o")
+    ax.plot(alone.sizes, isotonic(alone.cells.mean, 1 / alone.cells.variance), color=black, linewidth=1.0)
+    for curve in curves:
         if curve.fit is None:
             continue
-        colour, level = figures.CYCLE[i % 7], float(curve.fit.plateau.value)
-        ratio = ratio_of(curve.fit.plateau, curve.real, alone)
+        colour, level = looks[curve.real]["color"], float(curve.fit.plateau.value)
+        ratio = alone.ratio(curve.fit.plateau, curve.real)
         ends = np.clip(np.array(ratio) * curve.real, alone.sizes[0], alone.sizes[-1])
-        ax.axhline(level, color=colour, linewidth=0.7, linestyle=_dashes(curve))
+        _level(ax, curve, colour)
         ax.plot(ends[1:], [level, level], color=colour, linewidth=2.0, alpha=0.5)
         for end, reached, mark in ((ends[1], ratio.low > 0, "<"), (ends[2], np.isfinite(ratio.high), ">")):
             if not reached:
@@ -117,29 +189,25 @@ def _over_real(ax, curves: list[Curve], alone: Alone | None) -> None:
     ax.minorticks_off()
 
 
-def _law(ax, sweep: Sweep, laws: dict[str, PowerLaw]) -> None:
-    """Measured against predicted error, of the first law there is."""
+def _law(ax: Axes, law: Law | None, looks: Mapping[int, dict]) -> None:
+    """Measured against predicted error."""
     ax.set(xlabel="Predicted by the power law", ylabel="Validation error")
-    if not laws:
+    if law is None:
         ax.text(0.5, 0.5, "too few sizes for a power law", transform=ax.transAxes, ha="center", fontsize=7)
         return
-    name, law = next(iter(laws.items()))
-    frame = sweep.frame.dropna(subset=f"summary/{name}")
-    frame = frame[frame["sim"] > 0]
-    predicted = law({axis: frame[axis].to_numpy(float) for axis in AXES})
-    for i, real in enumerate(sorted(frame["real"].unique())):
-        of = (frame["real"] == real).to_numpy()
-        ax.scatter(predicted[of], law.errors[of], s=10, color=figures.CYCLE[i % 7],
-                   marker=figures.MARKERS[i % 7])  # fmt: skip
+    predicted = law.fit(law.sizes)
+    for real in np.unique(law.sizes["real"]):
+        of = law.sizes["real"] == real
+        ax.scatter(predicted[of], law.fit.errors[of], s=10, **looks[real])
     ends = [predicted.min(), predicted.max()]
     ax.plot(ends, ends, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
-    ax.set(xscale="log", yscale="log", ylabel=f"{ERROR_NAMES[name]}, held-out real")
+    ax.set(xscale="log", yscale="log", ylabel=f"{law.title}, held-out real")
     for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(4))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.set_minor_formatter(NullFormatter())
     exponents = "\n".join(
         f"exponent of {axis} {-e.value:+.2f} [{-e.high:+.2f}, {-e.low:+.2f}]"
-        for axis, e in law.exponents.items()
+        for axis, e in law.fit.exponents.items()
     )
-    ax.set_xlabel(f"Predicted by the power law\n{exponents}\nR² {law.r2:.2f}")
+    ax.set_xlabel(f"Predicted by the power law\n{exponents}\nR² {law.fit.r2:.2f}")

@@ -11,7 +11,7 @@ REPORTS = (".png", ".json")
 """What `align annotate` leaves beside an annotation."""
 
 
-def report_annotations(sweep: Sweep) -> list[Path]:
+def report(sweep: Sweep) -> list[Path]:
     """Copy the reports of all annotations into the sweep, as `annotation.png` and `.json`; what was written.
 
     Where there are several, the names of the annotations tell them apart. Reports that are gone are left out.

@@ -11,18 +11,16 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from align.analysis.figures import style as figures
+from align.analysis.figures.mechanism import Association, figure_mechanism
 from align.analysis.reports.gap import GAPS
 from align.analysis.reports.run_config import callback_options
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.tables import write_tables
-from align.analysis.statistics.intervals import LEVEL, Interval, percentile
+from align.analysis.statistics.rank_correlation import rank_correlation
 from align.errors import InputError
-from align.seeding import numpy_rng
 
 STATISTICS = ("auc", "mmd2")
 NAMES = {"auc": "probe AUC", "mmd2": "MMD²"}
@@ -84,58 +82,7 @@ def _words(levels: object) -> str:
     return json.dumps(levels, sort_keys=True).replace('"', "").strip("{}") or "no gap"
 
 
-def rank_correlation(
-    x: ArrayLike,
-    y: ArrayLike,
-    strata: Sequence[str],
-    arms: Sequence[str],
-    seed: int = 0,
-    level: float = LEVEL,
-    draws: int = 1000,
-) -> Interval:
-    """Spearman's correlation, of ranks within strata, with a bootstrap interval over the arms of each.
-
-    Args:
-        x, y: (n,) values.
-        strata: (n,) names; with one stratum it is Spearman's ρ.
-        arms: (n,) names; runs of an arm are drawn together.
-        seed: Of the bootstrap.
-        level: Coverage.
-        draws: Resamples.
-
-    Returns:
-        NaN where a side does not vary; the interval is clipped to [-1, 1].
-    """
-    x, y = np.asarray(x, float), np.asarray(y, float)
-    strata, arms = np.asarray(strata), np.asarray(arms)
-    same = strata[:, None] == strata  # (n, n)
-    rng = numpy_rng(seed, "rank correlation")
-    times = np.zeros((draws, len(x)))  # how often each run is drawn
-    for stratum in np.unique(strata):
-        names, of_run = np.unique(arms[strata == stratum], return_inverse=True)
-        drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
-        times[:, strata == stratum] = drawn[:, of_run]
-    value = _correlation(x, y, same, np.ones((1, len(x))))[0]
-    if not np.isfinite(value):
-        return Interval(np.nan, np.nan, np.nan)
-    return percentile(value, _correlation(x, y, same, times), level, (-1.0, 1.0))
-
-
-def _correlation(x: np.ndarray, y: np.ndarray, same: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Correlation of ranks within strata, in resamples that hold each run so many `times` (draws, n)."""
-    size = np.maximum(times @ same, 1)
-    a, b = (_centred_ranks(values, same, times) / size for values in (x, y))
-    with np.errstate(invalid="ignore"):
-        return np.sum(times * a * b, 1) / np.sqrt(np.sum(times * a**2, 1) * np.sum(times * b**2, 1))
-
-
-def _centred_ranks(values: np.ndarray, same: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Mid-rank of each value among those of its stratum, minus the mean rank. (draws, n)"""
-    below = np.where(same, (values[:, None] < values) + 0.5 * (values[:, None] == values) - 0.5, 0)
-    return times @ below
-
-
-def correlations(table: pd.DataFrame, seed: int = 0) -> list[dict[str, object]]:
+def correlations(table: pd.DataFrame) -> list[dict[str, object]]:
     """Rows of the table: a correlation for each site and statistic, in each stratum and over all of them.
 
     Strata with fewer than five arms are left out where they stand alone. Of a sweep with several strata there
@@ -150,7 +97,7 @@ def correlations(table: pd.DataFrame, seed: int = 0) -> list[dict[str, object]]:
         for stratum, whole in parts.items():
             part = whole.dropna(subset=[name])
             if part["arm"].nunique() >= FEWEST:
-                found = rank_correlation(part[name], part["success"], part["stratum"], part["arm"], seed)
+                found = rank_correlation(part[name], part["success"], part["stratum"], part["arm"])
                 site, _, statistic = name.rpartition("/")
                 rows.append({"site": site, "statistic": NAMES[statistic], "stratum": stratum,
                              "arms": part["arm"].nunique(), "runs": len(part), "ρ": found})  # fmt: skip
@@ -176,29 +123,25 @@ def report_mechanism(sweeps: Sequence[str | Path], out: str | Path, world: str |
     written = write_tables(out / "mechanism", rows, notes)
     written += [out / "mechanism_runs.csv", out / "mechanism.png"]
     table.drop(columns="world").to_csv(written[-2], index=False, float_format="%.6g")
-    _figure(table, rows, written[-1], world)
+    figures.save(figure_mechanism(_panels(table, rows), f"Score in {world}"), written[-1])
     return written
 
 
-def _figure(table: pd.DataFrame, rows: Sequence[dict], path: Path, world: str) -> None:
-    """Success against discernibility, a site a column and a statistic a row; colours are strata."""
-    sites = list(dict.fromkeys(row["site"] for row in rows))
-    strata = list(table["stratum"].unique())
+def _panels(table: pd.DataFrame, rows: Sequence[dict]) -> list[list[Association]]:
+    """A row of panels a statistic, a column a site."""
     over_all = {(row["site"], row["statistic"]): row["ρ"] for row in rows if row["stratum"] == ALL}
-    with figures.style():
-        height = 0.5 + 2.1 * len(STATISTICS) + 0.15 * len(strata)
-        figure, axes = figures.canvas(len(STATISTICS), len(sites), figures.DOUBLE, height, sharey=True)
-        for line, statistic in zip(axes, STATISTICS, strict=True):
-            for ax, site in zip(line, sites, strict=True):
-                for i, stratum in enumerate(strata):
-                    part = table[table["stratum"] == stratum]
-                    ax.scatter(part[f"{site}/{statistic}"], part["success"], s=9, color=figures.CYCLE[i % 7],
-                               marker=figures.MARKERS[(i + i // 7) % 7], label=stratum)  # fmt: skip
-                found = over_all.get((site, NAMES[statistic]))
-                ax.set_title(f"ρ = {found}" if found else "", loc="right", fontsize=7)
-                ax.set_xlabel(f"{NAMES[statistic]}, {site}")
-            line[0].set_ylabel(f"Score in {world}")
-        figures.letter(axes.flat)
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=6)
-        figures.save(figure, path)
+    strata = dict(list(table.groupby("stratum", sort=False)))
+    return [
+        [
+            Association(
+                f"{NAMES[statistic]}, {site}",
+                {
+                    name: part[[f"{site}/{statistic}", "success"]].to_numpy(float)
+                    for name, part in strata.items()
+                },
+                over_all.get((site, NAMES[statistic])),
+            )
+            for site in dict.fromkeys(row["site"] for row in rows)
+        ]
+        for statistic in STATISTICS
+    ]

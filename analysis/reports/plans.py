@@ -7,18 +7,26 @@ import numpy as np
 import pandas as pd
 
 from align.analysis.figures import style as figures
-from align.analysis.reports.learnt_plans import TITLES, paths_of, plans_of
-from align.analysis.reports.motion import hierarchical_auc, hierarchical_median, measure, motion
-from align.analysis.reports.run_config import callback_options, run_config
+from align.analysis.figures.spectrum import figure_spectrum
+from align.analysis.reports.run_config import run_config
+from align.analysis.reports.run_paths import (
+    Plans,
+    learnt_plans,
+    measure,
+    motion,
+    reference_plans,
+    reference_store,
+)
 from align.analysis.reports.sweep import Arm, Sweep
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.diversity import effective_number, homotopy_word, mean_hausdorff
 from align.analysis.statistics.intervals import Interval, hierarchical_mean
-from align.analysis.statistics.smoothness import path_length, velocity_spectrum
+from align.analysis.statistics.medians import hierarchical_auc, hierarchical_median
+from align.analysis.statistics.smoothness import length_ratio, velocity_spectrum
 from align.data.episodes import read_store
 from align.domain import Domain
 from align.paths import PATHS, read_paths
-from align.worlds.planning.maze import Maze
+from align.worlds.planning.plans import TITLES
 
 NOTES = (
     "Medians and means [95 % interval] over training seeds and successful trials. Acceleration, jerk: mean "
@@ -33,7 +41,7 @@ NOTES = (
 Row = dict[str, object]
 
 
-def report_plans(sweep: Sweep) -> list[Path]:
+def report(sweep: Sweep) -> list[Path]:
     """Write what can be compared: `plans_WORLD.csv`, `.md` and `spectrum_WORLD.png`; what was written.
 
     A world that kept paths is compared with the reference plans that its runs were configured with
@@ -43,24 +51,38 @@ def report_plans(sweep: Sweep) -> list[Path]:
     for world in sweep.worlds:
         kept = {arm.label: _kept(sweep, arm, world) for arm in sweep.arms()}
         run = next((runs[0] for runs in kept.values() if runs), None)
-        name, paths = ("", []) if run is None else reference_plans(run)
-        asked = set() if run is None else {_start(path) for path in read_paths(run / PATHS)[world].values()}
-        paths = [path for path in paths if _start(path) in asked]
+        reference = None if run is None else reference_plans(run)
+        if reference is None:
+            continue
+        asked = {_start(path) for path in read_paths(run / PATHS)[world].values()}
+        paths = [path for path in reference.paths if _start(path) in asked]
         if not paths:
             continue
-        stores, title, known = plans_of(run), TITLES.get(name, name), measure(paths)
-        rows = [_plans(f"{title} plans, same queries", known, known)]
-        rows += [_plans(f"{p.title} plans of the store", measure(p.paths), known) for p in stores.values()]
-        scene = next((p.scene for p in stores.values()), None)
-        rows += [_arm(sweep, label, runs, world, paths, known, scene) for label, runs in kept.items() if runs]
+        known, learnt = measure(paths), list(learnt_plans(run).values())
+        rows = [_plans(_same(reference), known, known)]
+        rows += [_plans(_learnt(plans), measure(plans.paths), known) for plans in learnt]
+        islands = next((plans.scene.islands for plans in learnt), None)
+        rows += [
+            _arm(sweep, label, runs, world, paths, known, islands) for label, runs in kept.items() if runs
+        ]
         suffix = world.replace("/", "-")
         written += write_tables(sweep.path / f"plans_{suffix}", rows, [*NOTES, *_made(run)])
         written.append(sweep.path / f"spectrum_{suffix}.png")
-        groups = {f"{title} plans, same queries": paths}
-        groups |= {f"{p.title} plans of the store": p.paths for p in stores.values()}
-        successful = {label: [p for r in runs for p in _of_run(r, world)] for label, runs in kept.items()}
-        _figure(groups, successful, written[-1])
+        figure = figure_spectrum(
+            {_same(reference): velocity_spectrum(paths)}
+            | {_learnt(plans): velocity_spectrum(plans.paths) for plans in learnt},
+            {label: _spectrum(runs, world) for label, runs in kept.items()},
+        )
+        figures.save(figure, written[-1])
     return written
+
+
+def _same(plans: Plans) -> str:
+    return f"{plans.title} plans, same queries"
+
+
+def _learnt(plans: Plans) -> str:
+    return f"{plans.title} plans of the store"
 
 
 def _kept(sweep: Sweep, arm: Arm, world: str) -> list[Path]:
@@ -68,18 +90,10 @@ def _kept(sweep: Sweep, arm: Arm, world: str) -> list[Path]:
     return [sweep.path / run for run in arm.runs if world in motion(sweep.path / run)]
 
 
-def reference_plans(run: Path) -> tuple[str, list[np.ndarray]]:
-    """The planner's name and the plans (T, D) that a run's rollouts are compared with; none where gone."""
-    store = reference_store(run)
-    if store is None or not Path(store).exists():
-        return "", []
-    episodes = read_store(store, images=False)
-    return str(episodes.attrs.get("planner", "")), paths_of(episodes)
-
-
-def reference_store(run: Path) -> str | None:
-    """The store that a run's rollouts are compared with, as it was configured."""
-    return next((o["reference"] for o in callback_options(run) if o.get("reference")), None)
+def _spectrum(runs: Sequence[Path], world: str) -> np.ndarray | None:
+    """Of all successful rollouts of some runs; None where there are none."""
+    paths = [path for run in runs for path in _successful(run, world)]
+    return velocity_spectrum(paths) if paths else None
 
 
 def length_ratios(
@@ -87,16 +101,14 @@ def length_ratios(
 ) -> pd.Series:
     """Length of each successful path over that of the reference's plan from the same start, by trial.
 
-    A rollout ends where it is near enough to the goal; the rest of the way, straight, is counted.
-    NaN where the trial failed or the reference has no plan.
+    NaN where the trial failed or the reference has no plan; see `length_ratio`.
     """
     plans = {_start(plan): plan for plan in reference}
-    ratios = {}
-    for trial, path in paths.items():
-        plan = plans.get(_start(path))
-        if success[trial] and plan is not None:
-            rest = np.linalg.norm(plan[-1] - path[-1])
-            ratios[trial] = (path_length(path) + rest) / path_length(plan)
+    ratios = {
+        trial: length_ratio(path, plans[_start(path)])
+        for trial, path in paths.items()
+        if success[trial] and _start(path) in plans
+    }
     return pd.Series(ratios, index=list(paths), dtype=float)
 
 
@@ -156,7 +168,7 @@ def _arm(
     world: str,
     reference: Sequence[np.ndarray],
     known: pd.DataFrame,
-    scene: object,
+    islands: np.ndarray | None,
 ) -> Row:
     """The row of an arm's rollouts."""
     tables = {run: motion(run)[world] for run in runs}
@@ -174,9 +186,8 @@ def _arm(
     }
     same = [_start(path) in reached for path in reference]
     row["jerk AUC"] = hierarchical_auc(_stacked(jerk), known["jerk"].to_numpy()[same])
-    islands = scene.islands if isinstance(scene, Maze) else None
     for again in sweep.repeated[:1]:
-        found = [diversity(_of_run(run, again), islands) for run in runs if again in motion(run)]
+        found = [diversity(_successful(run, again), islands) for run in runs if again in motion(run)]
         for name in ("spread",) if islands is None else ("ways", "spread"):
             each = [table[name] for table in found if name in table]
             shared = pd.concat(each, axis=1).dropna() if each and len(each) == len(found) else pd.DataFrame()
@@ -202,35 +213,7 @@ class Significant(Interval):
         return f"{value} [{low}, {high}]"
 
 
-def _of_run(run: Path, world: str) -> list[np.ndarray]:
+def _successful(run: Path, world: str) -> list[np.ndarray]:
     """Successful paths of a run."""
     table = motion(run)[world]
     return [path for s, path in read_paths(run / PATHS)[world].items() if np.isfinite(table["jerk"][s])]
-
-
-def _figure(
-    plans: Mapping[str, Sequence[np.ndarray]], arms: Mapping[str, Sequence[np.ndarray]], path: Path
-) -> None:
-    """Power of the velocity against its frequency: plans dashed, arms over them."""
-    with figures.style():
-        figure, axes = figures.canvas(1, 1, figures.DOUBLE, 3.4)
-        ax = axes[0, 0]
-        looks = [
-            {"linestyle": (0, (4, 2)), "linewidth": 1.6, "color": c} for c in (figures.BLACK, figures.GREY)
-        ]
-        for i, (name, paths) in enumerate(plans.items()):
-            _spectrum(ax, paths, label=name, **looks[min(i, 1)], alpha=1 - 0.3 * max(i - 1, 0))
-        for i, (name, paths) in enumerate(arms.items()):
-            if len(paths):
-                marker = figures.MARKERS[i % len(figures.MARKERS)]
-                colour = figures.CYCLE[(i + i // len(figures.MARKERS)) % len(figures.CYCLE)]
-                look = {"linewidth": 0.8, "marker": marker, "markersize": 2.5, "markevery": (i % 4, 4)}
-                _spectrum(ax, paths, label=name, color=colour, **look)
-        ax.set(xscale="log", yscale="log", xlabel="Cycles a path", ylabel="Power of the velocity")
-        figure.legend(loc="outside right center", fontsize=6)
-        figures.save(figure, path)
-
-
-def _spectrum(ax, paths: Sequence[np.ndarray], **look) -> None:
-    power = velocity_spectrum(paths)[1:]
-    ax.plot(np.arange(1, len(power) + 1), power, **look)

@@ -4,27 +4,47 @@ from pathlib import Path
 
 import numpy as np
 
-from align.analysis.figures.plateau import figure_plateau
-from align.analysis.reports.plateau_curves import (
-    AXES,
-    ERROR_NAMES,
-    ERRORS,
-    Alone,
-    Curve,
-    power_law,
-    ratio_of,
-    read,
-    widened,
-    words,
-)
-from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.figures import style as figures
+from align.analysis.figures.plateau import Alone, Curve, Law, figure_plateau
+from align.analysis.reports.sweep import SEED_AXIS, Metric, Sweep
 from align.analysis.reports.tables import write_tables
-from align.analysis.statistics.plateau import outcome
-from align.analysis.statistics.power_law import PowerLaw
+from align.analysis.statistics.plateau import fit_plateau, outcome, pool, shared_luck, widened
+from align.analysis.statistics.power_law import fit_power_law
+from align.errors import InputError
+
+AXES = ("sim", "real")  # numbers of demonstrations; sim = 0 is real data alone
+ERRORS = {"val_action_mse_real": "Action MSE", "val_loss_real": "Denoising loss"}
+NOTE = (
+    "Estimate [95 % interval]. Plateau: what a saturating curve tends to, over any trials; half: |D_sim| "
+    "that makes half of the rise, ≤ or ≥ at the ends of what the fit tries. Equivalent: real data that "
+    "alone reaches the plateau, over |D_real|; the same of the largest |D_sim| tested needs no curve. "
+    "Flat: no change with |D_sim| is distinguishable. Rising: half of the change or more may lie beyond "
+    "the sizes tested."
+)
 
 
-def applies(sweep: Sweep) -> bool:
-    """Whether the sweep is over both data sizes, with policies evaluated in the real world."""
+def report(sweep: Sweep) -> list[Path]:
+    """Write `plateau.csv`, `plateau.md`, and a figure for score and for success; returns what was written.
+
+    Nothing where the sweep is not over both data sizes, with policies evaluated in the real world.
+    """
+    if not _applies(sweep):
+        return []
+    laws = [law for error in ERRORS if (law := read_law(sweep, error)) is not None]
+    rows, written = [], []
+    for metric in (Metric("rollout", sweep.target, n) for n in dict.fromkeys(("score", sweep.success))):
+        curves, alone = read(sweep, metric)
+        rows += [{"measure": metric.name, **row(curve, alone)} for curve in curves]
+        written.append(sweep.path / f"plateau_{metric.name}.png")
+        label = f"{metric.title} in {sweep.target}"
+        figure = figure_plateau(curves, alone, next(iter(laws), None), label, len(sweep.frame))
+        figures.save(figure, written[-1])
+    in_words = ("equivalent ratio", "ratio at largest sim")
+    notes = [NOTE, *map(law_note, laws)]
+    return [*write_tables(sweep.path / "plateau", rows, notes, csv_only=in_words), *written]
+
+
+def _applies(sweep: Sweep) -> bool:
     return (
         set(AXES) <= set(sweep.axes)
         and sweep.frame[list(AXES)].nunique().prod() > 1
@@ -33,25 +53,43 @@ def applies(sweep: Sweep) -> bool:
     )
 
 
-def report_plateau(sweep: Sweep) -> list[Path]:
-    """Write `plateau.csv`, `plateau.md`, and a figure for score and for success; returns what was written."""
-    laws = {name: law for name in ERRORS if (law := power_law(sweep, name)) is not None}
-    rows, written = [], []
-    for metric in (Metric("rollout", sweep.target, n) for n in dict.fromkeys(("score", sweep.success))):
-        curves, alone = read(sweep, metric)
-        rows += [{"measure": metric.name, **row(curve, alone)} for curve in curves]
-        written.append(sweep.path / f"plateau_{metric.name}.png")
-        figure_plateau(sweep, written[-1], f"{metric.title} in {sweep.target}", curves, alone, laws)
-    notes = [
-        "Estimate [95 % interval]. Plateau: what a saturating curve tends to, over any trials; half: |D_sim| "
-        "that makes half of the rise, ≤ or ≥ at the ends of what the fit tries. Equivalent: real data that "
-        "alone reaches the plateau, over |D_real|; the same of the largest |D_sim| tested needs no curve. "
-        "Flat: no change with |D_sim| is distinguishable. Rising: half of the change or more may lie beyond "
-        "the sizes tested.",
-        *(law_note(name, law) for name, law in laws.items()),
-    ]
-    in_words = ("equivalent ratio", "ratio at largest sim")
-    return [*write_tables(sweep.path / "plateau", rows, notes, csv_only=in_words), *written]
+def read(sweep: Sweep, metric: Metric) -> tuple[list[Curve], Alone | None]:
+    """Curves over |D_sim|, one a |D_real|, and that of real data alone; cells are pooled over all of them."""
+    found = {}
+    for arm in sweep.arms():
+        estimate = sweep.estimate(arm.runs, metric)
+        if estimate is not None:
+            found[tuple(arm.point[axis] for axis in AXES)] = estimate
+    if not found:
+        raise InputError(f"{sweep.path}: no run has {metric} yet")
+    keys = sorted(found)
+    cells = pool([found[key].runs for key in keys], max(e.trials for e in found.values()))
+    luck = shared_luck(sweep.outcomes(list(sweep.frame["run"]), metric))
+    curves = []
+    for real in sorted({real for sim, real in keys if sim > 0}):
+        at = [i for i, key in enumerate(keys) if key[1] == real]
+        sizes = np.array([keys[i][0] for i in at])
+        fit = fit_plateau(sizes, cells.of(at)) if len(at) > 2 else None
+        curves.append(Curve(int(real), sizes, [found[keys[i]].runs for i in at], cells.of(at), fit, luck))
+    at = [i for i, (sim, _) in enumerate(keys) if sim == 0]
+    sizes = np.array([keys[i][1] for i in at])
+    alone = Alone(sizes, [found[keys[i]].runs for i in at], cells.of(at)) if len(at) > 1 else None
+    return curves, alone
+
+
+def read_law(sweep: Sweep, error: str) -> Law | None:
+    """The law of a validation error over the runs that had both kinds of data; None if there are too few."""
+    column = f"summary/{error}"
+    if column not in sweep.frame:
+        return None
+    frame = sweep.frame.dropna(subset=[column, *AXES])
+    frame = frame[frame["sim"] > 0]
+    sizes = {axis: frame[axis].to_numpy(float) for axis in AXES}
+    try:
+        fit = fit_power_law(sizes, frame[column].to_numpy(), split=frame.get(SEED_AXIS))
+    except InputError:  # a sweep in progress, or too small for this: there is no law to report
+        return None
+    return Law(ERRORS[error], fit, sizes)
 
 
 def row(curve: Curve, alone: Alone | None) -> dict[str, object]:
@@ -63,12 +101,12 @@ def row(curve: Curve, alone: Alone | None) -> dict[str, object]:
         found |= {"start": float(fit.start), "half": half_of(curve), "plateau": curve.plateau}
         found |= {"flat": "yes" if fit.flat else "no", "rising": "yes" if fit.rising else "no"}
         if alone is not None:
-            ratio = ratio_of(fit.plateau, curve.real, alone)
-            found |= {"equivalent ratio": ratio, "equivalent": words(ratio, curve.real, alone)}
+            ratio = alone.ratio(fit.plateau, curve.real)
+            found |= {"equivalent ratio": ratio, "equivalent": alone.words(ratio, curve.real)}
     found["at largest sim"] = widened(largest, curve.luck)
     if alone is not None:
-        ratio = ratio_of(largest, curve.real, alone)
-        found |= {"ratio at largest sim": ratio, "equivalent at largest sim": words(ratio, curve.real, alone)}
+        ratio = alone.ratio(largest, curve.real)
+        found |= {"ratio at largest sim": ratio, "equivalent at largest sim": alone.words(ratio, curve.real)}
     return found
 
 
@@ -80,9 +118,10 @@ def half_of(curve: Curve) -> float | str:
     return f"≥ {half:g}" if np.isclose(half, positive.max()) else half
 
 
-def law_note(name: str, law: PowerLaw) -> str:
+def law_note(law: Law) -> str:
     """The law in a line."""
-    factors = " · ".join(f"|D_{axis}|^−({e})" for axis, e in law.exponents.items())
-    counts = f"{law.cells} cells, {law.runs} runs"
+    fit = law.fit
+    factors = " · ".join(f"|D_{axis}|^−({e})" for axis, e in fit.exponents.items())
+    counts = f"{fit.cells} cells, {fit.runs} runs"
     split = "each seed's held-out episodes have a factor of their own"
-    return f"{ERROR_NAMES[name]} ≈ {law.constant:.3g} · {factors}, R² {law.r2:.3f}, {counts}; {split}."
+    return f"{law.title} ≈ {fit.constant:.3g} · {factors}, R² {fit.r2:.3f}, {counts}; {split}."

@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
-from align.analysis.figures import smoothness as motion_figures
 from align.analysis.figures.sweep import figure_arms, figure_discernibility, figure_lambda
 from align.analysis.reports import alpha as alpha_report
 from align.analysis.reports import gap as gap_report
-from align.analysis.reports import plateau as plateau_report
+from align.analysis.reports import gating, motion, plans, plateau
 from align.analysis.reports.arm_table import ArmTable, figure_table, write_arms, write_markdown
-from align.analysis.reports.gating import report_annotations
-from align.analysis.reports.plans import report_plans
 from align.analysis.reports.sweep import Sweep
 from align.analysis.reports.sweep.run_table import collect
 from align.errors import InputError
@@ -49,8 +46,7 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
     A sweep over λ gets `lambda.png` (one column wide) and `lambda_wide.png` for each combination of its
     other axes. One with named arms gets `arms.png`, and `discernibility.png`: success against the probes.
     Axes `sim` and `real`, `alpha`, or the three gaps, and runs that kept paths, add their own tables and
-    figures: see `plateau_report`, `alpha_report`, `gap_report`, `motion_figures` and `plan_report`. So do the
-    reports of the annotations that runs were trained with; see `gating_report`.
+    figures, and so do the annotations that runs were trained with: see the reports beside this one.
 
     Args:
         sweep_dir: The sweep.
@@ -82,15 +78,13 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
         if sweep.worlds and sweep.sites:
             written.append(sweep.path / "discernibility.png")
             figure_discernibility(sweep, written[-1], sweep.target, reference)
-    if plateau_report.applies(sweep):
-        written += plateau_report.report_plateau(sweep)
     if alpha_report.applies(sweep):
         written += alpha_report.report_alpha(sweep)
     if gap_report.applies(sweep):
         written += gap_report.report_gap(sweep)
-    if motion_figures.applies(sweep):
-        written += motion_figures.report_motion(sweep) + report_plans(sweep)
-    return written + report_annotations(sweep)
+    for part in (plateau, motion, plans, gating):
+        written += part.report(sweep)
+    return written
 
 
 def write_table(sweep: Sweep, reference: str | None = None, success: str | None = None) -> list[Path]:

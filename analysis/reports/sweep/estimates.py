@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from align.analysis.reports.motion import hierarchical_median, hierarchical_ratio, motion, repeated
+from align.analysis.reports.run_paths import motion, repeated
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_table import read_json, recorded
 from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.medians import hierarchical_median, hierarchical_ratio
 from align.errors import InputError
 
 GRID = "grid.json"  # what the sweep says of itself: its runs in order, and its reference arm

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from align.analysis.reports.motion import MEASURES, motion
+from align.analysis.reports.run_paths import MEASURES, motion
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from synthetic_runs import write_run
 
-from align.analysis.reports.gating import report_annotations
+from align.analysis.reports.gating import report
 from align.analysis.reports.sweep import Sweep
 from align.analysis.reports.sweep_report import write_table
 
@@ -32,20 +32,20 @@ def gated(tmp_path):
 
 def test_the_reports_of_annotations_are_part_of_a_sweep_s(gated, tmp_path):
     path = gated("a")
-    assert report_annotations(Sweep(path)) == [path / "annotation.png", path / "annotation.json"]
+    assert report(Sweep(path)) == [path / "annotation.png", path / "annotation.json"]
     assert (path / "annotation.png").read_text() == "a png"
     assert (path / "annotation.json").read_text() == "a json"
     (tmp_path / "a.png").unlink()
-    assert report_annotations(Sweep(path)) == [path / "annotation.json"]
+    assert report(Sweep(path)) == [path / "annotation.json"]
 
 
 def test_several_annotations_keep_their_names_and_none_leaves_nothing(gated):
     path = gated("a", "b")
-    names = [written.name for written in report_annotations(Sweep(path))]
+    names = [written.name for written in report(Sweep(path))]
     assert names == [f"annotation_{n}.{suffix}" for n in "ab" for suffix in ("png", "json")]
     for name in "ab":
         (path / f"{name}/config.yaml").write_text(yaml.safe_dump({"data": {"gating": None}}))
-    assert report_annotations(Sweep(path)) == []
+    assert report(Sweep(path)) == []
 
 
 def test_tables_tell_the_level_of_gated_arms_only(gated):

@@ -6,15 +6,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from align.analysis import dashboard
-from align.analysis.figures.smoothness import pareto
 from align.analysis.reports.arm_table import ArmTable
-from align.analysis.reports.motion import (
-    hierarchical_auc,
-    hierarchical_median,
-    hierarchical_ratio,
-    measure,
-    motion,
-)
+from align.analysis.reports.run_paths import measure, motion
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep_report import report
 from align.cli import main
@@ -97,33 +90,6 @@ def test_estimates_and_report_tell_smooth_from_rough(sweep_dir):
     assert "motion/maze/acceleration" in (sweep_dir / "arms.csv").read_text()
 
 
-def test_a_ratio_compares_the_trials_that_both_can_do():
-    """An arm that succeeds on easy trials alone looks smooth; on shared ones it is twice as rough."""
-    rng = np.random.default_rng(0)
-    hard = rng.lognormal(0, 1, 200)
-    reference = hard * rng.lognormal(0, 0.1, (2, 200))
-    values = np.where(hard < 1, 2 * hard * rng.lognormal(0, 0.1, (3, 200)), np.nan)
-    assert np.nanmedian(values) < np.median(reference)
-    found = hierarchical_ratio(values, reference)
-    assert found.low < 2 < found.high and found.high - found.low < 0.3
-    brute = [np.log(v) - np.log(r) for v in values for r in reference]
-    assert found.value == pytest.approx(np.exp(np.nanmedian(brute)))
-    swapped = hierarchical_ratio(reference, values)
-    assert swapped.value == pytest.approx(1 / found.value)
-    assert hierarchical_ratio(values, np.where(hard < 1, np.nan, reference)) is None
-
-
-def test_the_interval_of_a_ratio_covers_where_trainings_differ():
-    """Two trainings of either arm: were as many drawn as there are, 80 of these intervals would cover."""
-    rng, covered = np.random.default_rng(0), 0
-    for k in range(100):
-        hard = rng.normal(0, 1, 60)
-        arms = [np.exp(hard + rng.normal(0, 0.12, (2, 1)) + rng.normal(0, 0.3, (2, 60))) for _ in range(2)]
-        found = hierarchical_ratio(2 * arms[0], arms[1], seed=k, draws=300)
-        covered += found.low <= 2 <= found.high
-    assert covered >= 85
-
-
 def test_ratios_to_the_reference_are_in_the_tables(sweep_dir):
     sweep = Sweep(sweep_dir)
     smooth, rough, lost = (next(a for a in sweep.arms() if a.label == n) for n in ("smooth", "rough", "lost"))
@@ -176,57 +142,3 @@ def test_a_sweep_that_never_succeeds_shows_its_paths(tmp_path):
     _write_run(tmp_path / "sweep/arm=lost,seed=0", "lost", 0, 0.01, tmp_path / "gcs.zarr", fails=True)
     names = {path.name for path in report(tmp_path / "sweep")}
     assert "paths_maze.png" in names and "smoothness_maze.png" not in names
-
-
-def test_the_interval_of_a_median_covers():
-    """Of 60 trials with a third missing, in 100 repetitions about 95 hold the true median."""
-    rng, covered = np.random.default_rng(0), 0
-    for _ in range(100):
-        values = rng.lognormal(0, 1, (1, 60))
-        values[rng.random(values.shape) < 1 / 3] = np.nan
-        low, high = hierarchical_median(values, draws=200)[1:]
-        covered += low <= 1 <= high
-    assert 87 <= covered <= 100
-    assert hierarchical_median(np.full((2, 5), np.nan)) is None
-
-
-def test_intervals_are_as_wide_as_theory_says():
-    """Of one training: 3.92 / (2 f √n) for a median where the density f is 0.5; of the AUC, by ranks."""
-    n, found = 40, []
-    for seed in range(60):
-        x, y = np.random.default_rng(seed).exponential(size=(2, n))
-        for interval, truth in (
-            (hierarchical_median(x[None], draws=300), np.log(2)),
-            (hierarchical_auc(x[None], y, draws=300), 0.5),
-        ):
-            assert interval.low <= interval.value <= interval.high
-            found.append((interval.low <= truth <= interval.high, interval.high - interval.low))
-    covered, width = np.array(found).reshape(60, 2, 2).transpose(2, 0, 1)
-    assert (covered.mean(0) > 0.85).all()
-    theory = [3.92 / np.sqrt(n), 3.92 * np.sqrt((2 * n + 1) / (12 * n * n))]
-    np.testing.assert_allclose(width.mean(0), theory, rtol=0.15)
-
-
-def test_an_auc_leaves_out_what_was_not_measured():
-    rng = np.random.default_rng(0)
-    values, reference = rng.normal(1, 1, (2, 30)), rng.normal(0, 1, 25)
-    values[:, ::3] = np.nan
-    found = hierarchical_auc(values, reference, draws=200)
-    measured = values[np.isfinite(values)]
-    assert found.value == pytest.approx((measured[:, None] > reference).mean())
-    assert found.low < found.value < found.high <= 1
-    assert hierarchical_auc(np.full((2, 3), np.nan), reference) is None
-
-
-def test_the_front_is_what_no_point_beats():
-    rng = np.random.default_rng(1)
-    success, rough = rng.random(40).round(1), rng.random(40).round(1)
-    front = pareto(success, rough)
-
-    def beaten(i):
-        better = (success >= success[i]) & (rough <= rough[i])
-        return (better & ((success > success[i]) | (rough < rough[i]))).any()
-
-    unbeaten = {(success[i], rough[i]) for i in range(40) if not beaten(i)}
-    assert {(success[i], rough[i]) for i in front} == unbeaten and len(front) == len(unbeaten)
-    assert list(rough[front]) == sorted(rough[front])

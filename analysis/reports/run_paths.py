@@ -1,0 +1,122 @@
+"""The paths that a run left, and the plans that it learnt from or is compared with."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from align.analysis.reports.run_config import callback_options, run_config
+from align.analysis.statistics.smoothness import path_length, smoothness
+from align.data.episodes import Episodes, read_store
+from align.domain import Domain
+from align.errors import InputError
+from align.paths import PATHS, read_paths
+from align.worlds.planning.plans import TITLES, path_of
+from align.worlds.planning.scene import Scene
+from align.worlds.planning.scenes import scene_of
+
+MEASURES = {
+    "acceleration": "Mean squared acceleration",
+    "jerk": "Mean squared jerk",
+    "turning": "Turning (rad)",
+    "detour": "Length / beeline",
+}
+"""Measures of a path by name, with their titles; see `align.analysis.statistics.smoothness`."""
+FIRST = 100
+"""So many plans of a store are read, the first ones."""
+
+
+def motion(run: str | os.PathLike) -> dict[str, pd.DataFrame]:
+    """Measures of each trial of a run, of the worlds that kept paths.
+
+    Args:
+        run: Run directory; the first column of its `rollouts.csv` named success... says which succeeded.
+
+    Returns:
+        By world, a row a trial, indexed by its seed, and a column a measure: NaN where the trial failed, or
+        did not move. Paths are compared at equal distances along them: their speed does not count.
+
+    Raises:
+        InputError: The paths are of other trials than `rollouts.csv`.
+    """
+    files = [Path(run) / name for name in (PATHS, "rollouts.csv")]
+    return _motion(Path(run), *(f.stat().st_mtime_ns for f in files)) if files[0].is_file() else {}
+
+
+@lru_cache(maxsize=512)
+def _motion(run: Path, *_written: int) -> dict[str, pd.DataFrame]:
+    trials = pd.read_csv(run / "rollouts.csv").set_index(["world", "seed"])
+    success = next(column for column in trials.columns if column.startswith("success"))
+    tables = {}
+    for world, paths in read_paths(run / PATHS).items():
+        if world not in trials.index or set(trials.loc[world].index) != set(paths):
+            raise InputError(f"{run / PATHS}: world {world!r} has other trials than rollouts.csv")
+        good = {s: p for s, p in paths.items() if trials.loc[(world, s), success] and path_length(p) > 0}
+        rows = measure(list(good.values())).set_axis(pd.Index(list(good), dtype=int))
+        tables[world] = rows.reindex(list(paths))
+    return tables
+
+
+def repeated(run: str | os.PathLike, world: str) -> bool:
+    """Whether trials of a world were configured to repeat queries: they tell how much answers differ."""
+    worlds = [options.get("worlds", {}).get(world) for options in callback_options(run)]
+    options = [w.get("init_args") or {} for w in worlds if isinstance(w, dict)]
+    return any(o.get("repeats", 1) > 1 for o in options)
+
+
+def measure(paths: Sequence[np.ndarray]) -> pd.DataFrame:
+    """`MEASURES` of some paths (T, D), a row each."""
+    found = smoothness(paths)
+    beeline = np.array([np.linalg.norm(path[-1] - path[0]) for path in paths])
+    detour = np.divide(found.length, beeline, out=np.full(len(paths), np.nan), where=beeline > 0)
+    columns = (found.acceleration, found.jerk, found.turning, detour)
+    return pd.DataFrame(dict(zip(MEASURES, columns, strict=True)))
+
+
+@dataclass(frozen=True)
+class Plans:
+    """Plans of one planner: their `paths` (T, D), in the units of positions, and where they were made."""
+
+    planner: str
+    paths: list[np.ndarray]
+    scene: Scene | None
+
+    @property
+    def title(self) -> str:
+        """The planner's name as it is written."""
+        return TITLES.get(self.planner, self.planner)
+
+
+def learnt_plans(run: str | os.PathLike) -> dict[Domain, Plans]:
+    """The plans that a run was trained on, by domain; without stores that are gone or hold no plans."""
+    data, found = run_config(run).get("data", {}), {}
+    for domain in Domain:
+        store = data.get(domain.label)
+        if store is not None and Path(store).exists():
+            episodes = read_store(store, data.get(f"{domain.label}_keys"), images=False)
+            plans = _plans(episodes, FIRST)
+            if plans.planner and plans.scene is not None:
+                found[domain] = plans
+    return found
+
+
+def reference_plans(run: str | os.PathLike) -> Plans | None:
+    """The plans that a run's rollouts are compared with, `Rollouts.reference`; None where they are gone."""
+    store = reference_store(run)
+    return None if store is None or not Path(store).exists() else _plans(read_store(store, images=False))
+
+
+def reference_store(run: str | os.PathLike) -> str | None:
+    """The store that a run's rollouts are compared with, as it was configured."""
+    return next((o["reference"] for o in callback_options(run) if o.get("reference")), None)
+
+
+def _plans(episodes: Episodes, limit: int | None = None) -> Plans:
+    """The plans of a store, or the first `limit` of them."""
+    paths = [path_of(episodes.state[a:b]) for a, b in pairwise([0, *episodes.ends[:limit]])]
+    return Plans(str(episodes.attrs.get("planner", "")), paths, scene_of(episodes.attrs))
