@@ -131,7 +131,8 @@ def _over_sim(ax: Axes, curves: Sequence[Curve], looks: Mapping[int, dict], labe
     for curve in curves:
         look = looks[curve.real]
         at = [position(n) for n in curve.sizes]
-        _single(ax, at, curve.runs, look["color"])
+        for x, values in zip(at, curve.runs, strict=True):
+            figures.trainings(ax, x, values, look["color"])
         intervals = [outcome(curve.cells, c) for c in range(len(at))]
         figures.whiskers(ax, at, intervals, label=f"{curve.real} real", **look)
         if curve.fit is not None:
@@ -148,12 +149,6 @@ def _over_sim(ax: Axes, curves: Sequence[Curve], looks: Mapping[int, dict], labe
     ax.set_xlim(right=edge + 0.06 * len(curves) * position.span)
 
 
-def _single(ax: Axes, at: Sequence[float], runs: Sequence[np.ndarray], colour: str) -> None:
-    """The outcome of each run, hollow."""
-    for x, values in zip(at, runs, strict=True):
-        ax.scatter(np.full(len(values), x), values, s=6, facecolors="white", edgecolors=colour, lw=0.5)
-
-
 def _level(ax: Axes, curve: Curve, colour: str) -> None:
     """A line at the plateau, dotted where it is an extrapolation."""
     dashes = (0, (1, 2)) if curve.fit.rising else (0, (4, 3))
@@ -166,7 +161,8 @@ def _over_real(ax: Axes, curves: Sequence[Curve], looks: Mapping[int, dict], alo
     if alone is None:
         return
     black = figures.BLACK
-    _single(ax, alone.sizes, alone.runs, black)
+    for n, values in zip(alone.sizes, alone.runs, strict=True):
+        figures.trainings(ax, n, values, black)
     intervals = [outcome(alone.cells, c) for c in range(len(alone.sizes))]
     figures.whiskers(ax, alone.sizes, intervals, color=black, marker="o")
     ax.plot(alone.sizes, isotonic(alone.cells.mean, 1 / alone.cells.variance), color=black, linewidth=1.0)

@@ -47,12 +47,6 @@ _STYLE = {
 }  # fmt: skip
 
 
-def look(i: int) -> dict[str, str]:
-    """Colour and marker of arm number `i` of a sweep, or of another series; of 49 no two are alike."""
-    n = len(MARKERS)
-    return {"color": CYCLE[(i + i // n) % len(CYCLE)], "marker": MARKERS[i % n]}
-
-
 @contextlib.contextmanager
 def style() -> Iterator[None]:
     """The project's style, for figures made inside the `with`."""
