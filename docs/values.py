@@ -7,7 +7,8 @@ A number stands between two comments, which a reader of the page does not see:
 SOURCE is a Markdown table below results/, `results.md` of a folder by the folder's name alone; ROW is what
 the row's first cell holds, or its first cells, each behind a bar; COLUMN is the column's name. The cell is
 taken as it stands, or brought into a format given last, in which {0} is its first number and {1} and {2} the
-ends of its interval: `{0:.2f}`. Of a JSON file, ROW and COLUMN are the keys that lead to a number.
+ends of its interval: `{0:.2f}`. One key alone is the beginning of a line below the table. Of a JSON file, the
+keys are those that lead to a number.
 """
 
 import json
@@ -31,8 +32,13 @@ def filled(text: str, results: Path = ROOT / "results") -> str:
     """The text with every marked number as it is recorded.
 
     Raises:
-        LookupError: A mark names a file, row or column that is not there, or no row alone.
+        LookupError: A mark is not closed, begins a line, or names a file or column that is not there, or no
+            row, or several.
     """
+    if text.count("<!--=") != len(VALUE.findall(text)):
+        raise LookupError("a mark is not closed, or not written as `<!--= … -->…<!--/-->`")
+    if re.search(r"^\s*<!--=", text, re.M):
+        raise LookupError("a mark begins a line, which ends a paragraph of Markdown")
     return VALUE.sub(lambda m: f"<!--= {m['where']} -->{value(m['where'], results)}<!--/-->", text)
 
 
@@ -50,6 +56,11 @@ def value(where: str, results: Path = ROOT / "results") -> str:
 
 def _cell(path: Path, keys: list[str], where: str) -> str:
     lines = path.read_text().splitlines()
+    if len(keys) == 1:
+        notes = [line for line in lines if line.startswith(keys[0])]
+        if len(notes) != 1:
+            raise LookupError(f"{where}: {len(notes)} lines of {path} begin so")
+        return notes[0]
     names, _, *rows = (
         [c.strip() for c in line.strip("| ").split(" | ")] for line in lines if line[:1] == "|"
     )

@@ -180,17 +180,29 @@ def test_a_number_is_filled_from_its_cell(tmp_path):
     assert fill("x | b | a: score") == "x <!--= x | b | a: score -->−0.126 [−0.2, 0.1]<!--/--> y"
     assert "-->−0.13<!--/-->" in fill("x | b | a: score | {0:.2f}")
     assert "-->1.5<!--/-->" in fill("x/more.json | runs | 0 | ms")
+    (tmp_path / "x/law.md").write_text("| a |\n| --- |\n\nLoss ≈ 3.0 · |D|^−(0.09 [0.06, 0.11]), R² 0.9\n")
+    assert "-->|D|^−0.09 [0.06]<!--/-->" in fill("x/law.md | Loss | |D|^−{1} [{2}]")
     for wrong in ("x | c | a: score", "x | b | score", "y | b | a: score", "x/more.json | runs | 1 | ms"):
         with pytest.raises(LookupError, match=re.escape(wrong.split(" | ")[0])):
             fill(wrong)
+    with pytest.raises(LookupError, match="closed"):
+        values.filled("x <!--= x | b | a: score -->9 y", tmp_path)
+    with pytest.raises(LookupError, match="begins a line"):
+        values.filled("x\n<!--= x | b | a: score -->9<!--/--> y", tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_intervals_are_filled_in(page):
+    text = re.sub(r"<!--=.*?<!--/-->", "", BLOCK.sub("", page.read_text()), flags=re.S)
+    assert not re.findall(r"\d \[[−+-]?\d[^\]]*\]", text)
 
 
 def test_readme_says_no_number_of_its_own():
-    """What is measured stands between marks; what is left are λ, chance, doing nothing and a version."""
+    """What is measured stands between marks; what is left are λ, chance and a version."""
     text = (ROOT / "README.md").read_text()
     text = re.sub(r"<!--=.*?<!--/-->", "", text, flags=re.S)
     text = BLOCK.sub("", text)
-    assert sorted(re.findall(r"\d+\.\d+", text)) == ["0.1", "0.1", "0.20", "0.5", "3.11"]
+    assert sorted(re.findall(r"\d+\.\d+", text)) == ["0.1", "0.1", "0.5", "3.11"]
 
 
 def test_options_are_those_of_today():
