@@ -163,7 +163,7 @@ class SubmititLauncher:
         try:
             import submitit
         except ImportError:
-            raise InputError("slurm needs submitit: pip install 'align-robotics[slurm]'") from None
+            raise InputError("slurm needs submitit: pip install -e '.[slurm]' in a checkout") from None
         try:
             self.executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
             self.executor.update_parameters(**{"timeout_min": 24 * 60, **parameters})

@@ -11,7 +11,7 @@ from align.cli import main
 
 MISSING = [m for m in ("pydrake", "ompl") if importlib.util.find_spec(m) is None]
 PLANNING = pytest.mark.skipif(
-    bool(MISSING), reason=f"{', '.join(MISSING)} not installed (pip install 'align-robotics[planning]')"
+    bool(MISSING), reason=f"{', '.join(MISSING)} not installed (pip install -e '.[planning]' in a checkout)"
 )
 CALLBACK = "trainer.callbacks.0.init_args"
 

@@ -20,7 +20,7 @@ MISSING += {"example-robot-data"} - {d.metadata["Name"] for d in metadata.distri
 
 
 @pytest.mark.skipif(
-    bool(MISSING), reason=f"{', '.join(MISSING)} not installed (pip install 'align-robotics[planning]')"
+    bool(MISSING), reason=f"{', '.join(MISSING)} not installed (pip install -e '.[planning]' in a checkout)"
 )
 def test_smoke_sweep_of_the_arm(tmp_path, monkeypatch, capfd):
     make, folder = arm_regions.make, Path("experiments")

@@ -211,7 +211,7 @@ def test_a_missing_gym_pusht_says_how_to_get_it(monkeypatch):
     from align.worlds.pushing.gym_pusht import GymPushTWorlds
 
     monkeypatch.setitem(sys.modules, "gym_pusht.envs", None)
-    with pytest.raises(InputError, match=r"pip install .align-robotics\[pusht\]"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[pusht\]'"):
         GymPushTWorlds()
 
 

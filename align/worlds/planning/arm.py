@@ -108,7 +108,7 @@ class Arm:
             from pydrake.multibody.plant import CoulombFriction
         except ImportError as error:
             raise InputError(
-                "drake is not installed; expected for the arm: pip install 'align-robotics[planning]'"
+                "drake is not installed; expected for the arm: pip install -e '.[planning]' in a checkout"
             ) from error
         logging.getLogger("drake").setLevel(logging.ERROR)  # of joints without actuators, which nothing moves
         builder = planning.RobotDiagramBuilder(time_step=0.0)
@@ -223,7 +223,7 @@ def package_file(name: str) -> Path:
     except metadata.PackageNotFoundError as error:
         raise InputError(
             "example-robot-data is not installed; expected for the arm: "
-            "pip install 'align-robotics[planning]'"
+            "pip install -e '.[planning]' in a checkout"
         ) from error
     found = [file.locate() for file in files if str(file).endswith(f"{PANDA}/{name}")]
     if not found:

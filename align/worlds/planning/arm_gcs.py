@@ -32,7 +32,7 @@ class ArmGcs:
             from pydrake.geometry.optimization import HPolyhedron
         except ImportError as error:
             raise InputError(
-                "drake is not installed; expected for planner gcs: pip install 'align-robotics[planning]'"
+                "drake is not installed; expected for planner gcs: pip install -e '.[planning]' in a checkout"
             ) from error
         self._shapes = list(regions)
         sets = [HPolyhedron(A, b) for A, b in regions]

@@ -149,6 +149,6 @@ def _drake() -> tuple:
         from pydrake.geometry import optimization
     except ImportError as error:
         raise InputError(
-            "drake is not installed; expected for planner gcs: pip install 'align-robotics[planning]'"
+            "drake is not installed; expected for planner gcs: pip install -e '.[planning]' in a checkout"
         ) from error
     return common, planning, solvers, optimization

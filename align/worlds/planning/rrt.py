@@ -40,7 +40,8 @@ class TreePlanner:
             from ompl import base, geometric, util
         except ImportError as error:
             raise InputError(
-                f"ompl is not installed; expected for planner {kind}: pip install 'align-robotics[planning]'"
+                f"ompl is not installed; expected for planner {kind}: "
+                "pip install -e '.[planning]' in a checkout"
             ) from error
         self._base, self._geometric, self._rng = base, geometric, util.RNG
         self._low, self._high, self._valid = low, high, valid

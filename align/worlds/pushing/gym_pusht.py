@@ -118,7 +118,7 @@ def _environment() -> type:
         from gym_pusht.envs import PushTEnv
     except ImportError as error:
         message = (
-            'gym-pusht is not installed; expected it for this world: pip install "align-robotics[pusht]"'
+            "gym-pusht is not installed; expected it for this world: pip install -e '.[pusht]' in a checkout"
         )
         raise InputError(message) from error
     return PushTEnv

@@ -30,7 +30,7 @@ def missing() -> list[str]:
 
 pytestmark = pytest.mark.skipif(
     bool(missing()),
-    reason=f"{', '.join(missing())} not installed (pip install 'align-robotics[planning]')",
+    reason=f"{', '.join(missing())} not installed (pip install -e '.[planning]' in a checkout)",
 )
 
 SPEC = ArmSpec()

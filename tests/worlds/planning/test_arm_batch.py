@@ -14,7 +14,7 @@ from align.worlds.planning.arm_batch import RESOLUTION, ArmWorlds
 NEEDED = {d.metadata["Name"] for d in metadata.distributions()} >= {"drake", "example-robot-data"}
 pytestmark = pytest.mark.skipif(
     not NEEDED or importlib.util.find_spec("pydrake") is None,
-    reason="drake or example-robot-data is not installed (pip install 'align-robotics[planning]')",
+    reason="drake or example-robot-data is not installed (pip install -e '.[planning]' in a checkout)",
 )
 
 SPEC = ArmSpec()

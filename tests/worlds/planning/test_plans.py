@@ -25,7 +25,7 @@ PLANNERS = [
         name,
         marks=pytest.mark.skipif(
             importlib.util.find_spec(module) is None,
-            reason=f"{module} is not installed (pip install 'align-robotics[planning]')",
+            reason=f"{module} is not installed (pip install -e '.[planning]' in a checkout)",
         ),
     )
     for name, module in NEEDS.items()
@@ -184,7 +184,7 @@ def test_mistakes(options, said, tmp_path, capsys):
 def test_a_missing_planner_is_named(name, module, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     kind = {"gcs": GcsPlanner, "rrt": RrtPlanner}[name]
-    with pytest.raises(InputError, match=r"not installed.*align-robotics\[planning\]"):
+    with pytest.raises(InputError, match=r"not installed.*'\.\[planning\]'"):
         kind(scene(MAZE)[1])
 
 
