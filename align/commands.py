@@ -178,10 +178,12 @@ def rollout(
     """
     import torch
 
-    from align.paths import PATHS, write_paths
     from align.policy import DiffusionPolicy
     from align.rollout import rollout as run
-    from align.rollout import summarise, write_film, write_trials
+    from align.rollout import summarise
+    from align.run.layout import PATHS, ROLLOUTS
+    from align.run.paths import write_paths
+    from align.run.trials import write_film, write_trials
 
     if trials < 1 or steps < 1 or not 0 <= film <= trials:
         raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1 or more, film ≤ trials")
@@ -204,7 +206,7 @@ def rollout(
     for measure, mean in summarise(rows).items():
         print(f"{measure}: {mean:.3f}")
     if out is not None:
-        write_trials(Path(out) / "rollouts.csv", rows)
+        write_trials(Path(out) / ROLLOUTS, rows)
         write_paths(Path(out) / PATHS, seeds, {name: worlds.paths()})
         if film:
             write_film(out, {name: films})
@@ -230,25 +232,28 @@ def embed(
     import torch
 
     from align.callbacks.embeddings import Embeddings
+    from align.datamodule import CotrainingData
     from align.embeddings import write_embeddings
     from align.policy import DiffusionPolicy
-    from align.recorded import Recorded
+    from align.run.config import fit_config
 
-    recorded = Recorded(run)
+    recorded = fit_config(run)
     given = {"sites": sites, "per_domain": per_domain, "paired": paired}
-    options = recorded.embeddings | {name: value for name, value in given.items() if value is not None}
+    options = dict(recorded.get("embeddings") or {}) | {
+        name: value for name, value in given.items() if value is not None
+    }
     chosen = Embeddings(**options)
     torch.set_num_threads(threads)
     policy = DiffusionPolicy.from_checkpoint(run)
     for path in write_embeddings(
         run,
         policy,
-        recorded.data(policy),
+        CotrainingData.recorded(recorded["data"], policy),
         chosen.sites,
         chosen.per_domain,
         chosen.paired,
         chosen.thumbnail,
-        recorded.probe_step,
-        recorded.seed,
+        recorded["model"]["probe_step"],
+        int(recorded["seed_everything"]),
     ):
         print(path)

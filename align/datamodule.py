@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -89,6 +90,21 @@ class CotrainingData(pl.LightningDataModule):
         self.gated: GatedBatches | None = None
         self.train: dict[Domain, Windows] = {}
         self.held_out: dict[Domain, Windows] = {}
+
+    @classmethod
+    def recorded(cls, options: Mapping[str, Any], policy: DiffusionPolicy) -> "CotrainingData":
+        """The data of a finished run with its split, read for a policy; its way to draw batches is left out.
+
+        Args:
+            options: What the run's configuration says of the data.
+            policy: As in `read`.
+
+        Raises:
+            InputError: The demonstrations are gone or no longer fit.
+        """
+        data = cls(**{name: value for name, value in options.items() if name not in ("pairing", "gating")})
+        data.read(policy)
+        return data
 
     def setup(self, stage: str | None = None) -> None:
         """Read the stores for the trainer's policy, if that was not done."""

@@ -19,6 +19,7 @@ from align.description import build
 from align.domain import Domain
 from align.files import atomic_path
 from align.policy import DiffusionPolicy
+from align.run.layout import EMBEDDINGS, PAIRED
 from align.seeding import derive, torch_generator
 from align.sites import embed
 from align.worlds.pushing.rerender import STATE_SIZE, look_of, rerender
@@ -53,17 +54,17 @@ def write_embeddings(
     Returns:
         The files written.
     """
-    files = {"embeddings": collect(policy, data, sites, per_domain, thumbnail, probe_step, seed)}
-    files["paired"] = collect_paired(policy, data, sites, paired, probe_step, seed)
+    files = {EMBEDDINGS: collect(policy, data, sites, per_domain, thumbnail, probe_step, seed)}
+    files[PAIRED] = collect_paired(policy, data, sites, paired, probe_step, seed)
     with ExitStack() as stack:  # both are whole before either replaces an earlier one
         written = {}
         for name, arrays in files.items():
             if arrays is not None:
-                path = Path(folder) / f"{name}.npz"
+                path = Path(folder) / name
                 written[path] = stack.enter_context(atomic_path(path))
                 np.savez_compressed(written[path], **arrays)
-    if files["paired"] is None:
-        (Path(folder) / "paired.npz").unlink(missing_ok=True)
+    if files[PAIRED] is None:
+        (Path(folder) / PAIRED).unlink(missing_ok=True)
     return list(written)
 
 

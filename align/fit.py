@@ -20,8 +20,10 @@ from align.domain import Domain
 from align.errors import InputError, Unfinished
 from align.files import locked, remove_temporaries, write_json, write_text
 from align.module import CotrainingModule
-from align.policy import LAST
-from align.provenance import provenance
+from align.run.config import read_yaml
+from align.run.layout import CONFIG, LAST_CHECKPOINT, PROVENANCE, SUMMARY
+from align.run.provenance import provenance
+from align.run.state import is_fitted
 
 TRAINER_DEFAULTS = {
     "accelerator": "auto",
@@ -101,7 +103,7 @@ class RunCLI(LightningCLI):
         self._held = ExitStack()
         if self.trainer.is_global_zero:
             self._held.enter_context(locked(self.run_dir, "run"))
-            for folder in (self.run_dir, (self.run_dir / LAST).parent):
+            for folder in (self.run_dir, (self.run_dir / LAST_CHECKPOINT).parent):
                 remove_temporaries(folder)
         try:
             self._check_and_record()
@@ -127,9 +129,9 @@ class RunCLI(LightningCLI):
 
     def _check_and_record(self) -> None:
         config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.subcommand]
-        path = self.run_dir / "config.yaml"
+        path = self.run_dir / CONFIG
         if path.exists():
-            difference = _first_difference(self._completed(yaml.safe_load(path.read_text())), config)
+            difference = _first_difference(self._completed(read_yaml(path)), config)
             if difference:
                 raise InputError(
                     f"run={str(self.run_dir)!r} holds a run of another configuration ({difference}); "
@@ -148,7 +150,7 @@ class RunCLI(LightningCLI):
             stores = {domain.label: store for domain, store in self.datamodule.paths.items()}
             if self.datamodule.gating is not None and self.datamodule.gating.annotation is not None:
                 stores["annotation"] = self.datamodule.gating.annotation
-            write_json(self.run_dir / "provenance.json", provenance(stores))
+            write_json(self.run_dir / PROVENANCE, provenance(stores))
 
     def _completed(self, recorded: dict) -> dict:
         """A run's configuration with the defaults of options that did not exist when it was recorded."""
@@ -176,10 +178,10 @@ class RunCLI(LightningCLI):
     def fit(self, model: CotrainingModule, **kwargs) -> None:
         """Train from the beginning or from the last checkpoint, then summarise."""
         with self._held:
-            if (self.run_dir / "summary.json").exists():
+            if is_fitted(self.run_dir):
                 print(f"{self.run_dir}: finished already")
                 return
-            last = self.run_dir / LAST
+            last = self.run_dir / LAST_CHECKPOINT
             resume = {"ckpt_path": str(last) if last.exists() else None, "weights_only": True}
             termination = Termination()
             self.trainer.callbacks.insert(0, termination)
@@ -203,7 +205,7 @@ class RunCLI(LightningCLI):
         self._evaluate("test", model, **kwargs)
 
     def _evaluate(self, how: str, model: CotrainingModule, ckpt_path: str | None = None, **kwargs) -> None:
-        path = Path(ckpt_path) if ckpt_path else self.run_dir / LAST
+        path = Path(ckpt_path) if ckpt_path else self.run_dir / LAST_CHECKPOINT
         if not path.is_file():
             raise InputError(
                 f"run={str(self.run_dir)!r}: no checkpoint {path}; train first, or give ckpt_path"
@@ -229,7 +231,7 @@ class RunCLI(LightningCLI):
             loss = "restricted" if self.model.ambient is None else self.model.ambient.loss
             summary |= {"sigma_min": self.datamodule.gated.dataset_sigma_min, "denoising": loss}
         metrics = {name.replace("/", "_"): value for name, value in sorted(progress.metrics.items())}
-        write_json(self.run_dir / "summary.json", {**summary, **metrics})
+        write_json(self.run_dir / SUMMARY, {**summary, **metrics})
 
 
 def _listed(value) -> list:

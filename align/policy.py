@@ -17,9 +17,7 @@ from align.errors import InputError
 from align.networks.augment import center_crop, random_crop, to_float
 from align.networks.encoder import ConvEncoder
 from align.networks.unet import ConditionalUnet1D
-
-LAST = "checkpoints/last.ckpt"
-"""Where a run directory keeps its last checkpoint."""
+from align.run.layout import LAST_CHECKPOINT
 
 
 @dataclass
@@ -260,7 +258,7 @@ class DiffusionPolicy(nn.Module):
         Raises:
             InputError: The file is missing or is not a checkpoint of such a policy.
         """
-        path = Path(path) / LAST if Path(path).is_dir() else Path(path)
+        path = Path(path) / LAST_CHECKPOINT if Path(path).is_dir() else Path(path)
         if not path.is_file():
             raise InputError(f"checkpoint={str(path)!r}: no such file")
         refusal = f"checkpoint={str(path)!r}: holds no policy; expected one written by align fit"

@@ -1,19 +1,14 @@
 """Evaluation: a policy in a batch of worlds, one row a trial."""
 
-import csv
 from collections import deque
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from PIL import Image
 
 from align.domain import Domain
 from align.errors import InputError
-from align.files import atomic_path
 from align.policy import DiffusionPolicy
 from align.seeding import torch_generator
 from align.worlds.batch import Worlds, check_results, is_rate
@@ -137,49 +132,7 @@ def _film(worlds: Worlds, film: int, size: int) -> np.ndarray:
     return np.stack(frames) if frames else np.zeros((0, size, size, 3), np.uint8)
 
 
-def write_trials(path: str | Path, trials: Sequence[Mapping[str, Any]]) -> None:
-    """Write trials as CSV, one row each; a column that a world does not have is empty in its rows."""
-    columns = dict.fromkeys(name for trial in trials for name in trial)
-    with atomic_path(path) as target, open(target, "w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(columns))
-        writer.writeheader()
-        writer.writerows(trials)
-
-
 def summarise(trials: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """The mean score and the rates of a world's trials, by column."""
     shown = [name for name in trials[0] if name == "score" or is_rate(name)]
     return {name: sum(trial[name] for trial in trials) / len(trials) for name in shown}
-
-
-def write_film(folder: str | Path, films: Mapping[str, np.ndarray], columns: int = 6) -> None:
-    """Write `rollouts.gif` (all filmed trials playing) and `rollouts.png` (a few moments of each).
-
-    Moments are spread over the time in which anything moves: trials may end long before others do. Nothing is
-    written where no trial was filmed.
-
-    Args:
-        folder: Where to.
-        films: (film, frames, size, size, 3) uint8 a world, as `rollout` returns them.
-        columns: Moments a trial in the PNG.
-    """
-    films = {name: film for name, film in films.items() if len(film)}
-    if not films:
-        return
-    grid = np.concatenate([np.concatenate(list(f), axis=2) for f in films.values()], axis=1)
-    images = [Image.fromarray(frame) for frame in grid]
-    with atomic_path(Path(folder) / "rollouts.gif") as target:
-        images[0].save(target, save_all=True, append_images=images[1:], duration=400, loop=0)
-    rows = []
-    for name, film in films.items():
-        for trial in film:
-            strip = np.concatenate(list(trial[_moments(trial, columns)]), axis=1)
-            rows.append(cv2.putText(strip.copy(), name, (3, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1))
-    with atomic_path(Path(folder) / "rollouts.png") as target:
-        Image.fromarray(np.concatenate(rows)).save(target)
-
-
-def _moments(film: np.ndarray, n: int) -> np.ndarray:
-    """Indices (n,) of frames from the first to the one after which nothing moves."""
-    moves = np.flatnonzero((film[1:] != film[:-1]).any(axis=(1, 2, 3)))
-    return np.linspace(0, moves[-1] + 1 if len(moves) else 0, n).round().astype(int)

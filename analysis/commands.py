@@ -6,12 +6,13 @@ from align.analysis.dashboard import write_run, write_sweep
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.mechanism import report_mechanism
 from align.analysis.reports.probe import Kind, probe_run
-from align.analysis.reports.sweep import GRID, Metric, Sweep
+from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep_report import keep as keep_files
 from align.analysis.reports.sweep_report import report
 from align.analysis.reports.tables import write_tables
 from align.analysis.reports.task_probe import task_probe_run
 from align.errors import InputError
+from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
 
 
 def probe(path: str, probe: Kind = "both", umap: bool = False) -> None:
@@ -22,9 +23,9 @@ def probe(path: str, probe: Kind = "both", umap: bool = False) -> None:
         probe: Which classifiers tell sim from real: linear, mlp (one hidden layer) or both.
         umap: Add a UMAP to the map of `geometry.png`, if umap-learn is installed.
     """
-    runs = sorted(file.parent for file in Path(path).glob("**/embeddings.npz"))
+    runs = holding(path, EMBEDDINGS)
     if not runs:
-        raise InputError(f"path={path!r}: holds no embeddings.npz; expected a run or sweep that has trained")
+        raise InputError(f"path={path!r}: holds no {EMBEDDINGS}; expected a run or sweep that has trained")
     failures = []
     for run in runs:
         try:
@@ -43,7 +44,7 @@ def probe(path: str, probe: Kind = "both", umap: bool = False) -> None:
             if "auc" in s
         )
         print(f"{run}: {found}", flush=True)
-    for sweep in sorted({run.parent for run in runs if (run / "point.json").exists() and run != Path(path)}):
+    for sweep in sorted({run.parent for run in runs if (run / POINT).exists() and run != Path(path)}):
         report_sweep(sweep)
     if failures:
         raise InputError(f"{len(failures)} of {len(runs)} runs could not be probed: {failures[0]}")
@@ -98,8 +99,8 @@ def mechanism(
         out: Where to write; by default mechanism below the folder.
         world: The world that success is measured in; by default the target of each sweep.
     """
-    files = [file for name in (GRID, "results.csv") for file in Path(path).glob(f"**/{name}")]
-    found = {file.parent.name: file.parent for file in sorted(files)}
+    folders = sorted({*holding(path, GRID), *holding(path, RESULTS)})
+    found = {folder.name: folder for folder in folders}
     unknown = [name for name in sweeps or [] if name not in found]
     if unknown or not found:
         raise InputError(

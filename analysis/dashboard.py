@@ -21,14 +21,26 @@ from align.analysis.reports.sweep.run_table import PROBED, measures
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path
+from align.run.layout import (
+    EMBEDDINGS,
+    GEOMETRY_PICTURE,
+    PROBE,
+    PROBE_PICTURE,
+    PROBE_SCORES,
+    PROBE_STEPS_PICTURE,
+    REPORT,
+    ROLLOUTS,
+    ROLLOUTS_PICTURE,
+    SUMMARY,
+    TASK_PROBE_PICTURE,
+)
 
-FOLDER = "report"
 PICTURES = {
-    "rollouts": "rollouts.png",
-    "probe/report": "probe.png",
-    "probe/steps": "probe_steps.png",
-    "probe/tasks": "task_probe.png",
-    "probe/geometry": "geometry.png",
+    "rollouts": ROLLOUTS_PICTURE,
+    "probe/report": PROBE_PICTURE,
+    "probe/steps": PROBE_STEPS_PICTURE,
+    "probe/tasks": TASK_PROBE_PICTURE,
+    "probe/geometry": GEOMETRY_PICTURE,
 }
 MOVED = ("acceleration", "jerk")  # of each world that kept paths, in the table of hyper-parameters
 DISCERNED = ("auc", "mmd2")  # of each site, likewise
@@ -51,10 +63,10 @@ def write_run(run_dir: str | os.PathLike) -> Path:
         InputError: The run has nothing to show yet.
     """
     run_dir = Path(run_dir)
-    shown = ("rollouts.csv", "probe.json", "embeddings.npz", *PICTURES.values())
+    shown = (ROLLOUTS, PROBE, EMBEDDINGS, *PICTURES.values())
     if not any((run_dir / name).is_file() for name in shown):
         raise InputError(f"run_dir={run_dir}: expected a run directory holding one of {', '.join(shown)}")
-    with atomic_path(run_dir / FOLDER) as folder, SummaryWriter(str(folder)) as writer:
+    with atomic_path(run_dir / REPORT) as folder, SummaryWriter(str(folder)) as writer:
         scalars = _rollout_scalars(run_dir) | _probe_scalars(run_dir)
         writer.add_custom_scalars(_layout(list(scalars)))
         step = _last_step(run_dir)
@@ -64,7 +76,7 @@ def write_run(run_dir: str | os.PathLike) -> Path:
         _projector(writer, run_dir)
         for tag, name in PICTURES.items():
             _picture(writer, tag, run_dir / name, step)
-    return run_dir / FOLDER
+    return run_dir / REPORT
 
 
 def write_sweep(sweep_dir: str | os.PathLike) -> Path:
@@ -85,7 +97,7 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
     metrics = [Metric("rollout", w, name) for w in sweep.worlds for name in ("score", sweep.success)]
     metrics += [Metric("motion", w, name) for w in sweep.worlds for name in MOVED]
     metrics += [Metric("probe", s, name) for s in sweep.sites for name in DISCERNED]
-    with atomic_path(sweep.path / FOLDER) as folder, SummaryWriter(str(folder)) as writer:
+    with atomic_path(sweep.path / REPORT) as folder, SummaryWriter(str(folder)) as writer:
         for row in sweep.frame.to_dict("records"):
             point = {axis: row[axis] for axis in axes if not pd.isna(row[axis])}
             measured = {f"final/{m}": row[str(m)] for m in metrics if not pd.isna(row.get(str(m)))}
@@ -93,7 +105,7 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
                 writer.add_hparams(point, measured, run_name=row["run"])
         for path in sorted(sweep.path.glob("*.png")):
             _picture(writer, f"sweep/{path.stem}", path, 0)
-    return sweep.path / FOLDER
+    return sweep.path / REPORT
 
 
 def _layout(scalars: Sequence[Metric]) -> dict:
@@ -132,7 +144,7 @@ def _layout(scalars: Sequence[Metric]) -> dict:
 
 
 def _rollout_scalars(run_dir: Path) -> dict[Metric, float]:
-    path = run_dir / "rollouts.csv"
+    path = run_dir / ROLLOUTS
     if not path.is_file():
         return {}
     worlds = pd.read_csv(path).groupby("world", sort=False)
@@ -144,7 +156,7 @@ def _rollout_scalars(run_dir: Path) -> dict[Metric, float]:
 
 
 def _probe_scalars(run_dir: Path) -> dict[Metric, float]:
-    path = run_dir / "probe.json"
+    path = run_dir / PROBE
     if not path.is_file():
         return {}
     sites = json.loads(path.read_text())["sites"]
@@ -158,7 +170,7 @@ def _probe_scalars(run_dir: Path) -> dict[Metric, float]:
 
 
 def _pr_curves(writer: SummaryWriter, run_dir: Path, step: int) -> None:
-    path = run_dir / "probe_scores.csv"
+    path = run_dir / PROBE_SCORES
     if path.is_file():
         for site, rows in pd.read_csv(path).groupby("site", sort=False):
             is_real = (rows["domain"] == Domain.REAL).to_numpy()
@@ -166,7 +178,7 @@ def _pr_curves(writer: SummaryWriter, run_dir: Path, step: int) -> None:
 
 
 def _projector(writer: SummaryWriter, run_dir: Path) -> None:
-    path = run_dir / "embeddings.npz"
+    path = run_dir / EMBEDDINGS
     if not path.is_file():
         return
     with np.load(path, allow_pickle=False) as archive:
@@ -195,5 +207,5 @@ def _picture(writer: SummaryWriter, tag: str, path: Path, step: int) -> None:
 
 
 def _last_step(run_dir: Path) -> int:
-    path = run_dir / "summary.json"
+    path = run_dir / SUMMARY
     return int(json.loads(path.read_text()).get("steps", 0)) if path.is_file() else 0

@@ -6,12 +6,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-import yaml
-
 from align.experiments.grid import Run
+from align.run.config import read_yaml
+from align.run.layout import PROGRESS, REQUEST, SECONDS, SUMMARY
 
-SECONDS = "seconds.json"
-"""What a run leaves of the wall time of its commands, if none was interrupted."""
 TELLING = (
     *(f"model.policy.{name}" for name in ("encoder", "denoiser", "n_image_steps", "horizon", "crop")),
     "model.noise_draws",
@@ -69,10 +67,10 @@ def _rest(measured: Sequence[Measured]) -> float | None:
 def _finished(run: Path) -> tuple[dict[str, Any], Measured | None]:
     """The telling options of a run and its times; no times if it is not a finished run."""
     try:
-        summary = json.loads((run / "summary.json").read_text())
-        request = yaml.safe_load((run / "request.yaml").read_text())
+        summary = json.loads((run / SUMMARY).read_text())
+        request = read_yaml(run / REQUEST)
         training, steps = float(summary["training_seconds"]), int(summary["steps"])
-    except (OSError, ValueError, KeyError, yaml.YAMLError):  # not a run, or one of another kind of sweep
+    except (OSError, ValueError, KeyError):  # not a run, or one of another kind of sweep
         return {}, None
     try:
         rest = sum(json.loads((run / SECONDS).read_text()).values()) - training
@@ -94,7 +92,7 @@ def _telling(config: Mapping[str, Any]) -> dict[str, Any]:
 def _progress(run: Path) -> int:
     """How far an unfinished run has come."""
     try:
-        return int(json.loads((run / "progress.json").read_text())["step"])
+        return int(json.loads((run / PROGRESS).read_text())["step"])
     except (OSError, ValueError, KeyError):
         return 0
 

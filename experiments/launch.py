@@ -14,9 +14,10 @@ from typing import IO
 
 from align.errors import InputError
 from align.experiments import warm
-from align.experiments.estimate import SECONDS
 from align.experiments.warm import ONE_THREAD
 from align.files import locked, write_json
+from align.run.layout import CONFIG, LAUNCHED, LOG, PROGRESS, REQUEST, SECONDS
+from align.run.state import is_finished
 
 POLL_SECONDS = 0.5
 STOP_SECONDS = 20.0  # a run writes a checkpoint when it is told to stop
@@ -42,14 +43,14 @@ class Job:
     def progress(self) -> dict:
         """What the run last reported: step, steps and steps per second; empty before that."""
         try:
-            return json.loads((self.folder / "progress.json").read_text())
+            return json.loads((self.folder / PROGRESS).read_text())
         except (OSError, json.JSONDecodeError):
             return {}
 
     def last_line(self) -> str:
         """The last line of the run's log."""
         try:
-            lines = (self.folder / "log.txt").read_text(errors="replace").strip().splitlines()
+            lines = (self.folder / LOG).read_text(errors="replace").strip().splitlines()
         except OSError:
             return "no log"
         return lines[-1] if lines else "empty log"
@@ -67,19 +68,14 @@ def execute(folder: str, call: Callable[[list[str], IO], int] | None = None) -> 
             in a new process.
     """
     call = call or _cold
-    with locked(Path(folder) / ".launched", "run", wait=True):
+    with locked(Path(folder) / LAUNCHED, "run", wait=True):
         return 0 if is_finished(Path(folder)) else _execute(folder, call)
 
 
-def is_finished(run: Path) -> bool:
-    """Whether a run has been trained, evaluated and probed."""
-    return (run / "summary.json").exists() and (run / "probe.json").exists()
-
-
 def _execute(folder: str, call: Callable[[list[str], IO], int]) -> int:
-    resumed, seconds = (Path(folder) / "config.yaml").exists(), {}
-    with open(Path(folder) / "log.txt", "a") as log:
-        for command in (["fit", "--config", f"{folder}/request.yaml"], ["probe", folder]):
+    resumed, seconds = (Path(folder) / CONFIG).exists(), {}
+    with open(Path(folder) / LOG, "a") as log:
+        for command in (["fit", "--config", f"{folder}/{REQUEST}"], ["probe", folder]):
             started = time.perf_counter()
             status = call(command, log)
             if status:
@@ -201,7 +197,7 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
         while waiting or running:
             for job in list(waiting):
                 if failed := [name for name in job.after if states[name].state == "failed"]:
-                    with open(job.folder / "log.txt", "a") as log:
+                    with open(job.folder / LOG, "a") as log:
                         log.write(f"not started: {', '.join(failed)} failed\n")
                     job.state = "failed"
                     waiting.remove(job)
@@ -216,7 +212,7 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
                 if status is not None:
                     job.state = "failed" if status else "finished"
                     if status < 0:  # the process that runs `execute`: it could not say so itself
-                        with open(job.folder / "log.txt", "a") as log:
+                        with open(job.folder / LOG, "a") as log:
                             log.write(f"the run was killed by {_signal(status)}\n")
                     running.remove(job)
             yield jobs

@@ -17,8 +17,12 @@ from align.errors import InputError
 from align.experiments.demonstrations import is_option, prepare, resolve, store_paths
 from align.experiments.estimate import expected
 from align.experiments.grid import Grid, Run, load_grid, set_option
-from align.experiments.launch import Job, LocalLauncher, SubmititLauncher, is_finished, run_jobs
+from align.experiments.launch import Job, LocalLauncher, SubmititLauncher, run_jobs
 from align.files import locked, remove_temporaries, write_json, write_text
+from align.run.config import read_yaml
+from align.run.layout import GRID, LOG, POINT, REQUEST
+from align.run.moved import renamed
+from align.run.state import is_finished
 
 
 def sweep(
@@ -78,7 +82,7 @@ def sweep(
         paths = _prepare(expanded, Path(data), jobs)
         todo = [_claim(run, folder, paths[run.name]) for run in expanded.runs]
         record = {"title": expanded.title, "reference": expanded.reference}
-        write_json(folder / "grid.json", {**record, "runs": [run.name for run in expanded.runs]})
+        write_json(folder / GRID, {**record, "runs": [run.name for run in expanded.runs]})
         _follow(todo, launcher, jobs)
         failed = _list_failures(todo)
         if report and any(job.state in ("finished", "skipped") for job in todo):
@@ -101,14 +105,14 @@ def _claim(run: Run, folder: Path, paths: dict[str, str]) -> Job:
     stores = {option: path for option, path in paths.items() if is_option(option)}
     for option, path in {**stores, **earlier, "run": str(directory)}.items():
         set_option(config, option, path)
-    text, request = yaml.safe_dump(config, sort_keys=False), directory / "request.yaml"
-    if request.exists() and request.read_text() != text:
+    text, request = yaml.safe_dump(config, sort_keys=False), directory / REQUEST
+    if request.exists() and read_yaml(request) != renamed(yaml.safe_load(text)):
         raise InputError(
             f"out={str(folder)!r}: {run.name} was run with another configuration (see {request}); nothing "
             "was overwritten: choose another directory"
         )
     write_text(request, text)
-    write_json(directory / "point.json", run.point)
+    write_json(directory / POINT, run.point)
     state = "skipped" if is_finished(directory) else "waiting"
     return Job(run.name, directory, state, tuple(run.after.values()))
 
@@ -133,7 +137,7 @@ def _describe(grid: Grid, folder: Path, data: Path, jobs: int) -> int:
         print(f"{option}: {path} ({'there' if path.exists() else 'to be made'}) {json.dumps(arguments)}")
     left = []
     for run in grid.runs:
-        done = (folder / run.name / "probe.json").exists()
+        done = is_finished(folder / run.name)
         after = f" after {', '.join(run.after.values())}" if run.after else ""
         print(f"{folder / run.name}: {'finished' if done else 'to run'}{after}")
         left += [] if done else [run]
@@ -186,5 +190,5 @@ def _minutes(seconds: float) -> str:
 def _list_failures(jobs: Sequence[Job]) -> int:
     failed = [job for job in jobs if job.state == "failed"]
     for job in failed:
-        print(f"failed: {job.name}: {job.last_line()} (log: {job.folder / 'log.txt'})")
+        print(f"failed: {job.name}: {job.last_line()} (log: {job.folder / LOG})")
     return 1 if failed else 0

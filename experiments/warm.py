@@ -15,7 +15,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import IO
 
-import yaml
+from align.run.config import read_yaml
+from align.run.layout import REQUEST
 
 LIBRARIES = ["align.fit", "align.callbacks", "align.analysis.commands", "align.experiments.launch"]
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -38,7 +39,7 @@ def start(target: Callable, *arguments: object) -> BaseProcess:
 
 def fits(run: Path) -> bool:
     """Whether the run in this directory may train in a fork: on Linux, by one CPU process."""
-    trainer = yaml.safe_load((run / "request.yaml").read_text())["trainer"]
+    trainer = read_yaml(run / REQUEST)["trainer"]
     return LINUX and trainer.get("accelerator") == "cpu" and trainer.get("devices", 1) in (1, "auto")
 
 

@@ -12,7 +12,8 @@ from align.cli import main
 from align.data.episodes import write_store
 from align.errors import InputError
 from align.policy import DiffusionPolicy
-from align.rollout import rollout, write_film, write_trials
+from align.rollout import rollout
+from align.run.trials import write_film, write_trials
 from align.seeding import numpy_rng
 from align.worlds.batch import Worlds, check_results
 

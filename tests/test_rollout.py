@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from align.cli import main
-from align.rollout import rollout, write_film, write_trials
+from align.rollout import rollout
+from align.run.trials import write_film, write_trials
 from align.worlds.batch import Worlds
 from align.worlds.make import make_worlds
 from align.worlds.pushing.gaps import Gap

@@ -10,7 +10,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from align.errors import InputError
 from align.files import atomic_path
-from align.policy import LAST
+from align.run.layout import LAST_CHECKPOINT
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -62,5 +62,5 @@ class LastCheckpoint(Checkpoint):
 
     def _write(self, trainer: pl.Trainer) -> None:
         if trainer.global_step > self._written:
-            trainer.save_checkpoint(Path(trainer.default_root_dir) / LAST, weights_only=False)
+            trainer.save_checkpoint(Path(trainer.default_root_dir) / LAST_CHECKPOINT, weights_only=False)
             self._written = trainer.global_step

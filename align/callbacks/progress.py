@@ -7,6 +7,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from align.files import write_json
+from align.run.layout import PROGRESS
 
 
 class Progress(pl.Callback):
@@ -48,7 +49,7 @@ class Progress(pl.Callback):
             flush=True,
         )
         write_json(
-            Path(trainer.default_root_dir) / "progress.json",
+            Path(trainer.default_root_dir) / PROGRESS,
             {"step": trainer.global_step, "steps": trainer.max_steps, "steps_per_second": rate},
         )
 

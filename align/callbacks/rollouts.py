@@ -8,9 +8,11 @@ import pytorch_lightning as pl
 from align.callbacks.termination import is_trained
 from align.domain import Domain
 from align.errors import InputError
-from align.paths import PATHS, write_paths
 from align.policy import DiffusionPolicy
-from align.rollout import rollout, summarise, try_worlds, write_film, write_trials
+from align.rollout import rollout, summarise, try_worlds
+from align.run.layout import PATHS, ROLLOUTS
+from align.run.paths import write_paths
+from align.run.trials import write_film, write_trials
 from align.worlds.make import WorldLike, make_worlds
 
 
@@ -94,7 +96,7 @@ class Rollouts(pl.Callback):
             found = ", ".join(f"{measure} {mean:.3f}" for measure, mean in summarise(trials).items())
             print(f"{name}: {found} in {len(trials)} trials", flush=True)
         folder = Path(trainer.default_root_dir)
-        write_trials(folder / "rollouts.csv", rows)
+        write_trials(folder / ROLLOUTS, rows)
         write_paths(folder / PATHS, seeds, paths)
         if self.film:
             write_film(folder, films)

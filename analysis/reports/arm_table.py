@@ -12,6 +12,7 @@ from align.analysis.reports.sweep import Arm, Metric, Sweep
 from align.analysis.reports.sweep.run_table import TASKS
 from align.analysis.statistics.intervals import Interval
 from align.files import atomic_path, write_text
+from align.run.layout import EMBEDDINGS
 
 TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
 PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
@@ -70,7 +71,7 @@ class ArmTable:
     def _own_distance(self, arm: Arm) -> tuple[float, float] | None:
         """The arm's objective, of the reference's runs and of its own; None where there is nothing to say."""
         folders = [[self.sweep.path / run for run in a.runs] for a in (self.base, arm)]
-        folders = [[f for f in runs if (f / "embeddings.npz").is_file()] for runs in folders]
+        folders = [[f for f in runs if (f / EMBEDDINGS).is_file()] for runs in folders]
         if arm is self.base or not all(folders) or not arm.point.get("lambda"):
             return None
         values = [[own_distance(run, folders[1][0]) for run in runs] for runs in folders]

@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-from align.analysis.reports.run_config import run_config
 from align.analysis.reports.sweep import Sweep
 from align.files import atomic_path
+from align.run.config import run_config
 
 REPORTS = (".png", ".json")
 """What `align annotate` leaves beside an annotation."""

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from align.analysis.reports.probe import Embeddings, load_embeddings
 from align.analysis.statistics.classifier_two_sample import classifier_test
@@ -27,6 +26,8 @@ from align.analysis.statistics.permutation import PERMUTATIONS, TwoSampleTest, e
 from align.domain import Domain
 from align.errors import InputError
 from align.files import write_json
+from align.run.config import aligned_site
+from align.run.layout import EMBEDDINGS, GEOMETRY, GEOMETRY_PICTURE, PAIRED
 
 TESTS = {"mmd": mmd_test, "energy": energy_test, "classifier": classifier_test}
 INPUTS = ("agent_pos", "state", "action")  # what goes in and should come out, tested like a site
@@ -91,14 +92,14 @@ def measure_run(run_dir: str | os.PathLike, probe: Mapping, seed: int = 0, umap:
 
     run_dir = Path(run_dir)
     data = load_embeddings(run_dir, seed)
-    extra = _arrays(run_dir / "embeddings.npz", ("chosen", *INPUTS), data[0])
-    paired, skipped = _paired(run_dir / "paired.npz", [d.site for d in data])
+    extra = _arrays(run_dir / EMBEDDINGS, ("chosen", *INPUTS), data[0])
+    paired, skipped = _paired(run_dir / PAIRED, [d.site for d in data])
     lacking = [name for name in ("action", "chosen") if name not in extra]
     if lacking:
-        skipped["actions"] = f"embeddings.npz holds no {', '.join(lacking)}"
+        skipped["actions"] = f"{EMBEDDINGS} holds no {', '.join(lacking)}"
     if not lacking and _candidates(data[0]) < NEIGHBOURS:
         skipped["actions"] = f"fewer than {NEIGHBOURS} windows of other episodes in a domain"
-    skipped |= {name: f"embeddings.npz holds no {name}" for name in INPUTS if name not in extra}
+    skipped |= {name: f"{EMBEDDINGS} holds no {name}" for name in INPUTS if name not in extra}
     if umap and not has_umap():
         umap, skipped["umap"] = False, "umap-learn is not installed; the map is a PCA"
 
@@ -125,20 +126,14 @@ def measure_run(run_dir: str | os.PathLike, probe: Mapping, seed: int = 0, umap:
         "level": LEVEL,
         "seed": seed,
         "permutations": PERMUTATIONS,
-        "aligned": _aligned(run_dir / "config.yaml"),
+        "aligned": aligned_site(run_dir),
         "skipped": skipped,
         "sites": {s.data.site: found[s.data.site] | s.summary() for s in sites},
         "inputs": _with_holm(inputs),
     }
-    geometry_figure(sites, run_dir / "geometry.png", seed, umap)
-    write_json(run_dir / "geometry.json", result)
+    geometry_figure(sites, run_dir / GEOMETRY_PICTURE, seed, umap)
+    write_json(run_dir / GEOMETRY, result)
     return result
-
-
-def _aligned(config: Path) -> str | None:
-    """The option `model.site` of a run's configuration; None where there is none."""
-    options = yaml.safe_load(config.read_text()) if config.is_file() else None
-    return ((options or {}).get("model") or {}).get("site")
 
 
 def _tests(x: np.ndarray, data: Embeddings, seed: int) -> dict[str, TwoSampleTest]:
@@ -180,7 +175,7 @@ def _arrays(path: Path, names: tuple[str, ...], data: Embeddings) -> dict[str, n
 def _paired(path: Path, sites: list[str]) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, str]]:
     """Responses (M, D) in sim and in real by site, and why there are none."""
     if not path.is_file():
-        return {}, {"cka": "there is no paired.npz"}
+        return {}, {"cka": f"there is no {PAIRED}"}
     with np.load(path, allow_pickle=False) as archive:
         found = {
             site: (archive[f"sim/{site}"], archive[f"real/{site}"])
@@ -194,7 +189,7 @@ def _paired(path: Path, sites: list[str]) -> tuple[dict[str, tuple[np.ndarray, n
                 f"rows in both, four or more, of finite numbers"
             )
     absent = [site for site in sites if site not in found]
-    return found, {"cka": f"paired.npz holds no {', '.join(absent)}"} if absent else {}
+    return found, {"cka": f"{PAIRED} holds no {', '.join(absent)}"} if absent else {}
 
 
 def _finite(x: np.ndarray) -> bool:

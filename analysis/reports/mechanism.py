@@ -16,11 +16,11 @@ import pandas as pd
 from align.analysis.figures import style as figures
 from align.analysis.figures.mechanism import Association, figure_mechanism
 from align.analysis.reports.gap import GAPS
-from align.analysis.reports.run_config import callback_options
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.rank_correlation import rank_correlation
 from align.errors import InputError
+from align.run.config import callback_options
 
 STATISTICS = ("auc", "mmd2")
 NAMES = {"auc": "probe AUC", "mmd2": "MMD²"}

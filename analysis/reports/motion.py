@@ -11,7 +11,8 @@ from align.analysis.figures.smoothness import ArmMotion, PlanMotion, figure_smoo
 from align.analysis.reports.run_paths import MEASURES, Plans, learnt_plans, measure, motion
 from align.analysis.reports.sweep import Metric, Sweep
 from align.domain import Domain
-from align.paths import PATHS, read_paths
+from align.run.layout import PATHS
+from align.run.paths import read_paths
 
 MEASURE = "acceleration"
 """What roughness is in the figure."""

@@ -8,12 +8,13 @@ import os
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from align.analysis.reports.probe import Embeddings, load_embeddings
 from align.analysis.statistics.cross_validation import grouped_folds
 from align.domain import Domain
 from align.errors import InputError
+from align.run.config import run_config
+from align.run.layout import EMBEDDINGS
 from align.seeding import numpy_rng
 
 FOLDS = 5
@@ -38,8 +39,7 @@ def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) ->
     from align.alignment.objective import Samples
     from align.description import build
 
-    config = Path(objective_of) / "config.yaml"
-    model = yaml.safe_load(config.read_text()).get("model", {}) if config.is_file() else {}
+    model = run_config(objective_of).get("model") or {}
     found = {data.site: data for data in load_embeddings(run_dir)}
     if not model.get("alignment") or model["site"] not in found:
         return None
@@ -48,7 +48,7 @@ def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) ->
     except InputError:
         return None
     data, parts = found[model["site"]], {}
-    with np.load(Path(run_dir) / "embeddings.npz", allow_pickle=False) as archive:
+    with np.load(Path(run_dir) / EMBEDDINGS, allow_pickle=False) as archive:
         parts = {name: archive[name][data.row] for name in ("action", "agent_pos") if name in archive}
     joins = getattr(objective, "of", None)
     if joins is not None and joins not in parts:

@@ -8,7 +8,6 @@ import pandas as pd
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.spectrum import figure_spectrum
-from align.analysis.reports.run_config import run_config
 from align.analysis.reports.run_paths import (
     Plans,
     learnt_plans,
@@ -25,7 +24,9 @@ from align.analysis.statistics.medians import hierarchical_auc, hierarchical_med
 from align.analysis.statistics.smoothness import length_ratio, velocity_spectrum
 from align.data.episodes import read_store
 from align.domain import Domain
-from align.paths import PATHS, read_paths
+from align.run.config import run_config
+from align.run.layout import PATHS
+from align.run.paths import read_paths
 from align.worlds.planning.plans import TITLES
 
 NOTES = (

@@ -24,6 +24,7 @@ from align.analysis.statistics.two_sample import mmd2
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path, write_json
+from align.run.layout import EMBEDDINGS, PROBE, PROBE_PICTURE, PROBE_SCORES, PROBE_STEPS_PICTURE
 from align.seeding import numpy_rng
 
 SITES = ("image", "observation", "denoiser")  # first in every report, in this order
@@ -146,13 +147,13 @@ def probe_run(run_dir: str | os.PathLike, seed: int = 0, kind: Kind = "both") ->
     run_dir = Path(run_dir)
     probes = [probe_site(data, seed, kind) for data in load_embeddings(run_dir, seed)]
     result = {"level": LEVEL, "seed": seed, "sites": {p.data.site: p.summary() for p in probes}}
-    with atomic_path(run_dir / "probe_scores.csv") as path:
+    with atomic_path(run_dir / PROBE_SCORES) as path:
         pd.concat([_scores(p) for p in probes]).to_csv(path, index=False, float_format="%.6g")
-    probe_figure(probes, run_dir / "probe.png", seed)
-    (run_dir / "probe_steps.png").unlink(missing_ok=True)  # of an earlier probe, of other sites
+    probe_figure(probes, run_dir / PROBE_PICTURE, seed)
+    (run_dir / PROBE_STEPS_PICTURE).unlink(missing_ok=True)  # of an earlier probe, of other sites
     if layers := by_layer(probes):
-        step_figure(layers, run_dir / "probe_steps.png")
-    write_json(run_dir / "probe.json", result)
+        step_figure(layers, run_dir / PROBE_STEPS_PICTURE)
+    write_json(run_dir / PROBE, result)
     return result
 
 
@@ -162,9 +163,9 @@ def load_embeddings(run_dir: str | os.PathLike, seed: int = 0) -> list[Embedding
     Raises:
         InputError: As `probe_run`.
     """
-    path = Path(run_dir) / "embeddings.npz"
+    path = Path(run_dir) / EMBEDDINGS
     if not path.is_file():
-        raise InputError(f"run_dir={run_dir}: expected a run directory holding embeddings.npz")
+        raise InputError(f"run_dir={run_dir}: expected a run directory holding {EMBEDDINGS}")
     with np.load(path, allow_pickle=False) as archive:
         missing = {"domain", "episode"} - set(archive.files)
         found = [name for name in archive.files if name not in COLUMNS and "/" not in name]

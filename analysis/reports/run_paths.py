@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from align.analysis.reports.run_config import callback_options, run_config
 from align.analysis.statistics.smoothness import path_length, smoothness
 from align.data.episodes import Episodes, read_store
 from align.domain import Domain
 from align.errors import InputError
-from align.paths import PATHS, read_paths
+from align.run.config import callback_options, run_config
+from align.run.layout import PATHS, ROLLOUTS
+from align.run.paths import read_paths
 from align.worlds.planning.plans import TITLES, path_of
 from align.worlds.planning.scene import Scene
 from align.worlds.planning.scenes import scene_of
@@ -44,13 +45,13 @@ def motion(run: str | os.PathLike) -> dict[str, pd.DataFrame]:
     Raises:
         InputError: The paths are of other trials than `rollouts.csv`.
     """
-    files = [Path(run) / name for name in (PATHS, "rollouts.csv")]
+    files = [Path(run) / name for name in (PATHS, ROLLOUTS)]
     return _motion(Path(run), *(f.stat().st_mtime_ns for f in files)) if files[0].is_file() else {}
 
 
 @lru_cache(maxsize=512)
 def _motion(run: Path, *_written: int) -> dict[str, pd.DataFrame]:
-    trials = pd.read_csv(run / "rollouts.csv").set_index(["world", "seed"])
+    trials = pd.read_csv(run / ROLLOUTS).set_index(["world", "seed"])
     success = next(column for column in trials.columns if column.startswith("success"))
     tables = {}
     for world, paths in read_paths(run / PATHS).items():

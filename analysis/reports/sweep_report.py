@@ -15,6 +15,19 @@ from align.analysis.reports.sweep import Sweep
 from align.analysis.reports.sweep.run_table import collect
 from align.errors import InputError
 from align.files import atomic_path, write_text
+from align.run.layout import (
+    CONFIG,
+    GEOMETRY,
+    GEOMETRY_PICTURE,
+    PROBE,
+    PROBE_PICTURE,
+    PROBE_STEPS_PICTURE,
+    PROVENANCE,
+    RESULTS,
+    ROLLOUTS_PICTURE,
+    TASK_PROBE,
+    TASK_PROBE_PICTURE,
+)
 
 __all__ = [
     "figure_arms",
@@ -27,16 +40,16 @@ __all__ = [
 
 KEPT = ("*.csv", "*.md", "*.json", "*.png")  # of the sweep directory itself
 OF_ONE_RUN = (
-    "config.yaml",
-    "provenance.json",
-    "probe.json",
-    "probe.png",
-    "probe_steps.png",
-    "task_probe.json",
-    "task_probe.png",
-    "geometry.json",
-    "geometry.png",
-    "rollouts.png",
+    CONFIG,
+    PROVENANCE,
+    PROBE,
+    PROBE_PICTURE,
+    PROBE_STEPS_PICTURE,
+    TASK_PROBE,
+    TASK_PROBE_PICTURE,
+    GEOMETRY,
+    GEOMETRY_PICTURE,
+    ROLLOUTS_PICTURE,
 )
 
 
@@ -60,7 +73,7 @@ def report(sweep_dir: str | os.PathLike, reference: str | None = None, axis: str
         InputError: The sweep cannot be read, or nothing of it was measured yet.
     """
     sweep = Sweep(sweep_dir)
-    written = [sweep.path / "results.csv", *write_table(sweep, reference)]
+    written = [sweep.path / RESULTS, *write_table(sweep, reference)]
     if not sweep.worlds and not sweep.sites:
         raise InputError(
             f"sweep_dir={sweep_dir}: no run has rollouts.csv or probe.json yet, expected one or more"
@@ -116,7 +129,7 @@ def keep(sweep_dir: str | os.PathLike, results_dir: str | os.PathLike, command: 
         InputError: The sweep has no `results.csv`.
     """
     sweep_dir, results_dir = Path(sweep_dir), Path(results_dir)
-    if not (sweep_dir / "results.csv").is_file():
+    if not (sweep_dir / RESULTS).is_file():
         raise InputError(f"sweep_dir={sweep_dir}: expected a sweep with results.csv, made by its report")
     sources = {p.name: p for pattern in KEPT for p in sorted(sweep_dir.glob(pattern))}
     frame = collect(sweep_dir)

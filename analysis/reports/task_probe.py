@@ -20,6 +20,7 @@ from align.analysis.statistics.intervals import LEVEL, Interval, percentile
 from align.domain import Domain
 from align.errors import InputError
 from align.files import write_json
+from align.run.layout import EMBEDDINGS, TASK_PROBE, TASK_PROBE_PICTURE
 from align.seeding import numpy_rng
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # a window and standardised feature
@@ -74,8 +75,8 @@ def task_probe_run(run_dir: str | os.PathLike, seed: int = 0) -> dict | None:
         result["sites"][site] = {name: decoded.summary() for name, decoded in by_task.items()}
         for name, decoded in initial.get(site, {}).items():
             result["sites"][site][name]["untrained"] = decoded.summary()
-    task_figure(found, initial, run_dir / "task_probe.png")
-    write_json(run_dir / "task_probe.json", result)
+    task_figure(found, initial, run_dir / TASK_PROBE_PICTURE)
+    write_json(run_dir / TASK_PROBE, result)
     return result
 
 
@@ -88,7 +89,7 @@ def load_tasks(run_dir: str | os.PathLike, row: np.ndarray) -> dict[str, np.ndar
     Raises:
         InputError: An array is not finite or has another number of rows.
     """
-    path = Path(run_dir) / "embeddings.npz"
+    path = Path(run_dir) / EMBEDDINGS
     with np.load(path, allow_pickle=False) as archive:
         names = [name for name in ("action", "agent_pos", "state") if name in archive.files]
         arrays = {name: archive[name].astype(np.float64) for name in names}

@@ -59,7 +59,9 @@ def write_run(path: Path, point: dict, skill=0.7, shift=2.0, trials=30, seed=0, 
     """A whole run directory at `path`, the probe's files excepted."""
     path.mkdir(parents=True)
     (path / "point.json").write_text(json.dumps(point))
-    (path / "config.yaml").write_text("seed_everything: 0\n")
+    (path / "config.yaml").write_text(
+        "seed_everything: 0\ntrainer: {callbacks: [{init_args: {worlds: {real: {}}}}]}\n"
+    )
     (path / "provenance.json").write_text("{}")
     summary = {"lambda": point.get("lambda", 0.0), "seed": seed, "steps": 100, "val_loss_sim": 0.05,
                "val_loss_real": 0.06, "seconds": 12.0}  # fmt: skip

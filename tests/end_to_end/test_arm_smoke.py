@@ -11,7 +11,7 @@ import yaml
 
 from align.cli import main
 from align.data.episodes import read_store
-from align.paths import read_paths
+from align.run.paths import read_paths
 from align.worlds.planning import arm_regions
 from align.worlds.planning.arm import ArmSpec, arm
 

@@ -5,8 +5,9 @@ import json
 import pytest
 import yaml
 
-from align.experiments.estimate import SECONDS, expected
+from align.experiments.estimate import expected
 from align.experiments.grid import Run
+from align.run.layout import SECONDS
 
 CONFIG = {"model": {"policy": {"encoder": {"class_path": "E"}}}, "trainer": {"max_steps": 1000}}
 

@@ -15,6 +15,7 @@ import yaml
 from align.cli import main
 from align.experiments import launch
 from align.experiments.launch import Job, LocalLauncher, run_jobs
+from align.run.layout import PROBE, ROLLOUTS, SUMMARY
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def instant(monkeypatch):
         if "lambda=1" in folder and os.environ.get("FAIL"):
             Path(folder, "log.txt").write_text("some text\nthe reason\n")
             return 3
-        for name in ("summary.json", "probe.json"):
+        for name in (SUMMARY, ROLLOUTS, PROBE):
             Path(folder, name).write_text("{}")
         return 0
 

@@ -1,6 +1,6 @@
 """A sweep as it lies on disk, read: the table of its runs, and estimates over trainings and trials."""
 
-from align.analysis.reports.sweep.estimates import GRID, SEED_AXIS, Arm, Estimate, Sweep
+from align.analysis.reports.sweep.estimates import SEED_AXIS, Arm, Estimate, Sweep
 from align.analysis.reports.sweep.metric import Metric
 
-__all__ = ["GRID", "SEED_AXIS", "Arm", "Estimate", "Metric", "Sweep"]
+__all__ = ["SEED_AXIS", "Arm", "Estimate", "Metric", "Sweep"]

@@ -16,8 +16,8 @@ from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.medians import hierarchical_median, hierarchical_ratio
 from align.errors import InputError
+from align.run.layout import GRID, POINT, ROLLOUTS
 
-GRID = "grid.json"  # what the sweep says of itself: its runs in order, and its reference arm
 SEED_AXIS = "seed"
 
 
@@ -109,7 +109,7 @@ class Sweep:
             frame = frame[frame[axis] == value]
         arms: dict[tuple, Arm] = {}
         for _, row in frame.iterrows():
-            if "point.json" not in row["missing"]:
+            if POINT not in row["missing"]:
                 point = {axis: row[axis] for axis in self.axes}
                 arms.setdefault(tuple(point.values()), Arm(point, [])).runs.append(row["run"])
         if not arms:
@@ -206,7 +206,7 @@ class Sweep:
     def _read_trials(self, world: str, name: str) -> pd.DataFrame:
         outcomes = {}
         for run in self.frame["run"]:
-            path = self.path / run / "rollouts.csv"
+            path = self.path / run / ROLLOUTS
             if path.is_file():
                 rows = pd.read_csv(path)
                 rows = rows[rows["world"] == world]

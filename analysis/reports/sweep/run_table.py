@@ -19,11 +19,10 @@ from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
 from align.errors import InputError
 from align.files import atomic_path
+from align.run.layout import GEOMETRY, POINT, PROBE, RESULTS, ROLLOUTS, SUMMARY, TASK_PROBE, runs
+from align.run.state import missing
 from align.worlds.batch import RESERVED, is_rate
 
-GEOMETRY = "geometry.json"  # which runs of older sweeps do without
-FILES = ("point.json", "summary.json", "rollouts.csv", "probe.json")
-NOT_RUNS = ("report", "figures")
 PROBED = ("auc", "accuracy", "margin", "mmd2")
 TASKS = ("block_pose_sim_to_real", "block_pose_real_to_real")
 
@@ -45,14 +44,13 @@ def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
         InputError: There is no such folder, it holds no run, or a file of a run cannot be read.
     """
     sweep_dir = Path(sweep_dir)
-    folders = sorted(p for p in sweep_dir.glob("*") if p.is_dir())
-    folders = [p for p in folders if not p.name.startswith(".") and p.name not in NOT_RUNS]
+    folders = runs(sweep_dir)
     if not folders:
         raise InputError(f"sweep_dir={sweep_dir}: expected a folder holding run directories")
     frame = pd.DataFrame([_row(folder) for folder in folders])
     measured = [c for c in frame.columns if "/" in c]
     frame = frame[[c for c in frame.columns if "/" not in c] + measured]
-    with atomic_path(sweep_dir / "results.csv") as path:
+    with atomic_path(sweep_dir / RESULTS) as path:
         frame.to_csv(path, index=False, float_format="%.6g")
     return frame
 
@@ -63,8 +61,8 @@ def recorded(sweep_dir: str | os.PathLike) -> pd.DataFrame:
     Raises:
         InputError: As `collect`.
     """
-    table = Path(sweep_dir) / "results.csv"
-    if any(Path(sweep_dir).glob("*/point.json")) or not table.is_file():
+    table = Path(sweep_dir) / RESULTS
+    if any(Path(sweep_dir).glob(f"*/{POINT}")) or not table.is_file():
         return collect(sweep_dir)
     return pd.read_csv(table, dtype={"missing": str}, keep_default_na=False, na_values=[""]).fillna(
         {"missing": ""}
@@ -90,26 +88,25 @@ def read_json(path: Path) -> dict:
 
 
 def _row(run: Path) -> dict:
-    missing = [name for name in FILES if not (run / name).is_file()]
-    row: dict = {"run": run.name, "missing": ", ".join(missing)}
-    if "point.json" not in missing:
-        for axis, value in read_json(run / "point.json").items():
+    row: dict = {"run": run.name, "missing": ", ".join(missing(run))}
+    if (run / POINT).is_file():
+        for axis, value in read_json(run / POINT).items():
             if "/" in axis or axis in ("run", "missing"):
                 raise InputError(
-                    f"{run}/point.json: axis {axis!r}, expected a name without '/', not run or missing"
+                    f"{run / POINT}: axis {axis!r}, expected a name without '/', not run or missing"
                 )
             row[axis] = value if isinstance(value, int | float | str | None) else json.dumps(value)
-    if "summary.json" not in missing:
-        row |= {f"summary/{name}": value for name, value in read_json(run / "summary.json").items()}
-    if "rollouts.csv" not in missing:
-        row |= _rollouts(run / "rollouts.csv")
+    if (run / SUMMARY).is_file():
+        row |= {f"summary/{name}": value for name, value in read_json(run / SUMMARY).items()}
+    if (run / ROLLOUTS).is_file():
+        row |= _rollouts(run / ROLLOUTS)
         for world, moved in motion(run).items():
             row |= {str(Metric("motion", world, name)): moved[name].median() for name in MEASURES}
-    if "probe.json" not in missing:
-        row |= _probe(read_json(run / "probe.json"))
-    if "summary/site" in row and (run / "task_probe.json").is_file():
-        row |= _tasks(read_json(run / "task_probe.json")["sites"].get(row["summary/site"], {}))
-    if (run / GEOMETRY).is_file():
+    if (run / PROBE).is_file():
+        row |= _probe(read_json(run / PROBE))
+    if "summary/site" in row and (run / TASK_PROBE).is_file():
+        row |= _tasks(read_json(run / TASK_PROBE)["sites"].get(row["summary/site"], {}))
+    if (run / GEOMETRY).is_file():  # older sweeps do without
         row |= _geometry(read_json(run / GEOMETRY))
     return row
 

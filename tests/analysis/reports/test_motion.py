@@ -13,7 +13,7 @@ from align.analysis.reports.sweep_report import report
 from align.cli import main
 from align.data.episodes import write_store
 from align.errors import InputError
-from align.paths import write_paths
+from align.run.paths import write_paths
 from align.worlds.planning.plans import episode
 
 SEEDS = range(1_000_000, 1_000_012)

@@ -8,7 +8,7 @@ from align.analysis.reports.plans import diversity, length_ratios
 from align.analysis.reports.sweep import Sweep
 from align.analysis.reports.sweep_report import report
 from align.data.episodes import write_store
-from align.paths import write_paths
+from align.run.paths import write_paths
 from align.worlds.planning.maze import MazeSpec
 from align.worlds.planning.plans import episode
 

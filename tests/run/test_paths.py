@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from align.errors import InputError
-from align.paths import read_paths, write_paths
 from align.rollout import rollout
+from align.run.paths import read_paths, write_paths
 from align.worlds.planning.batch import MazeWorlds
 from align.worlds.planning.maze import MazeSpec
 

@@ -10,9 +10,6 @@ import numpy as np
 from align.errors import InputError
 from align.files import atomic_path
 
-PATHS = "paths.npz"
-"""What the file is called in a run directory."""
-
 
 def write_paths(
     path: str | os.PathLike, seeds: Sequence[int], worlds: Mapping[str, Sequence[np.ndarray] | None]

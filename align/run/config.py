@@ -1,0 +1,73 @@
+"""What a run's `config.yaml` says, or that of what was kept of a sweep."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from align.errors import InputError
+from align.run.layout import CONFIG
+from align.run.moved import renamed
+
+
+def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
+    """A YAML file that holds a mapping, or nothing; what has moved has its new name, see `align.run.moved`.
+
+    Raises:
+        InputError: It cannot be read, is not YAML, or holds something else.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; expected a YAML file") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML ({error})") from None
+    if not isinstance(content, dict | None):
+        raise InputError(f"{path}: {content!r}; expected a mapping of options")
+    return renamed(content or {})
+
+
+def run_config(run: str | os.PathLike) -> dict[str, Any]:
+    """The recorded configuration of a run; empty where there is none.
+
+    Raises:
+        InputError: The file is not a mapping in YAML.
+    """
+    path = Path(run) / CONFIG
+    return read_yaml(path) if path.is_file() else {}
+
+
+def fit_config(run: str | os.PathLike) -> dict[str, Any]:
+    """The configuration that `align fit` recorded of a run.
+
+    Raises:
+        InputError: The directory holds none.
+    """
+    path = Path(run) / CONFIG
+    if not path.is_file():
+        raise InputError(f"run={str(run)!r}: expected a run directory holding {CONFIG}")
+    config = read_yaml(path)
+    if absent := {"data", "model", "seed_everything"} - set(config):
+        raise InputError(f"{path}: expected a configuration of align fit, with {', '.join(sorted(absent))}")
+    return config
+
+
+def aligned_site(run: str | os.PathLike) -> str | None:
+    """The site that a run's training aligned, or would have; `None` where that was not recorded."""
+    return (run_config(run).get("model") or {}).get("site")
+
+
+def callback_options(run: str | os.PathLike) -> list[dict[str, Any]]:
+    """Constructor arguments of each of a run's callbacks."""
+    callbacks = (run_config(run).get("trainer") or {}).get("callbacks") or []
+    return [callback.get("init_args") or {} for callback in callbacks]
+
+
+def trial_worlds(run: str | os.PathLike) -> Mapping[str, Any]:
+    """The worlds, by name, that a run's configuration evaluates its policy in."""
+    worlds: dict[str, Any] = {}
+    for options in callback_options(run):
+        worlds |= options.get("worlds") or {}
+    return worlds

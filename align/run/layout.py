@@ -1,0 +1,70 @@
+"""What the files of a run and of a sweep are called, and which folders of a sweep are runs."""
+
+import os
+from pathlib import Path
+
+CONFIG = "config.yaml"
+"""The resolved configuration of `align fit`; see `align.run.config`."""
+PROVENANCE = "provenance.json"
+"""What the run was made with; see `align.run.provenance`."""
+LAST_CHECKPOINT = "checkpoints/last.ckpt"
+PROGRESS = "progress.json"
+"""How far training has come."""
+SUMMARY = "summary.json"
+"""What was trained and the last metrics; `align fit` writes it when all else of its own is there."""
+
+EMBEDDINGS = "embeddings.npz"
+PAIRED = "paired.npz"
+"""Embeddings of the same states in both worlds; see `align.embeddings`."""
+
+ROLLOUTS = "rollouts.csv"
+"""A row a trial."""
+ROLLOUTS_PICTURE = "rollouts.png"
+ROLLOUTS_FILM = "rollouts.gif"
+PATHS = "paths.npz"
+"""Executed paths of the trials; see `align.run.paths`."""
+
+PROBE = "probe.json"
+PROBE_PICTURE = "probe.png"
+PROBE_SCORES = "probe_scores.csv"
+"""A row a held-out window: its score out of fold."""
+PROBE_STEPS_PICTURE = "probe_steps.png"
+TASK_PROBE = "task_probe.json"
+TASK_PROBE_PICTURE = "task_probe.png"
+GEOMETRY = "geometry.json"
+GEOMETRY_PICTURE = "geometry.png"
+
+REQUEST = "request.yaml"
+"""What a sweep asks of the run: options of `align fit`."""
+POINT = "point.json"
+"""The run's value on each axis of the sweep."""
+LOG = "log.txt"
+SECONDS = "seconds.json"
+"""Wall time of the sweep's commands for the run, if none was interrupted."""
+LAUNCHED = ".launched"
+"""Folder whose lock a sweep's launcher holds while it executes the run."""
+
+GRID = "grid.json"
+"""What a sweep says of itself: its title, its runs in order, its reference arm."""
+RESULTS = "results.csv"
+"""A row a run of the sweep."""
+REPORT = "report"
+"""Folder of the dashboard, of a run and of a sweep."""
+
+
+def runs(sweep: str | os.PathLike) -> list[Path]:
+    """The run directories of a sweep, sorted: its folders, but for hidden ones and its report."""
+    return sorted(p for p in Path(sweep).glob("*") if p.is_dir() and _may_hold_runs(p.name))
+
+
+def holding(folder: str | os.PathLike, name: str) -> list[Path]:
+    """The folders that hold a file of this name, sorted: `folder` and those anywhere below it that may be
+    runs or sweeps."""
+    folder = Path(folder)
+    found = (file.parent for file in folder.glob(f"**/{name}"))
+    return sorted(p for p in found if all(map(_may_hold_runs, p.relative_to(folder).parts)))
+
+
+def _may_hold_runs(name: str) -> bool:
+    """Whether a folder of this name may: hidden ones are being written, or of a launcher."""
+    return not name.startswith(".") and name not in (REPORT, "figures")

@@ -1,0 +1,31 @@
+"""How far a run has come: trained, or finished."""
+
+import os
+from pathlib import Path
+
+from align.run.config import trial_worlds
+from align.run.layout import CONFIG, POINT, PROBE, ROLLOUTS, SUMMARY
+
+
+def is_fitted(run: str | os.PathLike) -> bool:
+    """Whether `align fit` has done all of its own: trained, evaluated and embedded."""
+    return (Path(run) / SUMMARY).is_file()
+
+
+def missing(run: str | os.PathLike) -> list[str]:
+    """The files that a finished run of a sweep holds and this one lacks.
+
+    They are its point on the sweep's axes, the summary of training, the probe, and its rollouts, unless its
+    configuration evaluates it in no world.
+    """
+    run = Path(run)
+    expected = (POINT, SUMMARY, ROLLOUTS, PROBE)
+    absent = [name for name in expected if not (run / name).is_file()]
+    if ROLLOUTS in absent and (run / CONFIG).is_file() and not trial_worlds(run):
+        absent.remove(ROLLOUTS)
+    return absent
+
+
+def is_finished(run: str | os.PathLike) -> bool:
+    """Whether a run of a sweep lacks nothing."""
+    return not missing(run)
