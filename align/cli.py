@@ -178,7 +178,7 @@ def _mistake(error: BaseException) -> InputError | None:
 
 def _quiet() -> None:
     """Silence what libraries say to developers."""
-    warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+    warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric)\..*")
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
 
