@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from strict_skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
 
 from align.data.episodes import write_store
 from align.seeding import numpy_rng
