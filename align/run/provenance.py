@@ -19,14 +19,17 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of this code, "+changes" added where files differ from it; `None` outside a checkout."""
-    folder = Path(__file__).parent
+    """The commit of this code, "+changes" added where files differ from it; `None` outside its checkout."""
+    file = Path(__file__)
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(folder), *arguments]
+        command = ["git", "--no-optional-locks", "-C", str(file.parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        git(
+            "ls-files", "--error-unmatch", file.name
+        )  # installed, it may lie in the checkout of something else
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
         return None

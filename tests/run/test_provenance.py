@@ -1,0 +1,53 @@
+"""The commit a run was made with: that of this code, and nothing of the checkout is touched for it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from align.run.provenance import provenance
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """Stands for the file of the code in a checkout, with git's commands on it."""
+    code = tmp_path / "align" / "provenance.py"
+    code.parent.mkdir()
+    code.write_text("code\n")
+    monkeypatch.setattr("align.run.provenance.__file__", str(code))
+    for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
+        monkeypatch.setenv(f"{name}_NAME", "a")
+        monkeypatch.setenv(f"{name}_EMAIL", "a@b.c")
+
+    def git(*arguments: str) -> str:
+        return subprocess.check_output(["git", "-C", str(tmp_path), *arguments], text=True).strip()
+
+    git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "--message", "empty")
+    return code, git
+
+
+def _commit() -> str | None:
+    return provenance({})["commit"]
+
+
+def test_the_commit_is_that_of_this_code(checkout):
+    code, git = checkout
+    assert _commit() is None, "installed into a checkout of something else"
+    git("add", "align")
+    git("commit", "--quiet", "--message", "code")
+    assert _commit() == git("rev-parse", "HEAD")
+    code.write_text("more code\n")
+    assert _commit() == git("rev-parse", "HEAD") + "+changes"
+
+
+def test_asking_does_not_write_to_the_checkout(checkout):
+    code, git = checkout
+    git("add", "align")
+    git("commit", "--quiet", "--message", "code")
+    os.utime(code, (0, 0))  # git status would note that it looked, under a lock that others then meet
+    index = Path(git("rev-parse", "--absolute-git-dir")) / "index"
+    before = index.read_bytes()
+    assert _commit() == git("rev-parse", "HEAD")
+    assert index.read_bytes() == before
