@@ -71,7 +71,7 @@ class Estimate(NamedTuple):
 
     def critical(self, level: ArrayLike = LEVEL) -> ArrayLike:
         """How many standard errors the interval of this coverage reaches to either side."""
-        upper = (1 + _level(level)) / 2
+        upper = (1 + checked_level(level)) / 2
         trials = stdtrit(self.df_trials, upper)
         if self.lone:
             return trials
@@ -297,7 +297,8 @@ def interval_of(value: ArrayLike, low: ArrayLike, high: ArrayLike) -> Interval:
     return Interval(value, low, high) if value.ndim else Interval(float(value), float(low), float(high))
 
 
-def _level(level: ArrayLike) -> np.ndarray:
+def checked_level(level: ArrayLike) -> np.ndarray:
+    """The coverage, if it is one."""
     level = np.asarray(level, float)
     if not np.all((level > 0) & (level < 1)):
         raise InputError(f"level={level}: expected a coverage between 0 and 1, e.g. 0.95")
