@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from align.analysis.statistics.crossed import Between, Estimate, between_trainings, difference, mean
 from align.analysis.statistics.intervals import LEVEL, Interval
-from align.analysis.statistics.rates import rate_difference, unit_table
+from align.analysis.statistics.trials.crossed import Between, Estimate, between_trainings, difference, mean
+from align.analysis.statistics.trials.rates import rate_difference, unit_table
 from align.errors import InputError
 from align.seeding import numpy_rng
 

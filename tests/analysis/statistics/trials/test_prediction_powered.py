@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from align.analysis.statistics import prediction_powered as assisted
+from align.analysis.statistics.trials import prediction_powered as assisted
 from align.errors import InputError
 
 

@@ -12,9 +12,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from align.analysis.statistics.crossed import Between, Estimate, between_trainings, combine, components, table
 from align.analysis.statistics.intervals import LEVEL, Interval
-from align.analysis.statistics.rates import rate
+from align.analysis.statistics.trials.crossed import (
+    Between,
+    Estimate,
+    between_trainings,
+    combine,
+    components,
+    table,
+)
+from align.analysis.statistics.trials.rates import rate
 from align.errors import InputError
 
 

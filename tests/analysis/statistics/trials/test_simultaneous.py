@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from align.analysis.statistics import crossed, simultaneous
+from align.analysis.statistics.trials import crossed, simultaneous
 from align.errors import InputError
 
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from align.analysis.statistics.crossed import checked_level
 from align.analysis.statistics.intervals import LEVEL, Interval
+from align.analysis.statistics.trials.crossed import checked_level
 from align.errors import InputError
 
 FRACTIONS = np.arange(1, 21) / 21  # of the capital that is bet

@@ -3,7 +3,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from align.analysis.statistics import crossed, power
+from align.analysis.statistics.trials import crossed, power
 from align.errors import InputError
 
 SPREAD = power.Variances(0.03**2, 0.02, 0.04)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from align.analysis.statistics import agreement
 from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.trials import agreement
 from align.errors import InputError
 
 SIM = [0.2, 0.5, 0.35, 0.8, 0.7]

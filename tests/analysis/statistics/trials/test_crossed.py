@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from align.analysis.statistics import crossed
+from align.analysis.statistics.trials import crossed
 from align.errors import InputError
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from align.analysis.statistics import aggregates, crossed
+from align.analysis.statistics.trials import aggregates, crossed
 from align.errors import InputError
 
 VALUES = [

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from align.analysis.statistics.crossed import checked_level
 from align.analysis.statistics.intervals import LEVEL, Interval
+from align.analysis.statistics.trials.crossed import checked_level
 from align.errors import InputError
 
 DOUBT = 2.0  # trials that are imagined to have shown simulation wrong by one whole success

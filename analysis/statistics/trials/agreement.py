@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import ndtri
 
-from align.analysis.statistics.crossed import checked_level
 from align.analysis.statistics.intervals import LEVEL, Interval
+from align.analysis.statistics.trials.crossed import checked_level
 from align.errors import InputError
 from align.seeding import numpy_rng
 

@@ -11,7 +11,8 @@ nearest to their level for rates of .02 to .98 at the least width; see `docs/cov
 import numpy as np
 from numpy.typing import ArrayLike
 
-from align.analysis.statistics.crossed import (
+from align.analysis.statistics.intervals import LEVEL, Interval
+from align.analysis.statistics.trials.crossed import (
     Between,
     Estimate,
     between_trainings,
@@ -20,7 +21,6 @@ from align.analysis.statistics.crossed import (
     mean,
     table,
 )
-from align.analysis.statistics.intervals import LEVEL, Interval
 from align.errors import InputError
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from align.analysis.statistics import counts
 from align.analysis.statistics.intervals import wilson
+from align.analysis.statistics.trials import counts
 from align.errors import InputError
 
 

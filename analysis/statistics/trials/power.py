@@ -15,8 +15,8 @@ from scipy.optimize import brentq
 from scipy.special import stdtrit
 from scipy.stats import nct, norm
 
-from align.analysis.statistics.crossed import Between, between_trainings, components, table
 from align.analysis.statistics.intervals import LEVEL
+from align.analysis.statistics.trials.crossed import Between, between_trainings, components, table
 from align.errors import InputError
 
 POWER = 0.8

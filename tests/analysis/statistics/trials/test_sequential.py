@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from align.analysis.statistics import crossed, sequential
+from align.analysis.statistics.trials import crossed, sequential
 from align.errors import InputError
 
 Z = np.array([1, 2, 2, 1, 2, 0, 2, 1, 2, 2, 1, 2, 2, 2, 1, 0, 2, 2, 1, 2, 2, 2, 1, 2, 2]) / 2

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from align.analysis.statistics import crossed, intervals, rates
+from align.analysis.statistics import intervals
+from align.analysis.statistics.trials import crossed, rates
 from align.errors import InputError
 
 

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from align.analysis.statistics.paired_counts import Discordant, discordant, mcnemar, score_deviation, tango
+from align.analysis.statistics.trials.paired_counts import (
+    Discordant,
+    discordant,
+    mcnemar,
+    score_deviation,
+    tango,
+)
 from align.errors import InputError
 
 

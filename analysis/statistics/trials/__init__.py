@@ -1,0 +1,1 @@
+"""What trials prove: rates, differences and rankings of arms, over trainings and the trials they share."""
