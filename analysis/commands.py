@@ -2,25 +2,29 @@
 
 from pathlib import Path
 
+from sklearn.base import ClassifierMixin
+
 from align.analysis.dashboard import write_run, write_sweep
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.mechanism import report_mechanism
-from align.analysis.reports.probe import Kind, probe_run
+from align.analysis.reports.probe import probe_run
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep_report import keep as keep_files
 from align.analysis.reports.sweep_report import report
 from align.analysis.reports.tables import write_tables
 from align.analysis.reports.task_probe import task_probe_run
+from align.analysis.statistics.probe import GIVEN, Kind
 from align.errors import InputError
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
 
 
-def probe(path: str, probe: Kind = "both", umap: bool = False) -> None:
+def probe(path: str, probe: Kind | ClassifierMixin = "both", umap: bool = False) -> None:
     """Probe how well sim and real embeddings can be told apart, with PNG reports and dashboards.
 
     Args:
         path: A run directory, or a sweep's: then every run below it is probed, and the sweep reported on.
-        probe: Which classifiers tell sim from real: linear, mlp (one hidden layer) or both.
+        probe: Which classifiers tell sim from real: linear, mlp (one hidden layer), both, or any of
+            scikit-learn by its class path, e.g. sklearn.svm.SVC.
         umap: Add a UMAP to the map of `geometry.png`, if umap-learn is installed.
     """
     runs = holding(path, EMBEDDINGS)
@@ -29,7 +33,7 @@ def probe(path: str, probe: Kind = "both", umap: bool = False) -> None:
     failures = []
     for run in runs:
         try:
-            result = probe_run(run, kind=probe)
+            result = probe_run(run, probe=probe)
             measure_run(run, result, umap=umap)
             if task_probe_run(run) is None:
                 print(f"{run}: older embeddings, no task probe; align embed {run} makes new ones", flush=True)
@@ -40,8 +44,8 @@ def probe(path: str, probe: Kind = "both", umap: bool = False) -> None:
         found = ", ".join(
             f"{site} {name} {s['auc']['value']:.3f} [{s['auc']['low']:.3f}, {s['auc']['high']:.3f}]"
             for site, of_site in result["sites"].items()
-            for name, s in (("AUC", of_site), ("MLP AUC", of_site.get("mlp", {})))
-            if "auc" in s
+            for name, s in (("AUC", of_site), ("MLP AUC", of_site.get("mlp")), ("AUC", of_site.get(GIVEN)))
+            if s and "auc" in s
         )
         print(f"{run}: {found}", flush=True)
     for sweep in sorted({run.parent for run in runs if (run / POINT).exists() and run != Path(path)}):

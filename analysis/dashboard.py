@@ -173,6 +173,8 @@ def _pr_curves(writer: SummaryWriter, run_dir: Path, step: int) -> None:
     path = run_dir / PROBE_SCORES
     if path.is_file():
         for site, rows in pd.read_csv(path).groupby("site", sort=False):
+            if rows["probability"].isna().any():  # of a classifier that knows none
+                continue
             is_real = (rows["domain"] == Domain.REAL).to_numpy()
             writer.add_pr_curve(f"probe/{site}", is_real, rows["probability"].to_numpy(), step)
 

@@ -1,24 +1,16 @@
 """The picture of an annotation: at which noise levels sim can be told from real, and how surely."""
 
-import os
-
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
-from align.analysis.reports.annotation import TAUS, Result, calibration, checkpoints
+from align.analysis.statistics.trust import TAUS, Trust, by_checkpoint, calibration
 from align.diffusion.thresholds import dataset_threshold
 
-DASHED = {"color": figures.BLACK, "linewidth": 0.7, "linestyle": (0, (4, 3))}
 
-
-def annotation_figure(result: Result, path: str | os.PathLike) -> None:
-    """Write the report of an annotation, both columns wide, atomically.
-
-    Args:
-        result: What was found.
-        path: Where to, a `.png` or `.pdf`.
-    """
+def annotation_figure(result: Trust) -> Figure:
+    """The report of an annotation, both columns wide."""
     with figures.style():
         figure, axes = figures.canvas(2, 3, figures.DOUBLE, 3.9)
         _accuracy(axes[0, 0], result)
@@ -28,15 +20,15 @@ def annotation_figure(result: Result, path: str | os.PathLike) -> None:
         _by_checkpoint(axes[1, 1], result)
         _by_length(axes[1, 2], result)
         figures.letter([ax for ax in axes.ravel() if ax.axison])
-        figures.save(figure, path)
+        return figure
 
 
-def _accuracy(ax: Axes, result: Result) -> None:
+def _accuracy(ax: Axes, result: Trust) -> None:
     judgement, sigma = result.judgement, result.dataset_sigma_min
     ax.plot(judgement.sigmas, judgement.accuracy, color=figures.BLUE, label="accuracy")
     clean = judgement.corrupt.double().mean(0)
     ax.plot(judgement.sigmas, clean, color=figures.VERMILION, label="P(clean) of sim")
-    ax.axhline(0.5, **DASHED)
+    figures.reference(ax, y=0.5)
     ax.axhline(result.tau, color=figures.GREY, linewidth=0.7)
     ax.vlines(sigma, 0, 1, color=figures.GREY, linewidth=0.7)
     ax.plot([sigma], [result.tau], "o", color=figures.BLACK)
@@ -48,31 +40,31 @@ def _accuracy(ax: Axes, result: Result) -> None:
     ax.legend(loc="upper center", ncols=2, columnspacing=0.8, handlelength=1.2)
 
 
-def _samples(ax: Axes, result: Result) -> None:
+def _samples(ax: Axes, result: Trust) -> None:
     ax.hist(result.sigma_min, bins=np.linspace(0, 1, 41), color=figures.BLUE, alpha=0.6)
-    ax.axvline(result.dataset_sigma_min, **DASHED)
+    figures.reference(ax, x=result.dataset_sigma_min)
     ax.set(xlabel="σ_min of a window", ylabel="Sim windows", xlim=(0, 1))
     ax.set_title(f"Per sample; {np.mean(result.sigma_min >= 1):.1%} never", loc="left")
 
 
-def _calibration(ax: Axes, result: Result) -> None:
+def _calibration(ax: Axes, result: Trust) -> None:
     predicted, observed, error = calibration(result.judgement)
-    ax.plot([0, 1], [0, 1], **DASHED)
+    figures.diagonal(ax)
     ax.plot(predicted, observed, "o-", color=figures.GREEN)
     ax.text(0.97, 0.05, f"mean error {error:.3f}", transform=ax.transAxes, ha="right", fontsize=7)
     ax.set(xlabel="Predicted P(clean)", ylabel="Share of clean", xlim=(0, 1), ylim=(0, 1))
     ax.set_title("Calibration, all levels", loc="left")
 
 
-def _by_tau(ax: Axes, result: Result) -> None:
+def _by_tau(ax: Axes, result: Trust) -> None:
     ax.plot(TAUS, [dataset_threshold(result.judgement, tau) for tau in TAUS], "o-", color=figures.BLUE)
-    ax.axvline(result.tau, **DASHED)
+    figures.reference(ax, x=result.tau)
     ax.set(xlabel="Threshold τ", ylabel="σ_min", ylim=(0, 1.02))
     ax.set_title("By threshold", loc="left")
 
 
-def _by_checkpoint(ax: Axes, result: Result) -> None:
-    found = list(checkpoints(result))
+def _by_checkpoint(ax: Axes, result: Trust) -> None:
+    found = list(by_checkpoint(result))
     for fold, history in enumerate(result.judgement.histories):
         rows = [(seen.step, sigma) for f, seen, sigma in found if f == fold]
         colour = figures.CYCLE[fold % len(figures.CYCLE)]
@@ -84,7 +76,7 @@ def _by_checkpoint(ax: Axes, result: Result) -> None:
     ax.legend()
 
 
-def _by_length(ax: Axes, result: Result) -> None:
+def _by_length(ax: Axes, result: Trust) -> None:
     lengths = list(result.lengths)
     if not lengths:  # not asked for
         ax.axis("off")

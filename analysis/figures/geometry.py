@@ -1,15 +1,15 @@
 """The picture of one run's geometry, one column wide: tests, distances, neighbours, and a map."""
 
 import importlib.util
-import os
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
-from align.analysis.figures.probe import principal_components
-from align.analysis.reports.geometry import SiteGeometry
+from align.analysis.statistics.geometry import principal_components
+from align.analysis.statistics.site_geometry import SiteGeometry
 from align.domain import Domain
 
 
@@ -18,18 +18,17 @@ def has_umap() -> bool:
     return importlib.util.find_spec("umap") is not None
 
 
-def geometry_figure(
-    sites: Sequence[SiteGeometry], path: str | os.PathLike, seed: int = 0, umap: bool = False
-) -> None:
-    """Write the picture of a run's geometry, one column wide, atomically.
+def geometry_figure(sites: Sequence[SiteGeometry], seed: int = 0, umap: bool = False) -> Figure:
+    """The picture of a run's geometry, one column wide.
 
     Args:
         sites: What was measured; panels of what was not are left out.
-        path: Where to, a `.png` or `.pdf`.
         seed: Of the UMAP.
         umap: Add a UMAP beside the PCA; needs umap-learn.
     """
-    panels = [_tests, _distances, _mixing]
+    panels = [_tests]
+    panels += [_distances] if any(s.a_distance for s in sites) else []
+    panels += [_mixing]
     panels += [_actions] if any(s.actions for s in sites) else []
     panels += [_cka] if any(s.cka for s in sites) else []
     with figures.style():
@@ -50,7 +49,7 @@ def geometry_figure(
             figure.axes[0].plot([], [], "o", color=figures.DOMAIN_COLOUR[d], label=d.label)[0] for d in Domain
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
-        figures.save(figure, path)
+        return figure
 
 
 def _tests(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
@@ -76,11 +75,10 @@ def _tests(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
 
 
 def _distances(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
-    figures.whiskers(
-        ax, range(len(sites)), [s.a_distance for s in sites], horizontal=True, fmt="o", color=figures.BLACK
-    )
-    _reference(ax, 0)
-    ax.set(xlabel="Proxy A-distance", xlim=(min(-0.1, *(s.a_distance.low for s in sites)), 2.1))
+    known = {i: s.a_distance for i, s in enumerate(sites) if s.a_distance}
+    figures.whiskers(ax, list(known), list(known.values()), horizontal=True, fmt="o", color=figures.BLACK)
+    figures.reference(ax, x=0)
+    ax.set(xlabel="Proxy A-distance", xlim=(min(-0.1, *(d.low for d in known.values())), 2.1))
     _name_sites(ax, sites)
 
 
@@ -89,7 +87,7 @@ def _mixing(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
         found = [getattr(s.mixing, domain.label) for s in sites]
         colour = figures.DOMAIN_COLOUR[domain]
         figures.whiskers(ax, np.arange(len(sites)) + shift, found, horizontal=True, fmt="o", color=colour)
-    _reference(ax, 1)
+    figures.reference(ax, x=1)
     ax.set_xlim(left=-0.05)
     ax.set_xlabel("Real neighbours / chance")
     _name_sites(ax, sites)
@@ -105,7 +103,7 @@ def _actions(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
         )
         figures.whiskers(ax, at, near, horizontal=True, fmt="o", color=colour)
         ax.plot([b.value for b in blind], at, "x", color=colour, alpha=0.7)
-    _reference(ax, 0.5)
+    figures.reference(ax, x=0.5)
     ax.set(xlabel="Actions nearer to real", xlim=(-0.05, 1.05))
     _name_sites(ax, sites)
 
@@ -115,7 +113,7 @@ def _cka(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
         if site.cka:
             ax.plot(site.cka.debiased, i, "o", color=figures.BLACK)
             ax.plot(site.cka.mismatched, i, "x", color=figures.GREY)
-    _reference(ax, 0)
+    figures.reference(ax, x=0)
     ax.set(xlabel="CKA, same states", xlim=(min(-0.1, ax.get_xlim()[0]), 1.05))
     _name_sites(ax, sites)
 
@@ -140,7 +138,3 @@ def _umap(x: np.ndarray, seed: int) -> np.ndarray:
 def _name_sites(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
     ax.set_yticks(range(len(sites)), [s.data.site for s in sites])
     ax.set_ylim(len(sites) - 0.4, -0.6)
-
-
-def _reference(ax: Axes, value: float) -> None:
-    ax.axvline(value, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))

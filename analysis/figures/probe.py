@@ -1,26 +1,26 @@
 """The picture of one run's probe: a row a site, from ROC to a map of the embeddings."""
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
-from align.analysis.reports.probe import SiteProbe
 from align.analysis.statistics.discrimination import roc
+from align.analysis.statistics.geometry import principal_components
 from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.probe import SiteProbe
 from align.domain import Domain
 
 TITLES = ("ROC", "Out-of-fold scores", "Probe and controls", "Embeddings (PCA)")
 
 
-def probe_figure(probes: Sequence[SiteProbe], path: str | os.PathLike, seed: int = 0) -> None:
-    """Write the report of a run's probes, both columns wide, atomically.
+def probe_figure(probes: Sequence[SiteProbe], seed: int = 0) -> Figure:
+    """The report of a run's probes, both columns wide.
 
     Args:
         probes: One a site; a row each.
-        path: Where to, a `.png` or `.pdf`.
         seed: Of the ROC's bootstrap band.
     """
     with figures.style():
@@ -38,32 +38,15 @@ def probe_figure(probes: Sequence[SiteProbe], path: str | os.PathLike, seed: int
             ax.set_title(title)
         domains, arms = (ax.get_legend_handles_labels() for ax in axes[0, 1:3])
         figure.legend(domains[0] + arms[0], domains[1] + arms[1], loc="outside lower center", ncols=7)
-        figures.save(figure, path)
-
-
-def principal_components(x: np.ndarray, count: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates (N, count) of standardised `x` (N, D) on its first axes, and their shares of variance.
-
-    Axes that `x` lacks are zero. The sign of each is set so that its largest loading is positive.
-    """
-    x = x.astype(np.float64) - x.mean(0, dtype=np.float64)
-    scale = x.std(0)
-    x /= np.where(scale > 0, scale, 1)
-    left, size, right = np.linalg.svd(x, full_matrices=False)
-    left = left * np.sign(right[np.arange(len(right)), np.abs(right).argmax(1)])
-    share = size**2 / max(np.sum(size**2), 1e-30)
-    coordinates, shares = np.zeros((len(x), count)), np.zeros(count)
-    kept = min(count, len(size))
-    coordinates[:, :kept], shares[:kept] = left[:, :kept] * size[:kept], share[:kept]
-    return coordinates, shares
+        return figure
 
 
 def _roc(ax: Axes, probe: SiteProbe, seed: int) -> None:
-    fpr, tpr, low, high = roc(probe.scored, seed)
-    ax.plot([0, 1], [0, 1], color=figures.GREY, linewidth=0.7, linestyle=(0, (4, 3)))
+    fpr, tpr, low, high = roc(probe.main.scored, seed)
+    figures.diagonal(ax)
     ax.fill_between(fpr, low, high, color=figures.SKY, alpha=0.35, linewidth=0)
     ax.plot(fpr, tpr, color=figures.BLUE)
-    auc = probe.statistics["auc"]
+    auc = probe.main.statistics["auc"]
     ax.text(
         0.97, 0.04, f"AUC {auc.value:.2f}\n[{auc.low:.2f}, {auc.high:.2f}]",
         ha="right", va="bottom", fontsize=7,
@@ -74,23 +57,25 @@ def _roc(ax: Axes, probe: SiteProbe, seed: int) -> None:
 
 
 def _histogram(ax: Axes, probe: SiteProbe) -> None:
-    low, high = np.quantile(probe.scored.score, [0.002, 0.998])
+    scored = probe.main.scored
+    low, high = np.quantile(scored.score, [0.002, 0.998])
     pad = max(0.05 * (high - low), 1e-6)
     bins = np.linspace(low - pad, high + pad, 26)
     for domain in Domain:
-        score = np.clip(probe.scored.score[probe.scored.label == domain], bins[0], bins[-1])
+        score = np.clip(scored.score[scored.label == domain], bins[0], bins[-1])
         look = {"bins": bins, "density": True, "color": figures.DOMAIN_COLOUR[domain]}
         ax.hist(score, alpha=0.35, label=domain.label, **look)
         ax.hist(score, histtype="step", linewidth=1.0, **look)
-    ax.axvline(0, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
-    ax.set(xlabel="Signed distance to boundary", ylabel="Density", yticks=())
+    figures.reference(ax, x=0)
+    score = "Signed distance to boundary" if "linear" in probe.kinds else "Score: real above 0"
+    ax.set(xlabel=score, ylabel="Density", yticks=())
 
 
 def _statistics(ax: Axes, probe: SiteProbe) -> None:
-    main = probe.main
+    main, others = probe.main, list(probe.kinds.values())[1:]
     arms = [
         ("sim vs real", main.statistics, figures.GREEN),
-        ("by an MLP", probe.mlp.statistics if probe.mlp and probe.linear else None, figures.PURPLE),
+        *(("by an MLP", other.statistics, figures.PURPLE) for other in others),
         ("untrained", main.untrained, figures.ORANGE),
         ("shuffled", main.shuffled, figures.GREY),
         ("real vs real", main.real_vs_real, figures.BLACK),
@@ -102,7 +87,7 @@ def _statistics(ax: Axes, probe: SiteProbe) -> None:
         at = np.arange(2) + (i - (len(arms) - 1) / 2) * width
         ax.bar(at, [b.value for b in bars], width=0.89 * width, color=colour, alpha=0.55, label=name)
         figures.whiskers(ax, at, bars, ecolor=figures.BLACK, capsize=1.5, elinewidth=0.8)
-    ax.axhline(0.5, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
+    figures.reference(ax, y=0.5)
     ax.set(ylim=(0, 1.05), yticks=(0, 0.5, 1), xticks=(0, 1), xticklabels=("Accuracy", "AUC"))
     ax.grid(visible=False, axis="x")
 
@@ -113,7 +98,7 @@ def _map(ax: Axes, probe: SiteProbe) -> None:
     colours = np.array([figures.DOMAIN_COLOUR[Domain(d)] for d in domain])
     order = np.random.default_rng(0).permutation(len(xy))  # neither domain hides the other
     ax.scatter(*xy[order].T, s=3, c=colours[order], alpha=0.55, linewidths=0, rasterized=True)
-    mmd2 = probe.statistics["mmd2"]
+    mmd2 = probe.distance
     text = f"MMD$^2$ {mmd2.value:.3f}\n[{mmd2.low:.3f}, {mmd2.high:.3f}]"
     ax.text(0.98, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=7)
     ax.set_ylim(top=ax.get_ylim()[1] + 0.3 * np.ptp(ax.get_ylim()))  # room for the text

@@ -1,63 +1,48 @@
 """How well sim and real are told apart in the denoiser, against the diffusion step at which it is read."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from align.analysis.figures import style as figures
-from align.analysis.reports.probe import SiteProbe
 from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.probe import GIVEN, SiteProbe
 
-KINDS = {"linear": "linear probe", "mlp": "MLP probe"}
-
-
-def by_layer(probes: Sequence[SiteProbe]) -> dict[str, dict[int, SiteProbe]]:
-    """By layer, the probes by diffusion step in increasing order, of layers probed at two steps or more.
-
-    Sites without a step in their name ("image", "denoiser") are left out.
-    """
-    found: dict[str, dict[int, SiteProbe]] = {}
-    for probe in probes:
-        layer, _, step = probe.data.site.partition("@")
-        if step:
-            found.setdefault(layer, {})[int(step)] = probe
-    return {layer: dict(sorted(steps.items())) for layer, steps in found.items() if len(steps) > 1}
+TITLES = {"linear": "linear probe", "mlp": "MLP probe", GIVEN: "given classifier"}
 
 
-def step_figure(layers: Mapping[str, Mapping[int, SiteProbe]], path: str | os.PathLike) -> None:
-    """Draw the probe's AUC against the diffusion step, a line a layer and a panel a kind of probe.
+def step_figure(layers: Mapping[str, Mapping[int, SiteProbe]]) -> Figure:
+    """The probe's AUC against the diffusion step, a line a layer and a panel a kind of probe.
 
     Args:
-        layers: As `by_layer` returns them, one or more.
-        path: Where to, a `.png` or `.pdf`.
+        layers: As `statistics.probe.by_layer` returns them, one or more.
     """
-    probes = [probe for steps in layers.values() for probe in steps.values()]
-    kinds = [kind for kind in KINDS if all(getattr(probe, kind) for probe in probes)]
+    kinds = list(next(iter(next(iter(layers.values())).values())).kinds)
     with figures.style():
         width = figures.COLUMN if len(kinds) == 1 else figures.DOUBLE
         figure, axes = figures.canvas(1, len(kinds), width, 2.5 + 0.14 * len(layers), sharey=True)
         for ax, kind in zip(axes[0], kinds, strict=True):
             _panel(ax, layers, kind)
-            ax.set_title(KINDS[kind])
+            ax.set_title(TITLES[kind])
         axes[0, 0].set_ylabel("Probe AUC")
         if len(kinds) > 1:
             figures.letter(axes[0])
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=1 if len(kinds) == 1 else 2)
-        figures.save(figure, path)
+        return figure
 
 
 def _panel(ax: Axes, layers: Mapping[str, Mapping[int, SiteProbe]], kind: str) -> None:
     for i, (layer, steps) in enumerate(layers.items()):
         look = {"color": figures.CYCLE[i % 7], "marker": figures.MARKERS[i % 7]}
-        found = {step: getattr(probe, kind) for step, probe in steps.items()}
+        found = {step: probe.kinds[kind] for step, probe in steps.items()}
         _line(ax, {step: c.statistics["auc"] for step, c in found.items()}, label=layer, **look)
         before = {step: c.untrained["auc"] for step, c in found.items() if c.untrained}
         if before:
             _line(ax, before, label=f"{layer}, untrained", markerfacecolor="white", linestyle=":", **look)
-    ax.axhline(0.5, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
+    figures.reference(ax, y=0.5)
     ax.set(xlabel="Diffusion step (0: least noise)", ylim=(min(0.4, ax.get_ylim()[0]), 1.03))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 

@@ -46,6 +46,8 @@ _STYLE = {
     "axes.prop_cycle": mpl.cycler(color=CYCLE), "mathtext.default": "regular",
 }  # fmt: skip
 
+_REFERENCE = {"color": BLACK, "linewidth": 0.7, "linestyle": (0, (4, 3))}
+
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
@@ -70,11 +72,15 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
 
 def reference(ax: Axes, *, x: float | None = None, y: float | None = None) -> None:
     """A dashed line across the panel at `x`, or at `y`: chance, a boundary, what to compare with."""
-    look = {"color": BLACK, "linewidth": 0.7, "linestyle": (0, (4, 3))}
     if x is not None:
-        ax.axvline(x, **look)
+        ax.axvline(x, **_REFERENCE)
     if y is not None:
-        ax.axhline(y, **look)
+        ax.axhline(y, **_REFERENCE)
+
+
+def diagonal(ax: Axes, ends: Sequence[float] = (0, 1)) -> None:
+    """A dashed line where x is y, between `ends`."""
+    ax.plot(ends, ends, **_REFERENCE)
 
 
 def band(ax: Axes, interval: Interval, colour: str) -> None:

@@ -1,14 +1,14 @@
 """The picture of one run's task probes: a panel a task, R² in the four cells of training and test domain."""
 
-import os
 from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
-from align.analysis.reports.task_probe import CELLS, Decoded
 from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.task_probe import CELLS, Decoded
 
 TITLES = {"action": "Action", "block_pose": "Block pose", "pusher": "Pusher position", "state": "State"}
 FLOOR = -1.0  # R² below is drawn here, as a triangle
@@ -17,14 +17,12 @@ FLOOR = -1.0  # R² below is drawn here, as a triangle
 def task_figure(
     found: Mapping[str, Mapping[str, Decoded]],
     untrained: Mapping[str, Mapping[str, Decoded]],
-    path: str | os.PathLike,
-) -> None:
-    """Write the figure of a run's task probes, both columns wide, atomically.
+) -> Figure:
+    """The figure of a run's task probes, both columns wide.
 
     Args:
         found: By site and task.
         untrained: The same of an untrained policy, drawn hollow; sites may be missing.
-        path: Where to, a `.png` or `.pdf`.
     """
     tasks = list(next(iter(found.values())))
     with figures.style():
@@ -40,7 +38,7 @@ def task_figure(
                     _series(ax, at + 0.18 / len(found), untrained[site][task], look | {"mfc": "white"})
                 _series(ax, at - 0.18 / len(found), found[site][task], look, label=site)
             for level in (0.0, 1.0):
-                ax.axhline(level, color=figures.BLACK, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
+                figures.reference(ax, y=level)
             ticks = [f"{train.label}\n→ {test.label}" for train, test in CELLS]
             pushing = "block_pose" in tasks
             title = "Proprioception" if task == "pusher" and not pushing else TITLES.get(task, task)
@@ -53,7 +51,7 @@ def task_figure(
             handles, labels, loc="outside lower center", ncols=6, title_fontsize=7,
             title=f"Trained on → tested on; hollow: untrained policy; ▼: $R^2$ < {FLOOR:g}",
         )  # fmt: skip
-        figures.save(figure, path)
+        return figure
 
 
 def _series(ax: Axes, at: np.ndarray, decoded: Decoded, look: dict, label: str | None = None) -> None:

@@ -5,51 +5,23 @@ Real windows are the clean ones and sim windows the corrupt ones. Training takes
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 
+from align.analysis.statistics.trust import Trust, measure_trust, summary
 from align.data.annotation import Annotation, action_digest
 from align.data.episodes import Episodes, check_compatible, read_store, split
 from align.data.mixture import resolve_alpha
 from align.data.normalizer import Normalizer
 from align.data.windows import Windows
-from align.diffusion.annotate import Chunks, ClassifierOptions, judge
-from align.diffusion.locality import crops, largest_level
+from align.diffusion.annotate import Chunks, ClassifierOptions
 from align.diffusion.schedule import NoiseSchedule
-from align.diffusion.thresholds import Judgement, crossing, dataset_threshold, sample_thresholds
 from align.domain import Domain
 from align.errors import InputError
 from align.files import write_json
-from align.seeding import torch_generator
-
-TAUS = (0.35, 0.40, 0.425, 0.45, 0.475, 0.49)
-"""Thresholds whose σ_min the report compares."""
-BINS = 10  # of predicted probability, for the calibration
-
-
-@dataclass(frozen=True)
-class Result:
-    """What an annotation found, for its report.
-
-    Attributes:
-        judgement: What the classifiers said.
-        sigma_min: (N,) level of each sim window.
-        dataset_sigma_min: That of all of them together.
-        lengths: σ_min of the crops of each length, by length in steps; 0 where they cannot be told apart.
-        sigma_max: Level below which sim is trusted, since a denoiser looks at no more than such a crop.
-        tau: Threshold τ.
-    """
-
-    judgement: Judgement
-    sigma_min: np.ndarray
-    dataset_sigma_min: float
-    lengths: dict[int, float]
-    sigma_max: float
-    tau: float
 
 
 def annotate(
@@ -109,6 +81,7 @@ def annotate(
         threads: CPU threads.
     """
     from align.analysis.figures.annotation import annotation_figure  # matplotlib takes a second to load
+    from align.analysis.figures.style import save
 
     if not 0 < tau < 0.5:
         raise InputError(f"tau={tau}: expected a threshold in (0, 0.5); at 0.5 nothing can be told apart")
@@ -139,97 +112,22 @@ def annotate(
     sigmas = NoiseSchedule(train_steps, beta_schedule, inference_steps=1).sigmas
     options = classifier or ClassifierOptions()
     print(f"annotating {len(corrupt.x)} sim windows by {len(clean.x)} real ones", flush=True)
-    judgement = judge(clean, corrupt, sigmas, options, seed)
-    lengths = {n: _crop_threshold(clean, corrupt, n, sigmas, options, tau, seed) for n in crop_lengths}
-    alike = longest_alike(lengths)
-    result = Result(
-        judgement,
-        sample_thresholds(judgement, tau).numpy().astype(np.float32),
-        dataset_threshold(judgement, tau),
-        lengths,
-        largest_level(clean.x, sigmas, alike) if alike else 0.0,
-        tau,
-    )
+    result = measure_trust(clean, corrupt, sigmas, options, tau, crop_lengths, seed)
     _annotation(result, windows[Domain.SIM], normalizer, episodes[Domain.SIM]).save(out)
     write_json(Path(out).with_suffix(".json"), summary(result))
-    annotation_figure(result, Path(out).with_suffix(".png"))
+    save(annotation_figure(result), Path(out).with_suffix(".png"))
     print(
         f"{out}: σ_min {result.dataset_sigma_min:.3f} of the data set, "
         f"{np.median(result.sigma_min):.3f} of the median window; σ_max {result.sigma_max:.3f}",
         flush=True,
     )
-    failed = judgement.kept.count(0)
+    failed = result.judgement.kept.count(0)
     if failed:
         print(
             f"In {failed} of {options.folds} folds nothing that the classifier learned held for other "
             "episodes: sim is trusted there for want of evidence. Look at the report before using it.",
             flush=True,
         )
-
-
-def longest_alike(lengths: Mapping[int, float]) -> int:
-    """The longest stretch that, like all shorter ones tried, cannot be told apart; 0 where there is none.
-
-    What can be told apart in short stretches can be in long ones: a classifier that does not is a poor one.
-
-    Args:
-        lengths: σ_min of the stretches of each length; 0 where they cannot be told apart.
-    """
-    alike = 0
-    for length, sigma in sorted(lengths.items()):
-        if sigma > 0:
-            break
-        alike = length
-    return alike
-
-
-def summary(result: Result) -> dict:
-    """The numbers of the report: thresholds, curves, and how they move with τ and with the checkpoint."""
-    judgement = result.judgement
-    predicted, observed, error = calibration(judgement)
-    quantiles = np.quantile(result.sigma_min, (0.05, 0.25, 0.5, 0.75, 0.95))
-    return {
-        "tau": result.tau,
-        "sigma_min": result.dataset_sigma_min,
-        "sigma_min_samples": dict(zip(("5", "25", "50", "75", "95"), quantiles.tolist(), strict=True)),
-        "never_trusted": float(np.mean(result.sigma_min >= 1)),
-        "kept_steps": judgement.kept,
-        "sigma_max": result.sigma_max,
-        "crops": {str(length): sigma for length, sigma in result.lengths.items()},
-        "sigmas": judgement.sigmas.tolist(),
-        "accuracy": judgement.accuracy.tolist(),
-        "clean": judgement.corrupt.double().mean(0).tolist(),
-        "by_tau": {str(tau): dataset_threshold(judgement, tau) for tau in TAUS},
-        "by_checkpoint": [
-            {"fold": fold, "step": seen.step, "loss": seen.loss, "sigma_min": sigma}
-            for fold, seen, sigma in checkpoints(result)
-        ],
-        "calibration": {"predicted": predicted.tolist(), "observed": observed.tolist(), "error": error},
-    }
-
-
-def checkpoints(result: Result):
-    """(fold, evaluation, σ_min of the data set by it) of every look at a classifier in training."""
-    for fold, history in enumerate(result.judgement.histories):
-        for seen in history:
-            yield fold, seen, float(crossing(result.judgement.sigmas, seen.clean, result.tau))
-
-
-def calibration(judgement: Judgement) -> tuple[np.ndarray, np.ndarray, float]:
-    """How often samples are clean that are said to be so, both domains weighing the same.
-
-    Returns:
-        Mean prediction and share of clean ones in each bin that is not empty, and the mean absolute
-        difference weighted by the bins' mass.
-    """
-    p = [judgement.clean_once.double().numpy().ravel(), judgement.corrupt_once.double().numpy().ravel()]
-    bins = [np.minimum((x * BINS).astype(int), BINS - 1) for x in p]
-    mass = [np.bincount(b, minlength=BINS) / len(b) / 2 for b in bins]
-    predicted = sum(np.bincount(b, x, BINS) / len(b) / 2 for b, x in zip(bins, p, strict=True))
-    total = mass[0] + mass[1]
-    used = total > 0
-    predicted, observed = predicted[used] / total[used], mass[0][used] / total[used]
-    return predicted, observed, float(np.sum(total[used] * np.abs(predicted - observed)))
 
 
 def _normalizer(
@@ -251,16 +149,7 @@ def _chunks(windows: Windows, normalizer: Normalizer, told: bool) -> Chunks:
     )
 
 
-def _crop_threshold(
-    clean: Chunks, corrupt: Chunks, length: int, sigmas, options: ClassifierOptions, tau: float, seed: int
-) -> float:
-    """σ_min of stretches of so many steps, by two classifiers; nothing but the stretch is told."""
-    parts = (c._replace(condition=c.condition[:, :0]) for c in (clean, corrupt))
-    some = [crops(c, length, torch_generator(seed, f"crops/{i}", length)) for i, c in enumerate(parts)]
-    return dataset_threshold(judge(*some, sigmas, replace(options, folds=2), seed), tau)
-
-
-def _annotation(result: Result, windows: Windows, normalizer: Normalizer, episodes: Episodes) -> Annotation:
+def _annotation(result: Trust, windows: Windows, normalizer: Normalizer, episodes: Episodes) -> Annotation:
     episode, start = windows.keys()
     return Annotation(
         episode=episode.numpy(),

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from align.analysis.reports.probe import Embeddings, load_embeddings
+from align.analysis.reports.probe import load_embeddings
 from align.analysis.statistics.cross_validation import grouped_folds
+from align.analysis.statistics.probe import Embeddings
 from align.domain import Domain
 from align.errors import InputError
 from align.run.config import run_config
@@ -55,6 +56,10 @@ def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) ->
         return None
     if isinstance(objective, Adversarial):
         return divergence(objective, data)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # of layers made anew: none was kept that has learned
+        objective.build(data.x.shape[1])
+    objective.eval()
     parts = {name: torch.from_numpy(x).float().flatten(1) for name, x in parts.items()}
     whole = Samples(torch.from_numpy(data.x), **parts)
     rows = {d: torch.from_numpy(data.domain == d) for d in Domain}

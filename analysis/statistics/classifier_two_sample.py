@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.stats import rankdata
 
-from align.analysis.statistics.cross_validation import FOLDS, standardise
+from align.analysis.statistics.cross_validation import FOLDS, Standardiser
 from align.analysis.statistics.discrimination import Scored
 from align.analysis.statistics.permutation import (
     PERMUTATIONS,
@@ -54,7 +54,7 @@ def classifier_test(
     """
     labels = episode_labels(label, cluster)
     z = permuted_labels(labels, permutations, seed)  # (1 + B, E)
-    episode = np.unique(cluster, return_inverse=True)[1].ravel()
+    x, episode = x.astype(float), np.unique(cluster, return_inverse=True)[1].ravel()
     folds = int(np.clip(len(labels) // EPISODES_A_FOLD, 2, FOLDS))
     fold = (numpy_rng(seed, "classifier folds").permutation(len(labels)) % folds)[episode]
 
@@ -62,7 +62,8 @@ def classifier_test(
     observed = np.zeros(len(x))
     for k in range(folds):
         test = fold == k
-        train, held_out = standardise(x[~test].astype(float), x[test].astype(float))
+        scaler = Standardiser().fit(x[~test])
+        train, held_out = scaler.transform(x[~test]), scaler.transform(x[test])
         weights = ridge_directions(train, z.T[episode[~test]])  # (D, 1 + B)
         observed[test] = held_out @ weights[:, 0]
         for start in range(0, len(z), COLUMNS):

@@ -1,115 +1,138 @@
-"""Out-of-fold scores of a linear classifier, for windows that come in episodes.
+"""Out-of-fold scores of scikit-learn's classifiers, for windows that come in episodes.
 
-Every episode is scored exactly once, by a classifier that saw no window of it. Standardisation and the
-choice of C happen inside each training fold.
+Every episode is scored exactly once, by a classifier that saw no window of it. Standardisation, and what a
+classifier chooses for itself, happen inside each training fold.
 """
 
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit
+import sklearn
+from sklearn.base import ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import has_fit_parameter
 
 from align.analysis.statistics.discrimination import Scored
+from align.errors import InputError
 
-PENALTIES = (1e-4, 1e-2, 1.0)  # candidates for C
 FOLDS = 5
-INNER_FOLDS = 3
+HARDLY = 1e-6  # a deviation below this share of the mean is rounding, e.g. of float32
+
+Split = tuple[np.ndarray, np.ndarray]
+"""Row numbers to train on, and to judge by."""
+MakeClassifier = Callable[[list[Split], int], ClassifierMixin]
+"""Makes a classifier from splits of the training windows by episode, to choose by, and a seed."""
+
+
+class Standardiser(StandardScaler):
+    """scikit-learn's `StandardScaler`; features that hardly vary count for nothing as constant ones do.
+
+    Those of a dead unit are constant up to rounding, which scaling would blow up to the size of the others.
+    """
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Mean and deviation of `X` (N, D)."""
+        super().fit(X, y, sample_weight)
+        self.scale_[np.sqrt(self.var_) <= HARDLY * np.abs(self.mean_)] = np.inf
+        return self
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What classifiers said of windows that they had not seen.
+
+    Attributes:
+        scored: Their scores; see `decision`.
+        probability: (N,) of label 1; NaN where the classifier knows none.
+        classifiers: Those of the folds.
+    """
+
+    scored: Scored
+    probability: np.ndarray
+    classifiers: list[ClassifierMixin]
 
 
 def cross_validate(
-    x: np.ndarray, label: np.ndarray, cluster: np.ndarray, rng: np.random.Generator
-) -> tuple[Scored, np.ndarray, list[float]]:
-    """Out-of-fold scores of a logistic regression, by grouped and stratified cross-validation.
+    make: MakeClassifier, x: np.ndarray, label: np.ndarray, cluster: np.ndarray, rng: np.random.Generator
+) -> OutOfFold:
+    """Out-of-fold scores of a classifier, by grouped and stratified cross-validation.
+
+    Both labels weigh the same in training, where the classifier takes weights of samples.
 
     Args:
+        make: Makes the classifier of a fold. The splits it may choose by are two: either of the neighbouring
+            folds is held out of the training windows. Where there are but two folds there is none.
         x: (N, D) features.
         label: (N,) of 0 or 1, the same for all windows of an episode.
         cluster: (N,) episode numbers, distinct across labels.
-        rng: Of the folds.
-
-    Returns:
-        The scores (signed distance to the hyperplane, in standardised feature units), the
-        probabilities of label 1 (N,), and the C chosen in each fold.
+        rng: Of the folds, and of what a classifier draws.
     """
     fold = grouped_folds(label, cluster, FOLDS, rng)
-    score, probability, penalties = np.zeros(len(x)), np.zeros(len(x)), []
-    for k in range(fold.max() + 1):
+    seed = int(rng.integers(2**31))
+    folds = int(fold.max()) + 1
+    score, probability, classifiers = np.zeros(len(x)), np.full(len(x), np.nan), []
+    for k in range(folds):
         train, test = fold != k, fold == k
-        inner = grouped_folds(label[train], cluster[train], INNER_FOLDS, rng)
-        penalty = _choose_penalty(x[train], label[train], inner)
-        inside, outside = standardise(x[train], x[test])
-        weights = logistic_regression(inside, label[train], penalty)
-        logit = outside @ weights[:-1] + weights[-1]
-        score[test], probability[test] = logit / (np.linalg.norm(weights[:-1]) or 1.0), expit(logit)
-        penalties.append(penalty)
-    return Scored(label, score, cluster, fold), probability, penalties
+        beside = {(k + 1) % folds, (k - 1) % folds} if folds > 2 else set()
+        inner = [(np.flatnonzero(fold[train] != j), np.flatnonzero(fold[train] == j)) for j in sorted(beside)]
+        classifier = make(inner, seed)
+        pipeline = make_pipeline(Standardiser(), classifier)
+        options = {}
+        if has_fit_parameter(classifier, "sample_weight"):
+            name = pipeline.steps[-1][0]
+            options[f"{name}__sample_weight"] = compute_sample_weight("balanced", label[train])
+        with sklearn.config_context(assume_finite=True), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a perceptron is meant to stop early
+            warnings.simplefilter("ignore", FutureWarning)
+            pipeline.fit(x[train], label[train], **options)
+            standardised = pipeline[:-1].transform(x[test])
+            score[test] = decision(classifier, standardised)
+            if hasattr(classifier, "predict_proba"):
+                probability[test] = classifier.predict_proba(standardised)[:, 1]
+        classifiers.append(classifier)
+    return OutOfFold(Scored(label, score, cluster, fold), probability, classifiers)
 
 
 def grouped_folds(label: np.ndarray, cluster: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
-    """The fold (N,) of each window: episodes of each label dealt out in random order.
+    """The fold (N,) of each window, by scikit-learn's `StratifiedGroupKFold`: episodes stay whole.
 
     There are as many folds as the rarer label has episodes, if that is fewer than `folds`.
     """
-    groups = [rng.permutation(np.unique(cluster[label == k])) for k in (0, 1)]
-    folds = min(folds, *map(len, groups))
-    fold = np.zeros(cluster.max() + 1, np.int64)
-    for group in groups:
-        fold[group] = np.arange(len(group)) % folds
-    return fold[cluster]
+    folds = min(folds, *(len(np.unique(cluster[label == k])) for k in (0, 1)))
+    split = StratifiedGroupKFold(folds, shuffle=True, random_state=int(rng.integers(2**31)))
+    fold = np.zeros(len(label), np.int64)
+    for k, (_, test) in enumerate(split.split(label, label, cluster)):
+        fold[test] = k
+    return fold
 
 
-def logistic_regression(
-    x: np.ndarray, label: np.ndarray, penalty: float, start: np.ndarray | None = None
-) -> np.ndarray:
-    """Ridge-penalised logistic regression with balanced classes, by L-BFGS.
+def decision(classifier: ClassifierMixin, x: np.ndarray) -> np.ndarray:
+    """Scores (N,) that are above 0 where label 1 is predicted.
 
-    Minimises |w|^2 / (2 C N) + mean of the class-balanced log-losses, as scikit-learn's
-    `LogisticRegression` with `class_weight="balanced"`, whose checks cost more than these fits.
+    The classifier's `decision_function`, for linear ones the distance to their hyperplane; else the log-odds
+    of its probabilities, where one of exactly 0 (e.g. of a forest that agrees) counts as half the least one.
 
-    Args:
-        x: (N, D) standardised features.
-        label: (N,) of 0 or 1.
-        penalty: C; smaller is smoother.
-        start: (D + 1,) where to start from.
-
-    Returns:
-        (D + 1,) weights, and the intercept at the end.
+    Raises:
+        InputError: The classifier has neither.
     """
-    sign = np.where(label == 1, 1.0, -1.0)
-    share = np.where(label == 1, label.mean(), 1 - label.mean())
-    weight = 0.5 / (share * len(x))  # (N,)
-    ridge = 1 / (penalty * len(x))
-
-    def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
-        margin = sign * (x @ w[:-1].astype(x.dtype) + w[-1])
-        slope = -weight * sign * expit(-margin)
-        loss = weight @ np.logaddexp(0, -margin) + ridge * (w[:-1] @ w[:-1]) / 2
-        return loss, np.append(slope.astype(x.dtype) @ x + ridge * w[:-1], slope.sum())
-
-    start = np.zeros(x.shape[1] + 1) if start is None else start
-    options = {"maxiter": 200, "gtol": 1e-5, "ftol": 1e-7}
-    return minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
-
-
-def _choose_penalty(x: np.ndarray, label: np.ndarray, fold: np.ndarray) -> float:
-    """The C of least balanced log-loss on held-out episodes; the middle one where none can be held out."""
-    if fold.max() < 1:
-        return PENALTIES[len(PENALTIES) // 2]
-    losses = np.zeros(len(PENALTIES))
-    for k in range(fold.max() + 1):
-        test = fold == k
-        inside, outside = standardise(x[~test], x[test])
-        weights = None
-        for i, penalty in enumerate(PENALTIES):
-            weights = logistic_regression(inside, label[~test], penalty, weights)
-            logit = outside @ weights[:-1] + weights[-1]
-            loss = np.logaddexp(0, np.where(label[test] == 1, -logit, logit))
-            losses[i] += np.mean([loss[label[test] == c].mean() for c in (0, 1)])
-    return PENALTIES[int(np.argmin(losses))]
-
-
-def standardise(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both (n, D), (m, D), by mean and deviation of `train`; a feature constant there counts for nothing."""
-    mean, scale = train.mean(0), train.std(0)
-    constant = scale <= 1e-6 * np.abs(mean)
-    factor = np.where(constant, 0, 1 / np.where(constant, 1, scale))
-    return (train - mean) * factor, (test - mean) * factor
+    if hasattr(classifier, "decision_function"):
+        normal = getattr(classifier, "coef_", None)
+        length = np.linalg.norm(normal) if np.shape(normal) == (1, x.shape[1]) else 1.0
+        return classifier.decision_function(x) / (length or 1.0)
+    if not hasattr(classifier, "predict_proba"):
+        name = type(classifier).__name__
+        raise InputError(f"probe={name}: expected a classifier with decision_function or predict_proba")
+    with np.errstate(divide="ignore"):
+        if hasattr(classifier, "predict_log_proba"):  # of some, more precise than their probabilities
+            log = classifier.predict_log_proba(x)
+        else:
+            log = np.log(classifier.predict_proba(x))
+    odds = log[:, 1] - log[:, 0]
+    furthest = np.abs(odds[np.isfinite(odds)]).max(initial=0.0) + np.log(2)
+    return np.clip(odds, -furthest, furthest)

@@ -1,8 +1,10 @@
-"""How far apart sim and real embeddings lie: proxy A-distance, sliced Wasserstein distance, linear CKA."""
+"""How sim and real embeddings lie: A-distance, sliced Wasserstein distance, linear CKA, principal axes."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
 
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.permutation import permuted_labels
@@ -133,6 +135,18 @@ def paired_cka(sim: np.ndarray, real: np.ndarray) -> CKA:
     away = np.roll(real, len(real) // 2, axis=0)
     values = linear_cka(sim, real, debiased=False), linear_cka(sim, real), linear_cka(sim, away)
     return CKA(*values, states=len(sim))
+
+
+def principal_components(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates (N, 2) of standardised `x` (N, D) on its first two axes, and their shares of variance.
+
+    An axis that `x` lacks is zero.
+    """
+    axes = PCA(min(2, *x.shape), svd_solver="full")
+    found = axes.fit_transform(StandardScaler().fit_transform(x.astype(np.float64)))
+    coordinates, shares = np.zeros((len(x), 2)), np.zeros(2)
+    coordinates[:, : found.shape[1]], shares[: found.shape[1]] = found, axes.explained_variance_ratio_
+    return coordinates, np.nan_to_num(shares)
 
 
 def _unbiased_hsic(k: np.ndarray, g: np.ndarray) -> float:

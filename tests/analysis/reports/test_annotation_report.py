@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from align.analysis.reports.annotation import calibration, longest_alike
+from align.analysis.statistics.trust import calibration, longest_alike
 from align.cli import main
 from align.data.annotation import Annotation
 from align.data.episodes import read_store, split, write_store

@@ -13,9 +13,10 @@ from synthetic_runs import write_run
 from align.alignment import DANN, MMD
 from align.analysis.reports.arm_table import ArmTable, _differs, figure_table
 from align.analysis.reports.own_distance import divergence, own_distance
-from align.analysis.reports.probe import Embeddings, load_embeddings
+from align.analysis.reports.probe import load_embeddings
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep_report import write_table
+from align.analysis.statistics.probe import Embeddings
 
 
 def _configure(run, kind: str, **arguments):
@@ -91,6 +92,30 @@ def test_a_users_objective_has_a_distance_too(sweep, tmp_path, monkeypatch):
     (data,) = (d for d in load_embeddings(run) if d.site == "image")
     means = [data.x[data.domain == d].mean(0) for d in (0, 1)]
     assert own_distance(run, run) == pytest.approx(np.linalg.norm(means[0] - means[1]), rel=1e-4)
+
+
+def test_own_distance_of_an_objective_that_builds_layers(sweep, tmp_path, monkeypatch):
+    (tmp_path / "layers.py").write_text(
+        "from torch import nn\n"
+        "from align.alignment import Objective\n"
+        "class Projected(Objective):\n"
+        "    def build(self, features):\n"
+        "        self.layer = nn.Sequential(nn.Linear(features, 3), nn.Dropout(0.5))\n"
+        "    def distance(self, sim, real):\n"
+        "        a, b = (self.layer(x.embedding).mean(0) for x in (sim, real))\n"
+        "        return (a - b).norm()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("mmd0", "co-training0"):
+        config = yaml.safe_load((sweep / name / "config.yaml").read_text())
+        config["model"]["alignment"] = {"class_path": "layers.Projected"}
+        (sweep / name / "config.yaml").write_text(yaml.safe_dump(config))
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    near = own_distance(sweep / "mmd0", sweep / "mmd0")
+    assert near == own_distance(sweep / "mmd0", sweep / "mmd0")  # the same layers, and none dropped
+    assert own_distance(sweep / "co-training0", sweep / "mmd0") > 1.2 * near > 0
+    assert (torch.random.get_rng_state() == before).all()
 
 
 def test_tables_hold_estimates_paired_differences_and_own_distances(sweep):

@@ -9,12 +9,12 @@ from synthetic_runs import write_run
 
 from align.analysis.commands import probe
 from align.analysis.figures import geometry as geometry_figure
-from align.analysis.reports import geometry as instruments
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.probe import probe_run
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep_report import write_table
 from align.analysis.statistics.permutation import holm
+from align.analysis.statistics.site_geometry import TESTS
 from align.errors import InputError
 
 SITES = ("image", "observation", "denoiser")
@@ -68,7 +68,7 @@ def test_a_run_with_everything_is_measured_whole_and_alike_twice(run, found):
         assert numbers["tests"]["mmd"]["statistic"] == pytest.approx(found["sites"][site]["mmd2"]["value"])
         assert numbers["cka"]["debiased"] == pytest.approx(1)
         assert set(numbers["actions"]) == {"sim", "real", "k"}
-    for test in instruments.TESTS:
+    for test in TESTS:
         tests = [numbers["tests"][test] for numbers in result["sites"].values()]
         assert [t["p_holm"] for t in tests] == holm([t["p_value"] for t in tests])
     assert result["sites"]["denoiser"]["tests"]["mmd"]["p_value"] < 0.05

@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
+from align.analysis.statistics.classifiers import linear
 from align.analysis.statistics.cross_validation import cross_validate
 from align.analysis.statistics.discrimination import bootstrap
 from align.analysis.statistics.geometry import (
@@ -35,7 +36,7 @@ def windows(seed=0, episodes=10, size=8, shift=0.0, spread=0.5, dims=5):
 @pytest.mark.parametrize("shift", [0.0, 1.5, 6.0])
 def test_a_distance_agrees_with_a_support_vector_machine(shift):
     x, label, cluster = windows(episodes=20, shift=shift)
-    scored = cross_validate(x, label, cluster, np.random.default_rng(0))[0]
+    scored = cross_validate(linear, x, label, cluster, np.random.default_rng(0)).scored
     found = a_distance(percentile(*bootstrap(scored)["accuracy"]))
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
     machine = make_pipeline(StandardScaler(), LinearSVC(C=0.01))
