@@ -13,7 +13,7 @@ from align.analysis.reports.sweep_report import keep as keep_files
 from align.analysis.reports.sweep_report import report
 from align.analysis.reports.tables import write_tables
 from align.analysis.reports.task_probe import task_probe_run
-from align.analysis.statistics.probe import GIVEN, Kind
+from align.analysis.statistics.probing.probe import GIVEN, Kind
 from align.errors import InputError
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
 

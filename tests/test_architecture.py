@@ -27,7 +27,9 @@ RULES = [
     (("align.analysis.reports",), ("align.analysis.commands", "align.analysis.dashboard"), ()),
     (("align.analysis",), ("align.experiments",), ()),
 ]
-UNFINISHED: dict[str, str] = {}
+UNFINISHED = {
+    "figures without reports": "figures that import their numbers from reports, to be moved",
+}
 """What does not hold yet, and why."""
 
 

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
-from align.analysis.statistics.discrimination import roc
 from align.analysis.statistics.geometry import principal_components
 from align.analysis.statistics.intervals import Interval
-from align.analysis.statistics.probe import SiteProbe
+from align.analysis.statistics.probing.discrimination import roc
+from align.analysis.statistics.probing.probe import SiteProbe
 from align.domain import Domain
 
 TITLES = ("ROC", "Out-of-fold scores", "Probe and controls", "Embeddings (PCA)")

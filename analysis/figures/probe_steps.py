@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from align.analysis.figures import style as figures
 from align.analysis.statistics.intervals import Interval
-from align.analysis.statistics.probe import GIVEN, SiteProbe
+from align.analysis.statistics.probing.probe import GIVEN, SiteProbe
 
 TITLES = {"linear": "linear probe", "mlp": "MLP probe", GIVEN: "given classifier"}
 
@@ -17,7 +17,7 @@ def step_figure(layers: Mapping[str, Mapping[int, SiteProbe]]) -> Figure:
     """The probe's AUC against the diffusion step, a line a layer and a panel a kind of probe.
 
     Args:
-        layers: As `statistics.probe.by_layer` returns them, one or more.
+        layers: As `statistics.probing.probe.by_layer` returns them, one or more.
     """
     kinds = list(next(iter(next(iter(layers.values())).values())).kinds)
     with figures.style():

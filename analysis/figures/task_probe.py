@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
 from align.analysis.statistics.intervals import Interval
-from align.analysis.statistics.task_probe import CELLS, Decoded
+from align.analysis.statistics.probing.task_probe import CELLS, Decoded
 
 TITLES = {"action": "Action", "block_pose": "Block pose", "pusher": "Pusher position", "state": "State"}
 FLOOR = -1.0  # R² below is drawn here, as a triangle

@@ -14,7 +14,7 @@ from align.analysis.reports.probe import load_embeddings
 from align.analysis.statistics.intervals import LEVEL, Interval
 from align.analysis.statistics.neighbours import NEIGHBOURS
 from align.analysis.statistics.permutation import PERMUTATIONS
-from align.analysis.statistics.probe import Embeddings
+from align.analysis.statistics.probing.probe import Embeddings
 from align.analysis.statistics.site_geometry import candidates, domain_tests, measure_site, with_holm
 from align.errors import InputError
 from align.files import write_json

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from align.analysis.reports.probe import load_embeddings
-from align.analysis.statistics.cross_validation import grouped_folds
-from align.analysis.statistics.probe import Embeddings
+from align.analysis.statistics.probing.cross_validation import grouped_folds
+from align.analysis.statistics.probing.probe import Embeddings
 from align.domain import Domain
 from align.errors import InputError
 from align.run.config import run_config

@@ -1,4 +1,4 @@
-"""Probe of sim versus real of a run's embeddings; see `statistics.probe`."""
+"""Probe of sim versus real of a run's embeddings; see `statistics.probing.probe`."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.base import ClassifierMixin
 
 from align.analysis.statistics.intervals import LEVEL
-from align.analysis.statistics.probe import Embeddings, Kind, SiteProbe, by_layer, probe_site, thin
+from align.analysis.statistics.probing.probe import Embeddings, Kind, SiteProbe, by_layer, probe_site, thin
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path, write_json

@@ -1,4 +1,4 @@
-"""Task probes of a run's embeddings; see `statistics.task_probe`."""
+"""Task probes of a run's embeddings; see `statistics.probing.task_probe`."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 from align.analysis.reports.probe import load_embeddings
 from align.analysis.statistics.intervals import LEVEL
-from align.analysis.statistics.task_probe import decode
+from align.analysis.statistics.probing.task_probe import decode
 from align.errors import InputError
 from align.files import write_json
 from align.run.layout import EMBEDDINGS, TASK_PROBE, TASK_PROBE_PICTURE

@@ -13,8 +13,6 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.stats import rankdata
 
-from align.analysis.statistics.cross_validation import FOLDS, Standardiser
-from align.analysis.statistics.discrimination import Scored
 from align.analysis.statistics.permutation import (
     PERMUTATIONS,
     RESAMPLES,
@@ -22,6 +20,8 @@ from align.analysis.statistics.permutation import (
     judge,
     permuted_labels,
 )
+from align.analysis.statistics.probing.cross_validation import FOLDS, Standardiser
+from align.analysis.statistics.probing.discrimination import Scored
 from align.analysis.statistics.two_sample import episode_labels, resampled_episodes
 from align.seeding import numpy_rng
 
@@ -40,7 +40,7 @@ def classifier_test(
     """Test by the cross-validated AUC of a linear classifier; its effect is AUC - 0.5.
 
     AUC compares windows of the same fold only. The power resamples the scores of held-out episodes,
-    stretched for the classifiers that other episodes would have trained as in `statistics.discrimination`.
+    stretched for the classifiers that other episodes would have trained, as `probing.discrimination` does.
 
     Args:
         x: (N, D) embeddings.

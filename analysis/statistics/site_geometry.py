@@ -16,7 +16,7 @@ from align.analysis.statistics.neighbours import (
     domain_mixing,
 )
 from align.analysis.statistics.permutation import TwoSampleTest, energy_test, holm, mmd_test
-from align.analysis.statistics.probe import Embeddings
+from align.analysis.statistics.probing.probe import Embeddings
 from align.domain import Domain
 
 TESTS = {"mmd": mmd_test, "energy": energy_test, "classifier": classifier_test}

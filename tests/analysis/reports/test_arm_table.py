@@ -16,7 +16,7 @@ from align.analysis.reports.own_distance import divergence, own_distance
 from align.analysis.reports.probe import load_embeddings
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep_report import write_table
-from align.analysis.statistics.probe import Embeddings
+from align.analysis.statistics.probing.probe import Embeddings
 
 
 def _configure(run, kind: str, **arguments):

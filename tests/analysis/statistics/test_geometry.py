@@ -9,9 +9,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from align.analysis.statistics.classifiers import linear
-from align.analysis.statistics.cross_validation import cross_validate
-from align.analysis.statistics.discrimination import bootstrap
 from align.analysis.statistics.geometry import (
     a_distance,
     linear_cka,
@@ -21,6 +18,9 @@ from align.analysis.statistics.geometry import (
     sliced_wasserstein,
 )
 from align.analysis.statistics.intervals import Interval, percentile
+from align.analysis.statistics.probing.classifiers import linear
+from align.analysis.statistics.probing.cross_validation import cross_validate
+from align.analysis.statistics.probing.discrimination import bootstrap
 from align.errors import InputError
 
 

@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from align.analysis.statistics import classifiers
-from align.analysis.statistics.cross_validation import MakeClassifier, cross_validate
-from align.analysis.statistics.discrimination import Scored, bootstrap
 from align.analysis.statistics.intervals import Interval, percentile
+from align.analysis.statistics.probing import classifiers
+from align.analysis.statistics.probing.cross_validation import MakeClassifier, cross_validate
+from align.analysis.statistics.probing.discrimination import Scored, bootstrap
 from align.analysis.statistics.two_sample import mmd2
 from align.domain import Domain
 from align.errors import InputError
@@ -152,7 +152,7 @@ def classify(data: Embeddings, make: MakeClassifier, repeats: int, seed: int = 0
 
     Args:
         data: The embeddings of a site.
-        make: Makes the classifier; see `statistics.cross_validation`.
+        make: Makes the classifier; see `statistics.probing.cross_validation`.
         repeats: How often each control with random labels is drawn.
         seed: Of folds, controls and bootstraps.
     """

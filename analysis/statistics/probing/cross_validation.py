@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import has_fit_parameter
 
-from align.analysis.statistics.discrimination import Scored
+from align.analysis.statistics.probing.discrimination import Scored
 from align.errors import InputError
 
 FOLDS = 5

@@ -7,8 +7,8 @@ from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from align.analysis.statistics.probe import Embeddings
-from align.analysis.statistics.task_probe import (
+from align.analysis.statistics.probing.probe import Embeddings
+from align.analysis.statistics.probing.task_probe import (
     INNER_FOLDS,
     PENALTIES,
     Decoded,

@@ -7,9 +7,9 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
-from align.analysis.statistics import classifiers
-from align.analysis.statistics.classifiers import PENALTIES, given, linear, penalties, perceptron
-from align.analysis.statistics.cross_validation import (
+from align.analysis.statistics.probing import classifiers
+from align.analysis.statistics.probing.classifiers import PENALTIES, given, linear, penalties, perceptron
+from align.analysis.statistics.probing.cross_validation import (
     Standardiser,
     cross_validate,
     decision,

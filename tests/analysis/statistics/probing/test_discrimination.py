@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from align.analysis.statistics import discrimination
-from align.analysis.statistics.discrimination import Scored
 from align.analysis.statistics.intervals import percentile
+from align.analysis.statistics.probing import discrimination
+from align.analysis.statistics.probing.discrimination import Scored
 from align.analysis.statistics.two_sample import mmd2
 
 

@@ -1,11 +1,11 @@
-"""The classifiers that probe embeddings; see `statistics.cross_validation` for how they are trained."""
+"""The classifiers that probe embeddings; `cross_validation` trains them."""
 
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.neural_network import MLPClassifier
 
-from align.analysis.statistics.cross_validation import MakeClassifier, Split
+from align.analysis.statistics.probing.cross_validation import MakeClassifier, Split
 
 PENALTIES = (1e-4, 1e-2, 1.0)  # candidates for C
 TOLERANCE = 1e-3  # of the gradient: no score depends on it visibly

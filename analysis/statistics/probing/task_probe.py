@@ -16,9 +16,9 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
-from align.analysis.statistics.cross_validation import FOLDS, Standardiser
 from align.analysis.statistics.intervals import Interval, percentile
-from align.analysis.statistics.probe import Embeddings
+from align.analysis.statistics.probing.cross_validation import FOLDS, Standardiser
+from align.analysis.statistics.probing.probe import Embeddings
 from align.domain import Domain
 from align.seeding import numpy_rng
 
@@ -54,7 +54,7 @@ def decode(
     R² is 1 − (squared error) / (squared deviation from the mean of the test windows), a dimension of the
     task at a time, averaged over those that vary. Across domains it may be far below 0: a constant would
     be 0 at best. The interval is a bootstrap over test episodes; it takes the regression as it is, and within
-    a domain is stretched for overlapping training folds as in `align.analysis.statistics.discrimination`.
+    a domain is stretched for overlapping training folds, as in `discrimination`.
 
     Args:
         x: (N, D) embeddings.

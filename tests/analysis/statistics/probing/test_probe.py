@@ -4,10 +4,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 from synthetic_runs import embeddings
 
-from align.analysis.statistics.classifiers import linear, perceptron
-from align.analysis.statistics.cross_validation import cross_validate
-from align.analysis.statistics.discrimination import bootstrap
-from align.analysis.statistics.probe import Embeddings, by_layer, probe_site, thin
+from align.analysis.statistics.probing.classifiers import linear, perceptron
+from align.analysis.statistics.probing.cross_validation import cross_validate
+from align.analysis.statistics.probing.discrimination import bootstrap
+from align.analysis.statistics.probing.probe import Embeddings, by_layer, probe_site, thin
 from align.errors import InputError
 
 

@@ -1,0 +1,1 @@
+"""Probes: classifiers and regressions trained on embeddings, and judged on episodes held out of them."""
