@@ -1,5 +1,6 @@
 """The noise schedule, on diffusers' DDPM (training) and DDIM (inference) schedulers."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -7,6 +8,9 @@ from diffusers import DDIMScheduler, DDPMScheduler
 from torch import Tensor, nn
 
 from align.errors import InputError
+
+FAINT = 0.01
+"""Signal level √ᾱ below which predicted noise tells nothing of the clean sample."""
 
 
 class NoiseSchedule(nn.Module):
@@ -18,8 +22,13 @@ class NoiseSchedule(nn.Module):
         prediction: What the denoiser predicts: the noise ε ("epsilon") or the clean sample ("sample").
         inference_steps: Number of sampling steps; of DDIM a divisor of T.
         sampler: "ddim" or "ddpm".
-        clip: Range to which the clean sample is clipped at every sampling step, in normalised units;
-            `None` does not clip.
+        clip: To what the clean sample is clipped at every sampling step: "data" is the range that `sample` is
+            given, of the training data; a number c is ±c in normalised units; `None` does not clip.
+        spacing: Which steps sampling visits: "trailing" begins at T − 1 and ends at T / n − 1, "leading" ends
+            at 0. "auto" is trailing for clean samples and leading for noise: on a mixture of Gaussians that
+            samples better for each, by up to 80 times at ten steps of noise. For noise, steps are left out
+            where √ᾱ_t < `FAINT`, be they spaced as they may: the clean sample it implies is nothing there
+            but the network's error, magnified 1 / √ᾱ_t times.
 
     Raises:
         InputError: A value is none of these.
@@ -34,7 +43,8 @@ class NoiseSchedule(nn.Module):
         prediction: Literal["epsilon", "sample"] = "epsilon",
         inference_steps: int = 10,
         sampler: Literal["ddim", "ddpm"] = "ddim",
-        clip: float | None = 4.0,
+        clip: Literal["data"] | float | None = "data",
+        spacing: Literal["auto", "leading", "trailing"] = "auto",
     ):
         super().__init__()
         if prediction not in ("epsilon", "sample"):
@@ -48,10 +58,13 @@ class NoiseSchedule(nn.Module):
             raise InputError(
                 f"inference_steps={inference_steps}: expected a divisor of train_steps={train_steps} for ddim"
             )
-        if clip is not None and not clip > 0:
-            raise InputError(f"clip={clip}: expected a positive range, or null for none")
+        if clip is not None and clip != "data" and not (not isinstance(clip, str) and clip > 0):
+            raise InputError(f"clip={clip}: expected 'data', a positive number, or null for none")
+        if spacing not in ("auto", "leading", "trailing"):
+            raise InputError(f"spacing={spacing!r}: expected 'auto', 'leading' or 'trailing'")
         self.train_steps, self.beta_schedule, self.prediction = train_steps, beta_schedule, prediction
-        self.inference_steps, self.sampler, self.clip = inference_steps, sampler, clip
+        self.inference_steps, self.sampler = inference_steps, sampler
+        self.clip, self.spacing = clip, spacing
         try:
             alphas_cumprod = self._scheduler().alphas_cumprod
         except NotImplementedError:
@@ -61,16 +74,24 @@ class NoiseSchedule(nn.Module):
         self.register_buffer("alphas_cumprod", alphas_cumprod.float(), persistent=False)
 
     def _scheduler(self) -> DDIMScheduler | DDPMScheduler:
-        """A fresh scheduler; diffusers keeps the state of one sampling in it."""
+        """A fresh scheduler, which is told clean samples; diffusers keeps the state of one sampling in it."""
         kind = DDIMScheduler if self.sampler == "ddim" else DDPMScheduler
+        spacing = {"sample": "trailing", "epsilon": "leading"}[self.prediction]
         return kind(
             num_train_timesteps=self.train_steps,
             beta_schedule=self.beta_schedule,
-            prediction_type=self.prediction,
-            timestep_spacing="trailing",  # sampling begins at T − 1, where x is pure noise
-            clip_sample=self.clip is not None,
-            clip_sample_range=self.clip or 1.0,
+            prediction_type="sample",
+            timestep_spacing=spacing if self.spacing == "auto" else self.spacing,
+            clip_sample=False,
         )
+
+    def _steps(self, scheduler: DDIMScheduler | DDPMScheduler) -> list[int]:
+        """Steps at which sampling calls the denoiser, decreasing."""
+        scheduler.set_timesteps(self.inference_steps)
+        steps = scheduler.timesteps.tolist()
+        if self.prediction == "sample":
+            return steps
+        return [t for t in steps if float(scheduler.alphas_cumprod[t]) >= FAINT**2] or steps[-1:]
 
     @property
     def sigmas(self) -> Tensor:
@@ -78,10 +99,8 @@ class NoiseSchedule(nn.Module):
         return (1 - self.alphas_cumprod).sqrt()
 
     def inference_levels(self) -> Tensor:
-        """(inference_steps,) noise levels at which sampling calls the denoiser, decreasing."""
-        scheduler = self._scheduler()
-        scheduler.set_timesteps(self.inference_steps)
-        return self.sigmas[scheduler.timesteps.to(self.sigmas.device)]
+        """(n,) noise levels at which sampling calls the denoiser, decreasing."""
+        return self.sigmas[self._steps(self._scheduler())]
 
     def add_noise(self, x0: Tensor, noise: Tensor, steps: Tensor) -> Tensor:
         """x_t for clean samples (B, ...), noise of the same shape and steps (B,)."""
@@ -92,22 +111,43 @@ class NoiseSchedule(nn.Module):
         """What the denoiser should predict."""
         return noise if self.prediction == "epsilon" else x0
 
+    def clean(self, prediction: Tensor, x: Tensor, step: int) -> Tensor:
+        """The clean sample that a prediction at x_t (B, ...) implies."""
+        if self.prediction == "sample":
+            return prediction
+        signal = self.alphas_cumprod[step]
+        return (x - (1 - signal).sqrt() * prediction) / signal.sqrt()
+
     @torch.no_grad()
-    def sample(self, denoise, noise: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self,
+        denoise: Callable[[Tensor, Tensor], Tensor],
+        noise: Tensor,
+        generator: torch.Generator | None = None,
+        bounds: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
         """Denoise pure noise to samples.
+
+        The noise that a step goes on with is that of the *clipped* clean sample, so that the two agree.
 
         Args:
             denoise: Called as `denoise(x, steps)` with x (B, ...) and steps (B,); returns the prediction.
             noise: (B, ...) standard normal.
             generator: Draws the noise that DDPM adds on the way; DDIM needs none.
+            bounds: Lowest and highest values (...) of the training data, for `clip="data"`; without them that
+                does not clip.
 
         Returns:
             (B, ...) samples.
         """
-        scheduler = self._scheduler()
-        scheduler.set_timesteps(self.inference_steps)
-        x = noise
-        for step in scheduler.timesteps:
-            steps = torch.full((len(x),), int(step), device=x.device)
-            x = scheduler.step(denoise(x, steps), int(step), x, generator=generator).prev_sample
+        if self.clip != "data":
+            bounds = (
+                None if self.clip is None else (noise.new_tensor(-self.clip), noise.new_tensor(self.clip))
+            )
+        scheduler, x = self._scheduler(), noise
+        for step in self._steps(scheduler):
+            steps = torch.full((len(x),), step, device=x.device)
+            x0 = self.clean(denoise(x, steps), x, step)
+            x0 = x0 if bounds is None else x0.clamp(*bounds)
+            x = scheduler.step(x0, step, x, generator=generator).prev_sample
         return x
