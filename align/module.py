@@ -90,10 +90,13 @@ class CotrainingModule(pl.LightningModule):
         """Start from the initial policy, or with the normaliser fitted on the training episodes."""
         if self.trainer.ckpt_path is not None:
             return
+        fitted = self.trainer.datamodule.normalizer
         if self.initial is not None:
             self.start_from_initial()
+            for policy in (self.policy, self.ema.model):
+                policy.normalizer.widen(fitted)
             return
-        state = self.trainer.datamodule.normalizer.state_dict()
+        state = fitted.state_dict()
         self.policy.normalizer.load_state_dict(state)
         self.ema.model.normalizer.load_state_dict(state)
 

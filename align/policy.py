@@ -209,8 +209,9 @@ class DiffusionPolicy(nn.Module):
         Returns:
             (B, horizon, A).
         """
+        bounds = self.normalizer.action_low, self.normalizer.action_high
         actions = self.schedule.sample(
-            lambda x, steps: self._predict(x, steps, features).float(), noise, generator
+            lambda x, steps: self._predict(x, steps, features).float(), noise, generator, bounds
         )
         return self.normalizer.unnormalize_action(actions, agent_pos)
 

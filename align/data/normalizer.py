@@ -11,12 +11,14 @@ from align.errors import InputError
 _BATCH = 16384
 _STEP_FLOOR = 0.01  # of the dimension's widest step: rare motion of a still step must not be blown up
 _CONSTANT = 1e-6  # of the magnitude: float32 cannot tell a smaller spread from none
+_UNRECORDED = 4.0  # deviations to which sampling was clipped before a normaliser knew its data's range
 
 
 class Normalizer(nn.Module):
-    """Normalises actions to zero mean and unit deviation, positions to [-1, 1].
+    """Normalises actions to zero mean and unit deviation, positions to [-1, 1]; knows the range of actions.
 
-    Until it is fitted or loaded from a state dict it is the identity (but for the relative origin).
+    Until it is fitted or loaded from a state dict it is the identity (but for the relative origin), and its
+    range of actions is open. A state dict from before there was a range gives ±4 deviations.
 
     Args:
         horizon: Steps of an action window H.
@@ -63,6 +65,8 @@ class Normalizer(nn.Module):
         self.relative_goal = relative_goal
         self.register_buffer("action_mean", torch.zeros(horizon, action_dim))
         self.register_buffer("action_std", torch.ones(horizon, action_dim))
+        self.register_buffer("action_low", torch.full((horizon, action_dim), -torch.inf))
+        self.register_buffer("action_high", torch.full((horizon, action_dim), torch.inf))
         self.register_buffer("agent_pos_centre", torch.zeros(agent_pos_dim))
         self.register_buffer("agent_pos_half", torch.ones(agent_pos_dim))
         if relative_history:
@@ -92,11 +96,12 @@ class Normalizer(nn.Module):
                 "windows: none of positive weight to fit the normaliser on; expected training data"
             )
         total = sum(share for _, share in used)
-        pooled, lows, highs, magnitudes, moves = [], [], [], [], []
+        pooled, ranges, lows, highs, magnitudes, moves = [], [], [], [], [], []
         for domain, share in used:
             self._check(domain)
             action, agent_pos = self._collect(domain)  # (N, H, A), (N, To, P)
             pooled.append((share / total, action.mean(0), action.var(0, correction=0)))
+            ranges.append((action.amin(0), action.amax(0)))
             shown = self._shown(agent_pos)
             lows.append(shown.amin((0, 1)))
             highs.append(shown.amax((0, 1)))
@@ -108,6 +113,7 @@ class Normalizer(nn.Module):
             var = var.mean(0, keepdim=True).expand_as(var)
         self.action_mean.copy_(mean)
         self.action_std.copy_(_floor(var.sqrt(), torch.stack(magnitudes).amax(0)))
+        self._set_range(torch.stack([low for low, _ in ranges]), torch.stack([high for _, high in ranges]))
         low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
         half = (high - low) / 2
         magnitude = torch.maximum(low.abs(), high.abs())
@@ -117,6 +123,24 @@ class Normalizer(nn.Module):
             move = torch.stack(moves).amax(0)
             self.history_half.copy_(torch.where(move <= _CONSTANT * magnitude, torch.ones_like(move), move))
         return self
+
+    def _set_range(self, lows: Tensor, highs: Tensor) -> None:
+        """The range (H, A) of actions, from their lowest and highest (n, H, A) in the data's units."""
+        low, high = lows.amin(0), highs.amax(0)
+        if not self.step_scale:
+            low, high = (x.expand_as(self.action_std) for x in (low.amin(0), high.amax(0)))
+        self.action_low.copy_((low - self.action_mean) / self.action_std)
+        self.action_high.copy_((high - self.action_mean) / self.action_std)
+
+    @torch.no_grad()
+    def widen(self, other: "Normalizer") -> None:
+        """Widen the range of actions by another's, on whose data this one's policy goes on to train."""
+        both = self, other
+        lows, highs = (
+            torch.stack([(getattr(n, name) * n.action_std + n.action_mean).to(self.action_std) for n in both])
+            for name in ("action_low", "action_high")
+        )
+        self._set_range(lows, highs)
 
     def normalize_action(self, action: Tensor, agent_pos: Tensor) -> Tensor:
         """Actions as the denoiser sees them.
@@ -166,6 +190,11 @@ class Normalizer(nn.Module):
             actions.append(batch["action"].double() - self._origin(agent_pos))
             positions.append(agent_pos)
         return torch.cat(actions), torch.cat(positions)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest) -> None:
+        for name, sign in (("action_low", -1), ("action_high", 1)):
+            state_dict.setdefault(prefix + name, sign * torch.full_like(self.action_std, _UNRECORDED))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def _check(self, windows: Windows) -> None:
         found = (windows.horizon, windows.action_dim, windows.agent_pos_dim)

@@ -8,6 +8,7 @@ import torch
 import zarr
 
 from align.data.episodes import read_store, split
+from align.data.normalizer import Normalizer
 from align.data.windows import Windows
 
 PATH = os.environ.get("ALIGN_PUSHT_ZARR")
@@ -23,6 +24,17 @@ def test_float_images_become_the_same_bytes():
     assert episodes.image.shape == (source["meta/episode_ends"][2], 96, 96, 3)
     np.testing.assert_array_equal(episodes.image, source["data/img"][: len(episodes.image)])
     np.testing.assert_array_equal(episodes.agent_pos, source["data/state"][: len(episodes.image), :2])
+
+
+@pytest.mark.parametrize("step_scale", [True, False])
+def test_sampling_cuts_none_of_it(step_scale):
+    episodes = read_store(PATH, images=False)
+    windows = Windows(episodes, range(episodes.n_episodes), n_image_steps=0)
+    normalizer = Normalizer(16, 2, 2, step_scale=step_scale).fit([windows])
+    batch = windows.gather(torch.arange(len(windows)), images=False)
+    action = normalizer.normalize_action(batch["action"], batch["agent_pos"])
+    clipped = action.clamp(normalizer.action_low, normalizer.action_high)
+    assert ((action - clipped).abs() * normalizer.action_std).max() < 0.001  # px
 
 
 @pytest.mark.slow

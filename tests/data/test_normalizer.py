@@ -136,6 +136,39 @@ def test_it_is_saved_with_the_policy(windows, tmp_path):
     assert (loaded.horizon, loaded.action_dim, loaded.agent_pos_dim, loaded.relative) == (16, 2, 2, True)
 
 
+@pytest.mark.parametrize(("relative", "step_scale"), [(True, True), (False, True), (True, False)])
+def test_its_range_of_actions_is_that_of_the_training_windows(episodes, relative, step_scale):
+    sim, real, unused = (Windows(episodes, [i]) for i in (0, 2, 4))
+    fitted = Normalizer(16, 2, 2, relative, step_scale).fit([sim, real, unused], (0.9, 0.1, 0.0))
+    batches = [everything(w) for w in (sim, real)]
+    origins = [b["agent_pos"][:, -1:] if relative else 0 for b in batches]
+    seen = torch.cat([b["action"] - o for b, o in zip(batches, origins, strict=True)])  # (N, H, A)
+    dims = (0,) if step_scale else (0, 1)
+    for bound, extreme in ((fitted.action_low, seen.amin(dims)), (fitted.action_high, seen.amax(dims))):
+        reached = bound * fitted.action_std + fitted.action_mean
+        torch.testing.assert_close(reached, extreme.expand(16, 2), atol=1e-3, rtol=0)
+
+
+def test_a_normaliser_from_before_there_was_a_range_has_four_deviations(windows):
+    state = Normalizer(16, 2, 2).fit([windows]).state_dict()
+    del state["action_low"], state["action_high"]
+    loaded = Normalizer(16, 2, 2)
+    loaded.load_state_dict(state)
+    assert (loaded.action_low == -4).all() and (loaded.action_high == 4).all()
+
+
+def test_range_widens_by_that_of_the_data_that_training_goes_on_with(episodes):
+    """In the units of the data, whatever the two normalise by."""
+    first, second = (Normalizer(16, 2, 2).fit([Windows(episodes, [i])]) for i in (0, 2))
+    both = Normalizer(16, 2, 2).fit([Windows(episodes, [0, 2])])
+    scale = first.action_std.clone()
+    first.widen(second)
+    assert torch.equal(first.action_std, scale)
+    for name in ("action_low", "action_high"):
+        got, wanted = (getattr(n, name) * n.action_std + n.action_mean for n in (first, both))
+        torch.testing.assert_close(got, wanted, atol=1e-3, rtol=0)
+
+
 def test_gradients_pass(windows):
     normalizer = Normalizer(16, 2, 2).fit([windows]).double()
     batch = {key: value[:2].double() for key, value in everything(windows).items()}

@@ -68,7 +68,7 @@ def test_sampling_is_diffusers_loop(prediction, spacing, clip, equal):
 
 
 class _Mixture:
-    """Two narrow Gaussians in one dimension, denoised in closed form, but for an error such as networks make."""
+    """Two narrow Gaussians on a line, denoised in closed form but for an error such as networks make."""
 
     MEANS, STD, WEIGHTS = torch.tensor([-1.0, 1.5]), 0.1, torch.tensor([0.6, 0.4])
 
