@@ -5,6 +5,7 @@
 plain functions.
 """
 
+import functools
 import importlib
 import inspect
 import itertools
@@ -161,6 +162,20 @@ def parse(parser, arguments: list[str]):
         return parser.parse_args(arguments)
     except (ArgumentError, TypeError, ValueError) as error:
         raise InputError(one_line(error)) from None
+
+
+@functools.cache
+def read_nested_null() -> None:
+    """Let `null` on the command line be none inside a component too, as it is in YAML.
+
+    jsonargparse reads the value, writes it as Python does, and reads it again in the component's own parser.
+    """
+    import yaml
+    from jsonargparse import get_loader, set_loader
+
+    load = get_loader("yaml")
+    exceptions = (yaml.YAMLError,)
+    set_loader("yaml", lambda text: None if text.strip() == "None" else load(text), exceptions)
 
 
 def one_line(error: BaseException) -> str:

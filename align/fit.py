@@ -14,7 +14,7 @@ from align.callbacks.embeddings import Embeddings
 from align.callbacks.progress import Progress
 from align.callbacks.rollouts import Rollouts
 from align.callbacks.termination import Termination, is_trained
-from align.cli import one_line
+from align.cli import one_line, read_nested_null
 from align.datamodule import CotrainingData
 from align.domain import Domain
 from align.errors import InputError, Unfinished
@@ -261,6 +261,7 @@ def main(arguments: list[str]) -> None:
 
     for library in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    read_nested_null()
     try:
         RunCLI(
             CotrainingModule,

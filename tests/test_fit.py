@@ -308,3 +308,13 @@ def test_a_training_seed_changes_the_order_of_the_data_and_not_the_split(write_c
         held_out[seed] = np.load(tmp_path / f"{seed}/embeddings.npz")["episode"].tolist()
     assert first_batch[0] != first_batch[1]
     assert held_out[0] == held_out[1]
+
+
+@pytest.mark.parametrize(("value", "read"), [("null", None), ("2.5", 2.5), ("data", "data")])
+def test_null_is_none_inside_a_component_on_the_command_line(value, read, write_config, capsys):
+    schedule = {"class_path": "align.diffusion.schedule.NoiseSchedule"}
+    config = write_config(**{"model.policy.schedule": schedule})
+    with pytest.raises(SystemExit):
+        main(["fit", "--config", config, "--model.policy.schedule.clip", value, "--print_config"])
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed["model"]["policy"]["init_args"]["schedule"]["init_args"]["clip"] == read
