@@ -65,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     module, function, _ = SUBCOMMANDS[name]
     _find_own_modules_last()
     _quiet()
+    read_moved_names()
     try:
         run: Callable = getattr(importlib.import_module(module), function)
         if module == "align.fit":
@@ -148,6 +149,18 @@ def _with_shipped(arguments: list[str]) -> list[str]:
         str(find(part)) if before in ("--config", "-c") else part
         for before, part in itertools.pairwise(["", *parts])
     ]
+
+
+@functools.cache
+def read_moved_names() -> None:
+    """Have the parsers of options take names that things have had before; see `align.run.moved`."""
+    from jsonargparse import get_loader, set_loader
+    from yaml import YAMLError
+
+    from align.run.moved import renamed
+
+    load = get_loader("yaml")
+    set_loader("yaml", lambda text: renamed(load(text)), (YAMLError,))
 
 
 def parse(parser, arguments: list[str]):

@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from align.errors import InputError
+from align.run.moved import renamed
 
 
 def describe(component: nn.Module) -> dict[str, Any]:
@@ -48,6 +49,7 @@ def build(description: Mapping[str, Any]) -> nn.Module:
     Raises:
         InputError: The class path cannot be imported or is not an `nn.Module`.
     """
+    description = renamed(description)
     path = description["class_path"]
     module, _, name = path.rpartition(".")
     try:

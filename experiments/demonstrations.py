@@ -22,6 +22,7 @@ from jsonargparse import ArgumentParser, Namespace
 from align.cli import one_line
 from align.errors import InputError
 from align.files import locked, remove_temporaries
+from align.run.moved import original, renamed
 from align.worlds.pushing.gaps import Gap
 
 MAKER = "align.commands.demos"
@@ -36,7 +37,7 @@ def maker(arguments: Mapping[str, Any]) -> Callable[..., None]:
     Raises:
         InputError: It cannot be imported, or takes no `out`.
     """
-    path = arguments.get("make", MAKER)
+    path = renamed(arguments.get("make", MAKER))
     module, _, name = str(path).rpartition(".")
     try:
         function = getattr(importlib.import_module(module), name)
@@ -76,7 +77,7 @@ def store_path(arguments: Mapping[str, Any], folder: Path) -> Path:
 
     Pushing worlds are compared down to their numbers, whichever way they are described.
     """
-    path = arguments.get("make", MAKER)
+    path = original(renamed(arguments.get("make", MAKER)))  # a store is found again whatever moved since
     if path == MAKER:
         name, values = "pushing", complete(arguments)
         world = values["world"] or Gap()

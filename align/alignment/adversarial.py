@@ -77,7 +77,7 @@ class Adversarial(Objective):
         memory: As in `Objective`.
     """
 
-    least = 1
+    min_samples = 1
     discriminator: Discriminator
 
     def __init__(self, widths: Sequence[int] = (64, 64), spectral_norm: bool = False, memory: int = 0):

@@ -38,18 +38,20 @@ class Objective(nn.Module):
 
     A subclass implements `distance`. The base joins a memory of past batches, computes in fp32 under
     autocast, refuses what is not finite, and returns a differentiable zero where a domain has fewer than
-    `least` samples.
+    `min_samples` samples.
 
     Args:
         memory: Number of past batches whose samples are kept per domain and join the newest without
             gradient. They enlarge the sample but are as old as `memory` steps.
 
     Attributes:
-        least: Samples of each domain that `distance` needs.
+        min_samples: Samples of each domain that `distance` needs.
+        of: What the objective joins embeddings with, a field of `Samples`; None compares embeddings alone.
         logs: What the last call found beside its value, by name; scalars without gradient.
     """
 
-    least = 2
+    min_samples = 2
+    of: str | None = None
 
     def __init__(self, memory: int = 0):
         super().__init__()
@@ -58,7 +60,7 @@ class Objective(nn.Module):
         self.logs: dict[str, Tensor] = {}
 
     def distance(self, sim: Samples, real: Samples) -> Tensor:
-        """The distance, of at least `least` fp32 samples of each domain.
+        """The distance, of at least `min_samples` fp32 samples of each domain.
 
         Args:
             sim: n samples.
@@ -87,7 +89,7 @@ class Objective(nn.Module):
             sim, real = sim.each(Tensor.float), real.each(Tensor.float)
             if self.training:
                 sim, real = self.past(sim, real)
-            if min(sim.n, real.n) < self.least:
+            if min(sim.n, real.n) < self.min_samples:
                 return 0.0 * (sim.embedding.sum() + real.embedding.sum())
             return self.distance(sim, real)
 

@@ -23,7 +23,7 @@ CHECK_EVERY = 10  # iterations between two looks at the convergence
 
 @torch.no_grad()
 def sinkhorn(
-    cost: Tensor, epsilon: float, marginal: float = math.inf, iterations: int = 100, tolerance: float = 1e-3
+    cost: Tensor, epsilon: float, reg_m: float = math.inf, iterations: int = 100, tolerance: float = 1e-3
 ) -> tuple[Tensor, Tensor]:
     """Dual potentials of the plan, by Sinkhorn's iterations in the log domain (Chizat et al. 2018).
 
@@ -32,7 +32,7 @@ def sinkhorn(
     Args:
         cost: (n, m) costs C.
         epsilon: Entropic regularisation ε > 0, in units of the cost.
-        marginal: Penalty ρ on the marginals; infinite keeps them.
+        reg_m: Penalty ρ on the marginals; infinite keeps them.
         iterations: At most so many updates of both potentials.
         tolerance: Stop when no potential moves by more than this times ε.
 
@@ -40,7 +40,7 @@ def sinkhorn(
         f (n,) and g (m,).
     """
     n, m = cost.shape
-    damping = 1.0 if math.isinf(marginal) else marginal / (marginal + epsilon)
+    damping = 1.0 if math.isinf(reg_m) else reg_m / (reg_m + epsilon)
     f, g = cost.new_zeros(n), cost.new_zeros(m)
     scaled = cost / epsilon
     for i in range(iterations):
@@ -124,7 +124,7 @@ class UnbalancedOT(Objective):
         embedding_weight: w_z.
         of_weight: w_y; 0 leaves plain transport between embeddings.
         epsilon: Entropic regularisation, in units of the cost.
-        marginal: Penalty ρ on the marginals; small leaves more unmatched.
+        reg_m: Penalty ρ on the marginals; small leaves more unmatched.
         iterations: At most so many Sinkhorn iterations.
         tolerance: Where they stop; see `sinkhorn`.
         memory: As in `Objective`.
@@ -136,13 +136,13 @@ class UnbalancedOT(Objective):
         embedding_weight: float = 1.0,
         of_weight: float = 1.0,
         epsilon: float = 0.05,
-        marginal: float = 0.5,
+        reg_m: float = 0.5,
         iterations: int = 100,
         tolerance: float = 1e-3,
         memory: int = 0,
     ):
         super().__init__(memory)
-        _check(epsilon=epsilon, marginal=marginal, iterations=iterations, tolerance=tolerance)
+        _check(epsilon=epsilon, reg_m=reg_m, iterations=iterations, tolerance=tolerance)
         if of not in ("action", "agent_pos"):
             raise InputError(f"of={of!r}: expected 'action' or 'agent_pos'")
         if embedding_weight <= 0 or of_weight < 0:
@@ -150,7 +150,7 @@ class UnbalancedOT(Objective):
                 f"embedding_weight={embedding_weight}, of_weight={of_weight}: expected > 0 and ≥ 0"
             )
         self.of, self.embedding_weight, self.of_weight = of, embedding_weight, of_weight
-        self.epsilon, self.marginal = epsilon, marginal
+        self.epsilon, self.reg_m = epsilon, reg_m
         self.iterations, self.tolerance = iterations, tolerance
 
     def distance(self, sim: Samples, real: Samples) -> Tensor:
@@ -158,7 +158,7 @@ class UnbalancedOT(Objective):
         cost = self.embedding_weight * _scaled(sim.embedding, real.embedding)
         if self.of_weight:
             cost = cost + self.of_weight * _scaled(joined(sim, self.of), joined(real, self.of))
-        f, g = sinkhorn(cost.detach(), self.epsilon, self.marginal, self.iterations, self.tolerance)
+        f, g = sinkhorn(cost.detach(), self.epsilon, self.reg_m, self.iterations, self.tolerance)
         pi = plan(cost, f, g, self.epsilon)
         self.logs = {"transported_mass": pi.sum()}
         return (pi * cost).sum()

@@ -5,6 +5,11 @@ from typing import Any
 
 MOVED = {"analysis.annotation.annotate": "align.analysis.reports.annotation.annotate"}
 """By the first name under which something could be named, the one that it has now."""
+ARGUMENTS = {
+    name: {"marginal": "reg_m"}
+    for name in ("align.alignment.UnbalancedOT", "align.alignment.transport.UnbalancedOT")
+}
+"""By class, the arguments that have been renamed since, as POT names them."""
 
 
 def current(name: str) -> str:
@@ -20,7 +25,11 @@ def original(name: str) -> str:
 def renamed(value: Any) -> Any:
     """`value`, nested mappings and lists of plain data, with the current names in place of all old ones."""
     if isinstance(value, Mapping):
-        return {key: renamed(part) for key, part in value.items()}
+        value = {key: renamed(part) for key, part in value.items()}
+        names = ARGUMENTS.get(str(value.get("class_path")))
+        if names and isinstance(value.get("init_args"), dict):
+            value["init_args"] = {names.get(key, key): part for key, part in value["init_args"].items()}
+        return value
     if isinstance(value, list):
         return [renamed(part) for part in value]
     return current(value) if isinstance(value, str) else value

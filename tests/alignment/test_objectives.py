@@ -63,7 +63,7 @@ def test_too_few_samples_are_a_differentiable_zero(name, n):
     value = objective(sim, real)
     value.backward()
     assert value.isfinite() and sim.embedding.grad is not None
-    assert n >= objective.least or value.item() == 0
+    assert n >= objective.min_samples or value.item() == 0
 
 
 @every
@@ -144,7 +144,7 @@ def test_is_described_by_its_arguments(name):
         ("joint-mmd", {"kernel": "energy"}, "kernel"),
         ("joint-mmd", {"of_bandwidth": 0}, "of_bandwidth"),
         ("sinkhorn", {"epsilon": 0}, "epsilon"),
-        ("unbalanced-ot", {"marginal": -1}, "marginal"),
+        ("unbalanced-ot", {"reg_m": -1}, "reg_m"),
         ("unbalanced-ot", {"of": "pose"}, "of"),
         ("unbalanced-ot", {"embedding_weight": 0}, "embedding_weight"),
         ("adda", {"moved": "none"}, "moved"),

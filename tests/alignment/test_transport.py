@@ -30,8 +30,8 @@ def test_balanced_plan_and_value_are_those_of_pot(epsilon):
     assert float(error) < 1e-8
 
 
-@pytest.mark.parametrize(("epsilon", "marginal"), [(0.05, 0.5), (0.3, 5.0)])
-def test_unbalanced_plan_is_that_of_pot(epsilon, marginal):
+@pytest.mark.parametrize(("epsilon", "reg_m"), [(0.05, 0.5), (0.3, 5.0)])
+def test_unbalanced_plan_is_that_of_pot(epsilon, reg_m):
     cost = _cost(7, 11, shift=1.0)
     a, b = np.full(7, 1 / 7), np.full(11, 1 / 11)
     expected = ot.unbalanced.sinkhorn_unbalanced(
@@ -39,13 +39,13 @@ def test_unbalanced_plan_is_that_of_pot(epsilon, marginal):
         b,
         cost.numpy(),
         epsilon,
-        marginal,
+        reg_m,
         method="sinkhorn",
         reg_type="kl",
         numItermax=10000,
         stopThr=1e-13,
     )
-    f, g = sinkhorn(cost, epsilon, marginal, 10000, 1e-13)
+    f, g = sinkhorn(cost, epsilon, reg_m, 10000, 1e-13)
     found = plan(cost, f, g, epsilon)
     assert np.allclose(found, expected, atol=1e-7)
     assert found.sum() < 1
@@ -97,7 +97,7 @@ def test_loss_of_the_unbalanced_plan_is_pot_s_on_the_joint_cost_and_its_gradient
     sim = Samples(torch.randn(6, 4, generator=g), torch.randn(6, 3, generator=g))
     real = Samples(torch.randn(8, 4, generator=g) + 0.5, torch.randn(8, 3, generator=g))
     module = UnbalancedOT(
-        embedding_weight=0.7, of_weight=1.3, epsilon=0.1, marginal=0.8, iterations=5000, tolerance=1e-7
+        embedding_weight=0.7, of_weight=1.3, epsilon=0.1, reg_m=0.8, iterations=5000, tolerance=1e-7
     )
     z = sim.embedding.clone().requires_grad_()
     loss = module(sim._replace(embedding=z), real)

@@ -162,3 +162,10 @@ def test_a_new_optional_argument_of_a_maker_renames_no_store(tmp_path, monkeypat
     for module.make, given in ((before, {}), (after, {}), (after, {"more": 5})):
         paths.append(store_path({"make": "makers.make", "n": 3, **given}, tmp_path))
     assert paths[0] == paths[1] != paths[2]
+
+
+def test_a_store_is_found_again_though_its_maker_has_moved(tmp_path):
+    described = {"sim": "sim.zarr", "real": "real.zarr", "max_real": 15}
+    old = store_path({"make": "analysis.annotation.annotate", **described}, tmp_path)
+    new = store_path({"make": "align.analysis.reports.annotation.annotate", **described}, tmp_path)
+    assert new == old == tmp_path / "analysis.annotation.annotate-2b41229398bb.npz"  # as it was called then

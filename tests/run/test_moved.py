@@ -1,0 +1,63 @@
+"""What was recorded before something moved is read as if it had been recorded today."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from align.cli import main
+from align.description import build
+from align.policy import DiffusionPolicy
+from align.run.config import run_config
+from align.run.moved import current, original, renamed
+
+OLD = Path(__file__).parent / "old_policy.ckpt"
+"""The policy of a checkpoint that `align fit` wrote before run directories had a package of their own."""
+
+
+def test_names_and_arguments_are_replaced_wherever_they_are():
+    old = {
+        "a": [{"class_path": "align.alignment.UnbalancedOT", "init_args": {"marginal": 0.2, "epsilon": 1}}]
+    }
+    assert renamed(old)["a"][0]["init_args"] == {"reg_m": 0.2, "epsilon": 1}
+    assert renamed({"make": "analysis.annotation.annotate", "n": 3, "marginal": 1})["marginal"] == 1
+    assert original(current("analysis.annotation.annotate")) == "analysis.annotation.annotate"
+    assert build({"class_path": "align.alignment.UnbalancedOT", "init_args": {"marginal": 0.2}}).reg_m == 0.2
+
+
+def test_an_old_configuration_trains_and_goes_on_as_the_same_run(write_config, capsys):
+    alignment = {"class_path": "align.alignment.UnbalancedOT", "init_args": {"marginal": 0.25}}
+    path = write_config(**{"model.alignment": alignment, "trainer.max_steps": 2})
+    assert main(["fit", "--config", path]) == 0
+    run = Path(yaml.safe_load(Path(path).read_text())["run"])
+    config = run_config(run)
+    assert config["model"]["alignment"]["init_args"]["reg_m"] == 0.25
+    arguments = config["model"]["alignment"]["init_args"]
+    arguments["marginal"] = arguments.pop("reg_m")
+    (run / "config.yaml").write_text(yaml.safe_dump(config))  # as it would have been recorded
+    capsys.readouterr()
+    assert main(["fit", "--config", path]) == 0
+    assert "finished already" in capsys.readouterr().out
+
+
+def test_an_old_checkpoint_acts_as_it_did():
+    policy = DiffusionPolicy.from_checkpoint(OLD)
+    noise = torch.linspace(-1, 1, policy.horizon * policy.action_dim).view(
+        1, policy.horizon, policy.action_dim
+    )
+    image = torch.arange(2 * 3 * 16 * 16).view(1, 2, 3, 16, 16).remainder(256).to(torch.uint8)
+    actions = policy.act({"image": image, "agent_pos": torch.full((1, 2, 2), 250.0)}, noise)
+    expected = torch.tensor([[228.8061, 212.0140], [138.7635, 141.8549]])  # of the code that wrote it
+    torch.testing.assert_close(actions[0, [0, -1]], expected, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("path", sorted(Path("results").glob("*/config.yaml")), ids=lambda p: p.parent.name)
+def test_recorded_configurations_are_options_still(path, capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["fit", "--config", str(path), "--print_config"])
+    assert done.value.code == 0
+    assert (
+        yaml.safe_load(capsys.readouterr().out)["seed_everything"]
+        == run_config(path.parent)["seed_everything"]
+    )
