@@ -2,13 +2,15 @@
 
 import math
 
+from align.alignment.objective import Objective
 from align.errors import InputError
 from align.policy import DiffusionPolicy
-from align.sites import SITES
+from align.site_names import SITES
 
 
 def check_training(
     policy: DiffusionPolicy,
+    alignment: Objective,
     alignment_weight: float,
     site: str,
     noise_draws: int,
@@ -20,6 +22,10 @@ def check_training(
     Raises:
         InputError: A value is out of range, or the policy does not go with it.
     """
+    if not isinstance(alignment, Objective):
+        raise InputError(
+            f"alignment={type(alignment).__name__}: expected a subclass of align.alignment.Objective"
+        )
     if not (math.isfinite(alignment_weight) and alignment_weight >= 0):
         raise InputError(f"alignment_weight={alignment_weight}: expected a finite λ ≥ 0")
     if site not in SITES:

@@ -13,9 +13,9 @@ from align.data.episodes import Episodes, check_compatible, read_store, split
 from align.data.gated_batches import GatedBatches
 from align.data.gating import Gating
 from align.data.mixture import MixtureSampler, real_quota, resolve_alpha, weights
-from align.data.normalizer import Normalizer
 from align.data.pairing import Pairing
 from align.data.windows import Windows
+from align.diffusion.ambient import Ambient
 from align.domain import Domain
 from align.errors import InputError
 from align.policy import DiffusionPolicy
@@ -106,11 +106,26 @@ class CotrainingData(pl.LightningDataModule):
         data.read(policy)
         return data
 
+    def serve(self, policy: DiffusionPolicy, noise_draws: int, ambient: Ambient | None) -> None:
+        """Say whom the batches are for; to be called before `setup`.
+
+        Args:
+            policy: The policy that is trained on them.
+            noise_draws: Noise draws a window, whose diffusion steps gated batches bring.
+            ambient: How it learns from samples trusted only above a noise level.
+
+        Raises:
+            InputError: `ambient` needs batches that are gated.
+        """
+        if ambient is not None and self.gating is None:
+            raise InputError("model.ambient: needs data.gating, e.g. {sigma_min: 0.1}")
+        self._policy, self._noise_draws, self._ambient = policy, noise_draws, ambient
+
     def setup(self, stage: str | None = None) -> None:
-        """Read the stores for the trainer's policy, if that was not done."""
+        """Read the stores for what `serve` was given, if that was not done."""
         if not self.train:
-            self.read(self.trainer.lightning_module.policy)
-            self._set_up_gating(self.trainer.lightning_module)
+            self.read(self._policy)
+            self._set_up_gating()
 
     def read(self, policy: DiffusionPolicy) -> None:
         """Read the stores, hold out validation episodes, fit the normaliser on the training ones.
@@ -145,35 +160,25 @@ class CotrainingData(pl.LightningDataModule):
         self.real_alpha = resolve_alpha(self.alpha, n_sim, n_real)
         self.quota = real_quota(self.alpha, self.batch_size, n_sim, n_real, self.balanced)
         self.sampler = self._sampler({Domain.SIM: n_sim, Domain.REAL: n_real})
-        self.normalizer = Normalizer(
-            policy.horizon,
-            policy.action_dim,
-            policy.agent_pos_dim,
-            policy.relative_actions,
-            policy.step_scale,
-            policy.relative_history,
-            policy.relative_goal,
-        )
+        self.normalizer = policy.new_normalizer()
         mix = {Domain.SIM: 1 - self.real_alpha, Domain.REAL: self.real_alpha}
         used = [d for d in Domain if mix[d] > 0]
         self.normalizer.fit([self.train[d] for d in used], [mix[d] for d in used])
 
-    def _set_up_gating(self, module: pl.LightningModule) -> None:
+    def _set_up_gating(self) -> None:
         if self.gating is None:
-            if module.ambient is not None:
-                raise InputError("model.ambient: needs data.gating, e.g. {sigma_min: 0.1}")
             return
         self.gated = GatedBatches(
             self.gating,
             self.train,
             self.normalizer,
-            module.policy.schedule.sigmas,
+            self._policy.schedule.sigmas,
             self.batch_size,
-            module.noise_draws,
+            self._noise_draws,
             self.real_alpha,
             self.shuffle_seed,
             self.balanced,
-            None if module.ambient is None else module.ambient.admission,
+            None if self._ambient is None else self._ambient.admission,
         )
 
     def _sampler(self, n_windows: dict[Domain, int]) -> MixtureSampler:
@@ -208,7 +213,7 @@ class CotrainingData(pl.LightningDataModule):
             for skipped in [self.train[d].skipped]
         )
         if self.gated is not None:
-            lowest = float(self.trainer.lightning_module.policy.schedule.inference_levels().min())
+            lowest = float(self._policy.schedule.inference_levels().min())
             return f"training on {sizes}; {self.batch_size} windows a batch; {self.gated.describe(lowest)}"
         sampler, pairs = self.sampler, ""
         if sampler.partners is not None:

@@ -55,6 +55,10 @@ class RunCLI(LightningCLI):
         parser.link_arguments("seed_everything", "model.seed")
         parser.link_arguments("seed_everything", "data.shuffle_seed")
 
+    def instantiate_classes(self) -> None:
+        super().instantiate_classes()
+        self.datamodule.serve(self.model.policy, self.model.noise_draws, self.model.ambient)
+
     def _value(self, name: str):
         return self.config[self.subcommand][name]
 
@@ -139,8 +143,6 @@ class RunCLI(LightningCLI):
                 )
             return
         self.model.policy.description()  # a component that no checkpoint could hold is refused now
-        self.datamodule.trainer = self.trainer
-        self.trainer.strategy.connect(self.model)
         self.datamodule.setup("fit")
         if self.model.initial is not None:
             self.model.start_from_initial()

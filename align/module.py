@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from align.alignment.mmd import MMD
 from align.alignment.objective import Objective
@@ -19,6 +18,7 @@ from align.networks.ema import ExponentialMovingAverage
 from align.optimizer import adamw, warmup_cosine
 from align.policy import DiffusionPolicy, Features
 from align.seeding import torch_generator
+from align.site_names import SiteName
 from align.sites import embed
 
 
@@ -31,8 +31,8 @@ class CotrainingModule(pl.LightningModule):
 
     Args:
         policy: The policy to train.
-        alignment: Distance between sim and real embeddings, a module of `align.alignment` or a user's
-            own; it is measured and logged even where λ = 0.
+        alignment: Distance between sim and real embeddings, of `align.alignment` or your own subclass of
+            `Objective`; it is measured and logged even where λ = 0.
         alignment_weight: λ ≥ 0.
         alignment_warmup: Steps over which λ rises linearly from 0.
         site: What is aligned: "image" (image features; proprioception stays out, since its gap is not an
@@ -57,10 +57,10 @@ class CotrainingModule(pl.LightningModule):
     def __init__(
         self,
         policy: DiffusionPolicy,
-        alignment: nn.Module | None = None,
+        alignment: Objective | None = None,
         alignment_weight: float = 0.0,
         alignment_warmup: int = 0,
-        site: Literal["image", "observation", "denoiser"] = "image",
+        site: SiteName = "image",
         learning_rate: float = 1e-4,
         weight_decay: float = 1e-6,
         lr_warmup: int = 500,
@@ -74,14 +74,14 @@ class CotrainingModule(pl.LightningModule):
         ambient: Ambient | None = None,
     ):
         super().__init__()
-        check_training(policy, alignment_weight, site, noise_draws, probe_step, label_dropout)
+        alignment = MMD() if alignment is None else alignment
+        check_training(policy, alignment, alignment_weight, site, noise_draws, probe_step, label_dropout)
         self.label_dropout, self.initial = label_dropout, initial
         self.policy, self.ambient = policy, ambient
-        self.alignment = MMD() if alignment is None else alignment
+        self.alignment = alignment
         self.ema = ExponentialMovingAverage(policy, ema_power, ema_max_decay)
         self.alignment_weight, self.alignment_warmup, self.site = alignment_weight, alignment_warmup, site
-        if isinstance(self.alignment, Objective):
-            self.alignment.build(policy.site_features()[site])
+        self.alignment.build(policy.site_features()[site])
         self.learning_rate, self.weight_decay, self.lr_warmup = learning_rate, weight_decay, lr_warmup
         self.noise_draws, self.probe_step, self.seed = noise_draws, probe_step, seed
         self._validation: list[tuple[Tensor, Tensor]] = []
@@ -159,8 +159,8 @@ class CotrainingModule(pl.LightningModule):
         With λ = 0 it is measured without gradient, and the objective learns nothing.
         """
         sim, real = aligned_samples(self.policy, layer, batch)
-        measured = min(sim.n, real.n) >= getattr(self.alignment, "least", 2)
-        if weight > 0 and measured and isinstance(self.alignment, Objective):
+        measured = min(sim.n, real.n) >= self.alignment.min_samples
+        if weight > 0 and measured:
             self.alignment.update(sim.each(Tensor.detach), real.each(Tensor.detach))
         with torch.set_grad_enabled(weight > 0):
             return self.alignment(sim, real), measured
@@ -181,8 +181,7 @@ class CotrainingModule(pl.LightningModule):
         }
         if distance is not None:
             values["train/alignment"] = distance.detach()
-            logs = getattr(self.alignment, "logs", {})
-            values |= {f"train/{name}": value for name, value in logs.items()}
+            values |= {f"train/{name}": value for name, value in self.alignment.logs.items()}
         self.log_dict(values)
 
     def _is_logged(self) -> bool:

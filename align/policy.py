@@ -117,8 +117,18 @@ class DiffusionPolicy(nn.Module):
         is_module = isinstance(denoiser, nn.Module)
         self.denoiser = denoiser if is_module else denoiser(action_dim, condition_dim)
         self.schedule = NoiseSchedule() if schedule is None else schedule
-        self.normalizer = Normalizer(
-            horizon, action_dim, agent_pos_dim, relative_actions, step_scale, relative_history, relative_goal
+        self.normalizer = self.new_normalizer()
+
+    def new_normalizer(self) -> Normalizer:
+        """A normaliser as the policy's own is, not fitted yet."""
+        return Normalizer(
+            self.horizon,
+            self.action_dim,
+            self.agent_pos_dim,
+            self.relative_actions,
+            self.step_scale,
+            self.relative_history,
+            self.relative_goal,
         )
 
     @property

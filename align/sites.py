@@ -16,8 +16,7 @@ from torch import Tensor
 
 from align.errors import InputError
 from align.policy import DiffusionPolicy
-
-SITES = ("image", "observation", "denoiser")
+from align.site_names import SITES
 
 
 def own_sites(policy: DiffusionPolicy) -> tuple[str, ...]:

@@ -169,3 +169,8 @@ def test_crops_are_random_in_training_and_central_in_use():
     assert torch.equal(plain, policy.encode(image, agent_pos).image)
     cropped = policy.encode(image, agent_pos, torch.Generator().manual_seed(0)).image
     assert not torch.equal(plain, cropped)
+
+
+def test_what_aligns_is_an_objective(make):
+    with pytest.raises(InputError, match=r"alignment=Linear: expected a subclass of .*Objective"):
+        make(alignment=torch.nn.Linear(2, 1))

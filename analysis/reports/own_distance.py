@@ -37,7 +37,7 @@ def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) ->
     import torch  # takes seconds to load
 
     from align.alignment.adversarial import Adversarial
-    from align.alignment.objective import Samples
+    from align.alignment.objective import Objective, Samples
     from align.description import build
 
     model = run_config(objective_of).get("model") or {}
@@ -51,8 +51,7 @@ def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) ->
     data, parts = found[model["site"]], {}
     with np.load(Path(run_dir) / EMBEDDINGS, allow_pickle=False) as archive:
         parts = {name: archive[name][data.row] for name in ("action", "agent_pos") if name in archive}
-    joins = getattr(objective, "of", None)
-    if joins is not None and joins not in parts:
+    if not isinstance(objective, Objective) or objective.of not in (None, *parts):
         return None
     if isinstance(objective, Adversarial):
         return divergence(objective, data)

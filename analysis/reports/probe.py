@@ -14,8 +14,8 @@ from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path, write_json
 from align.run.layout import EMBEDDINGS, PROBE, PROBE_PICTURE, PROBE_SCORES, PROBE_STEPS_PICTURE
+from align.site_names import SITES
 
-SITES = ("image", "observation", "denoiser")  # first in every report, in this order
 COLUMNS = ("domain", "episode", "step", "thumbnail", "action", "chosen", "agent_pos", "state")
 MIN_EPISODES = 4  # a domain; fewer leave no honest split
 MAX_WINDOWS = 400  # a domain; windows of an episode are alike, so more add time and little else
