@@ -11,7 +11,6 @@ those that `data.real` is made of, so that runs may differ in the world that the
 """
 
 import copy
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +19,9 @@ from typing import Any
 import yaml
 
 from align.errors import InputError
+from align.experiments.axes import Axes, check_point, followed, points, read_axes
 from align.experiments.demonstrations import is_option, references, resolve
+from align.experiments.options import merge, read_override, set_option
 from align.experiments.shipped import find, names
 
 DEMOS = "demos."
@@ -92,21 +93,44 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
         raise InputError(f"scale={scale!r}: expected one of {', '.join(scales)}")
     common = merge(common, scales[scale])
     config, demos = common["config"], dict(common["demos"])
-    for option, value in (_override(text) for text in overrides):
+    for option, value in (read_override(text) for text in overrides):
         set_option(config, option, value)
         demos.pop(option, None)
         demos = resolve(demos, {option: value})
     for option in (option for option, arguments in demos.items() if arguments is None):
         raise InputError(f"{option} is missing: give the path of your own store as --set+={option}=PATH")
-    axes = merge(grid["axes"], grid.get("scales", {}).get(scale, {}).get("axes", {}))
-    settings = {name: _settings(name, axis) for name, axis in axes.items()}
-    points = (dict(zip(axes, values, strict=True)) for values in itertools.product(*settings.values()))
-    runs = [_run(config, demos, point, settings) for point in points if _wanted(point, settings)]
+    axes = read_axes(_axes_at(scale, grid, path))
+    reference = grid.get("reference", {})
+    check_point(reference, axes, f"reference of grid={str(path)!r}")
+    runs = [_run(config, demos, point, axes) for point in points(axes)]
+    if not runs:
+        raise InputError(
+            f"grid={str(path)!r}: no run is left; expected values that do not rule each other out"
+        )
     _order(runs)
     demos = _needed(demos, [run.config for run in runs])
     runs = [replace(run, demos=_needed(run.demos, [run.config])) for run in runs]
     takes = "" if base else grid.get("takes", "")
-    return Grid(path.stem, grid["title"], takes, demos, runs, grid.get("reference", {}))
+    return Grid(path.stem, grid["title"], takes, demos, runs, reference)
+
+
+def _axes_at(scale: str, grid: Mapping, path: Path) -> dict[str, Any]:
+    """Descriptions of the axes, with what is other at a scale.
+
+    Raises:
+        InputError: The scale names another axis, or is no mapping.
+    """
+    axes = grid["axes"]
+    other: Any = grid
+    for key in ("scales", scale, "axes"):
+        other = other.get(key) or {}
+        if not isinstance(other, Mapping):
+            raise InputError(
+                f"{key} of grid={str(path)!r}: {other!r}; expected a mapping, as in experiments/"
+            )
+    if unknown := sorted(map(str, set(other) - set(axes))):
+        raise InputError(f"axis {unknown[0]!r} at scale {scale}: expected one of {', '.join(axes)}")
+    return merge(axes, other)
 
 
 def _needed(demos: dict[str, Any], configs: Sequence[Mapping]) -> dict[str, Any]:
@@ -141,10 +165,14 @@ def _beside(path: Path, name: str) -> Path:
     return beside if beside.is_file() else find(name)
 
 
-def _read_base(path: Path) -> dict[str, Any]:
+def _read_base(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """A base, laid over the base it names itself, if any."""
+    if path in above:
+        raise InputError(f"base={str(path)!r} lies over itself; expected another base, or none")
     content = _read(path, "config")
-    return merge(_read_base(_beside(path, content.pop("base"))), content) if "base" in content else content
+    if "base" not in content:
+        return content
+    return merge(_read_base(_beside(path, content.pop("base")), (*above, path)), content)
 
 
 def _read(path: Path, entry: str) -> dict[str, Any]:
@@ -175,46 +203,12 @@ def _require(path: str | Path, content: Mapping, **kinds: type) -> None:
             )
 
 
-def _override(text: str) -> tuple[str, Any]:
-    option, separator, value = text.partition("=")
-    if not separator:
-        raise InputError(f"set={text!r}: expected option=value")
-    try:
-        return option, yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise InputError(f"set={text!r}: the value is not YAML") from None
-
-
-def _settings(name: str, axis: Mapping) -> dict[Any, dict[str, Any]]:
-    """By value of an axis, the options it sets."""
-    if not isinstance(axis, dict) or "values" not in axis:
-        raise InputError(f"axis {name!r}: {axis!r}; expected a mapping with values")
-    if "option" in axis:
-        return {value: {axis["option"]: value} for value in axis["values"]}
-    values, keep = axis["values"], axis.get("keep", axis["values"])
-    unknown = [value for value in keep if value not in values]
-    if unknown:
-        raise InputError(f"keep={unknown} of axis {name!r}: expected some of {', '.join(map(str, values))}")
-    return {value: values[value] for value in keep}
-
-
-def _wanted(point: Mapping, settings: Mapping[str, Mapping]) -> bool:
-    """Whether no value of the point rules out another."""
-    for axis, value in point.items():
-        for other, allowed in settings[axis][value].get("only", {}).items():
-            if other not in point:
-                raise InputError(f"only={other!r} of {axis}={value}: expected an axis, {', '.join(point)}")
-            if point[other] not in allowed:
-                return False
-    return True
-
-
-def _run(config: Mapping, demos: Mapping, point: dict[str, Any], settings: Mapping[str, Mapping]) -> Run:
+def _run(config: Mapping, demos: Mapping, point: dict[str, Any], axes: Axes) -> Run:
     config, demos, after = copy.deepcopy(dict(config)), copy.deepcopy(dict(demos)), {}
     for axis, value in point.items():
-        for option, setting in settings[axis][value].items():
-            if isinstance(setting, Mapping) and set(setting) == {"after"}:
-                after[option] = _name({**point, **setting["after"]})
+        for option, setting in axes[axis][value].items():
+            if (other := followed(setting)) is not None:
+                after[option] = _name({**point, **other})
             elif option.startswith(DEMOS):
                 _set_demos(demos, option, copy.deepcopy(setting))
             elif option != "only":
@@ -249,26 +243,3 @@ def _order(runs: list[Run]) -> None:
             if name not in before:
                 raise InputError(f"after={name!r}: expected a run of the grid that comes before {run.name}")
         before.add(run.name)
-
-
-def set_option(config: dict[str, Any], option: str, value: Any) -> None:
-    """Set `a.b.c` in nested mappings; a part that is a number indexes a list."""
-    *parents, last = option.split(".")
-    for part in parents:
-        config = config[int(part)] if isinstance(config, list) else config.setdefault(part, {})
-    config[int(last) if isinstance(config, list) else last] = value
-
-
-def merge(base: Any, update: Any) -> Any:
-    """`update` over `base`: mappings are merged key by key, anything else is replaced.
-
-    So is a component (a mapping with a `class_path`) by one of another class, and demonstrations by those
-    that another function makes (`make`): their arguments do not fit.
-    """
-    both = isinstance(base, Mapping) and isinstance(update, Mapping)
-    if not both or any(update.get(key, base.get(key)) != base.get(key) for key in ("class_path", "make")):
-        return copy.deepcopy(update)
-    merged = {key: copy.deepcopy(value) for key, value in base.items()}
-    for key, value in update.items():
-        merged[key] = merge(base[key], value) if key in base else copy.deepcopy(value)
-    return merged

@@ -16,8 +16,9 @@ from rich.table import Table
 from align.errors import InputError
 from align.experiments.demonstrations import is_option, prepare, resolve, store_paths
 from align.experiments.estimate import expected
-from align.experiments.grid import Grid, Run, load_grid, set_option
+from align.experiments.grid import Grid, Run, load_grid
 from align.experiments.launch import Job, LocalLauncher, SubmititLauncher, run_jobs
+from align.experiments.options import set_option
 from align.files import locked, remove_temporaries, write_json, write_text
 from align.run.config import read_yaml
 from align.run.layout import GRID, LOG, POINT, REQUEST
@@ -128,10 +129,11 @@ def _prepare(grid: Grid, data: Path, jobs: int) -> dict[str, dict[str, str]]:
 
 
 def _describe(grid: Grid, folder: Path, data: Path, jobs: int) -> int:
+    different = {json.dumps(run.demos): run.demos for run in grid.runs}.values()
     stores = {
-        (option, path): run.demos[option]
-        for run in grid.runs
-        for option, path in store_paths(run.demos, data).items()
+        (option, path): demos[option]
+        for demos in different
+        for option, path in store_paths(demos, data).items()
     }
     for (option, path), arguments in stores.items():
         print(f"{option}: {path} ({'there' if path.exists() else 'to be made'}) {json.dumps(arguments)}")

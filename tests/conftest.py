@@ -50,7 +50,7 @@ def stores(make_store):
 @pytest.fixture
 def write_config(tmp_path, stores):
     """Writes a tiny configuration for `align fit`, with changes given as {"a.b": value}; returns its path."""
-    from align.experiments.grid import set_option
+    from align.experiments.options import set_option
 
     def write(name: str = "config", **changes) -> str:
         config = {

@@ -18,7 +18,8 @@ import yaml
 
 from align.cli import SUBCOMMANDS, main
 from align.experiments.demonstrations import prepare
-from align.experiments.grid import load_grid, set_option
+from align.experiments.grid import load_grid
+from align.experiments.options import set_option
 from align.policy import DiffusionPolicy
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from align.cli import main
 from align.commands import demos
 from align.domain import Domain
-from align.experiments.grid import load_grid, set_option
+from align.experiments.grid import load_grid
+from align.experiments.options import set_option
 from align.worlds.pushing.gaps import Gap
 
 

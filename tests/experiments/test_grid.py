@@ -9,7 +9,8 @@ import yaml
 from align.datamodule import CotrainingData
 from align.errors import InputError
 from align.experiments.demonstrations import complete, resolve
-from align.experiments.grid import load_grid, merge, set_option
+from align.experiments.grid import load_grid
+from align.experiments.options import merge, set_option
 from align.policy import DiffusionPolicy
 from align.worlds.pushing.gaps import DEFAULT_GAP, Gap
 

@@ -1,0 +1,89 @@
+"""The axes of a grid: the options that each value sets, and which values go together."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from align.errors import InputError
+
+Axes = dict[str, dict[Any, dict[str, Any]]]
+"""By axis and value, the options that the value sets; with "only", the values of other axes it goes with."""
+KEYS = ("option", "values", "keep")
+
+
+def read_axes(axes: Mapping[str, Any]) -> Axes:
+    """The axes as a grid describes them.
+
+    Raises:
+        InputError: A description cannot be used, or names what is not there.
+    """
+    if not axes:
+        raise InputError("axes: none; expected one or more")
+    read = {name: _read_axis(name, axis) for name, axis in axes.items()}
+    for name, values in read.items():
+        for value, options in values.items():
+            for option, setting in options.items():
+                where = f"{option} of {name}={value}"
+                if option == "only":
+                    _check_only(setting, read, where)
+                elif (point := followed(setting)) is not None:
+                    check_point(point, read, where)
+    return read
+
+
+def _read_axis(name: str, axis: Mapping[str, Any]) -> dict[Any, dict[str, Any]]:
+    if not isinstance(axis, dict) or not set(axis) <= set(KEYS):
+        raise InputError(f"axis {name!r}: {axis!r}; expected a mapping with some of {', '.join(KEYS)}")
+    if "option" in axis:
+        values = _each_sets(name, axis["option"], axis.get("values"))
+    else:
+        values = axis.get("values")
+        if not isinstance(values, dict) or not all(isinstance(v, dict) for v in values.values()):
+            raise InputError(f"values of axis {name!r}: {values!r}; expected the options that each one sets")
+    keep = axis.get("keep", list(values))
+    if not isinstance(keep, list) or any(value not in values for value in keep):
+        raise InputError(f"keep={keep!r} of axis {name!r}: expected some of {', '.join(map(str, values))}")
+    if strange := [value for value in keep if "/" in str(value)]:
+        raise InputError(f"axis {name!r}: {strange[0]!r} cannot be part of a folder's name; give it a name")
+    return {value: values[value] for value in keep}
+
+
+def _each_sets(name: str, option: Any, values: Any) -> dict[Any, dict[str, Any]]:
+    if not isinstance(values, list) or any(isinstance(value, list | dict) for value in values):
+        raise InputError(
+            f"values of axis {name!r}: {values!r}; expected a list of numbers or texts, or names, each with "
+            "the options that it sets"
+        )
+    return {value: {str(option): value} for value in values}
+
+
+def followed(setting: Any) -> Any:
+    """The axes in which the run to go first differs, if `setting` stands for that run's directory."""
+    return setting["after"] if isinstance(setting, Mapping) and set(setting) == {"after"} else None
+
+
+def _check_only(only: Any, axes: Axes, where: str) -> None:
+    if not isinstance(only, Mapping) or not set(only) <= set(axes):
+        raise InputError(f"{where}: {only!r}; expected a mapping of axes, some of {', '.join(axes)}")
+    for axis, allowed in only.items():
+        if not isinstance(allowed, list):
+            raise InputError(f"{where}: {axis}={allowed!r}; expected a list of values")
+
+
+def check_point(point: Any, axes: Axes, where: str) -> None:
+    """Raise an `InputError` unless `point` gives a value of theirs to some of the axes."""
+    if not isinstance(point, Mapping) or not set(point) <= set(axes):
+        raise InputError(f"{where}: {point!r}; expected a mapping of axes, some of {', '.join(axes)}")
+    for axis, value in point.items():
+        if value not in axes[axis]:
+            known = ", ".join(map(str, axes[axis]))
+            raise InputError(f"{where}: {axis}={value!r}; expected one of {known}")
+
+
+def points(axes: Axes) -> Iterator[dict[str, Any]]:
+    """The value on each axis of every run: all combinations that no value of them rules out."""
+    for values in itertools.product(*axes.values()):
+        point = dict(zip(axes, values, strict=True))
+        only = (axes[axis][value].get("only", {}) for axis, value in point.items())
+        if all(point[other] in allowed for o in only for other, allowed in o.items()):
+            yield point

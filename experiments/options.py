@@ -1,0 +1,58 @@
+"""Options of a configuration: set by name, merged, read from the command line."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from align.errors import InputError
+
+
+def set_option(config: dict[str, Any], option: str, value: Any) -> None:
+    """Set `a.b.c` in nested mappings; a part that is a number indexes a list.
+
+    Raises:
+        InputError: What the option would be part of cannot hold it.
+    """
+    *parents, last = option.split(".")
+    within: Any = config
+    try:
+        for part in parents:
+            within = within[int(part)] if isinstance(within, list) else within.setdefault(part, {})
+        within[int(last) if isinstance(within, list) else last] = value
+    except (AttributeError, IndexError, TypeError, ValueError):  # neither a mapping nor a list that long
+        found = f"a list of {len(within)}" if isinstance(within, list) else repr(within)
+        raise InputError(
+            f"{option}: it would be part of {found}; expected a mapping, or a list with it"
+        ) from None
+
+
+def merge(base: Any, update: Any) -> Any:
+    """`update` over `base`: mappings are merged key by key, anything else is replaced.
+
+    So is a component (a mapping with a `class_path`) by one of another class, and demonstrations by those
+    that another function makes (`make`): their arguments do not fit.
+    """
+    both = isinstance(base, Mapping) and isinstance(update, Mapping)
+    if not both or any(update.get(key, base.get(key)) != base.get(key) for key in ("class_path", "make")):
+        return copy.deepcopy(update)
+    merged = {key: copy.deepcopy(value) for key, value in base.items()}
+    for key, value in update.items():
+        merged[key] = merge(base[key], value) if key in base else copy.deepcopy(value)
+    return merged
+
+
+def read_override(text: str) -> tuple[str, Any]:
+    """Option and value of "option=value"; the value is YAML.
+
+    Raises:
+        InputError: It is not of this form.
+    """
+    option, separator, value = text.partition("=")
+    if not separator or not option:
+        raise InputError(f"set={text!r}: expected option=value")
+    try:
+        return option, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"set={text!r}: the value is not YAML") from None

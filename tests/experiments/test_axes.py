@@ -1,0 +1,85 @@
+"""Axes: which values go together, and what cannot be one is told before anything runs."""
+
+import pytest
+import yaml
+
+from align.errors import InputError
+from align.experiments.axes import points, read_axes
+from align.experiments.grid import load_grid
+
+SEED = {"seed": {"option": "seed_everything", "values": [0, 1]}}
+
+
+def test_points_are_all_combinations_but_those_ruled_out():
+    arms = {"plain": {"only": {"lambda": [0]}}, "aligned": {"model.site": "image"}}
+    axes = read_axes(
+        {"arm": {"values": arms}, "lambda": {"option": "model.alignment_weight", "values": [0, 1]}}
+    )
+    found = [tuple(point.values()) for point in points(axes)]
+    assert found == [("plain", 0), ("aligned", 0), ("aligned", 1)]
+    assert axes["lambda"][1] == {"model.alignment_weight": 1}
+
+
+def test_a_scale_may_keep_some_values_of_any_axis():
+    assert list(read_axes({"seed": {**SEED["seed"], "keep": [1]}})["seed"]) == [1]
+    assert list(read_axes({"arm": {"values": {"a": {}, "b": {}}, "keep": ["b"]}})["arm"]) == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("axis", "words"),
+    [
+        ([0, 1], "axis 'a'"),
+        ({"values": [0, 1]}, "expected the options"),
+        ({"values": {"one": None}}, "expected the options"),
+        ({"option": "x", "values": 3}, "expected a list"),
+        ({"option": "x", "values": [[0], [1]]}, "expected a list"),
+        ({"option": "x", "value": [0]}, "option, values, keep"),
+        ({"option": "x", "values": ["net/large"]}, "'net/large' cannot be part of a folder's name"),
+        ({"option": "x", "values": [0], "keep": [3]}, r"keep=\[3\]"),
+        ({"option": "x", "values": [0], "keep": 0}, "keep=0"),
+        ({"values": {"one": {"only": {"seed": 0}}}}, "only of a=one: seed=0; expected a list"),
+        ({"values": {"one": {"only": {"sed": [0]}}}}, "only of a=one: .*sed.* expected a mapping of axes"),
+        ({"values": {"one": {"x": {"after": "two"}}}}, "x of a=one: 'two'; expected a mapping of axes"),
+        ({"values": {"one": {"x": {"after": {"seed": 7}}}}}, "seed=7; expected one of 0, 1"),
+    ],
+)
+def test_what_cannot_be_an_axis_is_named(axis, words):
+    with pytest.raises(InputError, match=words):
+        read_axes({**SEED, "a": axis})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"axes": {}}, "expected one or more"),
+        ({"axes": {**SEED, "a": {"values": {"one": {"only": {"seed": [7]}}}}}}, "no run is left"),
+        ({"scales": ["smoke"]}, "scales of grid="),
+        ({"scales": {"smoke": {"axes": {"sed": {"values": [0]}}}}}, "axis 'sed' at scale smoke: .*seed"),
+        ({"reference": {"sed": 0}}, "reference of grid=.*expected a mapping of axes, some of seed"),
+        ({"reference": {"seed": 7}}, "reference of grid=.*seed=7; expected one of 0, 1"),
+        ({"base": "grid.yaml", "config": {}, "demos": {}}, "lies over itself"),
+        ({"axes": {"a": {"option": "trainer.callbacks.9.x", "values": [0]}}}, "part of a list of 1"),
+        (
+            {"axes": {"a": {"option": "data.alpha.x", "values": [0]}}},
+            r"data\.alpha\.x: it would be part of 0\.5",
+        ),
+    ],
+)
+def test_what_a_grid_cannot_mean_is_told_before_anything_runs(change, words, tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(yaml.safe_dump({"title": "t", "base": "pushing.yaml", "axes": SEED, **change}))
+    with pytest.raises(InputError, match=words):
+        load_grid(path, "smoke")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("=1", "set='=1'"),
+        ("trainer.callbacks.first.x=1", "trainer.callbacks.first.x: it would be part of a list of 1"),
+        ("data.alpha.x=1", "data.alpha.x: it would be part of 0.5"),
+    ],
+)
+def test_options_that_cannot_be_set_are_named(override, words):
+    with pytest.raises(InputError, match=words):
+        load_grid("lambda", "smoke", overrides=[override])
