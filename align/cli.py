@@ -5,7 +5,6 @@
 plain functions.
 """
 
-import functools
 import importlib
 import inspect
 import itertools
@@ -14,8 +13,9 @@ import sys
 import warnings
 from collections.abc import Callable
 
-from align.errors import InputError, Unfinished
+from align.errors import InputError, Unfinished, mistake_behind, one_line
 from align.files import UNWRITABLE
+from align.options import parse, read_old_names
 
 SUBCOMMANDS = {
     "fit": ("align.fit", "main", "train a policy, evaluate it and keep its embeddings"),
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     module, function, _ = SUBCOMMANDS[name]
     _find_own_modules_last()
     _quiet()
-    read_moved_names()
+    read_old_names()
     try:
         run: Callable = getattr(importlib.import_module(module), function)
         if module == "align.fit":
@@ -84,10 +84,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"align: {stopped}", file=sys.stderr)
         return stopped.status
     except Exception as error:  # a user's mistake is one line, however deep it was found; the rest is ours
-        mistake = _mistake(error)
+        mistake = mistake_behind(error)
         if mistake is None:
             raise
-        print(f"align: error: {' '.join(str(mistake).split())}", file=sys.stderr)
+        print(f"align: error: {one_line(mistake)}", file=sys.stderr)
         return 2
 
 
@@ -149,59 +149,6 @@ def _with_shipped(arguments: list[str]) -> list[str]:
         str(find(part)) if before in ("--config", "-c") else part
         for before, part in itertools.pairwise(["", *parts])
     ]
-
-
-@functools.cache
-def read_moved_names() -> None:
-    """Have the parsers of options take names that things have had before; see `align.run.moved`."""
-    from jsonargparse import get_loader, set_loader
-    from yaml import YAMLError
-
-    from align.run.moved import renamed
-
-    load = get_loader("yaml")
-    set_loader("yaml", lambda text: renamed(load(text)), (YAMLError,))
-
-
-def parse(parser, arguments: list[str]):
-    """The parsed options.
-
-    Raises:
-        InputError: An option is unknown or has a value that does not fit.
-    """
-    from jsonargparse import ArgumentError
-
-    try:
-        return parser.parse_args(arguments)
-    except (ArgumentError, TypeError, ValueError) as error:
-        raise InputError(one_line(error)) from None
-
-
-@functools.cache
-def read_nested_null() -> None:
-    """Let `null` on the command line be none inside a component too, as it is in YAML.
-
-    jsonargparse reads the value, writes it as Python does, and reads it again in the component's own parser.
-    """
-    import yaml
-    from jsonargparse import get_loader, set_loader
-
-    load = get_loader("yaml")
-    exceptions = (yaml.YAMLError,)
-    set_loader("yaml", lambda text: None if text.strip() == "None" else load(text), exceptions)
-
-
-def one_line(error: BaseException) -> str:
-    """The message of an error without line breaks; of an `InputError` behind it, that one's message."""
-    return " ".join(str(_mistake(error) or error).split())
-
-
-def _mistake(error: BaseException) -> InputError | None:
-    """The `InputError` that an error is or was raised from, if any."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, InputError):
-        cause = cause.__cause__ or cause.__context__
-    return cause
 
 
 def _quiet() -> None:

@@ -20,3 +20,16 @@ class Unfinished(Exception):
     def __init__(self, message: str, status: int):
         super().__init__(message)
         self.status = status
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error without line breaks; of an `InputError` behind it, that one's message."""
+    return " ".join(str(mistake_behind(error) or error).split())
+
+
+def mistake_behind(error: BaseException) -> InputError | None:
+    """The `InputError` that an error is or was raised from, if any."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, InputError):
+        cause = cause.__cause__ or cause.__context__
+    return cause

@@ -14,12 +14,12 @@ from align.callbacks.embeddings import Embeddings
 from align.callbacks.progress import Progress
 from align.callbacks.rollouts import Rollouts
 from align.callbacks.termination import Termination, is_trained
-from align.cli import one_line, read_nested_null
 from align.datamodule import CotrainingData
 from align.domain import Domain
-from align.errors import InputError, Unfinished
+from align.errors import InputError, Unfinished, one_line
 from align.files import locked, remove_temporaries, write_json, write_text
 from align.module import CotrainingModule
+from align.options import read_nested_null
 from align.run.config import read_yaml
 from align.run.layout import CONFIG, LAST_CHECKPOINT, PROVENANCE, SUMMARY
 from align.run.provenance import provenance

@@ -19,8 +19,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from align.cli import one_line
-from align.errors import InputError
+from align.errors import InputError, one_line
 from align.files import locked, remove_temporaries
 from align.run.moved import original, renamed
 from align.worlds.pushing.gaps import Gap
