@@ -6,7 +6,7 @@ from sklearn.base import ClassifierMixin
 
 from align.analysis.dashboard import write_run, write_sweep
 from align.analysis.reports.geometry import measure_run
-from align.analysis.reports.mechanism import report_mechanism
+from align.analysis.reports.mechanism import report as report_mechanism
 from align.analysis.reports.probe import probe_run
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep_report import keep as keep_files

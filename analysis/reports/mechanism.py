@@ -104,7 +104,7 @@ def correlations(table: pd.DataFrame) -> list[dict[str, object]]:
     return rows
 
 
-def report_mechanism(sweeps: Sequence[str | Path], out: str | Path, world: str | None = None) -> list[Path]:
+def report(sweeps: Sequence[str | Path], out: str | Path, world: str | None) -> list[Path]:
     """Write `mechanism.csv`, `mechanism.md`, `mechanism_runs.csv` and `mechanism.png` to `out`.
 
     Raises:

@@ -59,10 +59,11 @@ def report(sweep: Sweep) -> list[Path]:
         paths = [path for path in reference.paths if _start(path) in asked]
         if not paths:
             continue
-        known, learnt = measure(paths), list(learnt_plans(run).values())
-        rows = [_plans(_same(reference), known, known)]
-        rows += [_plans(_learnt(plans), measure(plans.paths), known) for plans in learnt]
-        islands = next((plans.scene.islands for plans in learnt), None)
+        known, learnt = measure(paths), _learnt(run)
+        same = f"{reference.title} plans, same queries"
+        rows = [_plans(same, known, known)]
+        rows += [_plans(name, measure(plans.paths), known) for name, plans in learnt.items()]
+        islands = next((plans.scene.islands for plans in learnt.values()), None)
         rows += [
             _arm(sweep, label, runs, world, paths, known, islands) for label, runs in kept.items() if runs
         ]
@@ -70,20 +71,22 @@ def report(sweep: Sweep) -> list[Path]:
         written += write_tables(sweep.path / f"plans_{suffix}", rows, [*NOTES, *_made(run)])
         written.append(sweep.path / f"spectrum_{suffix}.png")
         figure = figure_spectrum(
-            {_same(reference): velocity_spectrum(paths)}
-            | {_learnt(plans): velocity_spectrum(plans.paths) for plans in learnt},
+            {same: velocity_spectrum(paths)}
+            | {name: velocity_spectrum(plans.paths) for name, plans in learnt.items()},
             {label: _spectrum(runs, world) for label, runs in kept.items()},
         )
         figures.save(figure, written[-1])
     return written
 
 
-def _same(plans: Plans) -> str:
-    return f"{plans.title} plans, same queries"
-
-
-def _learnt(plans: Plans) -> str:
-    return f"{plans.title} plans of the store"
+def _learnt(run: Path) -> dict[str, Plans]:
+    """The plans that a run learnt from, by name; with the domain where one planner made them all."""
+    learnt = learnt_plans(run)
+    alike = len({plans.planner for plans in learnt.values()}) < len(learnt)
+    return {
+        f"{plans.title} plans of the store" + (f" ({domain.label})" if alike else ""): plans
+        for domain, plans in learnt.items()
+    }
 
 
 def _kept(sweep: Sweep, arm: Arm, world: str) -> list[Path]:

@@ -1,7 +1,24 @@
 """A small sweep to read and to report."""
 
+from pathlib import Path
+
 import pytest
 from synthetic_runs import write_probe, write_run
+
+from align.analysis.figures import style
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that are saved, by the name of their file."""
+    found, save = {}, style.save
+
+    def saved(figure, path):
+        found[Path(path).name] = figure
+        save(figure, path)
+
+    monkeypatch.setattr(style, "save", saved)
+    return found
 
 
 @pytest.fixture

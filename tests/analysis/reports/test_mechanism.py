@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from align.analysis.reports.mechanism import correlations, gap_of, gather
+from align.analysis.reports.mechanism import correlations, gap_of, gather, report
 from align.analysis.reports.sweep import Sweep
 from align.analysis.reports.sweep_report import keep
 from align.cli import main
@@ -24,7 +24,8 @@ def sweeps(tmp_path):
                 callback = {"class_path": "R", "init_args": {"worlds": {"real": {"visual": visual}}}}
                 (run / "config.yaml").write_text(yaml.safe_dump({"trainer": {"callbacks": [callback]}}))
                 auc = 0.6 + 0.06 * arm + 0.005 * seed
-                site = {n: {"value": auc, "low": auc, "high": auc} for n in ("auc", "mmd2")}
+                found = {"auc": auc, "mmd2": auc - 0.5}
+                site = {n: {"value": x, "low": x, "high": x} for n, x in found.items()}
                 (run / "probe.json").write_text(json.dumps({"sites": {"image": site}}))
                 (run / "summary.json").write_text("{}")
                 score = np.full(4, 0.9 - 0.1 * arm)
@@ -81,3 +82,20 @@ def test_a_sweep_over_gaps_has_a_correlation_across_them(sweeps):
     rows = correlations(table)
     across = {row["statistic"]: row["ρ"] for row in rows if row["stratum"] == "one, across gaps"}
     assert set(across) == {"probe AUC", "MMD²"} and across["probe AUC"].high < 0
+
+
+def test_the_picture_has_each_statistic_on_its_own_axis(sweeps, drawn):
+    report([sweeps / "one", sweeps / "two"], sweeps / "out", None)
+    auc, mmd = drawn["mechanism.png"].axes
+    assert [ax.get_xlabel() for ax in (auc, mmd)] == ["probe AUC, image", "MMD², image"]
+    runs = pd.read_csv(sweeps / "out/mechanism_runs.csv")
+    for ax, statistic in ((auc, "auc"), (mmd, "mmd2")):
+        assert ax.get_ylabel() == "Score in real"
+        for points, (stratum, part) in zip(ax.collections, runs.groupby("stratum", sort=False), strict=True):
+            assert points.get_label() == stratum
+            np.testing.assert_allclose(
+                points.get_offsets(), part[[f"image/{statistic}", "success"]], rtol=1e-5
+            )
+    table = pd.read_csv(sweeps / "out/mechanism.csv").query("stratum == 'all, within strata'")
+    for ax, rho in zip((auc, mmd), table["ρ"], strict=True):
+        assert ax.get_title(loc="right").startswith(f"ρ = {rho:.2f} [")

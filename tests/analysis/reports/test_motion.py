@@ -3,18 +3,25 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import same_color, to_hex
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from align.analysis import dashboard
+from align.analysis.figures.style import DOMAIN_COLOUR, GREEN, GREY
 from align.analysis.reports.arm_table import ArmTable
+from align.analysis.reports.motion import report as motion_report
 from align.analysis.reports.run_paths import measure, motion
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep_report import report
 from align.cli import main
 from align.data.episodes import write_store
+from align.domain import Domain
 from align.errors import InputError
-from align.run.paths import write_paths
+from align.run.layout import PATHS
+from align.run.paths import read_paths, write_paths
 from align.worlds.planning.plans import episode
+from align.worlds.planning.scenes import scene_of
 
 SEEDS = range(1_000_000, 1_000_012)
 
@@ -37,7 +44,7 @@ def _write_run(folder, arm, seed, rough, store=None, size=2, fails=False):
     paths = [_path(rng, rough if ok else 0.5, size) for ok in success]
     write_paths(folder / "paths.npz", SEEDS, {"maze": paths})
     (folder / "point.json").write_text(f'{{"arm": "{arm}", "seed": {seed}}}')
-    data = f"data: {{real: {store}}}\n" if store else ""
+    data = f"data: {{real: {store}, sim: {store.parent}/rrt.zarr}}\n" if store else ""
     (folder / "config.yaml").write_text(f"seed_everything: {seed}\n{data}")
     return success, paths
 
@@ -45,8 +52,9 @@ def _write_run(folder, arm, seed, rough, store=None, size=2, fails=False):
 @pytest.fixture(params=list(SCENES))
 def sweep_dir(tmp_path, request):
     size, scene = SCENES[request.param]
-    plans = [episode(_path(np.random.default_rng(i), 0, size)) for i in range(4)]
-    write_store(tmp_path / "gcs.zarr", plans, {"planner": "gcs", request.param: scene})
+    for planner, rough in (("gcs", 0), ("rrt", 0.03)):
+        plans = [episode(_path(np.random.default_rng(i), rough, size)) for i in range(4)]
+        write_store(tmp_path / f"{planner}.zarr", plans, {"planner": planner, request.param: scene})
     for arm, rough in (("smooth", 0.002), ("rough", 0.01), ("lost", 0.02)):
         for seed in (0, 1):
             folder = tmp_path / "sweep" / f"arm={arm},seed={seed}"
@@ -142,3 +150,42 @@ def test_a_sweep_that_never_succeeds_shows_its_paths(tmp_path):
     _write_run(tmp_path / "sweep/arm=lost,seed=0", "lost", 0, 0.01, tmp_path / "gcs.zarr", fails=True)
     names = {path.name for path in report(tmp_path / "sweep")}
     assert "paths_maze.png" in names and "smoothness_maze.png" not in names
+
+
+def test_the_picture_of_smoothness_shows_what_was_measured(sweep_dir, drawn):
+    sweep = Sweep(sweep_dir)
+    motion_report(sweep)
+    ax = drawn["smoothness_maze.png"].axes[0]
+    shown = {bars.get_label(): bars[0].get_xydata()[0] for bars in ax.containers}
+    for arm in sweep.arms():
+        success, rough = (
+            sweep.estimate(arm.runs, Metric.parse(name))
+            for name in ("rollout/maze/success", "motion/maze/acceleration")
+        )
+        if arm.label == "lost":
+            assert rough is None and "lost" not in shown
+        else:
+            np.testing.assert_allclose(shown[arm.label], (rough.interval.value, success.interval.value))
+    lines = {line.get_label(): line for line in ax.lines}
+    for title, domain in (("GCS", Domain.REAL), ("RRT", Domain.SIM)):
+        assert same_color(lines[f"{title} plans"].get_color(), DOMAIN_COLOUR[domain])
+    assert lines["GCS plans"].get_xdata()[0] < lines["RRT plans"].get_xdata()[0], "smooth left of jagged"
+
+
+def test_the_picture_of_paths_shows_each_arm_s_own(sweep_dir, drawn):
+    motion_report(Sweep(sweep_dir))
+    axes = [ax for ax in drawn["paths_maze.png"].axes if ax.get_title(loc="left")]
+    assert [ax.get_title(loc="left") for ax in axes] == [
+        "RRT plans", "GCS plans", "lost (0%)", "rough (67%)", "smooth (67%)",
+    ]  # fmt: skip
+    for ax, arm in zip(axes[2:], ("lost", "rough", "smooth"), strict=True):
+        run = sweep_dir / f"arm={arm},seed=0"
+        reached = motion(run)["maze"]["acceleration"].notna()
+        paths = read_paths(run / PATHS)["maze"]
+        (name,) = (name for name, (size, _) in SCENES.items() if paths[SEEDS[0]].shape[1] == size)
+        project = scene_of({name: SCENES[name][1]}).views([])[0].project
+        groups = [c for c in ax.collections if isinstance(c, LineCollection)]
+        shown = {to_hex(c.get_color()[0]).upper(): c.get_segments() for c in groups}
+        for colour, which in ((GREEN, True), (GREY, False)):
+            right = [project(path) for seed, path in paths.items() if reached[seed] == which]
+            np.testing.assert_allclose(shown.get(colour, []), right)

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 
 from align.analysis.reports.plans import diversity, length_ratios
+from align.analysis.reports.plans import report as plans_report
 from align.analysis.reports.sweep import Sweep
 from align.analysis.reports.sweep_report import report
+from align.analysis.statistics.smoothness import velocity_spectrum
 from align.data.episodes import write_store
-from align.run.paths import write_paths
+from align.run.paths import read_paths, write_paths
 from align.worlds.planning.maze import MazeSpec
 from align.worlds.planning.plans import episode
 
@@ -137,3 +139,27 @@ def test_an_arm_whose_first_run_is_missing_is_reported(sweep_dir):
     report(sweep_dir)
     table = pd.read_csv(sweep_dir / "plans_maze.csv").set_index("arm")
     assert table.loc["smooth", "length"] == pytest.approx(1, abs=0.005)
+
+
+def test_the_spectrum_of_each_arm_is_its_own(sweep_dir, tmp_path, drawn):
+    plans_report(Sweep(sweep_dir))
+    curves = {line.get_label(): line.get_ydata() for line in drawn["spectrum_maze.png"].axes[0].lines}
+    assert set(curves) == {"GCS plans, same queries", "GCS plans of the store", "smooth", "rough"}
+    for arm in ("smooth", "rough"):
+        files = [sweep_dir / f"arm={arm},seed={seed}/paths.npz" for seed in (0, 1)]
+        paths = [path for file in files for path in read_paths(file)["maze"].values()]
+        np.testing.assert_allclose(curves[arm], velocity_spectrum(paths)[1:])
+    plans = [_curve(k, 0, np.random.default_rng(0)) for k in range(QUERIES)]
+    np.testing.assert_allclose(curves["GCS plans, same queries"], velocity_spectrum(plans)[1:], rtol=1e-3)
+
+
+def test_plans_of_one_planner_for_both_domains_are_told_apart(sweep_dir, tmp_path, drawn):
+    for config in sweep_dir.glob("*/config.yaml"):
+        config.write_text(config.read_text().replace("data: {", f"data: {{sim: {tmp_path}/reference.zarr, "))
+    attrs = {"planner": "gcs", "maze": MAZE}
+    plans = [episode(_curve(k, 0.01, np.random.default_rng(1))) for k in range(QUERIES)]
+    write_store(tmp_path / "reference.zarr", plans, attrs, overwrite=True)
+    plans_report(Sweep(sweep_dir))
+    names = [f"GCS plans of the store ({domain})" for domain in ("sim", "real")]
+    assert set(names) <= set(pd.read_csv(sweep_dir / "plans_maze.csv")["arm"])
+    assert set(names) <= {line.get_label() for line in drawn["spectrum_maze.png"].axes[0].lines}

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from align.analysis.reports.plateau import half_of, read, report
+from align.analysis.reports.plateau import read, report, row
 from align.analysis.reports.sweep import Metric, Sweep
 from align.seeding import numpy_rng
 
@@ -84,4 +84,32 @@ def test_each_arm_is_compared_with_the_reference_at_its_own_real_data(sweep):
 def test_half_at_an_end_of_what_is_tried_is_a_bound(sweep):
     curve = read(Sweep(sweep), Metric.parse("rollout/real/score"))[0][0]
     ends = [replace(curve, fit=curve.fit._replace(half=half)) for half in (2.0, 33.0, 600.0)]
-    assert [half_of(c) for c in ends] == ["≤ 2", 33.0, "≥ 600"]
+    assert [row(c, None)["half"] for c in ends] == ["≤ 2", 33.0, "≥ 600"]
+
+
+def test_the_picture_shows_the_cells_of_the_table(sweep, drawn):
+    report(Sweep(sweep))
+    figure, table = drawn["plateau_score.png"], pd.read_csv(sweep / "plateau.csv")
+    over_sim, over_real, law = figure.axes
+    assert over_sim.get_ylabel() == "Score in real" and law.get_ylabel() == "Action MSE, held-out real"
+    for cells, real in zip(over_sim.containers, (10, 20), strict=False):
+        x, y = cells[0].get_xydata().T
+        np.testing.assert_allclose(10 ** x[1:], SIM)
+        row = table[(table["measure"] == "score") & (table["real"] == real)].iloc[0]
+        assert y[-1] == pytest.approx(row["at largest sim"], rel=1e-4)
+        outcomes = [
+            pd.read_csv(sweep / f"sim=0,real={real},seed={seed}/rollouts.csv")["score"].mean()
+            for seed in (0, 1)
+        ]
+        assert y[0] == pytest.approx(np.mean(outcomes))
+    np.testing.assert_allclose(over_real.containers[0][0].get_xdata(), REAL)
+    predicted, measured = np.concatenate([c.get_offsets() for c in law.collections]).T
+    assert len(predicted) == 16
+    assert np.corrcoef(np.log(predicted), np.log(measured))[0, 1] > 0.95
+    assert f"plateau_{Sweep(sweep).success}.png" in drawn
+
+
+def test_what_is_no_sweep_over_both_sizes_has_no_report(sweep, drawn):
+    for point in sweep.glob("*/point.json"):
+        point.write_text(json.dumps({"size": json.loads(point.read_text())["sim"]}))
+    assert report(Sweep(sweep)) == [] and not drawn
