@@ -3,6 +3,7 @@
 import numpy as np
 
 from align.analysis.figures import style as figures
+from align.domain import Domain
 
 
 def test_spread_boxes_do_not_overlap_and_stay_near():
@@ -16,3 +17,12 @@ def test_spread_boxes_do_not_overlap_and_stay_near():
     assert abs(moved.mean() - y.mean()) < 1e-6 and np.abs(moved - y).max() < 0.5
     alone = figures.spread(np.array([0.1, 0.9]), np.array([0.5, 0.5]), 0.06, 0.05)
     assert (alone == 0.5).all()
+
+
+def test_sim_and_real_have_one_colour_each_in_every_figure():
+    assert figures.DOMAIN_COLOUR == {Domain.SIM: figures.BLUE, Domain.REAL: figures.VERMILION}
+
+
+def test_arms_are_told_apart():
+    looks = [tuple(figures.look(i).items()) for i in range(49)]
+    assert len(set(looks)) == 49
