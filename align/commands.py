@@ -17,6 +17,8 @@ from align.worlds.planning.maze import MazeSpec
 from align.worlds.pushing.demos import record
 from align.worlds.pushing.gaps import Gap, World
 
+REPORT_SECONDS = 10.0  # between two lines of progress
+
 
 def demos(
     out: str,
@@ -133,13 +135,13 @@ def plans(
     )
 
 
-def _with_progress(episodes: Iterable[dict], n: int, seconds: float = 10.0) -> Iterator[dict]:
+def _with_progress(episodes: Iterable[dict], n: int) -> Iterator[dict]:
     """The episodes, with a line printed every few seconds."""
     started = last = time.perf_counter()
     for i, episode in enumerate(episodes, start=1):
         yield episode
         now = time.perf_counter()
-        if now - last > seconds:
+        if now - last > REPORT_SECONDS:
             last = now
             print(f"  {i}/{n}, {(now - started) / i * (n - i):.0f} s left", flush=True)
 

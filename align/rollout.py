@@ -13,6 +13,9 @@ from align.policy import DiffusionPolicy
 from align.seeding import torch_generator
 from align.worlds.batch import Worlds, check_results, is_rate
 
+FILM_SIZE = 96
+"""Side of the frames of films, in pixels."""
+
 
 @torch.no_grad()
 def rollout(
@@ -22,7 +25,6 @@ def rollout(
     steps: int,
     name: str,
     film: int = 0,
-    film_size: int = 96,
     domain: Domain = Domain.REAL,
 ) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Run a policy in a batch of worlds stepped together, with one forward pass for all.
@@ -34,7 +36,6 @@ def rollout(
         steps: Control steps a trial; none ends early, so that holding the goal is tested.
         name: Name of the world, for the rows.
         film: Number of trials to film, if the worlds can be drawn.
-        film_size: Side of the film's frames in pixels.
         domain: What a policy with domain conditioning is told.
 
     Returns:
@@ -46,7 +47,7 @@ def rollout(
     """
     worlds.reset(seeds)
     history = deque([_see(worlds, policy, len(seeds), name)] * policy.n_obs_steps, maxlen=policy.n_obs_steps)
-    frames = [_film(worlds, film, film_size)]
+    frames = [_film(worlds, film)]
     taken = 0
     while taken < steps:
         noise = torch.stack(
@@ -64,7 +65,7 @@ def rollout(
             taken += 1
             if k >= policy.n_action_steps - policy.n_obs_steps:
                 history.append(_see(worlds, policy, len(seeds), name))
-        frames.append(_film(worlds, film, film_size))
+        frames.append(_film(worlds, film))
     return _rows(worlds.results(), seeds, name), np.stack(frames, axis=1)
 
 
@@ -127,9 +128,9 @@ def _rows(results: Mapping[str, np.ndarray], seeds: Sequence[int], name: str) ->
     ]
 
 
-def _film(worlds: Worlds, film: int, size: int) -> np.ndarray:
-    frames = [frame for i in range(film) if (frame := worlds.frame(i, size)) is not None]
-    return np.stack(frames) if frames else np.zeros((0, size, size, 3), np.uint8)
+def _film(worlds: Worlds, film: int) -> np.ndarray:
+    frames = [frame for i in range(film) if (frame := worlds.frame(i, FILM_SIZE)) is not None]
+    return np.stack(frames) if frames else np.zeros((0, FILM_SIZE, FILM_SIZE, 3), np.uint8)
 
 
 def summarise(trials: Sequence[Mapping[str, Any]]) -> dict[str, float]:

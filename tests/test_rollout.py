@@ -54,7 +54,7 @@ def test_rows_follow_the_states(monkeypatch):
 
         def step(self, actions):
             self.time += 1
-            self.outcomes.step(self.state, [0, 1])
+            self.outcomes.step(self.state)
 
         def results(self):
             return self.outcomes.columns()
@@ -62,13 +62,13 @@ def test_rows_follow_the_states(monkeypatch):
         def frame(self, i, size):
             return np.full((size, size, 3), self.time, np.uint8)
 
-    trials, film = rollout(Scripted(lambda x: x), World(), [5, 6], steps=12, name="w", film=1, film_size=8)
+    trials, film = rollout(Scripted(lambda x: x), World(), [5, 6], steps=12, name="w", film=1)
     held, left = trials
     assert held["score"] == 1.0
     assert all(held[key] == 1 for key in ("success_90", "success_95", "success_pose", "held"))
     assert [left[key] for key in ("success_pose", "held", "steps", "seed", "trial")] == [1, 0, 6, 6, 1]
     assert left["final_coverage"] == pytest.approx(float(coverage(visited[1, 12, 2:5])), abs=1e-4)
-    assert film.shape == (1, 4, 8, 8, 3) and film[0, :, 0, 0, 0].tolist() == [0, 4, 8, 12]
+    assert film.shape == (1, 4, 96, 96, 3) and film[0, :, 0, 0, 0].tolist() == [0, 4, 8, 12]
 
 
 def test_a_trial_depends_on_its_own_seed_alone():
@@ -96,9 +96,7 @@ def test_history_holds_the_last_two_observations_in_order():
 
 
 def test_files(tmp_path):
-    trials, film = rollout(
-        Scripted(lambda x: x), make_worlds(Gap(), 32, "easy"), [0, 1], 8, "sim", film=2, film_size=32
-    )
+    trials, film = rollout(Scripted(lambda x: x), make_worlds(Gap(), 32, "easy"), [0, 1], 8, "sim", film=2)
     write_trials(tmp_path / "rollouts.csv", trials)
     lines = (tmp_path / "rollouts.csv").read_text().splitlines()
     assert len(lines) == 3 and lines[0] == (
@@ -113,7 +111,7 @@ def test_the_moments_shown_are_those_in_which_something_moves(tmp_path):
     film = np.zeros((2, 41, 64, 64, 3), np.uint8)
     film[0, :11] = (10 * np.arange(11, dtype=np.uint8))[:, None, None, None]
     film[0, 11:] = 100  # the first trial ends here, the other never begins
-    write_film(tmp_path, {"w": film}, columns=6)
+    write_film(tmp_path, {"w": film})
     picture = np.array(Image.open(tmp_path / "rollouts.png"))
     shown = picture[60::64, 32::64, 0]
     np.testing.assert_array_equal(shown, [[0, 20, 40, 60, 80, 100], [0] * 6])

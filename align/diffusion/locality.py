@@ -40,9 +40,12 @@ def excess_error(x: Tensor, sigmas: Tensor, length: int) -> Tensor:
     return short / whole - 1
 
 
-def largest_level(x: Tensor, sigmas: Tensor, length: int, tolerance: float = 0.05) -> float:
-    """σ_max: the highest level up to which `length` steps suffice but for `tolerance`; 0 where none."""
-    enough = excess_error(x, sigmas, length) <= tolerance
+TOLERANCE = 0.05  # of the error, in excess of that of a whole sequence
+
+
+def largest_level(x: Tensor, sigmas: Tensor, length: int) -> float:
+    """σ_max: the highest level up to which `length` steps suffice but for `TOLERANCE`; 0 where none."""
+    enough = excess_error(x, sigmas, length) <= TOLERANCE
     count = int(enough.long().cumprod(0).sum())
     return float(sigmas[count - 1]) if count else 0.0
 

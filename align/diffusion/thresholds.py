@@ -72,13 +72,16 @@ def crossing(sigmas: Tensor, clean: Tensor, tau: float) -> Tensor:
     return torch.where(above.any(-1, keepdim=True), sigma, 1.0).squeeze(-1)
 
 
-def smooth(curve: Tensor, decay: float = 0.5) -> Tensor:
+DECAY = 0.5  # of the averages over levels
+
+
+def smooth(curve: Tensor) -> Tensor:
     """Exponential moving average (..., L) over levels, run both ways and averaged, so that it has no lag."""
     averages = []
     for values in (curve, curve.flip(-1)):
         columns = [values[..., 0]]
         for i in range(1, values.shape[-1]):
-            columns.append(decay * columns[-1] + (1 - decay) * values[..., i])
+            columns.append(DECAY * columns[-1] + (1 - DECAY) * values[..., i])
         averages.append(torch.stack(columns, -1))
     return (averages[0] + averages[1].flip(-1)) / 2
 

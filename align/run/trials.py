@@ -12,6 +12,8 @@ from PIL import Image
 from align.files import atomic_path
 from align.run.layout import ROLLOUTS_FILM, ROLLOUTS_PICTURE
 
+MOMENTS = 6  # of each trial in the picture of rollouts
+
 
 def write_trials(path: str | Path, trials: Sequence[Mapping[str, Any]]) -> None:
     """Write trials as CSV, one row each; a column that a world does not have is empty in its rows."""
@@ -22,7 +24,7 @@ def write_trials(path: str | Path, trials: Sequence[Mapping[str, Any]]) -> None:
         writer.writerows(trials)
 
 
-def write_film(folder: str | Path, films: Mapping[str, np.ndarray], columns: int = 6) -> None:
+def write_film(folder: str | Path, films: Mapping[str, np.ndarray]) -> None:
     """Write `rollouts.gif` (all filmed trials playing) and `rollouts.png` (a few moments of each).
 
     Moments are spread over the time in which anything moves: trials may end long before others do. Nothing is
@@ -31,7 +33,6 @@ def write_film(folder: str | Path, films: Mapping[str, np.ndarray], columns: int
     Args:
         folder: Where to.
         films: (film, frames, size, size, 3) uint8 a world, as `rollout` returns them.
-        columns: Moments a trial in the PNG.
     """
     films = {name: film for name, film in films.items() if len(film)}
     if not films:
@@ -43,13 +44,13 @@ def write_film(folder: str | Path, films: Mapping[str, np.ndarray], columns: int
     rows = []
     for name, film in films.items():
         for trial in film:
-            strip = np.concatenate(list(trial[_moments(trial, columns)]), axis=1)
+            strip = np.concatenate(list(trial[_moments(trial)]), axis=1)
             rows.append(cv2.putText(strip.copy(), name, (3, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1))
     with atomic_path(Path(folder) / ROLLOUTS_PICTURE) as target:
         Image.fromarray(np.concatenate(rows)).save(target)
 
 
-def _moments(film: np.ndarray, n: int) -> np.ndarray:
-    """Indices (n,) of frames from the first to the one after which nothing moves."""
+def _moments(film: np.ndarray) -> np.ndarray:
+    """Indices (MOMENTS,) of frames from the first to the one after which nothing moves."""
     moves = np.flatnonzero((film[1:] != film[:-1]).any(axis=(1, 2, 3)))
-    return np.linspace(0, moves[-1] + 1 if len(moves) else 0, n).round().astype(int)
+    return np.linspace(0, moves[-1] + 1 if len(moves) else 0, MOMENTS).round().astype(int)

@@ -12,7 +12,7 @@ from align.experiments.demonstrations import complete, resolve
 from align.experiments.grid import load_grid
 from align.experiments.options import merge, set_option
 from align.policy import DiffusionPolicy
-from align.worlds.pushing.gaps import DEFAULT_GAP, Gap
+from align.worlds.pushing.gaps import Gap
 
 GRIDS = [p for p in Path("experiments").glob("*.yaml") if "axes" in yaml.safe_load(p.read_text())]
 
@@ -200,11 +200,12 @@ def test_set_option_makes_what_is_missing():
     assert config == {"a": {"b": 1}}
 
 
-def test_the_benchmark_uses_the_default_gap():
+def test_the_benchmark_is_tested_where_its_real_demonstrations_are_made():
     grid = load_grid("experiments/lambda.yaml", "laptop")
-    assert Gap(**grid.demos["data.real"]["world"]) == DEFAULT_GAP
+    gap = Gap(**grid.demos["data.real"]["world"])
     (rollouts,) = grid.runs[0].config["trainer"]["callbacks"]
-    assert Gap(**rollouts["init_args"]["worlds"]["real"]) == DEFAULT_GAP
+    assert Gap(**rollouts["init_args"]["worlds"]["real"]) == gap
+    assert min(gap.visual, gap.physics, gap.expert) > 0
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda p: p.stem)

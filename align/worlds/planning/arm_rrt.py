@@ -28,9 +28,10 @@ class ArmRrt(TreePlanner):
         super().__init__(robot.low, robot.high, valid, "rrt-connect", RANGE, RESOLUTION)
 
 
-def shortened(
-    robot: Arm, path: np.ndarray, rng: np.random.Generator, resolution: float, tries: int = 100
-) -> np.ndarray:
+PAIRS = 100  # of corners that `shortened` tries
+
+
+def shortened(robot: Arm, path: np.ndarray, rng: np.random.Generator, resolution: float) -> np.ndarray:
     """A path of fewer pieces: random pairs of its corners are joined by a straight motion where it is free.
 
     Args:
@@ -38,12 +39,11 @@ def shortened(
         path: (n, 7) corners, rad.
         rng: Draws the pairs.
         resolution: Of the check; see `Arm.segments_free`.
-        tries: How many pairs.
 
     Returns:
         (m, 7) with m at most n, the ends unchanged.
     """
-    for _ in range(tries):
+    for _ in range(PAIRS):
         if len(path) < 3:
             break
         i, j = np.sort(rng.choice(len(path), 2, replace=False))

@@ -53,30 +53,24 @@ class PushingWorlds(Worlds):
         """The states now, (N, 5) float64."""
         return np.array([scene.state() for scene in self._scenes]).reshape(-1, 5)
 
-    def observe(self, index: Sequence[int] | None = None) -> dict[str, np.ndarray]:
-        """What a policy sees in the worlds `index` (all by default).
-
-        Returns:
-            image (n, size, size, 3) uint8 and agent_pos (n, 2) float32, px.
-        """
-        index = range(len(self)) if index is None else index
-        states = [self._scenes[i].state() for i in index]
-        images = [self._renderers[i](state) for i, state in zip(index, states, strict=True)]
+    def observe(self) -> dict[str, np.ndarray]:
+        """What a policy sees: image (N, size, size, 3) uint8 and agent_pos (N, 2) float32, px."""
+        states = self.state
+        images = [renderer(state) for renderer, state in zip(self._renderers, states, strict=True)]
         return {
             "image": np.array(images, dtype=np.uint8).reshape(-1, self.size, self.size, 3),
-            "agent_pos": np.array(states, dtype=np.float32).reshape(-1, 5)[:, :2],
+            "agent_pos": states[:, :2].astype(np.float32),
         }
 
-    def step(self, actions: np.ndarray, index: Sequence[int] | None = None) -> None:
-        """One control step of the worlds `index` (all by default), with `actions` (n, 2), px.
+    def step(self, actions: np.ndarray) -> None:
+        """One control step with `actions` (N, 2), px.
 
         Raises:
             InputError: `actions` has another shape, or is not finite.
         """
-        index = range(len(self)) if index is None else index
-        for i, action in zip(index, check_actions(actions, len(index)), strict=True):
-            self._scenes[i].step(action)
-        self._outcomes.step(self.state[list(index)], index)
+        for scene, action in zip(self._scenes, check_actions(actions, len(self)), strict=True):
+            scene.step(action)
+        self._outcomes.step(self.state)
 
     def results(self) -> dict[str, np.ndarray]:
         """How the trials went so far; see `outcome.Outcomes.columns`."""

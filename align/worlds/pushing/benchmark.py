@@ -14,17 +14,19 @@ from align.worlds.pushing.gym_pusht import GymPushTWorlds
 from align.worlds.pushing.render import Renderer
 from align.worlds.pushing.scene import DIFFICULTIES, PushScene, sample_start
 
+FRAMES = 300
 
-def frame_rates(world: World = TARGET, size: int = 96, frames: int = 300) -> tuple[float, float]:
-    """Frames per second of `Renderer` with the look of `world` and of gym-pusht, measured in turns."""
+
+def frame_rates(size: int) -> tuple[float, float]:
+    """Frames per second of `Renderer` with the target's look and of gym-pusht, measured in turns."""
     states = [sample_start(numpy_rng(i, "benchmark"), "full") for i in range(50)]
-    renderer = Renderer(world.look, size)
+    renderer = Renderer(TARGET.look, size)
     public = GymPushTWorlds(size)
     public.reset([0])
     ours, theirs = [], []
     for _ in range(5):
-        ours.append(_rate(lambda: [renderer(state) for state in states], frames // 5, len(states)))
-        theirs.append(_rate(lambda: public.frame(0, size), frames // 5, 1))
+        ours.append(_rate(lambda: [renderer(state) for state in states], FRAMES // 5, len(states)))
+        theirs.append(_rate(lambda: public.frame(0, size), FRAMES // 5, 1))
     return float(np.median(ours)), float(np.median(theirs))
 
 
@@ -77,7 +79,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=200, help="starts per expert and difficulty")
     starts = range(parser.parse_args().starts)
     for size in (64, 96):
-        ours, theirs = frame_rates(size=size)
+        ours, theirs = frame_rates(size)
         print(f"{size} px, target look: {ours:.0f} frames/s, {ours / theirs:.1f}x gym-pusht's {theirs:.0f}")
     human = World(physics=TARGET.physics, style=TARGET.style)
     planner = World(physics=TARGET.physics, style=Style())

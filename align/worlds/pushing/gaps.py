@@ -1,7 +1,7 @@
 """Worlds, and the gap between two of them in levels.
 
-A gap is data: a `World` is three small dataclasses of numbers, and a `Gap` moves one world's numbers
-towards another's. Write your own `World` and pass it as `full` to study the gap you have.
+A gap is data: a `World` is three small dataclasses of numbers, and a `Gap` moves the simulation's numbers
+towards the target's. Give a `World` of your own in its place to study the gap you have.
 """
 
 import math
@@ -81,14 +81,10 @@ class Gap:
             if not isinstance(level, int | float) or not 0 <= level < math.inf:
                 raise InputError(f"the {name} gap's level is {level!r}; expected a number of at least 0")
 
-    def world(self, base: World = SIM, full: World = TARGET) -> World:
-        """The world at these levels between `base` (all 0) and `full` (all 1)."""
+    def world(self) -> World:
+        """The world at these levels between `SIM` (all 0) and `TARGET` (all 1)."""
         return World(
-            look=blend(base.look, full.look, self.visual),
-            physics=blend(base.physics, full.physics, self.physics),
-            style=blend(base.style, full.style, self.expert),
+            look=blend(SIM.look, TARGET.look, self.visual),
+            physics=blend(SIM.physics, TARGET.physics, self.physics),
+            style=blend(SIM.style, TARGET.style, self.expert),
         )
-
-
-DEFAULT_GAP = Gap(visual=0.2, physics=1.0, expert=1.0)
-"""The gap of the default experiments."""

@@ -69,24 +69,23 @@ def distance_to_t(points: np.ndarray) -> np.ndarray:
     return (outside + np.minimum(gaps.max(-1), 0.0)).min(-1)
 
 
-def coverage(poses: np.ndarray, goal: np.ndarray = GOAL) -> np.ndarray:
+def coverage(poses: np.ndarray) -> np.ndarray:
     """The share of the goal's area that the T covers, by exact polygon intersection.
 
     Args:
         poses: (..., 3) poses of the T.
-        goal: (3,) pose of the goal.
 
     Returns:
         (...) values in [0, 1].
     """
     poses = np.asarray(poses, dtype=float)
     blocks = shapely.polygons(to_world(T_VERTICES, poses))
-    target = shapely.polygons(to_world(T_VERTICES, goal))
+    target = shapely.polygons(to_world(T_VERTICES, GOAL))
     return np.clip(shapely.area(shapely.intersection(blocks, target)) / T_AREA, 0.0, 1.0)
 
 
-def pose_error(poses: np.ndarray, goal: np.ndarray = GOAL) -> tuple[np.ndarray, np.ndarray]:
-    """How far `poses` (..., 3) are from `goal`: distance of the origins in mm and angle in [0, 180] deg."""
+def pose_error(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far `poses` (..., 3) are from the goal: distance of the origins in mm and angle in [0, 180] deg."""
     poses = np.asarray(poses, dtype=float)
-    turn = (poses[..., 2] - goal[2] + math.pi) % (2 * math.pi) - math.pi
-    return np.hypot(poses[..., 0] - goal[0], poses[..., 1] - goal[1]), np.abs(np.degrees(turn))
+    turn = (poses[..., 2] - GOAL[2] + math.pi) % (2 * math.pi) - math.pi
+    return np.hypot(poses[..., 0] - GOAL[0], poses[..., 1] - GOAL[1]), np.abs(np.degrees(turn))

@@ -77,29 +77,23 @@ class GymPushTWorlds(Worlds):
         states = [[*env.agent.position, *env.block.position, env.block.angle] for env in self._envs]
         return np.array(states, dtype=float).reshape(-1, 5)
 
-    def observe(self, index: Sequence[int] | None = None) -> dict[str, np.ndarray]:
-        """What a policy sees in the environments `index` (all by default).
-
-        Returns:
-            image (n, size, size, 3) uint8 and agent_pos (n, 2) float32, px.
-        """
-        index = range(len(self)) if index is None else index
-        images = [self.frame(i, self.size) for i in index]
+    def observe(self) -> dict[str, np.ndarray]:
+        """What a policy sees: image (N, size, size, 3) uint8 and agent_pos (N, 2) float32, px."""
+        images = [self.frame(i, self.size) for i in range(len(self))]
         return {
             "image": np.array(images, dtype=np.uint8).reshape(-1, self.size, self.size, 3),
-            "agent_pos": self.state[list(index), :2].astype(np.float32),
+            "agent_pos": self.state[:, :2].astype(np.float32),
         }
 
-    def step(self, actions: np.ndarray, index: Sequence[int] | None = None) -> None:
-        """One control step of the environments `index` (all by default), with `actions` (n, 2), px.
+    def step(self, actions: np.ndarray) -> None:
+        """One control step with `actions` (N, 2), px.
 
         Raises:
             InputError: `actions` has another shape, or is not finite.
         """
-        index = range(len(self)) if index is None else index
-        for i, action in zip(index, check_actions(actions, len(index)), strict=True):
-            self._envs[i].step(action)
-        self._outcomes.step(self.state[list(index)], index)
+        for env, action in zip(self._envs, check_actions(actions, len(self)), strict=True):
+            env.step(action)
+        self._outcomes.step(self.state)
 
     def results(self) -> dict[str, np.ndarray]:
         """How the trials went so far; see `outcome.Outcomes.columns`."""

@@ -49,7 +49,3 @@ class Look:
 
     def __post_init__(self) -> None:
         check_knobs(self)
-
-
-GYM_LOOK = Look(zoom=1.0)
-"""The look of gym-pusht's own frames."""

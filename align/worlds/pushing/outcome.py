@@ -1,7 +1,5 @@
 """How well pushing goes: what a trial is judged by, kept up to date step by step."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from align.worlds.pushing.geometry import coverage, pose_error
@@ -22,22 +20,20 @@ class Outcomes:
         self._best, self._last = np.zeros(n), np.zeros(n)
         self._reached, self._held = np.zeros(n, bool), np.zeros(n, bool)  # the goal's pose: once, and now
         self._steps, self._first = np.zeros(n, int), np.full(n, -1)  # control steps; those until 0.90
-        self._judge(states, np.arange(n))
+        self._judge(states)
 
-    def step(self, states: np.ndarray, index: Sequence[int]) -> None:
-        """Take in the states (n, 5) of the worlds `index` after a control step."""
-        index = np.asarray(index, int)
-        self._steps[index] += 1
-        self._judge(states, index)
+    def step(self, states: np.ndarray) -> None:
+        """Take in the states (N, 5) after a control step."""
+        self._steps += 1
+        self._judge(states)
 
-    def _judge(self, states: np.ndarray, index: np.ndarray) -> None:
+    def _judge(self, states: np.ndarray) -> None:
         covered, (position, angle) = coverage(states[:, 2:5]), pose_error(states[:, 2:5])
-        self._best[index] = np.maximum(self._best[index], covered)
-        self._last[index] = covered
-        self._held[index] = (position <= POSITION_TOLERANCE) & (angle <= ANGLE_TOLERANCE)
-        self._reached[index] |= self._held[index]
-        new = (covered >= 0.90) & (self._first[index] < 0)
-        self._first[index] = np.where(new, self._steps[index], self._first[index])
+        self._best = np.maximum(self._best, covered)
+        self._last = covered
+        self._held = (position <= POSITION_TOLERANCE) & (angle <= ANGLE_TOLERANCE)
+        self._reached |= self._held
+        self._first = np.where((covered >= 0.90) & (self._first < 0), self._steps, self._first)
 
     def columns(self) -> dict[str, np.ndarray]:
         """A row a trial, by column, (N,) each.

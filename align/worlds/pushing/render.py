@@ -24,9 +24,9 @@ from align.worlds.pushing.geometry import (
     WORKSPACE,
     to_world,
 )
-from align.worlds.pushing.look import GYM_LOOK, Colour, Look
+from align.worlds.pushing.look import Colour, Look
 
-__all__ = ["GYM_LOOK", "Look", "Renderer", "check_size"]
+__all__ = ["Look", "Renderer", "check_size"]
 
 _SHIFT = 4  # fractional bits of the coordinates handed to OpenCV
 _AA_INSET = 0.6  # px; OpenCV's anti-aliased fill is that much too wide on each side
