@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from align.callbacks.checkpoint import AtomicCheckpointIO, LastCheckpoint
 from align.callbacks.embeddings import Embeddings
@@ -75,7 +76,12 @@ class RunCLI(LightningCLI):
         trainer = self._get(self.config_init, "trainer")
         loggers = self._loggers(trainer["logger"])
         plugins = [*_listed(trainer["plugins"]), AtomicCheckpointIO()]
-        return super().instantiate_trainer(logger=loggers or False, plugins=plugins, **kwargs)
+        try:
+            return super().instantiate_trainer(logger=loggers or False, plugins=plugins, **kwargs)
+        except InputError:
+            raise
+        except (MisconfigurationException, ValueError) as error:  # Lightning's word: some options clash
+            raise InputError(f"trainer: {one_line(error)}") from None
 
     def _loggers(self, wanted) -> list[Logger]:
         """TensorBoard's in the run directory while training, and those of the configuration beside it."""

@@ -1,4 +1,4 @@
-"""Running runs: local processes, or SLURM through submitit."""
+"""Running runs: what a run does, and local processes that do it."""
 
 import contextlib
 import json
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from align.errors import InputError
 from align.experiments import warm
 from align.experiments.warm import ONE_THREAD
 from align.files import locked, write_json
@@ -70,6 +69,12 @@ def execute(folder: str, call: Callable[[list[str], IO], int] | None = None) -> 
     call = call or _cold
     with locked(Path(folder) / LAUNCHED, "run", wait=True):
         return 0 if is_finished(Path(folder)) else _execute(folder, call)
+
+
+def fit_only(folder: str) -> int:
+    """Train beside the process that executes a run, as another of its distributed processes."""
+    with open(Path(folder) / LOG, "a") as log:
+        return _cold(["fit", "--config", f"{folder}/{REQUEST}"], log)
 
 
 def _execute(folder: str, call: Callable[[list[str], IO], int]) -> int:
@@ -144,42 +149,6 @@ def _lead(folder: str) -> None:
     """Execute a run as the leader of a process group."""
     os.setsid()
     sys.exit(execute(folder, warm.call if warm.fits(Path(folder)) else None))
-
-
-class SubmititLauncher:
-    """Runs each job through submitit: on SLURM, or on its "local" and "debug" executors.
-
-    Args:
-        cluster: "slurm", "local" or "debug".
-        folder: Where submitit keeps its logs.
-        parameters: submitit's executor parameters, e.g. {"slurm_partition": "gpu", "timeout_min": 600}.
-    """
-
-    def __init__(self, cluster: str, folder: Path, parameters: dict):
-        try:
-            import submitit
-        except ImportError:
-            raise InputError("slurm needs submitit: pip install -e '.[slurm]' in a checkout") from None
-        try:
-            self.executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
-            self.executor.update_parameters(**{"timeout_min": 24 * 60, **parameters})
-        except (RuntimeError, NameError, TypeError, ValueError) as error:
-            raise InputError(f"cluster={cluster!r}, cluster_parameters={parameters}: {error}") from None
-
-    def start(self, job: Job) -> None:
-        job.handle = self.executor.submit(execute, str(job.folder))
-
-    def status(self, job: Job) -> int | None:
-        if not job.handle.done():
-            return None
-        try:
-            return job.handle.result()
-        except Exception as error:  # the job died: submitit raises whatever ended it
-            print(f"{job.name}: {error}", file=sys.stderr)
-            return 1
-
-    def stop(self, job: Job) -> None:
-        job.handle.cancel()
 
 
 def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[Job]]:

@@ -14,10 +14,11 @@ from rich.live import Live
 from rich.table import Table
 
 from align.errors import InputError
+from align.experiments.cluster import SubmititLauncher
 from align.experiments.demonstrations import is_option, prepare, resolve, store_paths
 from align.experiments.estimate import expected
 from align.experiments.grid import Grid, Run, load_grid
-from align.experiments.launch import Job, LocalLauncher, SubmititLauncher, run_jobs
+from align.experiments.launch import Job, LocalLauncher, run_jobs
 from align.experiments.options import set_option
 from align.files import locked, remove_temporaries, write_json, write_text
 from align.run.config import read_yaml

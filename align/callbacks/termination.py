@@ -1,6 +1,7 @@
 """Training that is told to stop, by SIGTERM or `max_time`, and goes on another day."""
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 
@@ -46,6 +47,9 @@ class Termination(pl.Callback):
             if not self._in_loop:
                 raise unfinished
 
+        # What SLURM sends before a job's time is up, under Lightning and under submitit, is the same request.
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         previous = signal.signal(signal.SIGTERM, stop)
         try:
             yield
