@@ -10,16 +10,9 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.style import BrokenLogAxis
+from align.analysis.statistics.equivalent import equivalent, isotonic, verdict
 from align.analysis.statistics.intervals import Interval
-from align.analysis.statistics.plateau import (
-    Cells,
-    Saturation,
-    equivalent,
-    isotonic,
-    outcome,
-    verdict,
-    widened,
-)
+from align.analysis.statistics.plateau import Cells, Saturation, outcome, widened
 from align.analysis.statistics.power_law import PowerLaw
 
 

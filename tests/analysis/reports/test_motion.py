@@ -178,6 +178,9 @@ def test_the_picture_of_paths_shows_each_arm_s_own(sweep_dir, drawn):
     assert [ax.get_title(loc="left") for ax in axes] == [
         "RRT plans", "GCS plans", "lost (0%)", "rough (67%)", "smooth (67%)",
     ]  # fmt: skip
+    for ax, domain in zip(axes, (Domain.SIM, Domain.REAL), strict=False):
+        (plans,) = (c for c in ax.collections if isinstance(c, LineCollection))
+        assert same_color(plans.get_color()[0][:3], DOMAIN_COLOUR[domain]) and len(plans.get_segments()) == 4
     for ax, arm in zip(axes[2:], ("lost", "rough", "smooth"), strict=True):
         run = sweep_dir / f"arm={arm},seed=0"
         reached = motion(run)["maze"]["acceleration"].notna()

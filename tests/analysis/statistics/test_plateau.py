@@ -2,18 +2,9 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from align.analysis.statistics.equivalent import equivalent, isotonic, verdict
 from align.analysis.statistics.intervals import Interval
-from align.analysis.statistics.plateau import (
-    Cells,
-    equivalent,
-    fit_plateau,
-    isotonic,
-    outcome,
-    pool,
-    shared_luck,
-    verdict,
-    widened,
-)
+from align.analysis.statistics.plateau import Cells, fit_plateau, outcome, pool, shared_luck, widened
 from align.errors import InputError
 from align.seeding import numpy_rng
 
