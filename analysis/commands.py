@@ -5,12 +5,12 @@ from pathlib import Path
 from sklearn.base import ClassifierMixin
 
 from align.analysis.dashboard import write_run, write_sweep
+from align.analysis.reports.everything import report
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.mechanism import report as report_mechanism
 from align.analysis.reports.probe import probe_run
 from align.analysis.reports.sweep import Metric, Sweep
-from align.analysis.reports.sweep_report import keep as keep_files
-from align.analysis.reports.sweep_report import report
+from align.analysis.reports.sweep.keep import keep as keep_files
 from align.analysis.reports.tables import write_tables
 from align.analysis.reports.task_probe import task_probe_run
 from align.analysis.statistics.probing.probe import GIVEN, Kind

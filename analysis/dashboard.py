@@ -84,7 +84,7 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
 
     Args:
         sweep_dir: A sweep. A run that lacks files is in the table with the metrics it has. The figures are
-            those that `align.analysis.reports.sweep_report.report` left.
+            those that `align.analysis.reports.everything.report` left.
 
     Returns:
         The folder written, `sweep_dir/report`.

@@ -34,10 +34,6 @@ FLOW = (
     *("embeddings", "rollout", "callbacks", "options", "fit", "commands", "cli"),
 )
 """What align/ holds, each importing only from what stands left of it."""
-UNFINISHED = {
-    "figures without reports": "figures that import their numbers from reports, to be moved",
-}
-"""What does not hold yet, and why."""
 
 
 def _modules() -> dict[str, Path]:
@@ -93,15 +89,11 @@ def _way(start: str, forbidden: tuple[str, ...]) -> list[str]:
     return []
 
 
-def _expected(name: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.xfail(reason=UNFINISHED[name])] if name in UNFINISHED else []
-
-
 def _rules() -> list:
     params = []
     for rule in RULES:
         name = f"{','.join(rule[0])} without {','.join(rule[1])}".replace("align.analysis.", "")
-        params.append(pytest.param(*rule, id=name, marks=_expected(name)))
+        params.append(pytest.param(*rule, id=name))
     return params
 
 
@@ -129,7 +121,6 @@ def test_experiments_see_analysis_through_its_commands():
     assert {name for name in seen if _in(name, ["align.analysis"])} <= {"align.analysis.commands"}
 
 
-@pytest.mark.xfail("circles" in UNFINISHED, reason=UNFINISHED.get("circles", ""))
 def test_no_circles():
     graph = {name: found & set(MODULES) - {name} for name, found in IMPORTS.items()}
     try:

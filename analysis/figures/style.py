@@ -36,6 +36,17 @@ def look(i: int) -> dict[str, str]:
     return {"color": CYCLE[(i + i // n) % len(CYCLE)], "marker": MARKERS[i % n]}
 
 
+_PLACES = {
+    "sim": (BLUE, "s"), "real": (VERMILION, "o"), "gym-pusht": (PURPLE, "P"),
+    "image": (GREEN, "^"), "observation": (ORANGE, "D"), "denoiser": (BLACK, "v"),
+}  # fmt: skip
+
+
+def place_look(name: str) -> dict[str, str]:
+    """Colour and marker of a world or a site, the same in every figure."""
+    return dict(zip(("color", "marker"), _PLACES.get(name, (SKY, "o")), strict=True))
+
+
 _STYLE = {
     "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
     "legend.fontsize": 7, "legend.frameon": False, "legend.handlelength": 1.4, "legend.borderaxespad": 0.3,

@@ -1,18 +1,20 @@
 """The arms of a sweep as tables: `arms.csv` with all that was measured, and a short one to read and print."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from align.analysis.figures import style as figures
+from align.analysis.figures.table import figure_table
 from align.analysis.reports.own_distance import own_distance
 from align.analysis.reports.sweep import Arm, Metric, Sweep
 from align.analysis.reports.sweep.run_table import TASKS
 from align.analysis.statistics.intervals import Interval
 from align.files import atomic_path, write_text
-from align.run.layout import EMBEDDINGS
+from align.run.layout import EMBEDDINGS, RESULTS
 
 TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
 PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
@@ -34,21 +36,54 @@ NOTES = {
 }
 
 
+def report(sweep: Sweep) -> list[Path]:
+    """Write the runs as `results.csv`, the arms as `arms.csv`, `results.md` and `table.png`.
+
+    Returns:
+        What was written.
+    """
+    written = [sweep.path / name for name in (RESULTS, "arms.csv", "results.md", "table.png")]
+    runs, csv, markdown, picture = written
+    _write_csv(sweep.frame, runs)
+    table = ArmTable(sweep)
+    _write_csv(table.frame(), csv)
+    titles, rows = table.cells()
+    write_text(markdown, _markdown(titles, rows, sweep))
+    printed = [j for j, title in enumerate(titles) if not any(name in title for name in NOT_PRINTED)]
+    some = [[row[j] for j in printed] for row in rows]
+    text, bold = ([[cell[k] for cell in row] for row in some] for k in (0, 1))
+    figures.save(figure_table([titles[j] for j in printed], text, bold), picture)
+    return written
+
+
+def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+    with atomic_path(path) as target:
+        frame.to_csv(target, index=False, float_format="%.6g")
+
+
+class Cell(NamedTuple):
+    """A cell of the short table."""
+
+    text: str
+    clear: bool = False  # whether it says of a comparison that it is not the same
+
+
+NOTHING = Cell("—")
+
+
 class ArmTable:
     """What a sweep found, a row an arm.
 
     Args:
-        sweep: The sweep.
-        reference: Label of the arm that scores are compared with on shared trials; see `Sweep.find`.
-        success: Which success rate; by default the first that the worlds define.
+        sweep: The sweep; its reference is what arms are compared with on shared trials.
     """
 
-    def __init__(self, sweep: Sweep, reference: str | None = None, success: str | None = None):
+    def __init__(self, sweep: Sweep):
         self.sweep, self.arms = sweep, sweep.arms()
-        self.base = sweep.find(self.arms, reference)
-        self.reference, bases = sweep.references(self.arms, reference)
+        self.base = sweep.find(self.arms)
+        self.reference, bases = sweep.references(self.arms)
         self._bases = {arm.label: base for arm, base in zip(self.arms, bases, strict=True)}
-        shown = ("score", success or sweep.success)
+        shown = ("score", sweep.success)
         named = {f"{w}: {name}": Metric("rollout", w, name) for w in sweep.worlds for name in shown}
         for place, kind, titles in (
             *((w, "motion", MOTION) for w in sweep.worlds),
@@ -110,8 +145,8 @@ class ArmTable:
         with_interval = [metric for metric in self.sweep.metrics if columns.issuperset(metric.ends)]
         return list(dict.fromkeys([*self.compared, *self.metrics.values(), *with_interval]))
 
-    def cells(self) -> tuple[list[str], list[list[str]]]:
-        """Titles of the columns and the text of the cells, a row an arm."""
+    def cells(self) -> tuple[list[str], list[list[Cell]]]:
+        """Titles of the columns and the cells, a row an arm."""
         gated = [LEVEL] if GATED in self.sweep.frame else []
         tested = ["MMD p"] if P_VALUE in self.sweep.frame else []
         owned = [OWN] if any(self._own.values()) else []
@@ -119,103 +154,58 @@ class ArmTable:
         paired += [f"{m.place}: acceleration / {self.reference}" for m in self.related]
         rows = []
         for arm in self.arms:
-            row = [arm.label, str(len(arm.runs))]
+            row = [Cell(arm.label), Cell(str(len(arm.runs)))]
             row += [self._range(arm, GATED)] if gated else []
             row += (self._cell(arm, m) for m in self.metrics.values())
             row += [self._range(arm, P_VALUE)] if tested else []
             row += [self._owned(arm)] if owned else []
-            row += (self._difference(arm, m) for m in self.compared)
-            rows.append([*row, *(self._related(arm, m) for m in self.related)])
+            row += (_compared(self._pair(arm, m), "+.2f", same=0) for m in self.compared)
+            rows.append([*row, *(_compared(self._ratio(arm, m), ".2f", same=1) for m in self.related)])
         return ["arm", "trainings", *gated, *self.metrics, *tested, *owned, *paired], rows
 
-    def _cell(self, arm: Arm, metric: Metric) -> str:
+    def _cell(self, arm: Arm, metric: Metric) -> Cell:
         """The estimate with its interval, and the number of trainings where some lack the metric."""
         found = self.sweep.estimate(arm.runs, metric)
         if found is None:
-            return "—"
+            return NOTHING
         digits = 4 if metric.name == "mmd2" else 2
         if metric.kind == "motion" and found.interval.value >= 10:
             digits = 1 if found.interval.value < 1000 else 0
-        value, low, high = (f"{x:.{digits}f}" for x in found.interval)
         part = "" if len(found.runs) == len(arm.runs) else f" ({len(found.runs)} of {len(arm.runs)})"
-        return f"{value} [{low}, {high}]{part}"
+        return Cell(_text(found.interval, f".{digits}f") + part)
 
     def _pair(self, arm: Arm, metric: Metric) -> Interval | None:
         """The arm minus its reference on shared trials; None where it is the reference."""
         base = self._bases[arm.label]
         return None if arm is base else self.sweep.difference(arm.runs, base.runs, metric)
 
-    def _difference(self, arm: Arm, metric: Metric) -> str:
-        found = self._pair(arm, metric)
-        return "—" if found is None else f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
-
     def _ratio(self, arm: Arm, metric: Metric) -> Interval | None:
         """The arm over its reference where both succeed; None where it is the reference."""
         base = self._bases[arm.label]
         return None if arm is base else self.sweep.ratio(arm.runs, base.runs, metric)
 
-    def _related(self, arm: Arm, metric: Metric) -> str:
-        found = self._ratio(arm, metric)
-        return "—" if found is None else f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
-
-    def _range(self, arm: Arm, column: str) -> str:
+    def _range(self, arm: Arm, column: str) -> Cell:
         """The range over an arm's trainings; a mean of p-values would mean nothing."""
         values = self.sweep.frame.loc[self.sweep.frame["run"].isin(arm.runs), column].dropna()
         if not len(values):
-            return "—"
-        return " to ".join(dict.fromkeys(f"{x:.3f}" for x in (values.min(), values.max())))
+            return NOTHING
+        return Cell(" to ".join(dict.fromkeys(f"{x:.3f}" for x in (values.min(), values.max()))))
 
-    def _owned(self, arm: Arm) -> str:
+    def _owned(self, arm: Arm) -> Cell:
         found = self._own[arm.label]
-        return "—" if found is None else f"{found[0]:.3g} → {found[1]:.3g}"
+        return NOTHING if found is None else Cell(f"{found[0]:.3g} → {found[1]:.3g}")
 
 
-def write_arms(table: ArmTable, path: str | os.PathLike) -> None:
-    """Write `ArmTable.frame` as CSV."""
-    with atomic_path(path) as target:
-        table.frame().to_csv(target, index=False, float_format="%.6g")
-
-
-def write_markdown(table: ArmTable, path: str | os.PathLike) -> None:
-    """Write the cells as a Markdown table, and the runs that are missing."""
-    titles, rows = table.cells()
-    lines = [[t.replace("\n", " ") for t in titles], ["---", *["---:"] * (len(titles) - 1)], *rows]
+def _markdown(titles: Sequence[str], rows: Sequence[Sequence[Cell]], sweep: Sweep) -> str:
+    """The cells as a Markdown table, what its columns mean, and the runs that are missing."""
+    lines = [[t.replace("\n", " ") for t in titles], ["---", *["---:"] * (len(titles) - 1)]]
+    lines += [[cell.text for cell in row] for row in rows]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
     text += f"\n{NOTE}\n" + "".join(f"\n{note}\n" for title, note in NOTES.items() if _has(titles, title))
-    if len(table.sweep.incomplete):
+    if len(sweep.incomplete):
         text += "\nIncomplete runs, counted only where they were measured:\n\n"
-        text += "".join(f"- `{r.run}` lacks {r.missing}\n" for r in table.sweep.incomplete.itertuples())
-    write_text(path, text)
-
-
-def figure_table(table: ArmTable, path: str | os.PathLike) -> None:
-    """Draw the cells that fit a page as a PNG, in bold differences that leave out 0 and ratios that do 1."""
-    titles, rows = table.cells()
-    printed = [j for j, title in enumerate(titles) if not any(name in title for name in NOT_PRINTED)]
-    titles, rows = [titles[j] for j in printed], [[row[j] for j in printed] for row in rows]
-    titles = [
-        t.replace(": ", ":\n").replace(" − ", "\n− ").replace(" / ", "\n/ ").replace(" R²", "\nR²")
-        for t in titles
-    ]
-    widths = [
-        max(len(line) for text in (t, *c) for line in text.split("\n")) + 3
-        for t, *c in _columns(titles, rows)
-    ]
-    edges = np.concatenate([[0], np.cumsum(widths)])
-    with figures.style():
-        figure, axes = figures.canvas(1, 1, 0.052 * edges[-1], 0.17 * (len(rows) + 4))
-        ax = axes[0, 0]
-        ax.set(xlim=(0, edges[-1]), ylim=(len(rows) + 0.4, -3))
-        ax.axis("off")
-        for j, title in enumerate(titles):
-            ax.text(*_place(edges, j, -0.6), title, fontsize=6.5, weight="bold", **_align(j, "bottom"))
-        for i, row in enumerate(rows):
-            for j, text in enumerate(row):
-                weight = "bold" if _differs(titles[j], text) else "normal"
-                ax.text(*_place(edges, j, i), text, fontsize=6.5, weight=weight, **_align(j, "center"))
-        for y, width in ((-2.9, 0.8), (-0.5, 0.5), (len(rows) - 0.4, 0.8)):
-            ax.axhline(y, color=figures.BLACK, linewidth=width)
-        figures.save(figure, path)
+        text += "".join(f"- `{r.run}` lacks {r.missing}\n" for r in sweep.incomplete.itertuples())
+    return text
 
 
 def _has(titles: Sequence[str], title: str) -> bool:
@@ -223,26 +213,14 @@ def _has(titles: Sequence[str], title: str) -> bool:
     return any(t == title or t.endswith(f": {title}") for t in titles)
 
 
-def _columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    return list(zip(titles, *rows, strict=True))
+def _text(interval: Interval, digits: str) -> str:
+    value, low, high = (format(x, digits) for x in interval)
+    return f"{value} [{low}, {high}]"
 
 
-def _place(edges: np.ndarray, column: int, y: float) -> tuple[float, float]:
-    """Where a cell's text is anchored: names at the left of their column, numbers at its right."""
-    return (edges[0] + 1 if column == 0 else edges[column + 1] - 1), y
-
-
-def _align(column: int, vertical: str) -> Mapping[str, str]:
-    return {"ha": "left" if column == 0 else "right", "va": vertical}
-
-
-def _differs(title: str, text: str) -> bool:
-    """Whether a cell is a difference whose interval leaves out 0, or a ratio whose interval leaves out 1."""
-    same = 0 if "−" in title else 1 if "/ " in title else None
-    if same is None or "[" not in text:
-        return False
-    low, high = (float(x) for x in text[text.index("[") + 1 : -1].split(", "))
-    return low > same or high < same
+def _compared(found: Interval | None, digits: str, same: float) -> Cell:
+    """A comparison; it is clear where the interval leaves out `same`."""
+    return NOTHING if found is None else Cell(_text(found, digits), found.low > same or found.high < same)
 
 
 def _named(name: str, found: Interval | None) -> dict[str, float]:

@@ -12,8 +12,8 @@ from tensorboard.plugins.projector import projector_config_pb2
 from torch.utils.tensorboard import SummaryWriter
 
 from align.analysis import dashboard
+from align.analysis.reports.everything import report
 from align.analysis.reports.probe import load_embeddings, probe_run
-from align.analysis.reports.sweep_report import report
 from align.errors import InputError
 
 

@@ -21,8 +21,8 @@ from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
 from align.analysis import dashboard
+from align.analysis.reports.everything import report
 from align.analysis.reports.probe import probe_run
-from align.analysis.reports.sweep_report import report
 
 sys.path.append(str(Path(__file__).parents[1] / "analysis"))
 from synthetic_runs import write_run

@@ -47,11 +47,10 @@ class Estimate(NamedTuple):
 
 
 class Sweep:
-    """A sweep's table, and the estimates that figures and tables show.
+    """A sweep's table, and the estimates that figures and tables show. Reading it writes nothing.
 
     Args:
         sweep_dir: As in `align.analysis.reports.sweep.run_table.recorded`, which is called.
-        seed_axis: The axis that is a training seed.
 
     Attributes:
         metrics: Everything that was measured, in the order of the table.
@@ -60,12 +59,12 @@ class Sweep:
         sites: Names of those that were probed.
     """
 
-    def __init__(self, sweep_dir: str | os.PathLike, seed_axis: str = SEED_AXIS):
+    def __init__(self, sweep_dir: str | os.PathLike):
         self.path = Path(sweep_dir)
         self.frame = recorded(sweep_dir)
         grid = self.path / GRID
         self.grid = read_json(grid) if grid.is_file() else {}
-        self.axes = [c for c in self.frame.columns if "/" not in c and c not in ("run", "missing", seed_axis)]
+        self.axes = [c for c in self.frame.columns if "/" not in c and c not in ("run", "missing", SEED_AXIS)]
         self.metrics = Metric.among(self.frame.columns)
         worlds = [m.place for m in self.metrics if (m.kind, m.name) == ("rollout", "score")]
         self.repeated = [w for w in worlds if any(repeated(self.path / run, w) for run in self.frame["run"])]
@@ -134,18 +133,15 @@ class Sweep:
                 return arm
         raise InputError(f"reference={label!r}: expected one of {[arm.label for arm in arms]}")
 
-    def references(self, arms: Sequence[Arm], label: str | None = None) -> tuple[str, list[Arm]]:
-        """What each arm is compared with: the arm of that label, or the grid's reference, at the arm's own
-        values of the other axes if that was run.
+    def references(self, arms: Sequence[Arm]) -> tuple[str, list[Arm]]:
+        """What each arm is compared with: the grid's reference, at the arm's own values of the other axes if
+        that was run; without one in the grid, the first arm.
 
         Returns:
             What to call the reference, and one arm for each of `arms`.
-
-        Raises:
-            InputError: As `find`.
         """
-        base, wanted = self.find(arms, label), self.grid.get("reference", {})
-        if label is not None or not wanted:
+        base, wanted = self.find(arms), self.grid.get("reference", {})
+        if not wanted:
             return base.label, [base] * len(arms)
         found = [next((a for a in arms if a.point == {**arm.point, **wanted}), base) for arm in arms]
         if all(arm is base for arm in found):

@@ -18,7 +18,6 @@ from align.analysis.reports.sweep.metric import Metric
 from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
 from align.errors import InputError
-from align.files import atomic_path
 from align.run.layout import GEOMETRY, POINT, PROBE, RESULTS, ROLLOUTS, SUMMARY, TASK_PROBE, runs
 from align.run.state import missing
 from align.worlds.batch import RESERVED, is_rate
@@ -28,7 +27,7 @@ TASKS = ("block_pose_sim_to_real", "block_pose_real_to_real")
 
 
 def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
-    """Read every run of a sweep and write `results.csv`.
+    """Read every run of a sweep.
 
     Args:
         sweep_dir: Folder of run directories. Hidden folders and `report` are not runs.
@@ -49,10 +48,7 @@ def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
         raise InputError(f"sweep_dir={sweep_dir}: expected a folder holding run directories")
     frame = pd.DataFrame([_row(folder) for folder in folders])
     measured = [c for c in frame.columns if "/" in c]
-    frame = frame[[c for c in frame.columns if "/" not in c] + measured]
-    with atomic_path(sweep_dir / RESULTS) as path:
-        frame.to_csv(path, index=False, float_format="%.6g")
-    return frame
+    return frame[[c for c in frame.columns if "/" not in c] + measured]
 
 
 def recorded(sweep_dir: str | os.PathLike) -> pd.DataFrame:

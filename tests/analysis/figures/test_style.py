@@ -1,6 +1,7 @@
 """Placement of what figures write."""
 
 import numpy as np
+import pytest
 
 from align.analysis.figures import style as figures
 from align.domain import Domain
@@ -26,3 +27,13 @@ def test_sim_and_real_have_one_colour_each_in_every_figure():
 def test_arms_are_told_apart():
     looks = [tuple(figures.look(i).items()) for i in range(49)]
     assert len(set(looks)) == 49
+
+
+@pytest.mark.parametrize("values", [[0], [0, 1], [0, 1e-4, 1e-3, 1e-2, 1e-1, 0.3, 1], [0.1, 0.2], [1]])
+def test_the_broken_axis_keeps_order_and_spaces_its_labels(values):
+    axis = figures.BrokenLogAxis(values)
+    at = [axis(v) for v in values]
+    assert (np.diff(at) > 0).all()
+    shown = np.array([axis(v) for v in axis.ticks()])
+    assert set(axis.ticks()) <= set(values)
+    assert len(shown) < 3 or np.diff(shown).min() >= 0.1 * np.ptp(shown)

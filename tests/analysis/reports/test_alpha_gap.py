@@ -4,14 +4,17 @@ import json
 
 import pandas as pd
 import pytest
+from artists import curves, whiskers
 from synthetic_runs import write_run
 
 from align.analysis.reports import alpha as alpha_report
 from align.analysis.reports import gap as gap_report
 from align.analysis.reports import plateau as plateau_report
-from align.analysis.reports.sweep import Sweep
-from align.analysis.reports.sweep_report import report
+from align.analysis.reports.everything import report
+from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.statistics.intervals import Interval
+
+SCORE = Metric("rollout", "real", "score")
 
 
 def test_the_best_alpha_is_chosen_and_its_weight_is_the_realised_one(tmp_path):
@@ -30,7 +33,16 @@ def test_the_best_alpha_is_chosen_and_its_weight_is_the_realised_one(tmp_path):
     assert table.loc["0.5", "chosen"] == "yes" and table.loc["0.5", "best in"] > 0.95
     assert table.loc["natural", "weight"] == pytest.approx(0.02)
     assert table.loc["0", "chosen − this, test trials low"] > 0
-    assert not gap_report.applies(Sweep(tmp_path)) and not plateau_report.applies(Sweep(tmp_path))
+    sweep = Sweep(tmp_path)
+    left, right = alpha_report.draw(sweep, alpha_report.choose(sweep)).axes
+    shown = {round(w.x, 3): w.y for w in whiskers(left)}
+    assert left.get_ylabel() == "Score in real, test trials"
+    assert shown == {
+        skills[a][1]: pytest.approx(table.loc[a, "score, test trials"], rel=1e-4) for a in skills
+    }
+    (joined,) = curves(right).values()
+    assert joined == [pytest.approx((w, table.loc[a, "best in"]), rel=1e-4) for a, (_, w) in skills.items()]
+    assert gap_report.report(Sweep(tmp_path)) == [] == plateau_report.report(Sweep(tmp_path))
 
 
 def test_gaps_are_told_from_each_other_and_the_label_from_none(tmp_path):
@@ -48,5 +60,21 @@ def test_gaps_are_told_from_each_other_and_the_label_from_none(tmp_path):
     assert table.loc["label, physics alone", "difference of score"] == pytest.approx(0.3, abs=0.08)
     assert table.loc["visual removed, physics left", "verdict"] == "not distinguishable"
     assert "half the physics gap removed" not in table.index  # a level that was not run
-    assert not alpha_report.applies(Sweep(tmp_path))
+    sweep = Sweep(tmp_path)
+    assert alpha_report.report(sweep) == []
+    corners, visual_physics, *_ = gap_report.draw(sweep).axes
+    assert corners.get_ylabel() == visual_physics.get_ylabel() == "Score in real"
+    for label, told in gap_report.TOLD.items():
+        shown = [w.y for w in whiskers(corners) if w.label == told]
+        names = [t.get_text() for t in corners.get_xticklabels()]
+        assert names == ["none", "visual", "physics", "both"]
+        for y, (visual, physics) in zip(shown, ((0, 0), (1, 0), (0, 1), (1, 1)), strict=True):
+            point = {"visual": visual, "physics": physics, "expert": 0, "label": label}
+            (arm,) = sweep.arms(point)
+            assert y == pytest.approx(sweep.estimate(arm.runs, SCORE).interval.value)
+    for gap in ("visual", "physics"):
+        none, whole = [w.y for w in whiskers(visual_physics) if w.label == gap]
+        levels = [sweep.arms({"visual": 0, "physics": 0, "label": "plain", gap: x})[0] for x in (0, 1)]
+        expected = [sweep.estimate(arm.runs, SCORE).interval.value for arm in levels]
+        assert [none, whole] == pytest.approx(expected)
     assert gap_report.verdict(Interval(-0.1, -0.2, -0.01)) == "worse"

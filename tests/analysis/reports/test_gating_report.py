@@ -6,9 +6,9 @@ import pytest
 import yaml
 from synthetic_runs import write_run
 
+from align.analysis.reports import arm_table
 from align.analysis.reports.gating import report
 from align.analysis.reports.sweep import Sweep
-from align.analysis.reports.sweep_report import write_table
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_several_annotations_keep_their_names_and_none_leaves_nothing(gated):
 
 def test_tables_tell_the_level_of_gated_arms_only(gated):
     path = gated("a")
-    write_table(Sweep(path))
+    arm_table.report(Sweep(path))
     rows = [line.split(" | ") for line in (path / "results.md").read_text().splitlines() if "|" in line]
     column = rows[0].index("σ_min")
     assert {row[0].strip("| "): row[column] for row in rows[2:]} == {"a": "0.625", "co-training": "—"}
@@ -59,5 +59,5 @@ def test_tables_tell_the_level_of_gated_arms_only(gated):
         summary = json.loads((path / run / "summary.json").read_text())
         summary.pop("sigma_min", None)
         (path / run / "summary.json").write_text(json.dumps(summary))
-    write_table(Sweep(path))
+    arm_table.report(Sweep(path))
     assert "σ_min" not in (path / "results.md").read_text()

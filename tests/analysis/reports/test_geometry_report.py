@@ -9,10 +9,10 @@ from synthetic_runs import write_run
 
 from align.analysis.commands import probe
 from align.analysis.figures import geometry as geometry_figure
+from align.analysis.reports import arm_table
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.probe import probe_run
 from align.analysis.reports.sweep import Metric, Sweep
-from align.analysis.reports.sweep_report import write_table
 from align.analysis.statistics.permutation import holm
 from align.analysis.statistics.site_geometry import TESTS
 from align.errors import InputError
@@ -115,5 +115,5 @@ def test_align_probe_measures_and_the_sweep_tells_the_aligned_site(run, capsys):
     table = (run.parent / "results.md").read_text()
     assert all(name in table for name in ("aligned: mixing", "MMD p"))
     (run / "geometry.json").unlink()  # as runs of older versions are
-    write_table(Sweep(run.parent))
+    arm_table.report(Sweep(run.parent))
     assert "aligned" not in (run.parent / "results.md").read_text()

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from align.analysis.reports import everything
 from align.analysis.reports.mechanism import correlations, gap_of, gather, report
 from align.analysis.reports.sweep import Sweep
-from align.analysis.reports.sweep_report import keep
+from align.analysis.reports.sweep.keep import keep
 from align.cli import main
 from align.errors import InputError
 
@@ -64,7 +65,7 @@ def test_what_was_kept_of_sweeps_is_enough(sweeps, tmp_path):
     expected = gather([sweeps / "one", sweeps / "two"])
     assert expected["stratum"].nunique() == 7
     for name in ("one", "two"):
-        Sweep(sweeps / name)
+        everything.report(sweeps / name)
         keep(sweeps / name, sweeps / "results" / name, "make")
     pd.testing.assert_frame_equal(gather([sweeps / "results/one", sweeps / "results/two"]), expected)
 

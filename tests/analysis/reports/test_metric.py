@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from synthetic_runs import write_probe, write_run
 
+from align.analysis.reports.everything import report
 from align.analysis.reports.sweep import Metric, Sweep
-from align.analysis.reports.sweep_report import report
 from align.errors import InputError
 
 

@@ -10,10 +10,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from align.analysis import dashboard
 from align.analysis.figures.style import DOMAIN_COLOUR, GREEN, GREY
 from align.analysis.reports.arm_table import ArmTable
+from align.analysis.reports.everything import report
 from align.analysis.reports.motion import report as motion_report
 from align.analysis.reports.run_paths import measure, motion
 from align.analysis.reports.sweep import Metric, Sweep
-from align.analysis.reports.sweep_report import report
 from align.cli import main
 from align.data.episodes import write_store
 from align.domain import Domain
@@ -104,12 +104,14 @@ def test_ratios_to_the_reference_are_in_the_tables(sweep_dir):
     found = sweep.ratio(smooth.runs, rough.runs, Metric.parse("motion/maze/acceleration"))
     assert 0 < found.low < found.value < found.high < 1
     assert sweep.ratio(lost.runs, rough.runs, Metric.parse("motion/maze/acceleration")) is None
-    titles, rows = ArmTable(sweep, "rough").cells()
+    (sweep_dir / "grid.json").write_text('{"reference": {"arm": "rough"}}')
+    table = ArmTable(Sweep(sweep_dir))
+    titles, rows = table.cells()
     column = titles.index("maze: acceleration / rough")
-    shown = {row[0]: row[column] for row in rows}
+    shown = {row[0].text: row[column].text for row in rows}
     assert shown["rough"] == shown["lost"] == "—"
     assert shown["smooth"] == f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
-    frame = ArmTable(sweep, "rough").frame().set_index(["arm", "metric"])
+    frame = table.frame().set_index(["arm", "metric"])
     row = frame.loc[("smooth", "motion/maze/acceleration"), ["ratio", "ratio_low", "ratio_high"]]
     assert row.tolist() == list(found)
     assert np.isnan(frame.loc[("smooth", "motion/maze/jerk"), "ratio"])

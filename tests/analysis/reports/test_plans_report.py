@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from align.analysis.reports.everything import report
 from align.analysis.reports.plans import diversity, length_ratios
 from align.analysis.reports.plans import report as plans_report
 from align.analysis.reports.sweep import Sweep
-from align.analysis.reports.sweep_report import report
 from align.analysis.statistics.smoothness import velocity_spectrum
 from align.data.episodes import write_store
 from align.run.paths import read_paths, write_paths

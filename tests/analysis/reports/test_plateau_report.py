@@ -77,8 +77,9 @@ def test_each_arm_is_compared_with_the_reference_at_its_own_real_data(sweep):
     name, bases = found.references(arms)
     assert name.split() == ["sim=0,", "same", "real"]
     assert all(b.point == {"sim": 0, "real": a.point["real"]} for a, b in zip(arms, bases, strict=True))
-    only = found.references(arms, "sim=0, real=20")
-    assert only[0] == "sim=0, real=20" and {b.label for b in only[1]} == {"sim=0, real=20"}
+    (sweep / "grid.json").write_text(json.dumps({"runs": runs, "reference": {"sim": 0, "real": 20}}))
+    name, bases = Sweep(sweep).references(arms)
+    assert name == "sim=0, real=20" and {b.label for b in bases} == {"sim=0, real=20"}
 
 
 def test_half_at_an_end_of_what_is_tried_is_a_bound(sweep):

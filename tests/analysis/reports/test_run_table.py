@@ -5,7 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from align.analysis.reports.sweep.run_table import collect
+from align.analysis.reports.everything import report
+from align.analysis.reports.sweep.keep import keep
+from align.analysis.reports.sweep.run_table import collect, recorded
 from align.analysis.statistics.intervals import wilson
 from align.errors import InputError
 
@@ -21,8 +23,6 @@ def test_collect_has_a_row_a_run_with_axes_counts_and_intervals(lambda_sweep):
     assert row["rollout/real/score"] == pytest.approx(trials["score"].mean())
     assert row["rollout/real/success_90_low"] == pytest.approx(wilson(count, 30).low)
     assert row["probe/image/auc"] == pytest.approx(0.6)
-    written = pd.read_csv(lambda_sweep / "results.csv", keep_default_na=False)
-    assert list(written.columns) == list(frame.columns) and len(written) == 6
 
 
 def test_what_is_no_run_has_no_row(lambda_sweep, tmp_path):
@@ -47,3 +47,11 @@ def test_a_file_that_cannot_be_read_is_named(lambda_sweep, name, text, message):
     (lambda_sweep / "lambda=0_seed=0" / name).write_text(text)
     with pytest.raises(InputError, match=message):
         collect(lambda_sweep)
+
+
+def test_what_was_kept_is_read_as_it_was_collected(lambda_sweep, tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("results")
+    report(lambda_sweep)
+    keep(lambda_sweep, tmp_path / "kept", "align sweep lambda")
+    found, expected = recorded(tmp_path / "kept"), collect(lambda_sweep)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-5)

@@ -1,14 +1,14 @@
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 from synthetic_runs import write_probe, write_run
 
-from align.analysis.figures.style import BrokenLogAxis
-from align.analysis.reports import sweep_report
+from align.analysis.reports import arm_table
+from align.analysis.reports.everything import report
 from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.reports.sweep.keep import keep
 from align.analysis.reports.sweep.run_table import collect
 from align.errors import InputError
 
@@ -26,7 +26,7 @@ def test_task_probes_and_mlps_have_columns_where_they_were_measured(lambda_sweep
         cells = {"sim_to_real": numbers, "real_to_real": higher | {"each": [1.0]}}
         sites = {"observation": {"block_pose": {}}, "image": {"block_pose": cells, "action": {}}}
         (run / "task_probe.json").write_text(json.dumps({"sites": sites}))
-    sweep_report.write_table(Sweep(lambda_sweep))
+    arm_table.report(Sweep(lambda_sweep))
     frame = pd.read_csv(lambda_sweep / "results.csv", keep_default_na=False, na_values=[""])
     assert frame["probe/image/mlp_auc"].tolist()[:4] == [0.9] * 4
     assert frame["task/aligned/block_pose_sim_to_real"].tolist()[:4] == [-2.5] * 4
@@ -43,7 +43,7 @@ def test_a_run_without_files_is_listed(lambda_sweep):
     (lambda_sweep / "lambda=0_seed=1" / "rollouts.csv").unlink()
     (lambda_sweep / "lambda=1.0_seed=1" / "probe.json").unlink()
     (lambda_sweep / "never_started").mkdir()
-    sweep_report.write_table(Sweep(lambda_sweep))
+    arm_table.report(Sweep(lambda_sweep))
     frame = pd.read_csv(lambda_sweep / "results.csv", keep_default_na=False).set_index("run")
     assert frame.loc["lambda=0_seed=1", "missing"] == "rollouts.csv"
     assert "point.json" in frame.loc["never_started", "missing"]
@@ -53,7 +53,7 @@ def test_a_run_without_files_is_listed(lambda_sweep):
 
 
 def test_report_of_a_lambda_sweep(lambda_sweep):
-    written = sweep_report.report(lambda_sweep)
+    written = report(lambda_sweep)
     assert {p.name for p in written} == {
         "results.csv",
         "arms.csv",
@@ -74,10 +74,8 @@ def test_other_axes_get_a_figure_each(lambda_sweep):
     for run in lambda_sweep.glob("lambda=*_seed=0"):
         point = json.loads((run / "point.json").read_text())
         (run / "point.json").write_text(json.dumps(point | {"alpha": 0.1}))
-    names = {p.name for p in sweep_report.report(lambda_sweep)}
+    names = {p.name for p in report(lambda_sweep)}
     assert {"lambda_alpha=0.1.png", "lambda_alpha=0.5.png"} <= names
-    with pytest.raises(InputError, match="axis 'alpha' has the values"):
-        sweep_report.figure_lambda(Sweep(lambda_sweep), lambda_sweep / "x.png")
 
 
 def test_named_arms_are_compared_with_the_reference(tmp_path):
@@ -85,8 +83,9 @@ def test_named_arms_are_compared_with_the_reference(tmp_path):
         for seed in (0, 1):
             point = {"arm": arm, "seed": seed}
             write_run(tmp_path / f"{arm}_{seed}", point, skill=skill, seed=seed, episodes=4, windows=1)
-    written = sweep_report.report(tmp_path, reference="b-both")
-    assert written[-1].name == "arms.png" and written[-1].is_file()
+    (tmp_path / "grid.json").write_text(json.dumps({"reference": {"arm": "b-both"}}))
+    written = report(tmp_path)
+    assert "arms.png" in {path.name for path in written} and all(path.is_file() for path in written)
     sweep = Sweep(tmp_path)
     low, high = sweep.arms()
     assert (low.label, high.label) == ("a-real", "b-both")
@@ -95,8 +94,9 @@ def test_named_arms_are_compared_with_the_reference(tmp_path):
         sweep.estimate(arm.runs, Metric.parse("rollout/real/score")).interval.value for arm in (high, low)
     ]
     assert difference.value == pytest.approx(means[0] - means[1]) and difference.low > 0
+    assert "real: score − b-both" in (tmp_path / "results.md").read_text()
     with pytest.raises(InputError, match="reference='c'"):
-        sweep_report.report(tmp_path, reference="c")
+        sweep.find(sweep.arms(), "c")
 
 
 def test_named_arms_follow_the_grid_and_stand_against_the_probes(tmp_path):
@@ -109,7 +109,7 @@ def test_named_arms_follow_the_grid_and_stand_against_the_probes(tmp_path):
     runs = [f"{method}_{seed}" for method in names for seed in (0, 1)]
     grid = {"title": "", "runs": runs, "reference": {"method": "z-reference"}}
     (tmp_path / "grid.json").write_text(json.dumps(grid))
-    written = {p.name for p in sweep_report.report(tmp_path)}
+    written = {p.name for p in report(tmp_path)}
     assert {"arms.png", "discernibility.png"} <= written and "lambda.png" not in written
     sweep = Sweep(tmp_path)
     arms = sweep.arms()
@@ -128,32 +128,43 @@ def test_only_trials_that_all_runs_share_are_used(lambda_sweep):
     rows["seed"] += 10_000
     rows.to_csv(path, index=False)
     with pytest.raises(InputError, match="no trial seed of world 'sim' is shared"):
-        sweep_report.write_table(Sweep(lambda_sweep))
+        arm_table.report(Sweep(lambda_sweep))
 
 
 def test_keep_copies_tables_figures_one_config_and_the_command(lambda_sweep, tmp_path_factory):
-    sweep = Sweep(lambda_sweep)
-    sweep_report.write_table(sweep)
-    sweep_report.figure_lambda(sweep, lambda_sweep / "lambda.png")
+    report(lambda_sweep)
     target = tmp_path_factory.mktemp("results") / "lambda"
-    kept = {p.name for p in sweep_report.keep(lambda_sweep, target, "make sweep-lambda")}
+    kept = {p.name for p in keep(lambda_sweep, target, "make sweep-lambda")}
     assert {"results.csv", "results.md", "lambda.png", "config.yaml", "command.txt"} <= kept
     assert {p.name for p in target.iterdir()} == kept
     assert (target / "command.txt").read_text() == "make sweep-lambda\n"
 
 
-def test_errors_of_a_sweep(tmp_path, lambda_sweep):
+def test_a_sweep_that_was_not_reported_on_is_not_kept(tmp_path):
     with pytest.raises(InputError, match=r"results\.csv"):
-        sweep_report.keep(tmp_path, tmp_path / "out", "")
-    with pytest.raises(InputError, match="axis='beta'"):
-        sweep_report.figure_lambda(Sweep(lambda_sweep), tmp_path / "x.png", axis="beta")
+        keep(tmp_path, tmp_path / "out", "")
 
 
-@pytest.mark.parametrize("values", [[0], [0, 1], [0, 1e-4, 1e-3, 1e-2, 1e-1, 0.3, 1], [0.1, 0.2], [1]])
-def test_the_broken_axis_keeps_order_and_spaces_its_labels(values):
-    axis = BrokenLogAxis(values)
-    at = [axis(v) for v in values]
-    assert (np.diff(at) > 0).all()
-    shown = np.array([axis(v) for v in axis.ticks()])
-    assert set(axis.ticks()) <= set(values)
-    assert len(shown) < 3 or np.diff(shown).min() >= 0.1 * np.ptp(shown)
+def test_reading_a_sweep_writes_nothing(lambda_sweep):
+    """Neither its table nor an estimate: whoever looks at results leaves them as they are."""
+
+    def files():
+        return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in lambda_sweep.rglob("*") if p.is_file()}
+
+    before = files()
+    sweep = Sweep(lambda_sweep)
+    assert sweep.estimate(sweep.arms()[0].runs, Metric("rollout", "real", "score")) is not None
+    assert files() == before
+    report(lambda_sweep)
+    assert {p.name for p in set(files()) - set(before)} >= {"results.csv", "arms.csv"}
+    after = files()
+    Sweep(lambda_sweep)
+    assert files() == after
+
+
+def test_a_sweep_of_which_nothing_was_measured_is_refused(lambda_sweep):
+    for name in ("rollouts.csv", "probe.json"):
+        for path in lambda_sweep.glob(f"*/{name}"):
+            path.unlink()
+    with pytest.raises(InputError, match="no run has"):
+        report(lambda_sweep)

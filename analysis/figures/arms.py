@@ -1,0 +1,68 @@
+"""Arms of a sweep side by side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from align.analysis.figures import style as figures
+from align.analysis.figures.series import Point
+from align.analysis.statistics.intervals import Interval
+
+
+@dataclass(frozen=True)
+class OfWorld:
+    """What all arms did in one world, in their order; None where it was not measured.
+
+    Args:
+        world: Its name.
+        measured: By title of the metric, an entry an arm.
+        differences: Of the first metric, each arm minus what it is compared with on shared trials.
+    """
+
+    world: str
+    measured: Mapping[str, Sequence[Point | None]]
+    differences: Sequence[Interval | None]
+
+
+def figure_arms(
+    arms: Sequence[str], worlds: Sequence[OfWorld], titles: Sequence[str], reference: str, caption: str
+) -> Figure:
+    """Arms as dots with 95 % intervals, a row each, a panel a metric; the last is the paired difference.
+
+    Args:
+        arms: Their labels, the first on top.
+        worlds: A colour each.
+        titles: The metrics, a panel each.
+        reference: What the differences are from.
+        caption: Below the figure.
+    """
+    rows = np.arange(len(arms))[::-1]  # the first arm on top
+    height = 0.85 + 0.16 * max(2, len(worlds)) * len(arms)
+    with figures.style():
+        figure, axes = figures.canvas(1, len(titles) + 1, figures.DOUBLE, height, sharey=True)
+        *panels, last = axes[0]
+        for i, found in enumerate(worlds):
+            look = figures.place_look(found.world)
+            at = rows + (i - (len(worlds) - 1) / 2) * -0.7 / max(len(worlds), 2)
+            for ax, title in zip(panels, titles, strict=True):
+                for y, point in zip(at, found.measured[title], strict=True):
+                    if point is not None:
+                        figures.trainings(ax, y, point.trainings, look["color"], horizontal=True)
+                        figures.whiskers(ax, [y], [point.interval], horizontal=True, **look)
+            for y, difference in zip(at, found.differences, strict=True):
+                if difference is not None:
+                    figures.whiskers(last, [y], [difference], horizontal=True, **look)
+            panels[0].plot([], [], linestyle="none", label=found.world, **look)
+        for ax, title in zip(panels, titles, strict=True):
+            top = min(max(0.1, np.ceil(10 * ax.dataLim.x1) / 10), 1.0)
+            ax.set_xlim(-0.03 * top, 1.03 * top)  # from 0, and to no more than needed: success may be rare
+            ax.set_xlabel(title)
+        figures.reference(last, x=0)
+        last.set_xlabel(f"{titles[0]} − {reference}\n(paired)")
+        panels[0].set(yticks=rows, yticklabels=arms, ylim=(-0.6, len(arms) - 0.4))
+        figures.letter(axes[0])
+        figures.legend_above(panels[0])
+        figure.supxlabel(caption, fontsize=7, color=figures.GREY)
+    return figure

@@ -1,0 +1,60 @@
+"""Metrics against the weight of the alignment."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from align.analysis.figures import style as figures
+from align.analysis.figures.series import Panel, Series
+from align.analysis.figures.style import BrokenLogAxis
+
+
+def figure_weights(panels: Sequence[Panel], weights: Sequence[float], caption: str, wide: bool) -> Figure:
+    """Four panels over λ on a log axis; λ = 0, left of a break, is the reference: its interval is a band.
+
+    Large markers are estimates with 95 % intervals, small ones single trainings.
+
+    Args:
+        panels: Four; points of a series are at values of λ.
+        weights: All values of λ, not negative.
+        caption: Below the figure.
+        wide: Both columns of a page, two panels a row, instead of one column with panels stacked.
+    """
+    position = BrokenLogAxis(weights)
+    with figures.style():
+        if wide:
+            figure, axes = figures.canvas(2, 2, figures.DOUBLE, 4.4, sharex=True)
+        else:
+            figure, axes = figures.canvas(4, 1, figures.COLUMN, 6.6, sharex=True)
+        for ax, panel in zip(axes.flat, panels, strict=True):
+            for i, series in enumerate(panel.series):
+                shift = (i - (len(panel.series) - 1) / 2) * 0.035 * position.span
+                _curve(ax, series, position, shift)
+            ax.set_ylabel(panel.title)
+            figures.reference(ax, y=panel.chance)
+            position.apply(ax, "")
+        for ax in axes[-1]:
+            ax.set_xlabel("Alignment weight λ")
+        figures.letter(axes.flat)
+        for ax in (axes.flat[0], axes.flat[2]):
+            figures.legend_above(ax)
+        figure.supxlabel(caption, fontsize=7, color=figures.GREY)
+    return figure
+
+
+def _curve(ax: Axes, series: Series, position: BrokenLogAxis, shift: float) -> None:
+    """One series, moved a little so that several can be told apart; where λ > 0, its estimates are joined."""
+    if not series.points:
+        return
+    look = figures.place_look(series.name)
+    at = np.array([position(value) + shift for value, _ in series.points])
+    for x, (value, point) in zip(at, series.points, strict=True):
+        figures.trainings(ax, x, point.trainings, look["color"])
+        if value == 0:
+            figures.band(ax, point.interval, look["color"])
+    figures.whiskers(ax, at, [point.interval for _, point in series.points], label=series.name, **look)
+    rising = [k for k, (value, _) in enumerate(series.points) if value > 0]
+    heights = [series.points[k][1].interval.value for k in rising]
+    ax.plot(at[rising], heights, color=look["color"], linewidth=0.9)

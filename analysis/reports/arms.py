@@ -1,0 +1,136 @@
+"""Figures of a sweep's arms: over λ where nothing but λ has a meaning on an axis, or else side by side."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from align.analysis.figures import style as figures
+from align.analysis.figures.arms import OfWorld, figure_arms
+from align.analysis.figures.discernibility import Scatter, figure_discernibility
+from align.analysis.figures.series import Panel, Point, Series
+from align.analysis.figures.weights import figure_weights
+from align.analysis.reports.sweep import Arm, Metric, Sweep
+
+AXIS = "lambda"
+STATISTICS = ("auc", "mmd2")  # of the probes: where the AUC saturates, the MMD² does not
+
+
+def report(sweep: Sweep) -> list[Path]:
+    """Write figures of the arms; returns what was written.
+
+    A sweep over λ gets `lambda.png` (one column wide) and `lambda_wide.png` for each combination of its other
+    axes. One with named arms gets `arms.png` and, if it was probed, `discernibility.png`.
+    """
+    written = []
+    for name, figure in draw(sweep).items():
+        written.append(sweep.path / name)
+        figures.save(figure, written[-1])
+    return written
+
+
+def draw(sweep: Sweep) -> dict[str, Figure]:
+    """The figures by the names of their files."""
+    named = any(sweep.frame[axis].map(type).eq(str).any() for axis in sweep.axes)
+    if AXIS in sweep.axes and sweep.frame[AXIS].nunique() > 1 and not named:
+        drawn = {}
+        for where in _combinations(sweep):
+            suffix = "".join(f"_{k}={v}" for k, v in where.items()).replace("/", "-")
+            for width in ("", "_wide"):
+                drawn[f"lambda{suffix}{width}.png"] = _over_weights(sweep, where, wide=bool(width))
+        return drawn
+    drawn = {"arms.png": _side_by_side(sweep)}
+    if sweep.worlds and sweep.sites:
+        drawn["discernibility.png"] = _against_probes(sweep)
+    return drawn
+
+
+def _combinations(sweep: Sweep) -> list[Mapping[str, object]]:
+    """Every value of every axis but λ; axes of one value are left out."""
+    others = {a: sorted(sweep.frame[a].dropna().unique()) for a in sweep.axes if a != AXIS}
+    others = {a: values for a, values in others.items() if len(values) > 1}
+    wheres = [dict(zip(others, values, strict=True)) for values in product(*others.values())]
+    return [w for w in wheres if all(sweep.frame[a].eq(v).any() for a, v in w.items())]
+
+
+def _over_weights(sweep: Sweep, where: Mapping[str, object], wide: bool) -> Figure:
+    arms = sweep.arms(where)
+    panels = []
+    for kind, places, name in (
+        ("rollout", sweep.worlds, "score"),
+        ("rollout", sweep.worlds, sweep.success),
+        ("probe", sweep.sites, "auc"),
+        ("probe", sweep.sites, "mmd2"),
+    ):
+        metrics = [Metric(kind, place, name) for place in places]
+        series = [Series(m.place, _points(sweep, arms, m)) for m in metrics]
+        of_panel = Metric(kind, "any", name)
+        panels.append(Panel(of_panel.title, series, of_panel.chance))
+    return figure_weights(panels, [arm.point[AXIS] for arm in arms], _caption(sweep, arms), wide)
+
+
+def _points(sweep: Sweep, arms: Sequence[Arm], metric: Metric) -> list[tuple[float, Point]]:
+    """A metric by λ."""
+    found = [(arm.point[AXIS], _point(sweep, arm, metric)) for arm in arms]
+    return [(weight, point) for weight, point in found if point is not None]
+
+
+def _side_by_side(sweep: Sweep) -> Figure:
+    arms = sweep.arms()
+    against, bases = sweep.references(arms)
+    metrics = [Metric("rollout", "any", name) for name in ("score", sweep.success)]
+    worlds = []
+    for world in sweep.worlds:
+        here = [Metric("rollout", world, metric.name) for metric in metrics]
+        worlds.append(
+            OfWorld(
+                world,
+                {metric.title: [_point(sweep, arm, metric) for arm in arms] for metric in here},
+                [
+                    None if arm is base else sweep.difference(arm.runs, base.runs, here[0])
+                    for arm, base in zip(arms, bases, strict=True)
+                ],
+            )
+        )
+    labels, titles = [arm.label for arm in arms], [metric.title for metric in metrics]
+    return figure_arms(labels, worlds, titles, against, _caption(sweep, arms))
+
+
+def _against_probes(sweep: Sweep) -> Figure:
+    arms = sweep.arms()
+    _, bases = sweep.references(arms)
+    one = arms.index(bases[0]) if all(base is bases[0] for base in bases) else None  # of several, no band
+    score = Metric("rollout", sweep.target, "score")
+    panels = [
+        [_scatter(sweep, arms, Metric("probe", site, name), score) for site in sweep.sites]
+        for name in STATISTICS
+    ]
+    labels, success = [arm.label for arm in arms], f"{score.title} in {sweep.target}"
+    return figure_discernibility(labels, panels, success, one, _caption(sweep, arms))
+
+
+def _scatter(sweep: Sweep, arms: Sequence[Arm], across: Metric, up: Metric) -> Scatter:
+    points = {}
+    for i, arm in enumerate(arms):
+        x, y = sweep.estimate(arm.runs, across), sweep.estimate(arm.runs, up)
+        if x and y:
+            points[i] = x.interval, y.interval
+    return Scatter(f"{across.title}, {across.place}", across.chance, points)
+
+
+def _point(sweep: Sweep, arm: Arm, metric: Metric) -> Point | None:
+    found = sweep.estimate(arm.runs, metric)
+    return None if found is None else Point(found.interval, found.runs)
+
+
+def _caption(sweep: Sweep, arms: Sequence[Arm]) -> str:
+    """How many trainings and trials are behind a figure, and how many runs are not in it."""
+    trainings = sorted({len(arm.runs) for arm in arms})
+    span = f"{trainings[0]}" if len(trainings) == 1 else f"{trainings[0]}–{trainings[-1]}"
+    score = sweep.estimate(arms[0].runs, Metric("rollout", sweep.target, "score")) if sweep.worlds else None
+    text = f"{span} training{'s' if span != '1' else ''}" + (f" × {score.trials} trials" if score else "")
+    missing = len(sweep.incomplete)
+    return text + (
+        "; 95 % intervals" if not missing else f"; {missing} of {len(sweep.frame)} runs incomplete"
+    )

@@ -1,0 +1,143 @@
+"""What figures of arms show is what was measured of them: which world, which arm, which axis, which way."""
+
+import json
+
+import numpy as np
+import pytest
+from artists import curves, references, whiskers
+from synthetic_runs import write_probe, write_run
+
+from align.analysis.figures import style as figures
+from align.analysis.figures.style import BrokenLogAxis
+from align.analysis.reports import arms
+from align.analysis.reports.sweep import Metric, Sweep
+
+WEIGHTS = (0, 0.01, 1.0)
+
+
+@pytest.fixture(scope="module")
+def over_weights(tmp_path_factory):
+    """The score rises with λ, the AUC falls; policies do better in simulation."""
+    path = tmp_path_factory.mktemp("weights")
+    for i, value in enumerate(WEIGHTS):
+        for seed in (0, 1):
+            point = {"lambda": value, "seed": seed}
+            run = path / f"{value}_{seed}"
+            write_run(run, point, skill=0.4 + 0.15 * i, seed=seed, episodes=4, windows=1)
+            write_probe(run, auc=0.9 - 0.1 * i + 0.01 * seed, mmd2=0.3 - 0.1 * i)
+    return Sweep(path)
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    """Three arms, the second without a probe."""
+    path = tmp_path_factory.mktemp("named")
+    for i, method in enumerate(("co-training", "mmd", "coral")):
+        for seed in (0, 1):
+            point = {"method": method, "seed": seed}
+            run = path / f"{method}_{seed}"
+            write_run(run, point, skill=0.5 + 0.2 * i, seed=seed, episodes=4, windows=1)
+            if method != "mmd":
+                write_probe(run, auc=0.9 - 0.15 * i, mmd2=0.3 - 0.1 * i)
+    (path / "grid.json").write_text(json.dumps({"reference": {"method": "mmd"}}))
+    return Sweep(path)
+
+
+def _panels(figure):
+    return [ax for ax in figure.axes if ax.get_visible()]
+
+
+@pytest.mark.parametrize("name", ["lambda.png", "lambda_wide.png"])
+def test_each_metric_is_drawn_over_its_weight_in_the_colour_of_its_world(over_weights, name):
+    drawn = arms.draw(over_weights)
+    assert set(drawn) == {"lambda.png", "lambda_wide.png"}
+    position = BrokenLogAxis(WEIGHTS)
+    panels = [("rollout", ("sim", "real"), "score"), ("rollout", ("sim", "real"), over_weights.success)]
+    panels += [("probe", ("image",), "auc"), ("probe", ("image",), "mmd2")]
+    for ax, (kind, places, metric) in zip(_panels(drawn[name]), panels, strict=True):
+        of_panel = Metric(kind, places[0], metric)
+        assert ax.get_ylabel() == of_panel.title
+        assert references(ax)[1] == ([] if of_panel.chance is None else [of_panel.chance])
+        found = whiskers(ax)
+        assert len(found) == len(places) * len(WEIGHTS)
+        for place in places:
+            look = figures.place_look(place)
+            series = [w for w in found if w.label == place]
+            assert {(w.colour, w.marker) for w in series} == {(look["color"], look["marker"])}
+            for weight, arm, shown in zip(WEIGHTS, over_weights.arms(), series, strict=True):
+                interval = over_weights.estimate(arm.runs, Metric(kind, place, metric)).interval
+                assert (shown.y, shown.low, shown.high) == pytest.approx(tuple(interval))
+                assert shown.x == pytest.approx(position(weight), abs=0.05 * position.span)
+            joined = curves(ax)[look["color"]]
+            assert joined == [pytest.approx((w.x, w.y)) for w in series[1:]], "λ = 0 stands apart"
+            bands = [p.get_bbox() for p in ax.patches if p.get_facecolor()[:3] == _rgb(look["color"])]
+            assert [(b.y0, b.y1) for b in bands] == [pytest.approx((series[0].low, series[0].high))]
+    assert whiskers(_panels(drawn[name])[0])[0].x < whiskers(_panels(drawn[name])[0])[-1].x
+
+
+def _rgb(colour):
+    return tuple(int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
+
+
+def test_single_trainings_are_beside_their_mean(over_weights):
+    ax = _panels(arms.draw(over_weights)["lambda.png"])[0]
+    dots = [c.get_offsets() for c in ax.collections if len(c.get_offsets()) == 2]
+    assert len(dots) == 2 * len(WEIGHTS)
+    means = sorted((w.x, w.y) for w in whiskers(ax))
+    np.testing.assert_allclose(sorted(tuple(map(float, d.mean(0))) for d in dots), means, atol=1e-9)
+
+
+def test_arms_are_rows_and_worlds_are_colours(named):
+    figure = arms.draw(named)["arms.png"]
+    *panels, last = _panels(figure)
+    labels = [label.get_text() for label in panels[0].get_yticklabels()]
+    assert labels == ["co-training", "coral", "mmd"] == [arm.label for arm in named.arms()]
+    rows = dict(zip(panels[0].get_yticks(), named.arms(), strict=True))
+    assert rows[max(rows)].label == "co-training", "the first arm is on top"
+    for ax, name in zip(panels, ("score", named.success), strict=True):
+        for world in named.worlds:
+            colour = figures.place_look(world)["color"]
+            shown = {round(w.y): w for w in whiskers(ax, horizontal=True) if w.colour == colour}
+            assert len(shown) == 3
+            for row, arm in rows.items():
+                interval = named.estimate(arm.runs, Metric("rollout", world, name)).interval
+                assert (shown[row].x, shown[row].low, shown[row].high) == pytest.approx(tuple(interval))
+    base = named.find(named.arms())
+    assert "− mmd" in last.get_xlabel() and references(last)[0] == [0]
+    for world in named.worlds:
+        colour = figures.place_look(world)["color"]
+        shown = {round(w.y): w for w in whiskers(last, horizontal=True) if w.colour == colour}
+        compared = {row: arm for row, arm in rows.items() if arm.label != "mmd"}
+        assert set(shown) == set(compared)
+        for row, arm in compared.items():
+            expected = named.difference(arm.runs, base.runs, Metric("rollout", world, "score"))
+            assert (shown[row].x, shown[row].low, shown[row].high) == pytest.approx(tuple(expected))
+
+
+def test_discernibility_is_to_the_right_and_success_upwards(named):
+    figure = arms.draw(named)["discernibility.png"]
+    score = Metric("rollout", "real", "score")
+    for ax, name in zip(_panels(figure), ("auc", "mmd2"), strict=True):
+        probed = Metric("probe", "image", name)
+        assert (ax.get_xlabel(), references(ax)[0]) == (f"{probed.title}, image", [probed.chance])
+        up, across = whiskers(ax), whiskers(ax, horizontal=True)
+        labels = [f"{i + 1} {arm.label}" for i, arm in enumerate(named.arms()) if arm.label != "mmd"]
+        assert [w.label for w in up] == labels
+        for tall, wide in zip(up, across, strict=True):
+            number = int(tall.label.split()[0]) - 1
+            arm, look = named.arms()[number], figures.look(number)
+            x, y = (named.estimate(arm.runs, metric).interval for metric in (probed, score))
+            assert (tall.x, tall.y) == (wide.x, wide.y) == pytest.approx((x.value, y.value))
+            assert (wide.low, wide.high) == pytest.approx(x[1:]) and (tall.low, tall.high) == pytest.approx(
+                y[1:]
+            )
+            assert (tall.colour, tall.marker) == (look["color"], look["marker"])
+    assert _panels(figure)[0].get_ylabel() == "Score in real"
+
+
+def test_an_arm_has_one_colour_and_marker_of_its_own():
+    looks = [tuple(figures.look(i).values()) for i in range(49)]
+    assert len(set(looks)) == 49
+    assert (
+        len({tuple(figures.place_look(name).values()) for name in ("sim", "real", "image", "denoiser")}) == 4
+    )
