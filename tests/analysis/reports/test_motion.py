@@ -21,6 +21,8 @@ from align.errors import InputError
 from align.run.layout import PATHS
 from align.run.paths import read_paths, write_paths
 from align.worlds.planning.plans import episode
+from align.worlds.planning.scene import View
+from align.worlds.planning.scenes import SCENES as SCENES_BY_NAME
 from align.worlds.planning.scenes import scene_of
 
 SEEDS = range(1_000_000, 1_000_012)
@@ -194,3 +196,25 @@ def test_the_picture_of_paths_shows_each_arm_s_own(sweep_dir, drawn):
         for colour, which in ((GREEN, True), (GREY, False)):
             right = [project(path) for seed, path in paths.items() if reached[seed] == which]
             np.testing.assert_allclose(shown.get(colour, []), right)
+
+
+class Field:
+    """A planning world's scene that nothing in analysis knows of."""
+
+    islands = None
+
+    def views(self, paths):
+        return (View(np.zeros(2), np.array([4.0, 2.0]), project=lambda path: path[:, ::-1]),)
+
+
+def test_a_planning_world_of_one_s_own_is_drawn(tmp_path, monkeypatch, drawn):
+    monkeypatch.setitem(SCENES_BY_NAME, "field", Field)
+    plan = _path(np.random.default_rng(0), 0)
+    write_store(tmp_path / "gcs.zarr", [episode(plan)], {"planner": "mine", "field": {}})
+    _write_run(tmp_path / "sweep/arm=one,seed=0", "one", 0, 0.01, tmp_path / "gcs.zarr")
+    motion_report(Sweep(tmp_path / "sweep"))
+    ax = drawn["paths_maze.png"].axes[0]
+    assert ax.get_title(loc="left") == "mine plans" and ax.get_xlim() == (0, 4) and ax.get_ylim() == (0, 2)
+    (lines,) = (c for c in ax.collections if isinstance(c, LineCollection))
+    np.testing.assert_allclose(lines.get_segments()[0], plan[:, ::-1], atol=1e-6)
+    assert "mine plans" in [line.get_label() for line in drawn["smoothness_maze.png"].axes[0].lines]
