@@ -8,11 +8,11 @@ plain functions.
 import importlib
 import inspect
 import itertools
-import os
 import sys
 import warnings
 from collections.abc import Callable
 
+from align import own_modules
 from align.errors import InputError, Unfinished, mistake_behind, one_line
 from align.files import UNWRITABLE
 from align.options import parse, read_old_names
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"align: error: no command {name!r}; expected one of {', '.join(SUBCOMMANDS)}", file=sys.stderr)
         return 2
     module, function, _ = SUBCOMMANDS[name]
-    _find_own_modules_last()
+    own_modules.find_last()
     _quiet()
     read_old_names()
     try:
@@ -89,17 +89,6 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(f"align: error: {one_line(mistake)}", file=sys.stderr)
         return 2
-
-
-def _find_own_modules_last() -> None:
-    """Let class paths name a user's own files, without any of them hiding a module of ours or of a library.
-
-    Python puts the current folder first for `-m` and `-c`; here, and in every process started from here, it
-    comes last.
-    """
-    here = os.getcwd()
-    sys.path[:] = [*(folder for folder in sys.path if os.path.abspath(folder) != here), here]
-    os.environ["PYTHONSAFEPATH"] = "1"
 
 
 def _call(function: Callable, program: str, arguments: list[str]) -> int | None:

@@ -28,7 +28,7 @@ RULES = [
     (("align.analysis",), ("align.experiments",), ()),
 ]
 FLOW = (
-    *("domain", "errors", "seeding", "site_names", "files", "run", "worlds"),
+    *("own_modules", "domain", "errors", "seeding", "site_names", "files", "run", "worlds"),
     *("networks", "alignment", "diffusion", "data", "description", "policy"),
     *("sites", "batch_loss", "checks", "optimizer", "module", "datamodule"),
     *("embeddings", "rollout", "callbacks", "options", "fit", "commands", "cli"),

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from align.data.episodes import read_store
+
 ALIGN = Path(sys.executable).with_name("align")
 HOSTILE = ("align", "analysis", "experiments", "yaml", "torch", "inspect", "multiprocessing", "jsonargparse")
 
@@ -25,9 +27,7 @@ def align(tmp_path, monkeypatch):
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
 
     def run(*arguments: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [ALIGN, *arguments], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
+        return subprocess.run([ALIGN, *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
 
     return run
 
@@ -37,6 +37,7 @@ def align(tmp_path, monkeypatch):
     [
         ("sweep lambda --scale smoke --dry-run", 0, "2 of them to run"),
         ("fit --help", 0, "usage:"),
+        ("demos own.zarr --n 2 --size 16 --jobs 2", 0, "2 demonstrations"),
         ("probe nowhere", 2, "align: error: path='nowhere'"),
     ],
 )
@@ -61,3 +62,22 @@ def test_nor_in_the_processes_of_a_sweep_which_find_what_is_the_users_own(
     result = align("sweep", str(tmp_path / "grid.yaml"), "--out", "out", "--report", "false", *more)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "my_encoders.Own" in (tmp_path / "own/out/lambda=0/config.yaml").read_text()
+
+
+def test_an_own_maker_of_demonstrations_runs_in_several_processes(align, tmp_path):
+    (tmp_path / "own/my_demos.py").write_text(
+        "import numpy as np\n"
+        "from align.data.episodes import write_store\n"
+        "from align.worlds.recording import Recording\n"
+        "def episode(i): return {'agent_pos': np.full((9, 2), float(i)), 'action': np.zeros((9, 2))}\n"
+        "def make(out: str, n: int = 4, jobs: int = 1):\n"
+        "    write_store(out, Recording(episode, n, jobs, 'episodes'))\n"
+    )
+    base = {"demos": {"data.sim": {"make": "my_demos.make"}}, "config": {}, "scales": {"laptop": {}}}
+    axes = {"seed": {"option": "seed_everything", "values": [0]}}
+    for name, content in (("base", base), ("grid", {"title": "one", "base": "base.yaml", "axes": axes})):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    result = align("sweep", str(tmp_path / "grid.yaml"), "--demos_only", "--jobs", "2")
+    assert result.returncode == 0, result.stderr
+    (store,) = (tmp_path / "own/data").glob("my_demos*.zarr")
+    assert read_store(store, images=False).n_episodes == 4

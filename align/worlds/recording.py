@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import cv2
 
+from align import own_modules
 from align.errors import InputError
 
 
@@ -71,9 +72,14 @@ def _attempts(attempt: Callable[[int], dict | str], jobs: int) -> Iterator[dict 
         yield from map(attempt, itertools.count())
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,))
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare_process)
     with contextlib.closing(_Ahead(pool, attempt, 4 * jobs)) as ahead:
         yield from ahead
+
+
+def _prepare_process() -> None:
+    own_modules.find_last()  # attempts may be a user's
+    cv2.setNumThreads(1)
 
 
 class _Ahead:
