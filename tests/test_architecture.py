@@ -22,8 +22,8 @@ RULES = [
     (("align.diffusion", "align.alignment", "align.networks"), ("pytorch_lightning", "align.data"), ()),
     (("align.analysis.statistics",), ("align.analysis.figures", "align.analysis.reports"), ()),
     (("align.analysis.statistics",), DRAWING, ()),
-    (("align.analysis.statistics",), FILES, ()),
-    (("align.analysis.figures",), ("align.analysis.reports",), ()),
+    (("align.analysis.statistics",), (*FILES, "align.run"), ()),
+    (("align.analysis.figures",), ("align.analysis.reports", "align.run"), ()),
     (("align.analysis.reports",), ("align.analysis.commands", "align.analysis.dashboard"), ()),
     (("align.analysis",), ("align.experiments",), ()),
 ]
