@@ -99,15 +99,12 @@ def roc(scored: Scored, seed: int = 0, draws: int = 200, level: float = 0.95, po
     """
     grid = np.linspace(0, 1, points)
     rng = numpy_rng(seed, "roc episodes")
-    index = [np.searchsorted(c, scored.cluster).clip(max=len(c) - 1) for c in scored.clusters]
-    curves = np.full((1 + draws, points), np.nan)
-    for d in range(1 + draws):
-        counts = [
-            np.ones(len(c)) if d == 0 else rng.multinomial(len(c), np.full(len(c), 1 / len(c)))
-            for c in scored.clusters
-        ]
-        weight = np.where(scored.label == 1, counts[1][index[1]], counts[0][index[0]])
-        curves[d] = _roc(scored, weight, grid)
+    weight = np.ones((1 + draws, len(scored.score)))
+    for k, clusters in enumerate(scored.clusters):
+        rows, n = scored.label == k, len(clusters)
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=draws)
+        weight[1:, rows] = counts[:, np.searchsorted(clusters, scored.cluster[rows])]
+    curves = _roc(scored, weight, grid)
     resampled = np.clip(curves[0] + scored.stretch * (curves[1:] - curves[0]), 0, 1)
     low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return grid, curves[0], np.minimum(low, curves[0]), np.maximum(high, curves[0])
@@ -146,17 +143,21 @@ def _margin(scored: Scored, sim: np.ndarray, real: np.ndarray) -> np.ndarray:
 
 
 def _roc(scored: Scored, weight: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """The fold-averaged curve of weighted windows on `grid`; NaN if no fold has both labels."""
-    total, curve = 0.0, np.zeros(len(grid))
+    """Fold-averaged curves (R, points) on `grid` of windows weighted by `weight` (R, N).
+
+    NaN where no fold has both labels.
+    """
+    total, curves = np.zeros(len(weight)), np.zeros((len(weight), len(grid)))
     for fold in np.unique(scored.fold):
-        rows = (scored.fold == fold) & (weight > 0)
-        if len(np.unique(scored.label[rows])) < 2:
-            continue
-        order = np.argsort(-scored.score[rows], kind="stable")
-        score, label, w = (x[rows][order] for x in (scored.score, scored.label, weight))
-        last = np.append(np.diff(score) != 0, True)  # one point a distinct score
-        true, false = (np.append(0, np.cumsum(w * (label == k))[last]) for k in (1, 0))
-        pairs = true[-1] * false[-1]
-        curve += pairs * np.interp(grid, false / false[-1], true / true[-1])
+        rows = np.flatnonzero(scored.fold == fold)
+        rows = rows[np.argsort(-scored.score[rows], kind="stable")]
+        last = np.append(np.diff(scored.score[rows]) != 0, True)  # one point a distinct score
+        true, false = (
+            np.pad(np.cumsum(weight[:, rows] * (scored.label[rows] == k), axis=1)[:, last], ((0, 0), (1, 0)))
+            for k in (1, 0)
+        )
+        pairs = true[:, -1] * false[:, -1]
+        for r in np.flatnonzero(pairs):
+            curves[r] += pairs[r] * np.interp(grid, false[r] / false[r, -1], true[r] / true[r, -1])
         total += pairs
-    return curve / total if total else np.full(len(grid), np.nan)
+    return np.divide(curves, total[:, None], out=np.full_like(curves, np.nan), where=total[:, None] > 0)

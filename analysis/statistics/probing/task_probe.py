@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import sklearn
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import ridge_regression
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
@@ -113,7 +113,7 @@ def ridge(
     """
     fold = episode_folds(cluster, INNER_FOLDS, rng)
     errors = np.zeros((len(PENALTIES), y.shape[1]))
-    with sklearn.config_context(assume_finite=True):
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
         for k in range(int(fold.max()) + 1):
             inside, outside = fold != k, fold == k
             regression = _Standardised(x[inside], y[inside])
@@ -140,8 +140,8 @@ class _Standardised:
     def predict(self, x: np.ndarray, penalties: Collection[float]) -> list[np.ndarray]:
         """Standardised predictions (M, q) for `x` (M, D), one a penalty."""
         x = self.features.transform(x.astype(np.float64))
-        models = (Ridge(alpha=c * len(self.x), fit_intercept=False) for c in penalties)
-        return [model.fit(self.x, self.y).predict(x).reshape(len(x), -1) for model in models]
+        weights = (ridge_regression(self.x, self.y, c * len(self.x), solver="cholesky") for c in penalties)
+        return [x @ np.atleast_2d(w).T for w in weights]
 
 
 def r_squared(
