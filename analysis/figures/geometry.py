@@ -119,20 +119,18 @@ def _cka(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
 
 
 def _map(ax: Axes, site: SiteGeometry, xy: np.ndarray, share: np.ndarray | None = None) -> None:
-    colours = np.array([figures.DOMAIN_COLOUR[Domain(d)] for d in site.data.domain])
-    order = np.random.default_rng(0).permutation(len(xy))  # neither domain hides the other
-    ax.scatter(*xy[order].T, s=3, c=colours[order], alpha=0.55, linewidths=0, rasterized=True)
+    figures.cloud(ax, xy, site.data.domain)
     names = ["UMAP 1", "UMAP 2"] if share is None else [f"PC {i + 1} ({s:.0%})" for i, s in enumerate(share)]
-    ax.set(xticks=(), yticks=(), xlabel=names[0], ylabel=names[1])
+    ax.set(xlabel=names[0], ylabel=names[1])
     ax.set_title(site.data.site, loc="left")
 
 
 def _umap(x: np.ndarray, seed: int) -> np.ndarray:
     """Coordinates (N, 2) of standardised `x` (N, D); McInnes et al. 2018 (arXiv 1802.03426)."""
     import umap
+    from sklearn.preprocessing import StandardScaler
 
-    scale = x.std(0)
-    return umap.UMAP(random_state=seed).fit_transform((x - x.mean(0)) / np.where(scale > 0, scale, 1))
+    return umap.UMAP(random_state=seed).fit_transform(StandardScaler().fit_transform(x))
 
 
 def _name_sites(ax: Axes, sites: Sequence[SiteGeometry]) -> None:

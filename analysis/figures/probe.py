@@ -94,12 +94,9 @@ def _statistics(ax: Axes, probe: SiteProbe) -> None:
 
 def _map(ax: Axes, probe: SiteProbe) -> None:
     xy, share = principal_components(probe.data.x)
-    domain = probe.data.domain
-    colours = np.array([figures.DOMAIN_COLOUR[Domain(d)] for d in domain])
-    order = np.random.default_rng(0).permutation(len(xy))  # neither domain hides the other
-    ax.scatter(*xy[order].T, s=3, c=colours[order], alpha=0.55, linewidths=0, rasterized=True)
+    figures.cloud(ax, xy, probe.data.domain)
     mmd2 = probe.distance
     text = f"MMD$^2$ {mmd2.value:.3f}\n[{mmd2.low:.3f}, {mmd2.high:.3f}]"
     ax.text(0.98, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=7)
     ax.set_ylim(top=ax.get_ylim()[1] + 0.3 * np.ptp(ax.get_ylim()))  # room for the text
-    ax.set(xticks=(), yticks=(), xlabel=f"PC 1 ({share[0]:.0%})", ylabel=f"PC 2 ({share[1]:.0%})")
+    ax.set(xlabel=f"PC 1 ({share[0]:.0%})", ylabel=f"PC 2 ({share[1]:.0%})")

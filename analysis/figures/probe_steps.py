@@ -36,7 +36,7 @@ def step_figure(layers: Mapping[str, Mapping[int, SiteProbe]]) -> Figure:
 
 def _panel(ax: Axes, layers: Mapping[str, Mapping[int, SiteProbe]], kind: str) -> None:
     for i, (layer, steps) in enumerate(layers.items()):
-        look = {"color": figures.CYCLE[i % 7], "marker": figures.MARKERS[i % 7]}
+        look = figures.look(i)
         found = {step: probe.kinds[kind] for step, probe in steps.items()}
         _line(ax, {step: c.statistics["auc"] for step, c in found.items()}, label=layer, **look)
         before = {step: c.untrained["auc"] for step, c in found.items() if c.untrained}

@@ -106,6 +106,14 @@ def trainings(ax: Axes, at: float, values: Sequence[float], colour: str, horizon
     ax.scatter(*points, s=9, facecolors="white", edgecolors=colour, linewidths=0.6, alpha=0.9, zorder=1.9)
 
 
+def cloud(ax: Axes, xy: np.ndarray, domain: np.ndarray) -> None:
+    """Windows as small dots at `xy` (N, 2), coloured by `domain` (N,); there are no units to read."""
+    colours = np.array([DOMAIN_COLOUR[Domain(d)] for d in domain])
+    order = np.random.default_rng(0).permutation(len(xy))  # neither domain hides the other
+    ax.scatter(*xy[order].T, s=3, c=colours[order], alpha=0.55, linewidths=0, rasterized=True)
+    ax.set(xticks=(), yticks=())
+
+
 def letter(axes: Sequence[Axes], start: int = 0) -> None:
     """Number panels a, b, c, ... in front of their titles."""
     for i, ax in enumerate(axes, start):
