@@ -18,7 +18,7 @@ from align.errors import InputError
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
 
 
-def probe(path: str, probe: Kind | ClassifierMixin = "both", umap: bool = False) -> None:
+def probe(path: str, probe: Kind | ClassifierMixin = "both", umap: bool = False, seed: int = 0) -> None:
     """Probe how well sim and real embeddings can be told apart, with PNG reports and dashboards.
 
     Args:
@@ -26,6 +26,7 @@ def probe(path: str, probe: Kind | ClassifierMixin = "both", umap: bool = False)
         probe: Which classifiers tell sim from real: linear, mlp (one hidden layer), both, or any of
             scikit-learn by its class path, e.g. sklearn.svm.SVC.
         umap: Add a UMAP to the map of `geometry.png`, if umap-learn is installed.
+        seed: Seed of folds, controls, permutations and bootstraps: numbers that hold do so for any.
     """
     runs = holding(path, EMBEDDINGS)
     if not runs:
@@ -33,9 +34,9 @@ def probe(path: str, probe: Kind | ClassifierMixin = "both", umap: bool = False)
     failures = []
     for run in runs:
         try:
-            result = probe_run(run, probe=probe)
-            measure_run(run, result, umap=umap)
-            if task_probe_run(run) is None:
+            result = probe_run(run, seed, probe)
+            measure_run(run, result, seed, umap)
+            if task_probe_run(run, seed) is None:
                 print(f"{run}: older embeddings, no task probe; align embed {run} makes new ones", flush=True)
         except InputError as error:
             failures.append(error)

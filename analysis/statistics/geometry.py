@@ -48,25 +48,20 @@ def random_projections(dimensions: int, count: int, rng: np.random.Generator) ->
     return directions / np.linalg.norm(directions, axis=0)
 
 
-def sliced_wasserstein(x: np.ndarray, y: np.ndarray, projections: np.ndarray, p: int = 2) -> float:
-    """(Mean over projections of W_p^p)^(1/p) of the projected samples (Bonneel et al. 2015).
+def sliced_wasserstein(x: np.ndarray, y: np.ndarray) -> float:
+    """Sliced 2-Wasserstein distance of samples that are projected already (Bonneel et al. 2015).
+
+    The root of the mean over projections of the squared 2-Wasserstein distance of the projected samples.
 
     Args:
-        x: (n, D).
-        y: (m, D).
-        projections: (D, L) unit vectors.
-        p: Order, 1 or more.
+        x: (n, L), a column a projection.
+        y: (m, L).
     """
-    return wasserstein_columns(x @ projections, y @ projections, p)
-
-
-def wasserstein_columns(x: np.ndarray, y: np.ndarray, p: int = 2) -> float:
-    """(Mean over columns of W_p^p)^(1/p) between columns of `x` (n, L) and `y` (m, L)."""
     n, m = len(x), len(y)
     ends = np.unique(np.concatenate([np.arange(1, n + 1) * m, np.arange(1, m + 1) * n]))  # levels · n m
     width = np.diff(ends, prepend=0) / (n * m)
     quantiles = [np.sort(z, axis=0)[(ends - 1) // k] for z, k in ((x, m), (y, n))]  # (levels, L)
-    return float((width @ np.abs(quantiles[0] - quantiles[1]) ** p).mean() ** (1 / p))
+    return float(np.sqrt((width @ (quantiles[0] - quantiles[1]) ** 2).mean()))
 
 
 def relative_wasserstein(
@@ -86,7 +81,7 @@ def relative_wasserstein(
     along = x @ random_projections(x.shape[1], PROJECTIONS, numpy_rng(seed, "projections")) / scale
     episode = np.unique(cluster, return_inverse=True)[1].ravel()
     splits = permuted_labels(episode_labels(label, cluster), draws, seed)[:, episode] == 1
-    values = [wasserstein_columns(along[~real], along[real]) for real in splits]
+    values = [sliced_wasserstein(along[~real], along[real]) for real in splits]
     return Wasserstein(values[0], float(np.mean(values[1:])), float(np.quantile(values[1:], 0.95)), scale)
 
 

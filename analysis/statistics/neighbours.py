@@ -76,7 +76,6 @@ def nearest(
     k: int,
     among: np.ndarray | None = None,
     rng: np.random.Generator | None = None,
-    block: int = BLOCK,
 ) -> np.ndarray:
     """The `k` nearest windows of other episodes.
 
@@ -86,7 +85,6 @@ def nearest(
         k: How many.
         among: (N,) mask of the windows that may be neighbours; by default all.
         rng: Draws windows at random instead of taking the nearest.
-        block: Windows whose distances are held at once; no result depends on it.
 
     Returns:
         (N, k) row numbers, in no order.
@@ -101,8 +99,8 @@ def nearest(
         raise InputError(f"k={k}: expected 1 to {fewest}, the windows outside the largest episode")
     x = centred(x)
     rows = []
-    for start in range(0, len(x), block):
-        part = slice(start, start + block)
+    for start in range(0, len(x), BLOCK):
+        part = slice(start, start + BLOCK)
         if rng is None:
             far = squared_distances_between(x[part], x[candidates])
         else:
@@ -150,7 +148,6 @@ def action_neighbours(
     domain: np.ndarray,
     cluster: np.ndarray,
     seed: int = 0,
-    k: int = NEIGHBOURS,
 ) -> ActionNeighbours:
     """Whose actions the policy's resemble; see `ActionNeighbours`.
 
@@ -161,7 +158,6 @@ def action_neighbours(
         domain: (N,) of `Domain`.
         cluster: (N,) episode numbers, distinct across domains.
         seed: Of the bootstrap over episodes.
-        k: Number of neighbours of each domain.
     """
     if action.shape != chosen.shape or len(action) != len(x):
         raise InputError(
@@ -182,13 +178,13 @@ def action_neighbours(
         return {d: _interval(values[:, d], (0, 1)) for d in Domain}
 
     def find(rng: np.random.Generator | None = None) -> dict[Domain, _Found]:
-        rows = {d: nearest(x, cluster, k, domain == d, rng) for d in Domain}
+        rows = {d: nearest(x, cluster, NEIGHBOURS, domain == d, rng) for d in Domain}
         return {d: _Found(r, np.mean((chosen[:, None] - action[r]) ** 2, axis=2)) for d, r in rows.items()}
 
     near, anywhere = find(), find(numpy_rng(seed, "random neighbours"))
     distance = {d: np.sqrt(found.squared.mean(1)) for d, found in near.items()}
     means = [{d: float(distance[to][domain == d].mean()) for d in Domain} for to in Domain]
-    return ActionNeighbours(closer(near), closer(anywhere), *means, k)
+    return ActionNeighbours(closer(near), closer(anywhere), *means, NEIGHBOURS)
 
 
 class _Found(NamedTuple):

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from align.analysis.statistics.two_sample import (
-    BLOCK,
     Kernel,
     discrepancy,
     energy,
@@ -69,7 +68,6 @@ def mmd_test(
     cluster: np.ndarray,
     seed: int = 0,
     permutations: int = PERMUTATIONS,
-    block: int = BLOCK,
 ) -> TwoSampleTest:
     """Test by the MMD^2 of `two_sample.mmd2`: RBF kernel, median heuristic (Gretton et al. 2012).
 
@@ -80,12 +78,11 @@ def mmd_test(
             are episodes of their own, `np.arange(N)`.
         seed: Of permutations and resamples.
         permutations: How many.
-        block: Windows whose kernel is held at once; no result depends on it.
 
     Raises:
         InputError: An episode of both labels, too few episodes, or no permutation.
     """
-    return _kernel_test(x, label, cluster, rbf(median_bandwidth(x, seed)), seed, permutations, block)
+    return _kernel_test(x, label, cluster, rbf(median_bandwidth(x, seed)), seed, permutations)
 
 
 def energy_test(
@@ -94,13 +91,12 @@ def energy_test(
     cluster: np.ndarray,
     seed: int = 0,
     permutations: int = PERMUTATIONS,
-    block: int = BLOCK,
 ) -> TwoSampleTest:
     """Test by the energy distance 2 E|x - y| - E|x - x'| - E|y - y'| (Székely and Rizzo 2013).
 
     Arguments and errors as in `mmd_test`.
     """
-    return _kernel_test(x, label, cluster, energy, seed, permutations, block)
+    return _kernel_test(x, label, cluster, energy, seed, permutations)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -159,12 +155,11 @@ def _kernel_test(
     kernel: Kernel,
     seed: int,
     permutations: int,
-    block: int,
 ) -> TwoSampleTest:
     label = episode_labels(label, cluster)
     real = permuted_labels(label, permutations, seed)
-    means = mean_kernels(x, cluster, kernel, 1 - real, real, block)
+    means = mean_kernels(x, cluster, kernel, 1 - real, real)
     tie = 1e-10 * float(np.abs(means[2]).mean())
     resamples = resampled_episodes(label, RESAMPLES, numpy_rng(seed, "power"))
-    resampled = discrepancy(mean_kernels(x, cluster, kernel, *resamples, block))[1:]
+    resampled = discrepancy(mean_kernels(x, cluster, kernel, *resamples))[1:]
     return judge(discrepancy(means), resampled, tie)

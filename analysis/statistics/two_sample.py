@@ -19,7 +19,7 @@ import numpy as np
 from align.errors import InputError
 from align.seeding import numpy_rng
 
-BLOCK = 256  # windows; a block of the kernel holds BLOCK · N numbers
+BLOCK = 256  # windows; a block of the kernel holds BLOCK · N numbers, and no result depends on it
 MEDIAN_WINDOWS = 2000  # of more than these, a random sample decides the bandwidth
 
 Kernel = Callable[[np.ndarray], np.ndarray]
@@ -81,7 +81,7 @@ def episode_labels(label: np.ndarray, cluster: np.ndarray) -> np.ndarray:
 
 
 def kernel_blocks(
-    x: np.ndarray, cluster: np.ndarray, kernel: Kernel, block: int = BLOCK
+    x: np.ndarray, cluster: np.ndarray, kernel: Kernel
 ) -> Iterator[tuple[slice, slice, np.ndarray]]:
     """One half H of the kernel's sums over pairs of windows of two different episodes, K = H + H^T.
 
@@ -89,16 +89,15 @@ def kernel_blocks(
         x: (N, D) embeddings.
         cluster: (N,) episode numbers, E different ones.
         kernel: Of squared distances.
-        block: Windows whose kernel is held at once; no result depends on it.
 
     Yields:
         Rows and columns (slices of the E episodes) and the sums to add there (rows, columns).
     """
     order = np.argsort(cluster, kind="stable")
     x, episode = centred(x)[order], np.unique(cluster[order], return_inverse=True)[1].ravel()
-    for start in range(0, len(x), block):
-        stop = min(start + block, len(x))
-        k = kernel(squared_distances_between(x[start:stop], x[start:]))  # (block, N - start)
+    for start in range(0, len(x), BLOCK):
+        stop = min(start + BLOCK, len(x))
+        k = kernel(squared_distances_between(x[start:stop], x[start:]))  # (BLOCK, N - start)
         k[:, : stop - start] *= 0.5  # met again as its own transpose
         columns = np.flatnonzero(np.diff(episode[start:], prepend=-1))
         rows = np.flatnonzero(np.diff(episode[start:stop], prepend=-1))
@@ -109,11 +108,11 @@ def kernel_blocks(
 
 
 def quadratic_forms(
-    x: np.ndarray, cluster: np.ndarray, kernel: Kernel, weights: np.ndarray, block: int = BLOCK
+    x: np.ndarray, cluster: np.ndarray, kernel: Kernel, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """w^T K w of each row of `weights` (R, E), and the sums K 1 (E,); see `kernel_blocks`."""
     forms, sums = np.zeros(len(weights)), np.zeros(weights.shape[1])
-    for rows, columns, half in kernel_blocks(x, cluster, kernel, block):
+    for rows, columns, half in kernel_blocks(x, cluster, kernel):
         forms += 2 * np.einsum("re,re->r", weights[:, rows], weights[:, columns] @ half.T)
         sums[rows] += half.sum(1)
         sums[columns] += half.sum(0)
@@ -126,7 +125,6 @@ def mean_kernels(
     kernel: Kernel,
     sim: np.ndarray,
     real: np.ndarray,
-    block: int = BLOCK,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean kernels of samples that are weights over episodes, over pairs of different episodes.
 
@@ -135,18 +133,17 @@ def mean_kernels(
         cluster: (N,) episode numbers.
         kernel: Of squared distances.
         sim, real: (R, E) weights of the episodes in either sample; no episode is in both.
-        block: As in `kernel_blocks`.
 
     Returns:
         (R,) each: within sim, within real, between them; NaN without a pair.
     """
     if np.array_equal(real, 1 - sim):  # splits of all episodes: one form says it all
-        within, sums = quadratic_forms(x, cluster, kernel, sim, block)
+        within, sums = quadratic_forms(x, cluster, kernel, sim)
         cross = sim @ sums - within
         forms = within, sums.sum() - 2 * cross - within, cross
     else:
         samples = np.concatenate([sim, real, sim + real])
-        within_sim, within_real, both = quadratic_forms(x, cluster, kernel, samples, block)[0].reshape(3, -1)
+        within_sim, within_real, both = quadratic_forms(x, cluster, kernel, samples)[0].reshape(3, -1)
         forms = within_sim, within_real, (both - within_sim - within_real) / 2
     sizes = np.unique(cluster, return_counts=True)[1].astype(float)
     totals = [w @ sizes for w in (sim, real)]

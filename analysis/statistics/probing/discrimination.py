@@ -16,9 +16,11 @@ from functools import cached_property
 
 import numpy as np
 
+from align.analysis.statistics.intervals import LEVEL
 from align.seeding import numpy_rng
 
 DRAWS = 1000
+ROC_DRAWS, ROC_POINTS = 200, 101
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def bootstrap(scored: Scored, seed: int = 0, draws: int = DRAWS) -> dict[str, tu
     return result
 
 
-def roc(scored: Scored, seed: int = 0, draws: int = 200, level: float = 0.95, points: int = 101):
+def roc(scored: Scored, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The ROC curve and its pointwise bootstrap band over episodes.
 
     The mean over folds of each fold's curve, weighted by its pairs of windows; the area under it is
@@ -91,22 +93,21 @@ def roc(scored: Scored, seed: int = 0, draws: int = 200, level: float = 0.95, po
 
     Args:
         scored: Held-out scores.
-        seed, draws, level: Of the band.
-        points: Length of the grid of false-positive rates.
+        seed: Of the band.
 
     Returns:
-        Arrays (points,): false-positive rate, true-positive rate, low and high ends of the band.
+        Arrays (ROC_POINTS,): false-positive rate, true-positive rate, low and high ends of the band.
     """
-    grid = np.linspace(0, 1, points)
+    grid = np.linspace(0, 1, ROC_POINTS)
     rng = numpy_rng(seed, "roc episodes")
-    weight = np.ones((1 + draws, len(scored.score)))
+    weight = np.ones((1 + ROC_DRAWS, len(scored.score)))
     for k, clusters in enumerate(scored.clusters):
         rows, n = scored.label == k, len(clusters)
-        counts = rng.multinomial(n, np.full(n, 1 / n), size=draws)
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=ROC_DRAWS)
         weight[1:, rows] = counts[:, np.searchsorted(clusters, scored.cluster[rows])]
     curves = _roc(scored, weight, grid)
     resampled = np.clip(curves[0] + scored.stretch * (curves[1:] - curves[0]), 0, 1)
-    low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return grid, curves[0], np.minimum(low, curves[0]), np.maximum(high, curves[0])
 
 

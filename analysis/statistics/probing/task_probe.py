@@ -102,7 +102,7 @@ def ridge(
     cluster: np.ndarray,
     test: np.ndarray,
     rng: np.random.Generator,
-    parts: Collection[slice] = (slice(None),),
+    parts: Collection[slice],
 ) -> np.ndarray:
     """Predictions (M, q) for `test` (M, D), by ridge regression on `x` (N, D) and `y` (N, q).
 

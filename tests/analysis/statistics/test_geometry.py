@@ -3,7 +3,6 @@ from itertools import permutations
 import numpy as np
 import ot
 import pytest
-from scipy.stats import wasserstein_distance
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -13,6 +12,7 @@ from align.analysis.statistics.geometry import (
     a_distance,
     linear_cka,
     paired_cka,
+    principal_components,
     random_projections,
     relative_wasserstein,
     sliced_wasserstein,
@@ -51,22 +51,15 @@ def test_a_distance_runs_from_chance_to_certainty():
     assert a_distance(Interval(0.5, 0.4, 1.0)) == pytest.approx((0.0, -0.4, 2.0))
 
 
-@pytest.mark.parametrize("p", [1, 2])
 @pytest.mark.parametrize("sizes", [(30, 30), (30, 47)])
-def test_sliced_wasserstein_agrees_with_pot_on_the_same_projections(p, sizes):
+@pytest.mark.parametrize("count", [1, 20])
+def test_sliced_wasserstein_agrees_with_pot_on_the_same_projections(count, sizes):
     rng = np.random.default_rng(0)
     x, y = (rng.normal(i, 1 + i, size=(n, 4)) for i, n in enumerate(sizes))
-    projections = random_projections(4, 20, rng)
+    projections = random_projections(4, count, rng)
     np.testing.assert_allclose(np.linalg.norm(projections, axis=0), 1)
-    expected = ot.sliced_wasserstein_distance(x, y, p=p, projections=projections)
-    assert sliced_wasserstein(x, y, projections, p) == pytest.approx(expected)
-
-
-def test_sliced_wasserstein_in_one_dimension_agrees_with_scipy():
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(21, 1)), rng.exponential(size=(34, 1))
-    found = sliced_wasserstein(x, y, np.ones((1, 1)), p=1)
-    assert found == pytest.approx(wasserstein_distance(x[:, 0], y[:, 0]))
+    expected = ot.sliced_wasserstein_distance(x, y, projections=projections)
+    assert sliced_wasserstein(x @ projections, y @ projections) == pytest.approx(expected)
 
 
 def test_relative_wasserstein_has_no_unit_and_a_null_that_holds_equal_distributions():
@@ -121,6 +114,24 @@ def test_unrelated_responses_of_many_dimensions_are_alike_only_with_bias():
     states = rng.normal(size=(40, 5)) @ rng.normal(size=(5, 200))
     alike = paired_cka(states, states + 0.3 * rng.normal(size=(40, 200)))
     assert alike.debiased > 0.9 and abs(alike.mismatched) < 0.3 and alike.states == 40
+
+
+def test_principal_components_are_those_of_standardised_features():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50, 2)) @ rng.normal(size=(2, 5)) + 0.1 * rng.normal(size=(50, 5))
+    xy, share = principal_components(1000 * x * [1, 10, 1, 1, 1] + 7)
+    z = (x - x.mean(0)) / x.std(0)
+    left, size, _ = np.linalg.svd(z, full_matrices=False)
+    np.testing.assert_allclose(np.abs(xy), np.abs(left[:, :2] * size[:2]), atol=1e-6)
+    np.testing.assert_allclose(share, (size**2 / np.sum(size**2))[:2])
+    wide, _ = principal_components(np.repeat(x, 20, axis=1))  # more features than windows
+    np.testing.assert_allclose(np.abs(wide), np.sqrt(20) * np.abs(left[:, :2] * size[:2]), atol=1e-6)
+
+
+@pytest.mark.parametrize("x", [np.ones((6, 3)), np.arange(6.0)[:, None]])
+def test_an_axis_that_is_lacking_is_zero(x):
+    xy, share = principal_components(x)
+    assert xy.shape == (6, 2) and (xy[:, 1] == 0).all() and share[1] == 0 and np.isfinite(xy).all()
 
 
 def test_cka_needs_paired_rows():

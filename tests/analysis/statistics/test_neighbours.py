@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from align.analysis.statistics import neighbours
 from align.analysis.statistics.neighbours import action_neighbours, domain_mixing, nearest
 from align.domain import Domain
 from align.errors import InputError
@@ -15,7 +16,7 @@ def windows(seed=0, episodes=(12, 12), size=8, shift=0.0, spread=0.5, dims=4):
     return x, domain, cluster
 
 
-def test_neighbours_agree_with_a_search_by_hand_at_any_block():
+def test_neighbours_agree_with_a_search_by_hand_at_any_block(monkeypatch):
     x, domain, cluster = windows(episodes=(4, 5), size=5)
     for among in (None, domain == Domain.REAL):
         found = nearest(x, cluster, 3, among)
@@ -24,7 +25,9 @@ def test_neighbours_agree_with_a_search_by_hand_at_any_block():
             allowed &= True if among is None else among
             distance = np.where(allowed, np.sum((x - x[i]) ** 2, axis=1), np.inf)
             assert set(found[i]) == set(np.argsort(distance)[:3])
-        np.testing.assert_array_equal(np.sort(found), np.sort(nearest(x, cluster, 3, among, block=7)))
+        with monkeypatch.context() as patch:
+            patch.setattr(neighbours, "BLOCK", 7)
+            np.testing.assert_array_equal(np.sort(found), np.sort(nearest(x, cluster, 3, among)))
 
 
 def test_random_neighbours_are_uniform_over_other_episodes():

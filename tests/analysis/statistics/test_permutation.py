@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import binom, energy_distance
 from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 
+from align.analysis.statistics import two_sample
 from align.analysis.statistics.permutation import energy_test, holm, mmd_test, permuted_labels
 from align.analysis.statistics.two_sample import (
     discrepancy,
@@ -87,12 +88,13 @@ def test_resamples_are_data_sets_of_repeated_episodes():
 
 @pytest.mark.parametrize("test", TESTS)
 @pytest.mark.parametrize("own_episodes", [False, True])
-def test_no_result_depends_on_the_block(test, own_episodes):
+def test_no_result_depends_on_the_block(test, own_episodes, monkeypatch):
     x, label, cluster = windows(shift=0.2)
     cluster = np.arange(len(x)) if own_episodes else cluster
-    whole = test(x, label, cluster, permutations=50, block=10_000)
+    whole = test(x, label, cluster, permutations=50)
     for block in (1, 7, 64):
-        found = test(x, label, cluster, permutations=50, block=block)
+        monkeypatch.setattr(two_sample, "BLOCK", block)
+        found = test(x, label, cluster, permutations=50)
         np.testing.assert_allclose(found.null, whole.null, atol=1e-12)
         assert (found.p_value, found.power) == (whole.p_value, whole.power)
 
@@ -105,8 +107,9 @@ def test_rows_in_any_order_give_the_same():
 
 
 @pytest.mark.parametrize("own_episodes", [False, True])
-def test_the_kernel_is_evaluated_once_for_all_permutations_in_bounded_memory(own_episodes):
+def test_the_kernel_is_evaluated_once_for_all_permutations_in_bounded_memory(own_episodes, monkeypatch):
     n, block = 3000, 64
+    monkeypatch.setattr(two_sample, "BLOCK", block)
     x = np.random.default_rng(0).normal(size=(n, 2))
     cluster = np.arange(n) // (1 if own_episodes else 50)
     evaluated = []
@@ -116,12 +119,12 @@ def test_the_kernel_is_evaluated_once_for_all_permutations_in_bounded_memory(own
         return np.exp(-d2)
 
     weights = np.random.default_rng(0).integers(0, 2, size=(30, cluster.max() + 1)).astype(float)
-    quadratic_forms(x, cluster, kernel, weights[:1], block)
+    quadratic_forms(x, cluster, kernel, weights[:1])
     once = sum(evaluated)
     assert max(evaluated) <= block * n and once < 0.6 * n**2  # half of a symmetric matrix, and its diagonal
     evaluated.clear()
     tracemalloc.start()
-    quadratic_forms(x, cluster, kernel, weights, block)
+    quadratic_forms(x, cluster, kernel, weights)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert sum(evaluated) == once

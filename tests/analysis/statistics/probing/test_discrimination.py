@@ -25,9 +25,10 @@ def test_estimates_agree_with_scikit_learn(ties):
 
 
 @pytest.mark.parametrize("folds", [1, 5])
-def test_area_under_the_roc_is_the_auc(folds):
+def test_area_under_the_roc_is_the_auc(folds, monkeypatch):
     s = scored(np.random.default_rng(1), folds=folds, ties=True)
-    fpr, tpr, low, high = discrimination.roc(s, draws=5, points=5_001)
+    monkeypatch.setattr(discrimination, "ROC_POINTS", 5_001)
+    fpr, tpr, low, high = discrimination.roc(s)
     assert np.trapezoid(tpr, fpr) == pytest.approx(discrimination.bootstrap(s)["auc"][0], abs=2e-3)
     assert (low <= tpr).all() and (tpr <= high).all()
 

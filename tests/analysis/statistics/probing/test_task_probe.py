@@ -86,7 +86,7 @@ def test_ridge_is_scikit_learns_with_the_penalty_of_least_error_on_held_out_epis
         predicted = cross_val_predict(regression, x, y, cv=PredefinedSplit(fold))
         errors.append(np.mean((predicted - y) ** 2 / y.var(0)))
     best = regression.set_params(regressor__ridge__alpha=40 * PENALTIES[int(np.argmin(errors))]).fit(x, y)
-    found = ridge(x, y, cluster, test, np.random.default_rng(0))
+    found = ridge(x, y, cluster, test, np.random.default_rng(0), [slice(None)])
     np.testing.assert_allclose(found, best.predict(test), rtol=1e-6, atol=1e-6)
 
 
