@@ -29,6 +29,7 @@ def test_smoke_sweep_of_the_arm(tmp_path, monkeypatch, capfd):
     grid = yaml.safe_load((folder / "ambient_arm.yaml").read_text())
     base = yaml.safe_load((folder / grid["base"]).read_text())
     grid["scales"]["smoke"]["axes"]["arm"]["keep"] = ["gated-per-sample"]
+    grid["reference"] = {"arm": "gated-per-sample"}
     for store in ("data.sim", "data.real"):
         base["scales"]["smoke"]["demos"][store]["n"] = 8
     for name, content in {"ambient_arm.yaml": grid, grid["base"]: base}.items():
