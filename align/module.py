@@ -132,6 +132,8 @@ class CotrainingModule(pl.LightningModule):
         layer, weight = self._at_site(features, hidden), self.alignment_lambda()
         distance, measured = self._distance(layer, batch, weight)
         total = denoise + weight * distance if weight > 0 else denoise
+        for parameter in self._opponents():  # DDP waits for the gradient of each, also where it is 0
+            total = total + 0.0 * parameter.sum()
         self._check_finite("loss", total)
         self._log_step(denoise, distance if measured else None, weight, batch)
         if weight > 0 and measured and self._is_logged():
@@ -164,6 +166,10 @@ class CotrainingModule(pl.LightningModule):
             self.alignment.update(sim.each(Tensor.detach), real.each(Tensor.detach))
         with torch.set_grad_enabled(weight > 0):
             return self.alignment(sim, real), measured
+
+    def _opponents(self) -> list[nn.Parameter]:
+        """Parameters of the objective that training updates together with the policy."""
+        return [p for p in self.alignment.parameters() if p.requires_grad]
 
     def _at_site(self, features: Features, hidden: Tensor) -> Tensor:
         """The layer that is aligned: (B, D), or (draws · B, D) in the denoiser."""
@@ -243,9 +249,8 @@ class CotrainingModule(pl.LightningModule):
     test_step, on_test_epoch_end = validation_step, on_validation_epoch_end
 
     def configure_optimizers(self) -> dict:
-        opponents = [p for p in self.alignment.parameters() if p.requires_grad]
         fused = "mixed" not in str(self.trainer.precision)  # Lightning cannot clip the gradients of both
-        optimizer = adamw(self.policy, opponents, self.learning_rate, self.weight_decay, fused)
+        optimizer = adamw(self.policy, self._opponents(), self.learning_rate, self.weight_decay, fused)
         total = self.trainer.estimated_stepping_batches
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: warmup_cosine(step, self.lr_warmup, total)
