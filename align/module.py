@@ -130,14 +130,17 @@ class CotrainingModule(pl.LightningModule):
         denoise = (loss * batch["weight"]).mean()
         self._check_finite("denoising loss", denoise)
         layer, weight = self._at_site(features, hidden), self.alignment_lambda()
-        distance, measured = self._distance(layer, batch, weight)
+        aligned = layer.view_as(
+            layer
+        )  # the same, but what comes back to it is the alignment's gradient alone
+        distance, measured = self._distance(aligned, batch, weight)
         total = denoise + weight * distance if weight > 0 else denoise
         for parameter in self._opponents():  # DDP waits for the gradient of each, also where it is 0
             total = total + 0.0 * parameter.sum()
         self._check_finite("loss", total)
         self._log_step(denoise, distance if measured else None, weight, batch)
         if weight > 0 and measured and self._is_logged():
-            self._log_gradient_ratio(layer, distance, weight)
+            self._log_gradient_ratio(layer, aligned)
         return total
 
     def _check_finite(self, name: str, loss: Tensor) -> None:
@@ -195,14 +198,20 @@ class CotrainingModule(pl.LightningModule):
         step = self.global_step + 1
         return step % self.trainer.log_every_n_steps == 0 or step == self.trainer.max_steps
 
-    def _log_gradient_ratio(self, layer: Tensor, distance: Tensor, weight: float) -> None:
-        """Log ‖∂(λ · distance)/∂z‖ / ‖∂(denoising)/∂z‖ at the aligned layer z, when backward comes by."""
-        (pull,) = torch.autograd.grad(weight * distance, layer, retain_graph=True)
+    def _log_gradient_ratio(self, layer: Tensor, aligned: Tensor) -> None:
+        """Log ‖∂(λ · distance)/∂z‖ / ‖∂(denoising)/∂z‖ at the aligned layer z, when backward comes by.
+
+        Both are read in the same backward pass, so the scale of the loss in fp16 cancels.
+        """
+
+        pulls: list[Tensor] = []
 
         def log(total: Tensor) -> None:
-            self.grad_ratio = float(pull.norm() / (total - pull).norm().clamp_min(1e-12))
-            self.log("train/grad_ratio", self.grad_ratio)
+            pull, total = pulls.pop().float(), total.float()
+            denoising = (total - pull).norm().clamp_min(torch.finfo(torch.float32).tiny)
+            self.log("train/grad_ratio", float(pull.norm() / denoising))
 
+        aligned.register_hook(pulls.append)
         layer.register_hook(log)
 
     def optimizer_step(self, *args, **kwargs) -> None:
