@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from align.alignment.mmd import MMD
 from align.alignment.objective import Objective
@@ -15,7 +15,7 @@ from align.diffusion.ambient import Ambient
 from align.domain import Domain
 from align.errors import InputError
 from align.networks.ema import ExponentialMovingAverage
-from align.optimizer import adamw, warmup_cosine
+from align.optimizer import adamw, clip_apart, warmup_cosine
 from align.policy import DiffusionPolicy, Features
 from align.seeding import torch_generator
 from align.site_names import SiteName
@@ -213,6 +213,20 @@ class CotrainingModule(pl.LightningModule):
 
         aligned.register_hook(pulls.append)
         layer.register_hook(log)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by norm what the alignment reaches apart from the rest; see `align.optimizer.clip_apart`."""
+        if gradient_clip_algorithm == "value":
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val:
+            aligned = self.alignment_lambda() > 0 and self.site != "denoiser"
+            reached = self.policy.encoder if aligned else self.policy
+            clip_apart(optimizer, [reached.parameters(), self._opponents()], gradient_clip_val)
 
     def optimizer_step(self, *args, **kwargs) -> None:
         """Step, then average: here, so that a checkpoint written after the step holds both."""

@@ -1,6 +1,7 @@
 """What training steps with: AdamW, and a learning rate that warms up and then falls to 0."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable
 
 import torch
@@ -33,6 +34,28 @@ def adamw(
     if opponents:  # a game does not settle with a classifier of much momentum
         groups.append({"params": opponents, "weight_decay": weight_decay, "betas": (0.5, 0.999)})
     return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.95, 0.999), fused=fused)
+
+
+def clip_apart(
+    optimizer: torch.optim.Optimizer, parts: Iterable[Iterable[nn.Parameter]], max_norm: float
+) -> None:
+    """Clip the gradients of several parts of what is optimised, each by its own norm.
+
+    Under one norm the gradient of an alignment, at the start ten times that of denoising, would also scale
+    down the steps of the weights that it does not reach, the denoiser's. Where it does reach, both terms are
+    scaled alike: how they are weighed is for λ to say.
+
+    Args:
+        optimizer: Whose parameters.
+        parts: Parameters of each part, apart from each other; what is in none is one more.
+        max_norm: The largest norm of each part's gradient.
+    """
+    number = {parameter: i for i, part in enumerate(parts) for parameter in part}
+    groups: dict[int, list[nn.Parameter]] = defaultdict(list)
+    for parameter in (p for group in optimizer.param_groups for p in group["params"]):
+        groups[number.get(parameter, -1)].append(parameter)  # in this order: on it depend a norm's last bits
+    for group in groups.values():
+        nn.utils.clip_grad_norm_(group, max_norm)
 
 
 def warmup_cosine(step: int, warmup: int, total: int) -> float:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from align.alignment.adversarial import DANN
 from align.alignment.mmd import MMD
 from align.batch_loss import aligned_samples
 from align.data.mixture import weights
@@ -14,6 +15,7 @@ from align.domain import Domain
 from align.errors import InputError
 from align.module import CotrainingModule
 from align.networks import ConditionalMLP, ConvEncoder
+from align.optimizer import adamw
 from align.policy import DiffusionPolicy
 from align.sites import SITES
 
@@ -178,3 +180,28 @@ def test_crops_are_random_in_training_and_central_in_use():
 def test_what_aligns_is_an_objective(make):
     with pytest.raises(InputError, match=r"alignment=Linear: expected a subclass of .*Objective"):
         make(alignment=torch.nn.Linear(2, 1))
+
+
+@pytest.mark.parametrize("site", ["image", "denoiser"])
+@pytest.mark.parametrize("weight", [0.0, 1.0, 1e4])
+def test_a_large_alignment_leaves_the_steps_of_what_it_does_not_reach(make, site, weight):
+    """The denoiser's gradient is clipped by its own norm, whatever the encoder's is; at λ = 0 all by one."""
+    module = make(alignment=DANN(ramp=0), alignment_weight=weight, site=site)
+    policy, opponents = module.policy, list(module.alignment.parameters())
+    parameters = [*policy.encoder.parameters()], [*policy.denoiser.parameters()], opponents
+    optimizer = adamw(policy, opponents, 1e-3, 0.0)
+    module.training_step(_batch(), 0).backward()
+    before = [[p.grad.clone() for p in part] for part in parameters]
+    module.configure_gradient_clipping(optimizer, 1e-3, "norm")
+    together = weight == 0 or site == "denoiser"
+    norms = [_norm(part) for part in before]
+    if together:
+        norms[:2] = [_norm([*before[0], *before[1]])] * 2
+    for part, old, norm in zip(parameters, before, norms, strict=True):
+        for parameter, gradient in zip(part, old, strict=True):
+            expected = gradient * min(1.0, 1e-3 / max(norm, 1e-12))
+            torch.testing.assert_close(parameter.grad, expected, rtol=1e-3, atol=1e-9)
+
+
+def _norm(tensors: list[torch.Tensor]) -> float:
+    return float(torch.cat([x.flatten() for x in tensors]).norm())
