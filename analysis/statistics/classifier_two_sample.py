@@ -6,12 +6,12 @@ cross-validated anew*, as the data themselves were: scores of held-out windows u
 one another's test episodes are not independent, and permuting only the labels of the test windows would
 reject too often. That is affordable because the classifier is linear in its labels: ridge regression on
 the label, which is Fisher's discriminant with a shrunken covariance. Folds, standardisation and ridge do
-not look at labels, so all permutations share one factorisation a fold.
+not look at labels, so all permutations are one ridge regression of scikit-learn's with many targets a fold.
 """
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 from scipy.stats import rankdata
+from sklearn.linear_model import ridge_regression
 
 from align.analysis.statistics.permutation import (
     PERMUTATIONS,
@@ -64,7 +64,8 @@ def classifier_test(
         test = fold == k
         scaler = Standardiser().fit(x[~test])
         train, held_out = scaler.transform(x[~test]), scaler.transform(x[test])
-        weights = ridge_directions(train, z.T[episode[~test]])  # (D, 1 + B)
+        labels_of_train = z.T[episode[~test]]  # (n, 1 + B)
+        weights = ridge_regression(train, labels_of_train, len(train) * RIDGE, solver="cholesky").T
         observed[test] = held_out @ weights[:, 0]
         for start in range(0, len(z), COLUMNS):
             part = slice(start, start + COLUMNS)
@@ -77,22 +78,6 @@ def classifier_test(
     resamples = resampled_episodes(labels, RESAMPLES, numpy_rng(seed, "power"))
     drawn = _weighted_auc(observed, fold, *(w[1:, episode] for w in resamples))
     return judge(auc, auc[0] + stretch * (drawn - auc[0]), 1e-9, effect=float(auc[0] - 0.5))
-
-
-def ridge_directions(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(X^T X + n · RIDGE · I)^-1 X^T Y: one direction a column of labels, all from one factorisation.
-
-    Args:
-        x: (n, D) standardised features; their mean of zero stands in for an intercept.
-        y: (n, R) labels.
-
-    Returns:
-        (D, R).
-    """
-    n, d = x.shape
-    if d <= n:
-        return cho_solve(cho_factor(x.T @ x + n * RIDGE * np.eye(d)), x.T @ y)
-    return x.T @ cho_solve(cho_factor(x @ x.T + n * RIDGE * np.eye(n)), y)
 
 
 def _wins(scores: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -138,7 +138,8 @@ def principal_components(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     An axis that `x` lacks is zero.
     """
     axes = PCA(min(2, *x.shape), svd_solver="covariance_eigh" if x.shape[1] <= len(x) else "full")
-    found = axes.fit_transform(StandardScaler().fit_transform(x.astype(np.float64)))
+    with np.errstate(invalid="ignore"):  # of features that are all constant, no share is one
+        found = axes.fit_transform(StandardScaler().fit_transform(x.astype(np.float64)))
     coordinates, shares = np.zeros((len(x), 2)), np.zeros(2)
     coordinates[:, : found.shape[1]], shares[: found.shape[1]] = found, axes.explained_variance_ratio_
     return coordinates, np.nan_to_num(shares)

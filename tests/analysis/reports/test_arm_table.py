@@ -12,9 +12,10 @@ from synthetic_runs import write_run
 from align.alignment import DANN, MMD
 from align.analysis.reports import arm_table
 from align.analysis.reports.arm_table import ArmTable
-from align.analysis.reports.own_distance import divergence, own_distance
+from align.analysis.reports.own_distance import own_distance
 from align.analysis.reports.probe import load_embeddings
 from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.statistics.probing.divergence import divergence
 from align.analysis.statistics.probing.probe import Embeddings
 
 
