@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from align.data.episodes import Episodes, check_compatible, read_store, split
+from align.data.episodes import check_compatible, read_store, split
 from align.data.gated_batches import GatedBatches
 from align.data.gating import Gating
 from align.data.mixture import MixtureSampler, real_quota, resolve_alpha, weights
@@ -136,31 +136,48 @@ class CotrainingData(pl.LightningDataModule):
         Raises:
             InputError: A store cannot be read, or does not fit the policy.
         """
-        episodes = {
-            d: read_store(self.paths[d], self.keys[d], self.image_size, images=policy.n_image_steps > 0)
-            for d in Domain
-        }
-        check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])
+        self.load(policy, policy.n_image_steps)
         for name, size, found in (
-            ("action_dim", policy.action_dim, episodes[Domain.SIM].action.shape[1]),
-            ("agent_pos_dim", policy.agent_pos_dim, episodes[Domain.SIM].agent_pos.shape[1]),
+            ("action_dim", policy.action_dim, self.train[Domain.SIM].action_dim),
+            ("agent_pos_dim", policy.agent_pos_dim, self.train[Domain.SIM].agent_pos_dim),
         ):
             if size != found:
                 raise InputError(f"policy.{name}={size}: the demonstrations have {found}")
-        for domain, data in episodes.items():
-            train, held_out = split(data, self.validation, self.max_demos[domain], self.seed)
-            self.train[domain] = self._windows(data, train, policy)
-            self.held_out[domain] = self._windows(data, held_out, policy)
-            if not len(self.held_out[domain]):
+        for domain, windows in self.held_out.items():
+            if not len(windows):
                 raise InputError(
-                    f"validation={self.validation}: leaves no held-out window of the {data.n_episodes} "
-                    f"{domain.label} episodes; expected 1 or more, and 4 or more for a probe"
+                    f"validation={self.validation}: leaves no held-out window of the "
+                    f"{windows.episodes.n_episodes} {domain.label} episodes; expected 1 or more, and 4 or "
+                    "more for a probe"
                 )
         n_sim, n_real = len(self.train[Domain.SIM]), len(self.train[Domain.REAL])
-        self.real_alpha = resolve_alpha(self.alpha, n_sim, n_real)
         self.quota = real_quota(self.alpha, self.batch_size, n_sim, n_real, self.balanced)
         self.sampler = self._sampler({Domain.SIM: n_sim, Domain.REAL: n_real})
-        self.normalizer = policy.new_normalizer()
+
+    def load(self, policy: DiffusionPolicy, n_image_steps: int) -> None:
+        """The windows of training and of held-out episodes, the weight of the real ones, and the normaliser.
+
+        Args:
+            policy: What the windows are for; how large actions and positions are is the data's to say.
+            n_image_steps: How many steps of a window have images; 0 reads none.
+
+        Raises:
+            InputError: A store cannot be read.
+        """
+        episodes = {
+            d: read_store(self.paths[d], self.keys[d], self.image_size, images=n_image_steps > 0)
+            for d in Domain
+        }
+        check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])
+        for domain, data in episodes.items():
+            train, held_out = split(data, self.validation, self.max_demos[domain], self.seed)
+            self.train[domain], self.held_out[domain] = (
+                Windows(data, ids, policy.n_obs_steps, policy.horizon, policy.n_action_steps, n_image_steps)
+                for ids in (train, held_out)
+            )
+        sim, real = self.train[Domain.SIM], self.train[Domain.REAL]
+        self.real_alpha = resolve_alpha(self.alpha, len(sim), len(real))
+        self.normalizer = policy.new_normalizer(sim.action_dim, sim.agent_pos_dim)
         mix = {Domain.SIM: 1 - self.real_alpha, Domain.REAL: self.real_alpha}
         used = [d for d in Domain if mix[d] > 0]
         self.normalizer.fit([self.train[d] for d in used], [mix[d] for d in used])
@@ -191,17 +208,6 @@ class CotrainingData(pl.LightningDataModule):
             )
         partners = self.pairing.match(self.train[Domain.SIM], self.train[Domain.REAL])
         return MixtureSampler(*arguments, partners, self.pairing.share)
-
-    @staticmethod
-    def _windows(data: Episodes, ids, policy) -> Windows:
-        return Windows(
-            data,
-            ids,
-            n_obs_steps=policy.n_obs_steps,
-            horizon=policy.horizon,
-            n_action_steps=policy.n_action_steps,
-            n_image_steps=policy.n_image_steps,
-        )
 
     def describe(self) -> str:
         """One line on what a batch holds, for the log."""

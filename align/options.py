@@ -1,9 +1,13 @@
 """How options are read: one line for a mistake, and what jsonargparse's own reader of YAML leaves out."""
 
 import functools
+import inspect
+import json
+from collections.abc import Callable
 
 from align.errors import InputError, one_line
-from align.run.moved import renamed
+from align.run.config import read_yaml
+from align.run.moved import ARGUMENTS, renamed
 
 
 def parse(parser, arguments: list[str]):
@@ -18,6 +22,33 @@ def parse(parser, arguments: list[str]):
         return parser.parse_args(arguments)
     except (ArgumentError, TypeError, ValueError) as error:
         raise InputError(one_line(error)) from None
+
+
+def from_fit(function: Callable, arguments: list[str]) -> list[str]:
+    """Arguments of a function of data and policy, with what `--config FIT.yaml` says of them in its place.
+
+    Both are `align fit`'s: `--data.sim` and `--model.policy.horizon` after the file change it. What the
+    function once took by itself, as `--horizon`, is known by its old name.
+    """
+    if not {"data", "policy"} <= set(inspect.signature(function).parameters):
+        return arguments
+    names = ARGUMENTS.get(f"{function.__module__}.{function.__qualname__}", {})
+    parts = [p for a in arguments for p in (a.split("=", 1) if a.startswith("--") else [a])]
+    taken: list[str] = []
+    for before, part, after in zip(["", *parts], parts, [*parts[1:], "--"], strict=False):
+        if before in ("--config", "-c"):
+            config = read_yaml(part)
+            found = {"data": config.get("data"), "policy": (config.get("model") or {}).get("policy")}
+            if absent := [name for name, value in found.items() if value is None]:
+                raise InputError(f"config={part!r}: no {absent[0]}; expected a configuration of align fit")
+            taken += [f"--{name}={json.dumps(value)}" for name, value in found.items()]
+        elif part.startswith("--model.policy"):
+            taken.append(part.replace("--model.policy", "--policy", 1))
+        elif part not in ("--config", "-c"):
+            old = part.removeprefix("--") if part.startswith("--") else None
+            taken.append(f"--{names[old]}" if old in names else part)
+            taken += ["true"] if old in names and after.startswith("--") else []
+    return taken
 
 
 @functools.cache

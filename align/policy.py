@@ -117,14 +117,14 @@ class DiffusionPolicy(nn.Module):
         is_module = isinstance(denoiser, nn.Module)
         self.denoiser = denoiser if is_module else denoiser(action_dim, condition_dim)
         self.schedule = NoiseSchedule() if schedule is None else schedule
-        self.normalizer = self.new_normalizer()
+        self.normalizer = self.new_normalizer(action_dim, agent_pos_dim)
 
-    def new_normalizer(self) -> Normalizer:
-        """A normaliser as the policy's own is, not fitted yet."""
+    def new_normalizer(self, action_dim: int, agent_pos_dim: int) -> Normalizer:
+        """A normaliser as the policy's own is, not fitted yet, of data of these sizes."""
         return Normalizer(
             self.horizon,
-            self.action_dim,
-            self.agent_pos_dim,
+            action_dim,
+            agent_pos_dim,
             self.relative_actions,
             self.step_scale,
             self.relative_history,

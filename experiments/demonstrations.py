@@ -21,7 +21,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from align.errors import InputError, one_line
 from align.files import locked, remove_temporaries
-from align.run.moved import original, renamed
+from align.run.moved import original, original_arguments, parts, renamed
 from align.worlds.pushing.gaps import Gap
 
 MAKER = "align.commands.demos"
@@ -64,7 +64,9 @@ def _parse(arguments: Mapping[str, Any]) -> tuple[ArgumentParser, Namespace]:
     """The parser of the function's arguments, and these arguments as plain data, defaults included."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_function_arguments(maker(arguments), skip=set(GIVEN), fail_untyped=True)
-    own = {name: value for name, value in arguments.items() if name != "make"}
+    current = renamed(arguments)
+    own = {name: {} for name in parts(current.get("make", MAKER))} | current
+    own.pop("make", None)
     try:
         return parser, parser.parse_object(own)
     except Exception as error:  # whatever the parser makes of it, it is the file's mistake
@@ -76,7 +78,8 @@ def store_path(arguments: Mapping[str, Any], folder: Path) -> Path:
 
     Pushing worlds are compared down to their numbers, whichever way they are described.
     """
-    path = original(renamed(arguments.get("make", MAKER)))  # a store is found again whatever moved since
+    path = renamed(arguments.get("make", MAKER))
+    name = original(path)  # a store is found again, whatever has moved since
     if path == MAKER:
         name, values = "pushing", complete(arguments)
         world = values["world"] or Gap()
@@ -85,8 +88,9 @@ def store_path(arguments: Mapping[str, Any], folder: Path) -> Path:
     else:
         parser, config = _parse(arguments)
         values = json.loads(parser.dump(config, format="json", skip_unset=False))
+        values = original_arguments(path, values)
         values = {k: v for k, v in values.items() if v is not None}  # an argument added later renames nothing
-        name, text = path, json.dumps({"make": path, **values}, sort_keys=True)
+        text = json.dumps({"make": name, **values}, sort_keys=True)
     digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
     default = inspect.signature(maker(arguments)).parameters["out"].default
     suffix = Path(default).suffix if isinstance(default, str) else ".zarr"

@@ -7,7 +7,8 @@ restrict the other axes (`only: {lambda: [0.1, 1]}`), and an option may be the d
 grid, which then goes first: `model.initial: {after: {method: sim-only}}` is the run that differs in these
 axes alone. `scales` may give other values at a scale, or `keep` a few of them by name.
 An option that begins with "demos." is of the demonstrations: `demos.data.real.world.visual` is an argument of
-those that `data.real` is made of, so that runs may differ in the world that they learn from.
+those that `data.real` is made of, so that runs may differ in the world that they learn from. What is made may
+take from the run that asks for it what is configured there: `{run: model.policy}`.
 """
 
 import copy
@@ -213,7 +214,36 @@ def _run(config: Mapping, demos: Mapping, point: dict[str, Any], axes: Axes) -> 
                 _set_demos(demos, option, copy.deepcopy(setting))
             elif option != "only":
                 set_option(config, option, copy.deepcopy(setting))
+    demos = {name: _configured(arguments, name, config, demos) for name, arguments in demos.items()}
     return Run(_name(point), point, config, demos, after)
+
+
+def _configured(value: Any, name: str, config: Mapping, demos: Mapping) -> Any:
+    """A description, or a part of it, with what the run is configured with in place of every {run: OPTION}.
+
+    What asks there for this very description is left out, as a run's gating does for its annotation; options
+    of stores that are made stand for those.
+
+    Raises:
+        InputError: The run has no such option.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    if set(value) != {"run"}:
+        return {key: _configured(part, name, config, demos) for key, part in value.items()}
+    found: Any = config
+    for part in value["run"].split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            raise InputError(f"demos: {name}: run={value['run']!r}; expected an option of the runs")
+        found = found[part]
+    if not isinstance(found, Mapping):
+        return copy.deepcopy(found)
+    kept = {key: copy.deepcopy(part) for key, part in found.items() if name not in references(part)}
+    for store in demos:
+        option, _, last = store.rpartition(".")
+        if option == value["run"]:
+            kept[last] = {"made": store}
+    return kept
 
 
 def _set_demos(demos: dict[str, dict[str, Any]], option: str, value: Any) -> None:

@@ -1,17 +1,13 @@
 """Grids: expansion, inheritance of bases, and every grid that ships."""
 
-import inspect
 from pathlib import Path
 
 import pytest
 import yaml
 
-from align.datamodule import CotrainingData
 from align.errors import InputError
-from align.experiments.demonstrations import complete, resolve
 from align.experiments.grid import load_grid
 from align.experiments.options import merge, set_option
-from align.policy import DiffusionPolicy
 from align.worlds.pushing.gaps import Gap
 
 GRIDS = [p for p in Path("experiments").glob("*.yaml") if "axes" in yaml.safe_load(p.read_text())]
@@ -220,31 +216,41 @@ def test_shipped_grids_include_their_reference_and_two_seeds(path):
         assert len({run.name for run in runs}) == len(runs)
 
 
-ANNOTATED = {
-    "data": ("alpha", "validation", "max_sim", "max_real"),
-    "model.policy": ("horizon", "n_obs_steps", "n_action_steps", "relative_actions", "step_scale"),
-}
-"""What an annotation and a run must agree on."""
-
-
 @pytest.mark.parametrize("path", GRIDS, ids=lambda p: p.stem)
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
 def test_shipped_annotations_are_of_what_is_trained(path, scale):
     """The same demonstrations, as the policy sees them: none that training holds out, and none beyond it."""
-    defaults = {"data": _defaults(CotrainingData), "model.policy": _defaults(DiffusionPolicy)}
     for run in load_grid(path, scale).runs:
         if "annotation" not in run.demos:
             continue
-        made = complete(resolve(run.demos["annotation"], {"data.sim": "sim", "data.real": "real"}))
-        policy, data = run.config["model"]["policy"], run.config["data"]
-        for option, given in (("data", data), ("model.policy", policy)):
-            used = {name: given.get(name, defaults[option][name]) for name in ANNOTATED[option]}
-            assert {name: made[name] for name in used} == used, run.name
-        assert made["split_seed"] == data.get("seed", 0)
+        annotation, data = run.demos["annotation"], dict(run.config["data"])
+        assert annotation["policy"] == run.config["model"]["policy"]
+        assert data.pop("gating")["annotation"] == {"made": "annotation"}
+        assert annotation["data"] == {**data, "sim": {"made": "data.sim"}, "real": {"made": "data.real"}}
 
 
-def _defaults(function) -> dict:
-    return {name: p.default for name, p in inspect.signature(function).parameters.items()}
+def test_what_is_made_takes_what_its_run_is_configured_with(grid):
+    root = _with_annotation(grid, "annotation", "data.sim").parent / "root.yaml"
+    content = yaml.safe_load(root.read_text())
+    content["demos"]["annotation"] |= {"data": {"run": "data"}, "policy": {"run": "model.policy"}}
+    content["config"] = merge(
+        content["config"], {"model": {"policy": {"horizon": 4}}, "data": {"alpha": 0.5}}
+    )
+    root.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def made(*overrides) -> list[dict]:
+        runs = load_grid(grid, "large", overrides=overrides).runs
+        return [run.demos["annotation"] for run in runs if "annotation" in run.demos]
+
+    assert made()
+    for found in made():
+        assert found["policy"] == {"horizon": 4} and found["data"]["alpha"] == 0.5
+        assert found["data"]["sim"] == {"made": "data.sim"} and "gating" not in found["data"]
+    assert all(found["data"]["sim"] == "own.zarr" for found in made("data.sim=own.zarr"))
+    content["demos"]["annotation"]["policy"] = {"run": "model.polity"}
+    root.write_text(yaml.safe_dump(content, sort_keys=False))
+    with pytest.raises(InputError, match=r"annotation: run='model\.polity'"):
+        made()
 
 
 def test_an_axis_may_set_demonstrations_of_its_runs(grid):

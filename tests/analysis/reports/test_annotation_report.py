@@ -43,6 +43,37 @@ def test_an_annotation_can_be_trained_with(stores, write_config, tmp_path, capsy
     assert "relative_actions" in capsys.readouterr().err
 
 
+def test_an_annotation_reads_the_configuration_of_training(stores, write_config, tmp_path):
+    """What it says once by itself, what its options change, and what an older command said are the same."""
+    policy = {
+        "model.policy.horizon": 12,
+        "model.policy.n_action_steps": 6,
+        "model.policy.schedule.train_steps": 50,
+    }
+    config = write_config(
+        **policy, **{"data.max_real": 4, "data.seed": 3, "data.pairing": {"key": "agent_pos"}}
+    )
+    own = ["--crop_lengths", "[]", "--classifier", SMALL, "--seed", "5"]
+    older = ["--horizon", "12", "--n_action_steps=6", "--train_steps", "50", "--relative_actions"]
+    older += ["--max_real", "4", "--split_seed", "3", "--alpha", "0.5", "--validation", "2"]
+    commands = {
+        "whole": ["--config", config],
+        "changed": [f"--config={write_config('other', **policy)}", "--data.max_real=4", "--data.seed", "3"],
+        "older": ["--sim", stores["sim"], "--real", stores["real"], *older],
+        "another": ["--config", config, "--model.policy.horizon", "10"],
+    }
+    found = {}
+    for name, options in commands.items():
+        out = tmp_path / f"{name}.npz"
+        assert main(["annotate", *options, *own, "--out", str(out)]) == 0
+        with np.load(out) as archive:
+            found[name] = {key: archive[key] for key in archive.files}
+    for name in ("changed", "older"):
+        for key, value in found["whole"].items():
+            np.testing.assert_array_equal(found[name][key], value, err_msg=f"{name} {key}")
+    assert found["another"]["horizon"] == 10 and found["whole"]["horizon"] == 12
+
+
 def test_only_episodes_of_training_matter(stores, tmp_path):
     """Held-out ones, and real ones beyond `max_real`, may be anything."""
     options = ["--validation", "1", "--max_real", "3", "--split_seed", "4", "--classifier", SMALL]
@@ -78,6 +109,7 @@ def test_only_episodes_of_training_matter(stores, tmp_path):
         (["--validation", "8"], ["validation", "8"]),
         (["--out", "annotation.zarr"], ["out", ".npz"]),
         (["--real", "nowhere.zarr"], ["nowhere.zarr"]),
+        (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
         (["--observation", "image"], ["image"]),
         (["--threads", "0"], ["threads=0"]),
         (["--beta_schedule", "squaredcos"], ["beta_schedule", "squaredcos"]),
