@@ -159,6 +159,7 @@ def rollout(
     domain: Domain = Domain.REAL,
     guidance_weight: float | None = None,
     threads: int = 1,
+    trust: list[str] | None = None,
 ) -> None:
     """Evaluate a trained policy in a world.
 
@@ -177,6 +178,7 @@ def rollout(
         domain: What a policy with domain conditioning is told: SIM or REAL.
         guidance_weight: Weight of the guidance on the domain, if not the policy's own.
         threads: CPU threads.
+        trust: Your own modules or packages whose classes the policy may be made of; their code runs.
     """
     import torch
 
@@ -190,7 +192,7 @@ def rollout(
     if trials < 1 or steps < 1 or not 0 <= film <= trials:
         raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1 or more, film ≤ trials")
     torch.set_num_threads(threads)
-    trained = DiffusionPolicy.from_checkpoint(policy)
+    trained = DiffusionPolicy.from_checkpoint(policy, trust or ())
     if guidance_weight is not None:
         trained.guide(guidance_weight)
     world = world or Gap()
@@ -220,6 +222,7 @@ def embed(
     per_domain: int | None = None,
     paired: int | None = None,
     threads: int = 1,
+    trust: list[str] | None = None,
 ) -> None:
     """Compute the embeddings of a finished run again, from its checkpoint, configuration and data.
 
@@ -230,6 +233,7 @@ def embed(
         per_domain: Number of windows of each domain, if not the run's.
         paired: Number of states rendered in both worlds, if not the run's.
         threads: CPU threads.
+        trust: Your own modules or packages whose classes the policy may be made of; their code runs.
     """
     import torch
 
@@ -246,7 +250,7 @@ def embed(
     }
     chosen = Embeddings(**options)
     torch.set_num_threads(threads)
-    policy = DiffusionPolicy.from_checkpoint(run)
+    policy = DiffusionPolicy.from_checkpoint(run, trust or ())
     for path in write_embeddings(
         run,
         policy,

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from align.checkpoints.description import fresh
 from align.datamodule import CotrainingData
-from align.description import build
 from align.domain import Domain
 from align.files import atomic_path
 from align.policy import DiffusionPolicy
@@ -160,7 +160,7 @@ def untrained(policy: DiffusionPolicy, seed: int) -> DiffusionPolicy:
     """A policy of the same architecture and normaliser at initial weights, which follow from `seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(torch_generator(seed, "untrained").initial_seed())
-        initial = build(policy.description())
+        initial = fresh(policy)
     initial.normalizer.load_state_dict(policy.normalizer.state_dict())
     return initial.to(policy.device).eval().requires_grad_(False)
 

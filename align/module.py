@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from align.alignment.mmd import MMD
 from align.alignment.objective import Objective
 from align.batch_loss import aligned_samples, denoising_losses
+from align.checkpoints.reading import averaged_weights, read_checkpoint
 from align.checks import check_training
 from align.diffusion.ambient import Ambient
 from align.domain import Domain
@@ -106,7 +107,7 @@ class CotrainingModule(pl.LightningModule):
         Raises:
             InputError: There is none, or it is another kind of policy.
         """
-        state = DiffusionPolicy.from_checkpoint(self.initial).state_dict()
+        state = averaged_weights(read_checkpoint(self.initial))
         try:
             self.policy.load_state_dict(state)
         except RuntimeError as error:

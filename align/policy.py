@@ -1,23 +1,23 @@
 """The policy a robot runs: observations in, a chunk of actions out."""
 
 import math
-import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from align.checkpoints.description import build, describe
+from align.checkpoints.reading import averaged_weights, read_checkpoint
+from align.checkpoints.trust import trusting
 from align.data.normalizer import Normalizer
-from align.description import build, describe
 from align.diffusion.schedule import NoiseSchedule
 from align.domain import Domain
 from align.errors import InputError
 from align.networks.augment import center_crop, random_crop, to_float
 from align.networks.encoder import ConvEncoder
 from align.networks.unet import ConditionalUnet1D
-from align.run.layout import LAST_CHECKPOINT
 
 
 @dataclass
@@ -260,32 +260,29 @@ class DiffusionPolicy(nn.Module):
         return actions[:, first : first + self.n_action_steps]
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path) -> "DiffusionPolicy":
+    def from_checkpoint(cls, path: str | Path, trust: Sequence[str] = ()) -> "DiffusionPolicy":
         """Load a trained policy (its averaged weights), ready to act on the CPU.
 
         Args:
             path: A checkpoint written by `align fit`, or its run directory.
+            trust: Modules or packages of your own, beside align's, whose classes it may be made of; their
+                code runs. Nothing else that a checkpoint names is imported.
 
         Raises:
-            InputError: The file is missing or is not a checkpoint of such a policy.
+            InputError: The file is missing or is not a checkpoint of such a policy, or names a class that is
+                not trusted.
         """
-        path = Path(path) / LAST_CHECKPOINT if Path(path).is_dir() else Path(path)
-        if not path.is_file():
-            raise InputError(f"checkpoint={str(path)!r}: no such file")
-        refusal = f"checkpoint={str(path)!r}: holds no policy; expected one written by align fit"
+        checkpoint = read_checkpoint(path)
         try:
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError):
-            raise InputError(refusal) from None
-        if not isinstance(checkpoint, dict) or "policy" not in checkpoint:
-            raise InputError(refusal)
-        policy = build(checkpoint["policy"])
-        prefix = "ema.model."
-        policy.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
-        )
+            with trusting(trust):
+                policy = build(checkpoint["policy"])
+            if not isinstance(policy, cls):
+                raise InputError(f"policy: {type(policy).__name__}; expected a {cls.__name__}")
+            policy.load_state_dict(averaged_weights(checkpoint))
+        except (InputError, RuntimeError) as error:
+            raise InputError(f"checkpoint={str(path)!r}: {' '.join(str(error).split())}") from None
         return policy.eval().requires_grad_(False)
 
     def description(self) -> dict:
-        """Plain data from which `align.description.build` makes the policy again, without its weights."""
+        """Plain data from which `checkpoints.description` makes the policy again, without its weights."""
         return describe(self)

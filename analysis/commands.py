@@ -14,11 +14,18 @@ from align.analysis.reports.sweep.keep import keep as keep_files
 from align.analysis.reports.tables import write_tables
 from align.analysis.reports.task_probe import task_probe_run
 from align.analysis.statistics.probing.probe import GIVEN, Kind
+from align.checkpoints.trust import trusting
 from align.errors import InputError
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
 
 
-def probe(path: str, probe: Kind | ClassifierMixin = "both", umap: bool = False, seed: int = 0) -> None:
+def probe(
+    path: str,
+    probe: Kind | ClassifierMixin = "both",
+    umap: bool = False,
+    seed: int = 0,
+    trust: list[str] | None = None,
+) -> None:
     """Probe how well sim and real embeddings can be told apart, with PNG reports and dashboards.
 
     Args:
@@ -27,6 +34,7 @@ def probe(path: str, probe: Kind | ClassifierMixin = "both", umap: bool = False,
             scikit-learn by its class path, e.g. sklearn.svm.SVC.
         umap: Add a UMAP to the map of `geometry.png`, if umap-learn is installed.
         seed: Seed of folds, controls, permutations and bootstraps: numbers that hold do so for any.
+        trust: Your own modules or packages whose objectives runs may name; to measure them runs their code.
     """
     runs = holding(path, EMBEDDINGS)
     if not runs:
@@ -50,7 +58,8 @@ def probe(path: str, probe: Kind | ClassifierMixin = "both", umap: bool = False,
         )
         print(f"{run}: {found}", flush=True)
     for sweep in sorted({run.parent for run in runs if (run / POINT).exists() and run != Path(path)}):
-        report_sweep(sweep)
+        with trusting(trust or ()):
+            report_sweep(sweep)
     if failures:
         raise InputError(f"{len(failures)} of {len(runs)} runs could not be probed: {failures[0]}")
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from align.checkpoints.trust import named_modules, trusting
 from align.errors import InputError
 from align.experiments.cluster import SubmititLauncher
 from align.experiments.demonstrations import is_option, prepare, resolve, store_paths
@@ -90,7 +91,8 @@ def sweep(
         if report and any(job.state in ("finished", "skipped") for job in todo):
             from align.analysis.commands import report_sweep  # late, as it takes seconds
 
-            report_sweep(folder)
+            with trusting(set().union(*(named_modules(run.config) for run in expanded.runs))):
+                report_sweep(folder)
         print(f"{folder}: {_minutes(time.perf_counter() - started)}", flush=True)
     return failed
 

@@ -29,7 +29,7 @@ RULES = [
 ]
 FLOW = (
     *("own_modules", "domain", "errors", "seeding", "site_names", "files", "run", "worlds"),
-    *("networks", "alignment", "diffusion", "data", "description", "policy"),
+    *("networks", "alignment", "diffusion", "data", "checkpoints", "policy"),
     *("sites", "batch_loss", "checks", "optimizer", "module", "datamodule"),
     *("embeddings", "rollout", "callbacks", "options", "fit", "commands", "cli"),
 )

@@ -5,6 +5,7 @@ never saw, and can be taken of a run that was trained without the objective.
 """
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +27,14 @@ def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) ->
 
     Returns:
         For adversarial objectives `divergence`. None where it cannot be said: the objective joins embeddings
-        with actions that older runs did not keep, or cannot be imported from here; or the run has no such
-        site.
+        with actions that older runs did not keep, or is of a class that is not trusted; or the run has no
+        such site.
     """
     import torch  # takes seconds to load
 
     from align.alignment.adversarial import Adversarial
     from align.alignment.objective import Objective, Samples
-    from align.description import build
+    from align.checkpoints.description import build
 
     model = run_config(objective_of).get("model") or {}
     found = {data.site: data for data in load_embeddings(run_dir)}
@@ -41,7 +42,8 @@ def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) ->
         return None
     try:
         objective = build({"init_args": {}, **model["alignment"]})
-    except InputError:
+    except InputError as error:
+        print(f"{objective_of}: its own distance is not measured: {error}", file=sys.stderr)
         return None
     data, parts = found[model["site"]], {}
     with np.load(Path(run_dir) / EMBEDDINGS, allow_pickle=False) as archive:

@@ -7,7 +7,7 @@ import torch
 from objectives import OBJECTIVES, make_objective, make_samples
 
 from align.alignment import CORAL, MomentMatching, Samples, SinkhornDivergence, UnbalancedOT
-from align.description import build, describe
+from align.checkpoints.description import build, describe
 from align.errors import InputError
 
 ADVERSARIAL = {"dann", "dann-spectral", "adda", "adda-penalty"}

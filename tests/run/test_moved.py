@@ -6,8 +6,8 @@ import pytest
 import torch
 import yaml
 
+from align.checkpoints.description import build
 from align.cli import main
-from align.description import build
 from align.policy import DiffusionPolicy
 from align.run.config import run_config
 from align.run.moved import current, original, renamed

@@ -4,15 +4,18 @@ As scikit-learn's estimators do, a component keeps each constructor argument as 
 name; its description is its class path and these values, components within it described in turn.
 """
 
-import importlib
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
+from align.checkpoints.trust import named_class
 from align.errors import InputError
 from align.run.moved import renamed
+
+LARGEST = 65_536
+"""No size of a network is larger: a file must not make this process fill the memory, or count for hours."""
 
 
 def describe(component: nn.Module) -> dict[str, Any]:
@@ -44,22 +47,37 @@ def _plain(value: Any, where: str) -> Any:
 
 
 def build(description: Mapping[str, Any]) -> nn.Module:
-    """The component of a description, with fresh weights.
+    """The component that a file describes, with fresh weights.
 
     Raises:
-        InputError: The class path cannot be imported or is not an `nn.Module`.
+        InputError: It is no description; the class is not trusted (see `align.checkpoints.trust`), cannot be
+            imported or is no `nn.Module`; or it does not take these arguments.
     """
     description = renamed(description)
-    path = description["class_path"]
-    module, _, name = path.rpartition(".")
-    try:
-        kind = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"class_path={path!r} cannot be imported: {error}") from None
-    if not (inspect.isclass(kind) and issubclass(kind, nn.Module)):
-        raise InputError(f"class_path={path!r}: expected a subclass of torch.nn.Module")
+    if not isinstance(description, Mapping) or set(description) != {"class_path", "init_args"}:
+        raise InputError(f"{description!r}: expected a component, {{class_path, init_args}}")
+    path, arguments = description["class_path"], description["init_args"]
+    if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
+        raise InputError(f"init_args of {path}: {arguments!r}; expected arguments by name")
+    kind = named_class(path, nn.Module)
     arguments = {
         key: build(value) if isinstance(value, Mapping) and "class_path" in value else value
-        for key, value in description["init_args"].items()
+        for key, value in arguments.items()
     }
-    return kind(**arguments)
+    for name, value in arguments.items():
+        if isinstance(value, int | float) and not abs(value) <= LARGEST:
+            raise InputError(f"init_args of {path}: {name}={value}; expected at most {LARGEST}")
+    try:
+        return kind(**arguments)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the class makes of them, they are the file's
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise InputError(f"init_args of {path}: {what}") from None
+
+
+def fresh(component: nn.Module) -> nn.Module:
+    """Another component of the same class and constructor arguments, with fresh weights; imports nothing."""
+    kind = type(component)
+    arguments = {name: getattr(component, name) for name in inspect.signature(kind).parameters}
+    return kind(**{k: fresh(v) if isinstance(v, nn.Module) else v for k, v in arguments.items()})

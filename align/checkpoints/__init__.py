@@ -1,0 +1,1 @@
+"""What a checkpoint holds, and whose code may run because it says so."""
