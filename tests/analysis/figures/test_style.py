@@ -22,6 +22,7 @@ def test_spread_boxes_do_not_overlap_and_stay_near():
 
 def test_sim_and_real_have_one_colour_each_in_every_figure():
     assert figures.DOMAIN_COLOUR == {Domain.SIM: figures.BLUE, Domain.REAL: figures.VERMILION}
+    assert all(figures.place_look(d.label)["color"] == figures.DOMAIN_COLOUR[d] for d in Domain)
 
 
 def test_arms_are_told_apart():

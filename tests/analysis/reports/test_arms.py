@@ -133,11 +133,3 @@ def test_discernibility_is_to_the_right_and_success_upwards(named):
             )
             assert (tall.colour, tall.marker) == (look["color"], look["marker"])
     assert _panels(figure)[0].get_ylabel() == "Score in real"
-
-
-def test_an_arm_has_one_colour_and_marker_of_its_own():
-    looks = [tuple(figures.look(i).values()) for i in range(49)]
-    assert len(set(looks)) == 49
-    assert (
-        len({tuple(figures.place_look(name).values()) for name in ("sim", "real", "image", "denoiser")}) == 4
-    )
