@@ -28,7 +28,7 @@ def rate(values: ArrayLike, between: Between | None = None, level: float = LEVEL
     """The mean over trainings and trials of outcomes in [0, 1].
 
     Where no outcome differs (no success at all, or no failure) n is the number of trials, as if the
-    trainings always agreed.
+    trainings always agreed, less what a relative `between` leaves of it.
 
     Args:
         values: (..., trainings, trials) of successes (0 or 1) or scores in [0, 1]. With one training and
@@ -41,7 +41,8 @@ def rate(values: ArrayLike, between: Between | None = None, level: float = LEVEL
     """
     values = unit_table("values", values)
     found = mean(values, between)
-    return interval_of(found.value, *_wilson(found, values.shape[-1], found.critical(level)))
+    fewest = _independent(values, between)
+    return interval_of(found.value, *_wilson(found, fewest, found.critical(level)))
 
 
 def rate_difference(
@@ -67,10 +68,12 @@ def rate_difference(
     found = difference(values, reference, between)
     if between is None and max(values.shape[-2], reference.shape[-2]) > 1:
         between = between_trainings([values, reference])
-    trials, critical = values.shape[-1], found.critical(level) if critical is None else critical
+    critical = found.critical(level) if critical is None else critical
     arm, other = mean(values, between), mean(reference, between)
+    fewest = [_independent(x, between) for x in (values, reference)]
     (below, above), (other_below, other_above) = (
-        [np.abs(np.subtract(end, e.value)) for end in _wilson(e, trials, critical)] for e in (arm, other)
+        [np.abs(np.subtract(end, e.value)) for end in _wilson(e, n, critical)]
+        for e, n in zip((arm, other), fewest, strict=True)
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         shared = (np.add(arm.variance, other.variance) - found.variance) / 2
@@ -88,13 +91,20 @@ def unit_table(name: str, values: ArrayLike) -> np.ndarray:
     return values
 
 
-def _wilson(found: Estimate, trials: int, critical: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Both ends of Wilson's interval at the effective number of trials."""
+def _independent(values: np.ndarray, between: Between | None) -> ArrayLike:
+    """How many independent trials there are where no outcome differs."""
+    trainings, trials = values.shape[-2:]
+    relative = between.variance if between is not None and between.relative else 0.0
+    return 1 / (1 / trials + np.divide(relative, trainings))
+
+
+def _wilson(found: Estimate, fewest: ArrayLike, critical: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends of Wilson's interval at the effective number of trials, `fewest` where nothing varies."""
     rate = np.clip(found.value, 0, 1)
     spread = rate * (1 - rate)
     with np.errstate(invalid="ignore", divide="ignore"):
         known = (spread > 0) & np.greater(found.variance, 0)
-        n = np.where(known, spread / found.variance, trials)
+        n = np.where(known, spread / found.variance, fewest)
     z2 = np.square(critical) / n
     centre = (rate + z2 / 2) / (1 + z2)
     half = np.sqrt(z2 * (spread + z2 / 4)) / (1 + z2)

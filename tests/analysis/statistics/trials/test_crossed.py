@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from align.analysis.statistics.trials import crossed
+from align.analysis.statistics.trials.variance_components import scattered
 from align.errors import InputError
 
 
@@ -162,15 +163,15 @@ def test_relative_pooling_follows_the_rates():
 def test_an_arm_that_scatters_is_set_aside():
     rng = np.random.default_rng(0)
     arms = [arm[0] for arm in sweep(rng, 1)]
-    assert crossed.scattered(arms) == []
+    assert scattered(arms) == []
     arms[4] = arms[4] - np.array([[0.5], [0]])
     arms[9] = arms[9] - np.array([[0], [0.9]])
-    assert crossed.scattered(arms) == [4, 9]
+    assert scattered(arms) == [4, 9]
 
 
 def test_few_arms_are_set_aside_where_all_scatter_alike():
     rng = np.random.default_rng(0)
-    out = [bool(crossed.scattered([a[0] for a in sweep(rng, 1, trials=20)], level=0.05)) for _ in range(300)]
+    out = [bool(scattered([a[0] for a in sweep(rng, 1, trials=20)], level=0.05)) for _ in range(300)]
     assert 0.02 <= np.mean(out) <= 0.08
 
 

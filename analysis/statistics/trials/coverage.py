@@ -1,0 +1,84 @@
+"""How often the intervals hold the truth, by simulation: writes the tables of `docs/coverage.md`.
+
+python -m align.analysis.statistics.trials.coverage > docs/coverage.md
+"""
+
+from collections.abc import Callable
+
+from align.analysis.statistics.trials import coverage_tables as tables
+
+SECTIONS: dict[str, tuple[Callable[[], str], str]] = {
+    "Means of scores": (
+        tables.means,
+        """Shares of the mean's variance that are due to trainings: 5 % (trials dominating), 50 %, 95 %.
+*Own*: by the arm's trainings alone, with Cochran's critical value. *Satterthwaite*: the same
+variance with his degrees of freedom. *Pooled*: the variance between trainings with 17 degrees
+of freedom, as a sweep of 17 arms of two gives. Widths are medians, over that of the interval
+one would have if all variances were known. A percentile bootstrap over two trainings that
+dominate covers 61 %.""",
+    ),
+    "Success rates": (
+        lambda: tables.rates_alone(False),
+        """By the arm's own trainings; columns are true rates. Latent shares of trainings, trials and
+rest: .003, .5, .497 (trials dominating); .02, .3, .68 (both); .1, .1, .8 (trainings: at .5
+their rates differ by a standard deviation of .13). Where two trainings hardly differ nobody
+can know it from two, and the interval is too wide; pooling the scatter of several arms, below,
+cures it.""",
+    ),
+    "Scores in [0, 1]": (
+        lambda: tables.rates_alone(True),
+        "The same of partial credit (beta with α + β = 1).",
+    ),
+    "Success rates, scatter pooled over arms": (
+        lambda: tables.rates_pooled(False),
+        """With the relative variance between trainings of eight other arms of two trainings; for arms of
+one training and of two.""",
+    ),
+    "Scores in [0, 1], scatter pooled over arms": (
+        lambda: tables.rates_pooled(True),
+        """The same of partial credit. A mean of .02 or .98 over 50 trials of one or two trainings is not
+covered: nearly all of it comes from outcomes that 50 trials may not show.""",
+    ),
+    "Differences of success rates": (
+        lambda: tables.differences(False),
+        """Two arms on shared trials, each with trainings of its own; *own*: scatter of the two arms,
+*pooled*: of eight arms.""",
+    ),
+    "Differences of scores in [0, 1]": (lambda: tables.differences(True), "The same of partial credit."),
+    "Many arms": (
+        tables.many_arms,
+        """Shares of tables of 16 arms that do not differ from the reference (training SD .033, as
+recorded): false positives of one comparison, tables with any single comparison below 5 %, with
+any simultaneous one; and how often one of 17 equal arms is missing from the set of those that
+may be the best.""",
+    ),
+    "Counts": (tables.counts, "One policy, independent trials; by enumeration over rates of .005 to .995."),
+    "Trial by trial": (
+        tables.sequences,
+        """Share settled within 500 pairs of trials, at 5 % and at 1 %, and the mean number needed (500
+where not settled); beside it the pairs that a test planned for that very difference needs. At
+equal rates *settled* is the type-I error.""",
+    ),
+    "With simulation's help": (
+        tables.assisted,
+        """Least and mean over rates of .05, .2, .5, .8, .95 and simulations that are off by −.15 or .05;
+a difference of .7 − .5; width with simulation over that without.""",
+    ),
+}
+
+
+def main() -> None:
+    """Print all tables."""
+    print("# How often the intervals hold the truth\n")
+    print(
+        "Written by `python -m align.analysis.statistics.trials.coverage > docs/coverage.md` in some minutes."
+    )
+    print(
+        "All intervals are nominally 95 %. A cell of 1000 to 4000 simulations is uncertain by .004 to .007."
+    )
+    for title, (section, text) in SECTIONS.items():
+        print(f"\n## {title}\n\n{text}\n\n{section()}", end="", flush=True)
+
+
+if __name__ == "__main__":
+    main()

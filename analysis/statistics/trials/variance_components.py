@@ -1,0 +1,152 @@
+"""Variance components of trainings by trials: mean squares, and the scatter of trainings pooled over arms."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import fdtrc
+
+from align.errors import InputError
+
+
+class Components(NamedTuple):
+    """Mean squares of a table of trainings by trials.
+
+    Attributes:
+        mean: Of all outcomes.
+        trainings, trials: I and J.
+        ms_training: J · variance of the trainings' means; NaN with one training.
+        ms_trial: I · variance of the trials' means.
+        ms_rest: What is left, per degree of freedom; NaN with one training.
+    """
+
+    mean: ArrayLike
+    trainings: int
+    trials: int
+    ms_training: ArrayLike
+    ms_trial: ArrayLike
+    ms_rest: ArrayLike
+
+
+def components(values: ArrayLike) -> Components:
+    """Two-way analysis of variance without replication.
+
+    Args:
+        values: (..., trainings, trials).
+
+    Raises:
+        InputError: Not finite, no training, or fewer than two trials.
+    """
+    values = table("values", values)
+    trainings, trials = values.shape[-2:]
+    mean = values.mean((-2, -1))
+    rows, columns = values.mean(-1), values.mean(-2)
+    if trainings == 1:
+        nothing = np.full(mean.shape, np.nan)
+        return Components(mean, 1, trials, nothing, columns.var(-1, ddof=1), nothing)
+    ms_training = trials * rows.var(-1, ddof=1)
+    ms_trial = trainings * columns.var(-1, ddof=1)
+    total = ((values - mean[..., None, None]) ** 2).sum((-2, -1))
+    rest = total - (trainings - 1) * ms_training - (trials - 1) * ms_trial
+    ms_rest = np.maximum(rest, 0) / ((trainings - 1) * (trials - 1))
+    return Components(mean, trainings, trials, ms_training, ms_trial, ms_rest)
+
+
+class Between(NamedTuple):
+    """What is known of the variance between trainings.
+
+    Attributes:
+        mean_square: Estimates σ²_training + σ²_rest / J, the variance of a training's mean on given trials.
+        rest: Estimates σ²_rest / J.
+        df: Degrees of freedom of `mean_square`.
+        relative: Both are in units of rate · (1 − rate), for outcomes in [0, 1]; see `between_trainings`.
+    """
+
+    mean_square: ArrayLike
+    rest: ArrayLike
+    df: ArrayLike
+    relative: bool = False
+
+    @property
+    def variance(self) -> ArrayLike:
+        """σ²_training, not below zero."""
+        return np.maximum(np.subtract(self.mean_square, self.rest), 0)
+
+
+def between_trainings(arms: Sequence[ArrayLike], relative: bool = False) -> Between:
+    """The variance between trainings, pooled over the arms of a sweep.
+
+    Each arm of I trainings adds I − 1 degrees of freedom; an arm of one adds none. It is assumed that the
+    arms' trainings scatter alike; leave out the arms in which a training collapsed (see `scattered`), and
+    judge those by their own scatter.
+
+    Args:
+        arms: (..., trainings, trials) of each arm; numbers of trainings and of trials may differ.
+        relative: Measure each arm's mean squares in units of m · (1 − m) of its mean m, as a beta-binomial
+            does: for outcomes in [0, 1] whose arms have means from near 0 to near 1. An arm without any
+            success, or failure, then tells nothing and is left out.
+
+    Raises:
+        InputError: No arm has two trainings, or as in `components`.
+    """
+    found = [components(arm) for arm in arms]
+    found = [c for c in found if c.trainings > 1]
+    if not found:
+        raise InputError("arms with one training each: expected at least one arm with two or more")
+    units = [c.mean * (1 - c.mean) if relative else np.ones_like(c.mean) for c in found]
+    df = [np.where(u > 0, c.trainings - 1.0, 0.0) for c, u in zip(found, units, strict=True)]
+    units = [np.where(u > 0, u, 1.0) for u in units]
+    total = sum(df)
+    with np.errstate(invalid="ignore"):
+        means, rests = (
+            sum(w * getattr(c, name) / c.trials / u for w, c, u in zip(df, found, units, strict=True)) / total
+            for name in ("ms_training", "ms_rest")
+        )
+    if not np.all(total):
+        raise InputError("arms without a success or without a failure: their trainings' scatter is unknown")
+    return Between(means, rests, total, relative)
+
+
+def scattered(arms: Sequence[ArrayLike], level: float = 0.01) -> list[int]:
+    """Arms whose trainings scatter far more than those of the others: Cochran's test of outlying variance.
+
+    The largest variance between trainings is compared with the sum of all; while it is an outlier it is set
+    aside and the rest tested again (Cochran, Annals of Eugenics 11, 1941; ISO 5725-2). Its critical value
+    is Bonferroni's bound, by the F distribution; numbers of trainings may differ.
+
+    Args:
+        arms: (trainings, trials) of each arm.
+        level: Probability of setting any arm aside where all scatter alike.
+
+    Returns:
+        Numbers of the arms to leave out of `between_trainings`, in ascending order.
+
+    Raises:
+        InputError: As in `components`.
+    """
+    found = [components(arm) for arm in arms]
+    sums = np.array([(c.trainings - 1) * c.ms_training / c.trials if c.trainings > 1 else 0.0 for c in found])
+    df = np.array([c.trainings - 1 for c in found], float)
+    kept = [i for i in range(len(found)) if df[i] > 0]
+    out = []
+    while len(kept) > 2:
+        rest_df = df[kept].sum() - df[kept]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = (sums[kept] / df[kept]) / ((sums[kept].sum() - sums[kept]) / rest_df)
+        p = fdtrc(df[kept], rest_df, np.nan_to_num(ratio))
+        worst = int(np.argmin(p))
+        if p[worst] * len(kept) >= level:
+            break
+        out.append(kept.pop(worst))
+    return sorted(out)
+
+
+def table(name: str, values: ArrayLike) -> np.ndarray:
+    """Outcomes as a float array (..., trainings, trials), checked."""
+    values = np.asarray(values, float)
+    if values.ndim < 2 or not values.size or values.shape[-1] < 2 or not np.isfinite(values).all():
+        raise InputError(
+            f"{name} of shape {values.shape}: expected finite numbers (trainings, trials), two or more trials"
+        )
+    return values
