@@ -125,9 +125,9 @@ def best(
     for i in number:
         others = [j for j in number if j != i]
         found = {j: difference(arms[i], arms[j], between) for j in others}
-        largest = np.max([_standard(noise, found[j], i, j) for j in others], axis=0)
-        one_sided = 2 * level - 1 if level > 0.5 else level
-        critical = max([np.quantile(largest, level), *(found[j].critical(one_sided) for j in others)])
+        drawn = np.array([_standard(noise, found[j], i, j) for j in others])
+        alone = [found[j].critical(2 * level - 1) for j in others]  # a one-sided interval each
+        critical = max([np.quantile(drawn.max(0), level) * _stretch(drawn, alone, level), *alone])
         for j in others:  # by the critical value of the arm whose upper end it is
             ends = _interval(arms[i], arms[j], between, unit, found[j], float(critical))
             high[i, j], low[j, i] = ends.high, -ends.high

@@ -14,7 +14,10 @@ def test_correlations_agree_with_scipy():
     found = agreement.agreement(SIM, REAL, draws=10)
     r = stats.pearsonr(SIM, REAL)
     np.testing.assert_allclose(found.pearson, (r.statistic, *r.confidence_interval()))
-    assert found.spearman.value == pytest.approx(stats.spearmanr(SIM, REAL).statistic)
+    rho = stats.spearmanr(SIM, REAL).statistic
+    reach = 1.959964 * np.sqrt((1 + rho**2 / 2) / 2)  # Bonett and Wright's
+    ends = np.tanh(np.arctanh(rho) + np.array([-reach, reach]))
+    np.testing.assert_allclose(found.spearman, (rho, *ends), rtol=1e-5)
 
 
 def test_rank_violation_is_that_of_simpler():

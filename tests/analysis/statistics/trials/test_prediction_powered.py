@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from align.analysis.statistics.trials import prediction_powered as assisted
 from align.errors import InputError
@@ -25,8 +26,6 @@ def test_estimate_agrees_with_ppi_python():
 
 def rates(rng, n, more, rate, correlation, bias):
     """Successes of n starts on the robot and in simulation, and of further starts in simulation."""
-    from scipy.special import ndtri
-
     start = rng.normal(size=n)
     simulated = correlation * start + np.sqrt(1 - correlation**2) * rng.normal(size=n)
     threshold = ndtri(np.clip(rate + bias, 0.03, 0.97))
@@ -53,6 +52,12 @@ def test_a_simulation_that_predicts_shortens_the_interval():
     found = [assisted.assisted_rate(*rates(rng, 50, 1000, 0.5, 0.95, -0.1)) for _ in range(100)]
     ratio = [(f.interval.high - f.interval.low) / (f.alone.high - f.alone.low) for f in found]
     assert np.mean(ratio) < 0.78
+
+
+def test_few_further_starts_are_few():
+    rng = np.random.default_rng(0)
+    found = [assisted.assisted_rate(*rates(rng, 60, 12, 0.5, 0.95, 0.05)).interval for _ in range(1500)]
+    assert np.mean([i.low <= 0.5 <= i.high for i in found]) >= 0.93
 
 
 def pair(rng, n, more, win, correlation):
