@@ -58,3 +58,37 @@ def check_training(
             f"label_dropout=0: policy.guidance_weight={policy.guidance_weight} needs the domain withheld "
             "at times in training, e.g. 0.1"
         )
+
+
+def check_alignment(
+    alignment: Objective, alignment_weight: float, alpha: float, batch_size: int, quota: int | None
+) -> str | None:
+    """Refuse an alignment that would never see enough samples of a domain.
+
+    Args:
+        alignment: The objective.
+        alignment_weight: λ.
+        alpha: Weight of the real loss.
+        batch_size: Windows a batch, B.
+        quota: Real windows among them; `None` where that differs from batch to batch.
+
+    Returns:
+        What to tell where a batch is meant to hold one domain alone, so that nothing is aligned.
+
+    Raises:
+        InputError: A batch holds both domains, but fewer of one than the objective needs.
+    """
+    if alignment_weight == 0 or quota is None:
+        return None
+    fewest, needed = min(quota, batch_size - quota), alignment.min_samples
+    if fewest * (1 + alignment.memory) >= needed:
+        return None
+    given = (
+        f"alignment_weight={alignment_weight:g}: with alpha={alpha:.3g} and batch_size={batch_size} a batch"
+    )
+    if fewest == 0:
+        return f"{given} holds one domain alone, so nothing is aligned"
+    raise InputError(
+        f"{given} holds {batch_size - quota} sim and {quota} real windows, and {type(alignment).__name__} "
+        f"needs {needed} of each; expected data.balanced=true, a larger data.batch_size or alignment_weight=0"
+    )

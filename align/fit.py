@@ -15,6 +15,7 @@ from align.callbacks.embeddings import Embeddings
 from align.callbacks.progress import Progress
 from align.callbacks.rollouts import Rollouts
 from align.callbacks.termination import Termination, is_trained
+from align.checks import check_alignment
 from align.datamodule import CotrainingData
 from align.domain import Domain
 from align.errors import InputError, Unfinished, one_line
@@ -152,6 +153,13 @@ class RunCLI(LightningCLI):
         self.datamodule.setup("fit")
         if self.model.initial is not None:
             self.model.start_from_initial()
+        data, model = self.datamodule, self.model
+        quota = None if data.gated is not None else data.quota
+        told = check_alignment(
+            model.alignment, model.alignment_weight, data.real_alpha, data.batch_size, quota
+        )
+        if told is not None and self.trainer.is_global_zero:
+            print(told)
         self._try_policy()
         if self.trainer.is_global_zero:
             write_text(path, yaml.safe_dump(config, sort_keys=False))

@@ -165,11 +165,11 @@ class CotrainingModule(pl.LightningModule):
         With λ = 0 it is measured without gradient, and the objective learns nothing.
         """
         sim, real = aligned_samples(self.policy, layer, batch)
-        measured = min(sim.n, real.n) >= self.alignment.min_samples
-        if weight > 0 and measured:
+        if weight > 0 and min(sim.n, real.n) >= self.alignment.min_samples:
             self.alignment.update(sim.each(Tensor.detach), real.each(Tensor.detach))
         with torch.set_grad_enabled(weight > 0):
-            return self.alignment(sim, real), measured
+            distance = self.alignment(sim, real)
+        return distance, self.alignment.measured
 
     def _opponents(self) -> list[nn.Parameter]:
         """Parameters of the objective that training updates together with the policy."""

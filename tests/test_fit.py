@@ -136,6 +136,10 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_co
         ({"model.alignment": {"class_path": "align.alignment.CORRAL"}}, ["CORRAL"]),
         ({"data.validation": 0}, ["validation", "0"]),
         ({"model.policy.horizon": 8, "model.policy.n_action_steps": 4}, ["policy does not fit"]),
+        (
+            {"model.alignment_weight": 0.1, "data.alpha": 0.1},
+            ["alignment_weight=0.1", "alpha=0.1", "batch_size=8", "7 sim and 1 real", "MMD", "balanced"],
+        ),
         ({"trainer.accumulate_grad_batches": 2}, ["accumulate_grad_batches", "2"]),
         ({"threads": 0}, ["threads", "0"]),
         ({"embeddings": {"sites": ["image", "encoder.bakbone"]}}, ["encoder.bakbone", "encoder.backbone"]),
@@ -318,3 +322,24 @@ def test_null_is_none_inside_a_component_on_the_command_line(value, read, write_
         main(["fit", "--config", config, "--model.policy.schedule.clip", value, "--print_config"])
     printed = yaml.safe_load(capsys.readouterr().out)
     assert printed["model"]["policy"]["init_args"]["schedule"]["init_args"]["clip"] == read
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data.alpha": 0.1, "data.balanced": True},
+        {"data.alpha": 0.1, "model.alignment": {"class_path": "align.alignment.DANN"}},
+        {
+            "data.alpha": 0.1,
+            "model.alignment": {"class_path": "align.alignment.MMD", "init_args": {"memory": 1}},
+        },
+        {"data.alpha": 1.0},
+    ],
+)
+def test_whether_anything_is_aligned_is_said_and_logged(changes, write_config, tmp_path, capsys):
+    """Samples that are remembered count; a batch that is meant to hold one domain is no mistake."""
+    config = write_config(**{"model.alignment_weight": 0.1, "trainer.max_steps": 3, **changes})
+    assert main(["fit", "--config", config]) == 0
+    alone = changes["data.alpha"] == 1.0
+    assert ("nothing is aligned" in capsys.readouterr().out) == alone
+    assert json.loads((tmp_path / "run/summary.json").read_text())["train_alignment_skipped"] == float(alone)

@@ -47,6 +47,7 @@ class Objective(nn.Module):
     Attributes:
         min_samples: Samples of each domain that `distance` needs.
         of: What the objective joins embeddings with, a field of `Samples`; None compares embeddings alone.
+        measured: Whether the last call had enough samples of both, with those of its memory.
         logs: What the last call found beside its value, by name; scalars without gradient.
     """
 
@@ -58,6 +59,7 @@ class Objective(nn.Module):
         self.memory = memory
         self.past = EmbeddingMemory(memory)
         self.logs: dict[str, Tensor] = {}
+        self.measured = False
 
     def distance(self, sim: Samples, real: Samples) -> Tensor:
         """The distance, of at least `min_samples` fp32 samples of each domain.
@@ -89,7 +91,8 @@ class Objective(nn.Module):
             sim, real = sim.each(Tensor.float), real.each(Tensor.float)
             if self.training:
                 sim, real = self.past(sim, real)
-            if min(sim.n, real.n) < self.min_samples:
+            self.measured = min(sim.n, real.n) >= self.min_samples
+            if not self.measured:
                 return 0.0 * (sim.embedding.sum() + real.embedding.sum())
             return self.distance(sim, real)
 
