@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from align.analysis.reports.probe import load_embeddings
 from align.analysis.reports.sweep import Metric, Sweep
-from align.analysis.reports.sweep.run_table import PROBED, measures
+from align.analysis.reports.sweep.run_table import PROBED, measures, read_trials
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path
@@ -144,10 +144,9 @@ def _layout(scalars: Sequence[Metric]) -> dict:
 
 
 def _rollout_scalars(run_dir: Path) -> dict[Metric, float]:
-    path = run_dir / ROLLOUTS
-    if not path.is_file():
+    if not (run_dir / ROLLOUTS).is_file():
         return {}
-    worlds = pd.read_csv(path).groupby("world", sort=False)
+    worlds = read_trials(run_dir).groupby("world", sort=False)
     return {
         Metric("rollout", world, name): float(rows[name].mean())
         for world, rows in worlds

@@ -253,6 +253,7 @@ def test_worlds_of_different_kinds_share_a_file_and_films_are_of_those_that_can_
         ({"length": [1.0, np.nan]}, "length has NaN"),
         ({"name": ["a", "b"]}, "expected 2 numbers"),
         ({"seed": [1, 2]}, "seed is taken"),
+        ({"distance/x": [1.0, 2.0]}, "distance/x has a slash"),
     ],
 )
 def test_results_that_cannot_be_used(change, message):

@@ -61,7 +61,7 @@ def check_results(results: Mapping[str, np.ndarray], n: int, world: str) -> dict
         world: Name of the world, for messages.
 
     Raises:
-        InputError: A column is missing, of another length, not finite or out of range.
+        InputError: A column is missing, of another length, not finite or out of range, or misnamed.
     """
     columns = {name: np.asarray(values) for name, values in results.items()}
     if "score" not in columns or not any(name.startswith("success") for name in columns):
@@ -70,6 +70,8 @@ def check_results(results: Mapping[str, np.ndarray], n: int, world: str) -> dict
         label = f"results of {world!r}: {name}"
         if name in RESERVED:
             raise InputError(f"{label} is taken; expected another name than {', '.join(RESERVED)}")
+        if "/" in name:
+            raise InputError(f"{label} has a slash in its name; expected a name without")
         if values.shape != (n,) or values.dtype.kind not in "buif":
             raise InputError(f"{label} is {values.dtype} of shape {values.shape}; expected {n} numbers")
         if not np.isfinite(values).all():

@@ -18,6 +18,7 @@ from align.files import atomic_path
 
 COLUMN, DOUBLE = 3.4, 7.0  # inches: one column, both columns
 DPI = 300
+ROUNDS = 500  # after which numbers that still overlap stay so
 NUMBER = 0.06, 0.06  # what a number beside a point takes, in units of the axes
 
 # Okabe and Ito's palette, in an order that also differs in lightness.
@@ -114,9 +115,9 @@ def cloud(ax: Axes, xy: np.ndarray, domain: np.ndarray) -> None:
     ax.set(xticks=(), yticks=())
 
 
-def letter(axes: Sequence[Axes], start: int = 0) -> None:
+def letter(axes: Sequence[Axes]) -> None:
     """Number panels a, b, c, ... in front of their titles."""
-    for i, ax in enumerate(axes, start):
+    for i, ax in enumerate(axes):
         title = ax.get_title(loc="left")
         ax.set_title(f"({chr(97 + i)}) {title}".rstrip(), loc="left")
 
@@ -153,19 +154,18 @@ def number_points(ax: Axes, points: Mapping[int, tuple[float, float]]) -> None:
         )  # fmt: skip
 
 
-def spread(x: np.ndarray, y: np.ndarray, width: float, height: float, rounds: int = 500) -> np.ndarray:
+def spread(x: np.ndarray, y: np.ndarray, width: float, height: float) -> np.ndarray:
     """Heights (n,) of boxes of one size, moved from `y` as little as it takes until none overlap.
 
     Args:
         x: (n,) where they are; stays.
         y: (n,) where they should be.
         width, height: Of a box.
-        rounds: After which what still overlaps stays so.
     """
     order = np.argsort(y, kind="stable")
     x, y = x[order], y[order].astype(float)
     beside = np.triu(np.abs(x[:, None] - x) < width, 1)
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         overlap = np.where(beside, height - (y - y[:, None]), 0).clip(min=0)  # [i, j]: j is above i
         if not (overlap > 1e-6).any():
             break

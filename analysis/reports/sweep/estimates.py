@@ -11,7 +11,7 @@ import pandas as pd
 
 from align.analysis.reports.run_paths import motion, repeated
 from align.analysis.reports.sweep.metric import Metric
-from align.analysis.reports.sweep.run_table import read_json, recorded
+from align.analysis.reports.sweep.run_table import read_json, read_trials, recorded
 from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.medians import hierarchical_median, hierarchical_ratio
@@ -202,9 +202,8 @@ class Sweep:
     def _read_trials(self, world: str, name: str) -> pd.DataFrame:
         outcomes = {}
         for run in self.frame["run"]:
-            path = self.path / run / ROLLOUTS
-            if path.is_file():
-                rows = pd.read_csv(path)
+            if (self.path / run / ROLLOUTS).is_file():
+                rows = read_trials(self.path / run)
                 rows = rows[rows["world"] == world]
                 if len(rows):
                     outcomes[run] = pd.Series(rows[name].to_numpy(float), index=rows["seed"])

@@ -65,6 +65,11 @@ def recorded(sweep_dir: str | os.PathLike) -> pd.DataFrame:
     )
 
 
+def read_trials(run: Path) -> pd.DataFrame:
+    """A run's `rollouts.csv`; names of metrics have no slash, and columns of older runs a dot instead."""
+    return pd.read_csv(run / ROLLOUTS).rename(columns=lambda name: name.replace("/", "."))
+
+
 def measures(trials: pd.DataFrame) -> list[str]:
     """The columns of `rollouts.csv` that say how trials went, those left out that a world does not have."""
     numbers = trials.drop(columns=list(RESERVED), errors="ignore").select_dtypes(["number", "bool"])
@@ -95,7 +100,7 @@ def _row(run: Path) -> dict:
     if (run / SUMMARY).is_file():
         row |= {f"summary/{name}": value for name, value in read_json(run / SUMMARY).items()}
     if (run / ROLLOUTS).is_file():
-        row |= _rollouts(run / ROLLOUTS)
+        row |= _rollouts(run)
         for world, moved in motion(run).items():
             row |= {str(Metric("motion", world, name)): moved[name].median() for name in MEASURES}
     if (run / PROBE).is_file():
@@ -107,12 +112,12 @@ def _row(run: Path) -> dict:
     return row
 
 
-def _rollouts(path: Path) -> dict:
-    table, row = pd.read_csv(path), {}
+def _rollouts(run: Path) -> dict:
+    table, row = read_trials(run), {}
     absent = {"world", "seed", "score"} - set(table.columns)
     absent |= set() if any(name.startswith("success") for name in table.columns) else {"success"}
     if absent:
-        raise InputError(f"{path}: columns {sorted(absent)} are missing, expected one row a trial")
+        raise InputError(f"{run / ROLLOUTS}: columns {sorted(absent)} are missing, expected one row a trial")
     for world, trials in table.groupby("world", sort=False):
         metric = partial(Metric, "rollout", world)
         row[str(metric("trials"))] = len(trials)

@@ -37,6 +37,7 @@ def test_worlds_and_sites_with_slashes_are_reported_like_any_other(tmp_path):
             write_probe(run)
             rows = pd.read_csv(run / "rollouts.csv")
             rows["world"] = "lab/" + rows["world"]
+            rows["distance/x"] = 1.0  # as a world of one's own could name it
             rows.to_csv(run / "rollouts.csv", index=False)
             probed = json.loads((run / "probe.json").read_text())
             probed["sites"] = {"encoder/block/1": probed["sites"]["image"]}
@@ -50,6 +51,7 @@ def test_worlds_and_sites_with_slashes_are_reported_like_any_other(tmp_path):
     assert low.value < high.value
     table = pd.read_csv(tmp_path / "arms.csv").set_index(["arm", "metric"])
     assert table.loc[("mmd", "rollout/lab/real/score"), "value"] == pytest.approx(high.value, rel=1e-4)
+    assert sweep.frame["rollout/lab/real/distance.x"].eq(1).all()
     assert "lab/real: score" in (tmp_path / "results.md").read_text()
 
 
