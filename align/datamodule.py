@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from align.data.episodes import check_compatible, read_store, split
+from align.data.episodes import check_compatible, check_roles, read_store, split
 from align.data.gated_batches import GatedBatches
 from align.data.gating import Gating
 from align.data.mixture import MixtureSampler, real_quota, resolve_alpha, weights
@@ -169,6 +169,7 @@ class CotrainingData(pl.LightningDataModule):
             for d in Domain
         }
         check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])
+        self.notes = check_roles(episodes[Domain.SIM], episodes[Domain.REAL])
         for domain, data in episodes.items():
             train, held_out = split(data, self.validation, self.max_demos[domain], self.seed)
             self.train[domain], self.held_out[domain] = (
@@ -208,6 +209,12 @@ class CotrainingData(pl.LightningDataModule):
             )
         partners = self.pairing.match(self.train[Domain.SIM], self.train[Domain.REAL])
         return MixtureSampler(*arguments, partners, self.pairing.share)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """(C, H, W) of the images, or None for a policy without any."""
+        image = self.train[Domain.REAL].episodes.image
+        return None if image is None else (image.shape[3], *image.shape[1:3])
 
     def describe(self) -> str:
         """One line on what a batch holds, for the log."""

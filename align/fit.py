@@ -186,10 +186,10 @@ class RunCLI(LightningCLI):
             self.model.embed(batch, sites=sites)
         except RuntimeError as error:
             raise InputError(f"the policy does not fit the data: {one_line(error)}") from None
-        size = batch["image"].shape[-1] if "image" in batch else None
+        shape = tuple(batch["image"].shape[-2:]) if "image" in batch else None
         for callback in self.trainer.callbacks:
             if isinstance(callback, Rollouts):
-                callback.try_worlds(self.model.policy, size)
+                callback.try_worlds(self.model.policy, shape)
 
     def fit(self, model: CotrainingModule, **kwargs) -> None:
         """Train from the beginning or from the last checkpoint, then summarise."""

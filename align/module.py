@@ -91,15 +91,16 @@ class CotrainingModule(pl.LightningModule):
         """Start from the initial policy, or with the normaliser fitted on the training episodes."""
         if self.trainer.ckpt_path is not None:
             return
-        fitted = self.trainer.datamodule.normalizer
+        data = self.trainer.datamodule
         if self.initial is not None:
             self.start_from_initial()
-            for policy in (self.policy, self.ema.model):
-                policy.normalizer.widen(fitted)
-            return
-        state = fitted.state_dict()
-        self.policy.normalizer.load_state_dict(state)
-        self.ema.model.normalizer.load_state_dict(state)
+        for policy in (self.policy, self.ema.model):
+            if self.initial is not None:
+                policy.normalizer.widen(data.normalizer)
+            else:
+                policy.normalizer.load_state_dict(data.normalizer.state_dict())
+            if data.image_shape is not None:
+                policy.expect_images(data.image_shape)
 
     def start_from_initial(self) -> None:
         """Take the averaged weights and the normaliser of the initial policy.

@@ -118,6 +118,7 @@ class DiffusionPolicy(nn.Module):
         self.denoiser = denoiser if is_module else denoiser(action_dim, condition_dim)
         self.schedule = NoiseSchedule() if schedule is None else schedule
         self.normalizer = self.new_normalizer(action_dim, agent_pos_dim)
+        self.register_buffer("image_shape", torch.zeros(3, dtype=torch.long))
 
     def new_normalizer(self, action_dim: int, agent_pos_dim: int) -> Normalizer:
         """A normaliser as the policy's own is, not fitted yet, of data of these sizes."""
@@ -233,6 +234,40 @@ class DiffusionPolicy(nn.Module):
             return told
         return (1 + w) * told - w * self.denoiser(x, steps, features.without_label().condition)
 
+    def expect_images(self, shape: Sequence[int]) -> None:
+        """Remember the shape (C, H, W) of the images that it is trained on: `act` refuses any other."""
+        self.image_shape.copy_(torch.tensor(shape))
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest) -> None:
+        """A policy saved before it knew the shape of its images takes any, as it did."""
+        state_dict.setdefault(f"{prefix}image_shape", torch.zeros_like(self.image_shape))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def check_observation(self, observation: Mapping[str, Tensor]) -> None:
+        """Refuse what does not look as in training.
+
+        Raises:
+            InputError: An entry is missing, has another shape, or is not finite; images are not uint8.
+        """
+        free = ["C", "H", "W"]  # of a policy that was saved before it knew
+        wanted = {"agent_pos": [self.n_obs_steps, self.agent_pos_dim]}
+        if self.n_image_steps > 0:
+            known = self.image_shape.tolist()
+            wanted["image"] = [self.n_image_steps, *(known if any(known) else free)]
+        for name, shape in wanted.items():
+            if name not in observation:
+                raise InputError(f"observation: has {sorted(observation)}; expected {name!r}")
+            found = list(observation[name].shape[1:])
+            same = [a == b or b in free for a, b in zip(found, shape, strict=False)]
+            if len(found) != len(shape) or not all(same):
+                found, expected = (", ".join(map(str, ["B", *s])) for s in (found, shape))
+                raise InputError(f"observation: {name} is ({found}); expected ({expected}), as in training")
+        if not torch.isfinite(observation["agent_pos"]).all():
+            raise InputError("observation: agent_pos holds NaN or infinity; expected finite numbers")
+        image = observation.get("image")
+        if self.n_image_steps > 0 and image.dtype != torch.uint8:
+            raise InputError(f"observation: image is {image.dtype}; expected uint8, 0 to 255, as in training")
+
     @torch.no_grad()
     def act(
         self,
@@ -252,7 +287,15 @@ class DiffusionPolicy(nn.Module):
 
         Returns:
             (B, n_action_steps, A) in the data's units.
+
+        Raises:
+            InputError: As `check_observation`, or noise of another shape.
         """
+        self.check_observation(observation)
+        n = len(observation["agent_pos"])
+        if noise.shape != (n, self.horizon, self.action_dim):
+            expected = (n, self.horizon, self.action_dim)
+            raise InputError(f"noise: has shape {tuple(noise.shape)}; expected {expected}")
         told = torch.full((len(noise),), int(domain))
         features = self.encode(observation.get("image"), observation["agent_pos"], domain=told)
         actions = self.sample(features, observation["agent_pos"], noise, generator)

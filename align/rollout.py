@@ -103,6 +103,13 @@ def _see(worlds: Worlds, policy: DiffusionPolicy, n: int, name: str) -> dict[str
         raise InputError(
             f"world {name!r}: image is {image.dtype} of shape {image.shape}; expected uint8 (N, H, W, C)"
         )
+    if "image" in seen and policy.image_shape.any():
+        channels, *size = policy.image_shape.tolist()
+        if seen["image"].shape[1:] != (*size, channels):
+            raise InputError(
+                f"world {name!r}: images are {seen['image'].shape[1:]}; the policy was trained on "
+                f"{(*size, channels)} (height, width, channels)"
+            )
     return seen
 
 

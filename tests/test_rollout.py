@@ -18,7 +18,7 @@ from align.worlds.pushing.scene import GOAL, coverage
 class Scripted:
     """A policy that acts as a function of the newest observation, with a policy's interface."""
 
-    device = "cpu"
+    device, image_shape = "cpu", torch.zeros(3)
     n_obs_steps, n_image_steps, horizon, action_dim, n_action_steps, agent_pos_dim = 2, 1, 16, 2, 4, 2
 
     def __init__(self, action):

@@ -27,7 +27,7 @@ class Progress(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module) -> None:
         if trainer.is_global_zero:
-            print(trainer.datamodule.describe(), flush=True)
+            print(*trainer.datamodule.notes, trainer.datamodule.describe(), sep="\n", flush=True)
         self._start = self._last = self._counted = time.perf_counter()
         self._first_step = trainer.global_step
 

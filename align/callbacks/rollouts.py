@@ -53,18 +53,20 @@ class Rollouts(pl.Callback):
             raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1, 1 and 0 or more")
         if not worlds:
             raise InputError("worlds: none; expected one or more by name, or no Rollouts callback")
+        if unknown := sorted(set(as_sim) - set(worlds) - {Domain.SIM.label}):
+            raise InputError(f"as_sim={unknown}: expected worlds by name, of {', '.join(worlds)}")
         for world in worlds.values():
             make_worlds(world, size, difficulty)  # a mistake is reported now, not after training
         self.worlds, self.size, self.difficulty, self.as_sim = worlds, size, difficulty, tuple(as_sim)
         self.trials, self.steps, self.first_seed, self.film = trials, steps, first_seed, film
         self.reference = reference
 
-    def try_worlds(self, policy: DiffusionPolicy, image_size: int | None) -> None:
+    def try_worlds(self, policy: DiffusionPolicy, image_shape: Sequence[int] | None) -> None:
         """Begin a trial in each world, to find before training what would go wrong after it.
 
         Args:
             policy: The policy that is to be evaluated.
-            image_size: Side in pixels of the demonstrations' images, for a policy that sees them.
+            image_shape: (H, W) in pixels of the demonstrations' images, for a policy that sees them.
 
         Raises:
             InputError: A world does not show what the policy sees, or its results cannot be used, or the
@@ -75,9 +77,11 @@ class Rollouts(pl.Callback):
         for name, world in self.worlds.items():
             worlds = make_worlds(world, self.size, self.difficulty)
             shape = try_worlds(policy, worlds, self.first_seed, name)
-            if shape is not None and shape[0] != image_size:
+            if shape is not None and tuple(shape[:2]) != tuple(image_shape):
+                found, expected = (" × ".join(map(str, s)) for s in (shape[:2], image_shape))
                 raise InputError(
-                    f"rollouts: size={shape[0]} in {name!r}, but the demonstrations have {image_size} pixels"
+                    f"rollouts: size: images are {found} pixels (height × width) in {name!r}, those of the "
+                    f"demonstrations {expected}"
                 )
 
     def on_fit_end(self, trainer: pl.Trainer, module) -> None:

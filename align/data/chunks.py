@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import zarr
-from numcodecs import Blosc
+from numcodecs import CRC32, Blosc
 
 from align.errors import InputError
 
@@ -14,7 +14,11 @@ _CHUNK_NAME = re.compile(r"(c\.)?\d+(\.\d+)*")  # "0.0" in format 2, "c/0/0" in 
 
 
 def create_array(group: zarr.Group, name: str, values: np.ndarray, rows: int | None = None) -> zarr.Array:
-    """An array with `values`, Blosc-zstd compressed, `rows` a chunk or about 2 MB of them."""
+    """An array with `values`, Blosc-zstd compressed, `rows` a chunk or about 2 MB of them.
+
+    Each chunk holds a checksum (numcodecs' CRC32, which any reader of Zarr format 2 verifies), since Blosc
+    decodes damaged bytes to other values without an error.
+    """
     if values.dtype.kind == "f":
         values = values.astype(np.float32)
     row_bytes = int(np.prod(values.shape[1:])) * values.itemsize
@@ -24,6 +28,7 @@ def create_array(group: zarr.Group, name: str, values: np.ndarray, rows: int | N
         shape=values.shape,
         chunks=(rows, *values.shape[1:]),
         dtype=values.dtype,
+        filters=[CRC32()],
         compressors=Blosc("zstd", clevel=3, shuffle=Blosc.SHUFFLE),
         config={"write_empty_chunks": True},  # a chunk that is absent is then always a fault
     )

@@ -12,6 +12,7 @@ import zarr
 from align.data.chunks import ImageWriter, create_array
 from align.data.columns import Column
 from align.data.formats import Store
+from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path
 from align.seeding import numpy_rng
@@ -203,6 +204,33 @@ def check_compatible(sim: Episodes, real: Episodes) -> None:
                 f"{name}: shape {ours} a frame in sim ({sim.path}), {theirs} in real ({real.path});"
                 f" expected the same{hint}"
             )
+
+
+def check_roles(sim: Episodes, real: Episodes) -> list[str]:
+    """Whether each store stands for what it says it is; what is worth a line, though it may be meant.
+
+    Raises:
+        InputError: Both are one store, or each says that it is the other domain.
+    """
+    if Path(sim.path).resolve() == Path(real.path).resolve():
+        raise InputError(f"data.sim, data.real: both {sim.path}; expected two stores")
+    says = {Domain.SIM: sim.attrs.get("domain"), Domain.REAL: real.attrs.get("domain")}
+    if says == {Domain.SIM: Domain.REAL.label, Domain.REAL: Domain.SIM.label}:
+        raise InputError(
+            f"data.sim={sim.path} says of itself that it is real, and data.real={real.path} that it is sim; "
+            "expected them the other way round"
+        )
+    labels = {domain.label for domain in Domain}
+    notes = [
+        f"data.{domain.label} says of itself that it is {label}"
+        for domain, label in says.items()
+        if label in labels and label != domain.label
+    ]
+    rates = {e.path: e.attrs.get("rate_hz") for e in (sim, real)}
+    if None not in rates.values() and len(set(rates.values())) > 1:
+        at = ", ".join(f"{path} at {rate:g} Hz" for path, rate in rates.items())
+        raise InputError(f"rate_hz: {at}; expected one rate, as the steps of a policy last equally long")
+    return notes
 
 
 def split(

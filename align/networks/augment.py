@@ -6,7 +6,7 @@ from torch import Tensor
 
 def to_float(images: Tensor) -> Tensor:
     """uint8 images in 0–255 → float32 in [-1, 1], any shape."""
-    return images.float().div_(127.5).sub_(1)
+    return images.float().div(127.5).sub_(1)  # `float` of a float image is the caller's own
 
 
 def center_crop(images: Tensor, size: int) -> Tensor:

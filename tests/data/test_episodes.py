@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
-from align.data.episodes import check_compatible, read_store, split, write_store
+from align.data.episodes import check_compatible, check_roles, read_store, split, write_store
 from align.errors import InputError
 
 
@@ -186,3 +186,40 @@ def test_a_small_share_holds_out_one(episodes):
 def test_impossible_splits(episodes, arguments, message):
     with pytest.raises(InputError, match=message):
         split(episodes, **arguments)
+
+
+@pytest.mark.parametrize("key", ["img", "state", "action"])
+def test_no_damaged_byte_goes_unnoticed(key, store, tmp_path):
+    """Chunks keep their length; wherever a byte of the compressed values is changed, the store is refused."""
+    rng = np.random.default_rng(0)
+    chunk = next(p for p in (store / "data" / key).iterdir() if not p.name.startswith("."))
+    good = chunk.read_bytes()
+    for at in rng.integers(16, len(good), 40):  # behind Blosc's header
+        chunk.write_bytes(good[:at] + bytes([good[at] ^ 0xFF]) + good[at + 1 :])
+        with pytest.raises(InputError, match=f"data/{key}"):
+            read_store(store)
+    chunk.write_bytes(good)
+    read_store(store)
+
+
+def _said(episodes, path, **attrs):
+    return dataclasses.replace(episodes, path=path, attrs=attrs)
+
+
+def test_stores_stand_for_what_they_say(episodes):
+    sim, real = _said(episodes, "a", domain="sim"), _said(episodes, "b", domain="real")
+    assert check_roles(sim, real) == []
+    assert check_roles(_said(episodes, "a"), _said(episodes, "b", domain="lab")) == []
+    with pytest.raises(InputError, match="a says of itself that it is real"):
+        check_roles(_said(episodes, "a", domain="real"), _said(episodes, "b", domain="sim"))
+    (note,) = check_roles(sim, _said(episodes, "b", domain="sim"))
+    assert "data.real" in note and "sim" in note
+    with pytest.raises(InputError, match=r"both .*a; expected two"):
+        check_roles(sim, _said(episodes, "./a", domain="real"))
+
+
+def test_one_rate_for_both(episodes):
+    at = {rate: _said(episodes, f"at {rate}", rate_hz=rate) for rate in (10, 30)}
+    with pytest.raises(InputError, match="at 10 at 10 Hz, at 30 at 30 Hz"):
+        check_roles(at[10], at[30])
+    assert check_roles(at[10], _said(episodes, "unsaid")) == []
