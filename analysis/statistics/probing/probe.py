@@ -141,7 +141,7 @@ def probe_site(data: Embeddings, seed: int = 0, probe: Kind | ClassifierMixin = 
     try:
         kinds = {kind: classify(data, make, CONTROL_REPEATS[kind], seed) for kind, make in makers.items()}
     except (TypeError, ValueError) as error:
-        if GIVEN not in makers:
+        if GIVEN not in makers or isinstance(error, InputError):
             raise
         raise InputError(f"probe={type(probe).__name__}: {error}") from error
     return SiteProbe(data, percentile(value, draws), bandwidth, kinds)

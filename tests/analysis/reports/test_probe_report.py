@@ -63,8 +63,10 @@ def test_any_classifier_of_scikit_learn_probes_a_run_by_its_class_path(tmp_path,
     machine = "{class_path: sklearn.svm.LinearSVC, init_args: {C: 0.1}}"
     assert main(["probe", str(run), "--probe", machine]) == 0
     assert json.loads((run / "probe.json").read_text())["classifier"] == "LinearSVC(C=0.1)"
-    assert main(["probe", str(run), "--probe", "mlp"]) == 0
-    assert "classifier" not in json.loads((run / "probe.json").read_text())
+    assert main(["probe", str(run), "--probe", "mlp", "--seed", "3"]) == 0
+    found = json.loads((run / "probe.json").read_text())
+    assert "classifier" not in found
+    assert found["seed"] == json.loads((run / "geometry.json").read_text())["seed"] == 3
 
 
 @pytest.mark.parametrize(

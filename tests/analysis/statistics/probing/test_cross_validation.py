@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
@@ -15,7 +14,6 @@ from align.analysis.statistics.probing.cross_validation import (
     decision,
     grouped_folds,
 )
-from align.errors import InputError
 
 
 def windows(seed=0, episodes=(10, 10), size=8, shift=1.5, spread=0.3, dims=6):
@@ -171,16 +169,6 @@ def test_scores_of_linear_classifiers_are_distances():
     model = Perceptron().fit(x, label)
     w = model.coef_[0]
     np.testing.assert_allclose(decision(model, x), (x @ w + model.intercept_) / np.linalg.norm(w), rtol=1e-5)
-
-
-def test_a_classifier_without_scores_is_refused():
-    class Mute(ClassifierMixin, BaseEstimator):
-        def fit(self, X, y):
-            self.classes_ = np.unique(y)
-            return self
-
-    with pytest.raises(InputError, match="Mute: expected a classifier with decision_function"):
-        out_of_fold(given(Mute()), windows())
 
 
 def test_a_given_classifier_is_copied_and_seeded_where_it_was_not():

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 from synthetic_runs import embeddings
@@ -90,6 +91,16 @@ def test_a_given_classifier_is_trained_controlled_and_told_apart_from_the_linear
 def test_a_classifier_with_settings_that_do_not_fit_is_refused():
     with pytest.raises(InputError, match=r"RandomForestClassifier.*n_estimators"):
         probe_site(xor(episodes=4), probe=RandomForestClassifier(n_estimators="many"))
+
+
+def test_a_classifier_without_scores_is_refused_by_its_name():
+    class Mute(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            self.classes_ = np.unique(y)
+            return self
+
+    with pytest.raises(InputError, match=r"^probe=Mute: expected a classifier with decision_function"):
+        probe_site(xor(episodes=4), probe=Mute())
 
 
 def test_thinning_takes_equally_from_every_episode():
