@@ -82,7 +82,7 @@ class CotrainingModule(pl.LightningModule):
         self.alignment = alignment
         self.ema = ExponentialMovingAverage(policy, ema_power, ema_max_decay)
         self.alignment_weight, self.alignment_warmup, self.site = alignment_weight, alignment_warmup, site
-        self.alignment.build(policy.site_features()[site])
+        self.alignment.build(policy.site_sizes()[site])
         self.learning_rate, self.weight_decay, self.lr_warmup = learning_rate, weight_decay, lr_warmup
         self.noise_draws, self.probe_step, self.seed = noise_draws, probe_step, seed
         self._validation: list[tuple[Tensor, Tensor]] = []

@@ -138,7 +138,7 @@ class DiffusionPolicy(nn.Module):
         return self.normalizer.action_mean.device
 
     @torch.no_grad()
-    def site_features(self) -> dict[str, int]:
+    def site_sizes(self) -> dict[str, int]:
         """Size of the embedding at each site: "image", where there are images, "observation" and "denoiser".
 
         Raises:

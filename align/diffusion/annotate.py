@@ -24,7 +24,7 @@ from align.seeding import torch_generator
 _ROWS = 8192  # samples classified at a time
 
 
-class Chunks(NamedTuple):
+class Sequences(NamedTuple):
     """Sequences of actions, as the denoiser sees them.
 
     Attributes:
@@ -37,9 +37,9 @@ class Chunks(NamedTuple):
     episode: Tensor
     condition: Tensor
 
-    def take(self, rows: Tensor) -> "Chunks":
+    def take(self, rows: Tensor) -> "Sequences":
         """Those of some rows: indices, or a mask."""
-        return Chunks(*(values[rows] for values in self))
+        return Sequences(*(values[rows] for values in self))
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,11 @@ class ClassifierOptions:
 
 
 def judge(
-    clean: Chunks, corrupt: Chunks, sigmas: Tensor, options: ClassifierOptions | None = None, seed: int = 0
+    clean: Sequences,
+    corrupt: Sequences,
+    sigmas: Tensor,
+    options: ClassifierOptions | None = None,
+    seed: int = 0,
 ) -> Judgement:
     """Train a classifier a fold and let each judge the fold it was not trained on.
 
@@ -119,7 +123,8 @@ def judge(
     """
     options = options or ClassifierOptions()
     folds = [
-        _folds(chunks, options.folds, seed, name) for name, chunks in (("clean", clean), ("corrupt", corrupt))
+        _folds(sequences, options.folds, seed, name)
+        for name, sequences in (("clean", clean), ("corrupt", corrupt))
     ]
     steps = options.steps(len(sigmas))
     result = Judgement(
@@ -130,8 +135,8 @@ def judge(
     )
     for fold in range(options.folds):
         ours = [f == fold for f in folds]
-        train = [chunks.take(~rows) for chunks, rows in zip((clean, corrupt), ours, strict=True)]
-        held_out = [chunks.take(rows) for chunks, rows in zip((clean, corrupt), ours, strict=True)]
+        train = [sequences.take(~rows) for sequences, rows in zip((clean, corrupt), ours, strict=True)]
+        held_out = [sequences.take(rows) for sequences, rows in zip((clean, corrupt), ours, strict=True)]
         net, history = train_classifier(*train, *held_out, sigmas, options, seed, fold)
         generator = torch_generator(seed, "judgement", fold)
         draws = [probabilities(net, held_out[1], sigmas, steps, generator) for _ in range(options.draws)]
@@ -143,10 +148,10 @@ def judge(
 
 
 def train_classifier(
-    clean: Chunks,
-    corrupt: Chunks,
-    held_clean: Chunks,
-    held_corrupt: Chunks,
+    clean: Sequences,
+    corrupt: Sequences,
+    held_clean: Sequences,
+    held_corrupt: Sequences,
     sigmas: Tensor,
     options: ClassifierOptions,
     seed: int,
@@ -193,14 +198,14 @@ def train_classifier(
 
 @torch.no_grad()
 def probabilities(
-    net: NoisyClassifier, chunks: Chunks, sigmas: Tensor, steps: Tensor, generator: torch.Generator
+    net: NoisyClassifier, sequences: Sequences, sigmas: Tensor, steps: Tensor, generator: torch.Generator
 ) -> Tensor:
     """Probability of being clean (N, L) of each sample at each diffusion step, of one noise draw."""
     columns = []
     for t in steps.tolist():
         rows = []
-        for part in torch.arange(len(chunks.x)).split(_ROWS):
-            some = chunks.take(part)
+        for part in torch.arange(len(sequences.x)).split(_ROWS):
+            some = sequences.take(part)
             noisy = _noisy(some.x, sigmas[t].expand(len(part)), generator)
             rows.append(net(noisy, torch.full((len(part),), t), some.condition).sigmoid())
         columns.append(torch.cat(rows))
@@ -212,7 +217,7 @@ def _noisy(x: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
     return (1 - sigma.square()).sqrt() * x + sigma * torch.randn(x.shape, generator=generator)
 
 
-def _evaluate(net, clean: Chunks, corrupt: Chunks, sigmas, options, seed, fold, step) -> Evaluation:
+def _evaluate(net, clean: Sequences, corrupt: Sequences, sigmas, options, seed, fold, step) -> Evaluation:
     """At most 1,000 samples of each, with the same noise at every evaluation."""
     generator = torch_generator(seed, "classifier evaluation", fold)
     some = [c.take(torch.linspace(0, len(c.x) - 1, min(len(c.x), 1000)).long()) for c in (clean, corrupt)]
@@ -224,9 +229,9 @@ def _evaluate(net, clean: Chunks, corrupt: Chunks, sigmas, options, seed, fold, 
     return Evaluation(step, float(loss), p_corrupt.mean(0))
 
 
-def _folds(chunks: Chunks, folds: int, seed: int, name: str) -> Tensor:
+def _folds(sequences: Sequences, folds: int, seed: int, name: str) -> Tensor:
     """Fold (N,) of each sample; all of an episode in one."""
-    episodes, which = chunks.episode.unique(return_inverse=True)
+    episodes, which = sequences.episode.unique(return_inverse=True)
     if len(episodes) < folds:
         raise InputError(
             f"folds={folds}: there are {len(episodes)} {name} episodes; expected as many or more"

@@ -8,15 +8,15 @@ measured here on the best linear denoiser of clean sequences, which is known in 
 import torch
 from torch import Tensor
 
-from align.diffusion.annotate import Chunks
+from align.diffusion.annotate import Sequences
 
 
-def crops(chunks: Chunks, length: int, generator: torch.Generator) -> Chunks:
+def crops(sequences: Sequences, length: int, generator: torch.Generator) -> Sequences:
     """One stretch of `length` steps from each sequence, at a random place."""
-    n, horizon = chunks.x.shape[:2]
+    n, horizon = sequences.x.shape[:2]
     first = torch.randint(horizon - length + 1, (n,), generator=generator)
     rows = first[:, None] + torch.arange(length)
-    return Chunks(chunks.x[torch.arange(n)[:, None], rows], chunks.episode, chunks.condition)
+    return Sequences(sequences.x[torch.arange(n)[:, None], rows], sequences.episode, sequences.condition)
 
 
 def excess_error(x: Tensor, sigmas: Tensor, length: int) -> Tensor:

@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 
-def step_embedding(steps: Tensor, features: int) -> Tensor:
+def step_embedding(steps: Tensor, size: int) -> Tensor:
     """Sinusoidal embedding (Vaswani et al. 2017) of diffusion steps.
 
     Args:
         steps: (B,) diffusion steps.
-        features: Even size of the embedding.
+        size: Even size of the embedding.
 
     Returns:
-        (B, features) float32.
+        (B, size) float32.
     """
-    half = features // 2
+    half = size // 2
     frequencies = torch.exp(-math.log(10000.0) / (half - 1) * torch.arange(half, device=steps.device))
     angles = steps.float()[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=-1)

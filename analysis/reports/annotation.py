@@ -16,7 +16,7 @@ from align.data.annotation import Annotation, action_digest
 from align.data.normalizer import Normalizer
 from align.data.windows import Windows
 from align.datamodule import CotrainingData
-from align.diffusion.annotate import Chunks, ClassifierOptions
+from align.diffusion.annotate import ClassifierOptions, Sequences
 from align.domain import Domain
 from align.errors import InputError
 from align.files import write_json
@@ -72,7 +72,7 @@ def annotate(
     torch.set_num_threads(threads)
     data.load(policy, n_image_steps=0)
     told, normalizer = observation == "agent_pos", data.normalizer
-    corrupt, clean = (_chunks(data.train[d], normalizer, told) for d in (Domain.SIM, Domain.REAL))
+    corrupt, clean = (_sequences(data.train[d], normalizer, told) for d in (Domain.SIM, Domain.REAL))
     sigmas, options = policy.schedule.sigmas, classifier or ClassifierOptions()
     print(f"annotating {len(corrupt.x)} sim windows by {len(clean.x)} real ones", flush=True)
     result = measure_trust(clean, corrupt, sigmas, options, tau, crop_lengths, seed)
@@ -93,10 +93,10 @@ def annotate(
         )
 
 
-def _chunks(windows: Windows, normalizer: Normalizer, told: bool) -> Chunks:
+def _sequences(windows: Windows, normalizer: Normalizer, told: bool) -> Sequences:
     batch = windows.gather(torch.arange(len(windows)), images=False)
     condition = normalizer.normalize_agent_pos(batch["agent_pos"]).flatten(1)
-    return Chunks(
+    return Sequences(
         normalizer.normalize_action(batch["action"], batch["agent_pos"]),
         batch["episode"],
         condition if told else condition[:, :0],

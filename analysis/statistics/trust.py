@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from align.diffusion.annotate import Chunks, ClassifierOptions, judge
+from align.diffusion.annotate import ClassifierOptions, Sequences, judge
 from align.diffusion.locality import crops, largest_level
 from align.diffusion.thresholds import Evaluation, Judgement, crossing, dataset_threshold, sample_thresholds
 from align.seeding import torch_generator
@@ -38,8 +38,8 @@ class Trust:
 
 
 def measure_trust(
-    clean: Chunks,
-    corrupt: Chunks,
+    clean: Sequences,
+    corrupt: Sequences,
     sigmas: torch.Tensor,
     options: ClassifierOptions,
     tau: float,
@@ -136,7 +136,13 @@ def calibration(judgement: Judgement) -> tuple[np.ndarray, np.ndarray, float]:
 
 
 def _crop_threshold(
-    clean: Chunks, corrupt: Chunks, length: int, sigmas, options: ClassifierOptions, tau: float, seed: int
+    clean: Sequences,
+    corrupt: Sequences,
+    length: int,
+    sigmas,
+    options: ClassifierOptions,
+    tau: float,
+    seed: int,
 ) -> float:
     """σ_min of stretches of so many steps, by two classifiers; nothing but the stretch is told."""
     parts = (c._replace(condition=c.condition[:, :0]) for c in (clean, corrupt))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from align.diffusion.annotate import Chunks, ClassifierOptions, judge
+from align.diffusion.annotate import ClassifierOptions, Sequences, judge
 from align.diffusion.locality import crops, excess_error, largest_level
 from align.diffusion.schedule import NoiseSchedule
 from align.diffusion.thresholds import crossing, dataset_threshold, sample_thresholds, smooth
@@ -13,13 +13,13 @@ SIGMAS = NoiseSchedule().sigmas
 QUICK = ClassifierOptions(width=32, blocks=1, max_steps=300, batch_size=128, every=50, folds=2, levels=9)
 
 
-def _chunks(
+def _sequences(
     n_episodes: int, seed: int, scale: float = 1.0, per_episode: int = 10, condition: int = 0
-) -> Chunks:
+) -> Sequences:
     g = torch.Generator().manual_seed(seed)
     n = n_episodes * per_episode
     episode = torch.arange(n_episodes).repeat_interleave(per_episode)
-    return Chunks(scale * torch.randn(n, 4, 2, generator=g), episode, torch.zeros(n, condition))
+    return Sequences(scale * torch.randn(n, 4, 2, generator=g), episode, torch.zeros(n, condition))
 
 
 def test_a_crossing_is_the_lowest_level_above_the_threshold():
@@ -45,19 +45,19 @@ def test_smoothing_has_no_lag_and_keeps_a_constant():
 
 def test_what_cannot_be_told_apart_is_trusted_everywhere():
     """Ten episodes can be memorised; a judge that has not seen them does not tell them apart."""
-    judgement = judge(_chunks(10, 0), _chunks(10, 1), SIGMAS, QUICK)
+    judgement = judge(_sequences(10, 0), _sequences(10, 1), SIGMAS, QUICK)
     assert dataset_threshold(judgement, 0.4) == 0
     assert ((judgement.accuracy - 0.5).abs() < 0.15).all()
 
 
 def test_what_differs_is_told_apart_until_noise_hides_it():
-    judgement = judge(_chunks(40, 0), _chunks(40, 1, scale=2.5), SIGMAS, QUICK)
+    judgement = judge(_sequences(40, 0), _sequences(40, 1, scale=2.5), SIGMAS, QUICK)
     clean = judgement.corrupt.mean(0)
     assert float(clean[0]) < 0.2 and float(clean[-1]) > 0.45
     assert judgement.accuracy[0] > 0.8 and abs(float(judgement.accuracy[-1]) - 0.5) < 0.06
     assert 0.3 < dataset_threshold(judgement, 0.45) < 1
     each = sample_thresholds(judgement, 0.45)
-    size = _chunks(40, 1, scale=2.5).x.flatten(1).norm(dim=1)
+    size = _sequences(40, 1, scale=2.5).x.flatten(1).norm(dim=1)
     small, large = each[size < size.quantile(0.1)], each[size > size.quantile(0.9)]
     assert small.mean() < large.mean() - 0.2  # small ones look clean
 
@@ -67,13 +67,13 @@ def test_judgements_depend_on_the_seed_alone():
     judgements = []
     for seed in (0, 0, 1):
         torch.manual_seed(len(judgements))
-        judgements.append(judge(_chunks(4, 0), _chunks(4, 1), SIGMAS, options, seed).corrupt)
+        judgements.append(judge(_sequences(4, 0), _sequences(4, 1), SIGMAS, options, seed).corrupt)
     assert torch.equal(judgements[0], judgements[1]) and not torch.equal(judgements[0], judgements[2])
 
 
 def test_the_kept_classifier_is_the_best_on_held_out_episodes():
     options = ClassifierOptions(width=64, max_steps=400, every=20, patience=3, folds=2, levels=5)
-    judgement = judge(_chunks(4, 0, per_episode=4), _chunks(4, 1, per_episode=4), SIGMAS, options)
+    judgement = judge(_sequences(4, 0, per_episode=4), _sequences(4, 1, per_episode=4), SIGMAS, options)
     for history in judgement.histories:
         best = min(history, key=lambda e: e.loss)
         assert history[-1].step - best.step <= 3 * 20 and history[-1].step < 400  # it overfits, and stops
@@ -81,7 +81,7 @@ def test_the_kept_classifier_is_the_best_on_held_out_episodes():
 
 def test_too_few_episodes_and_options_out_of_range():
     with pytest.raises(InputError, match="folds=2: there are 1 clean episodes"):
-        judge(_chunks(1, 0), _chunks(4, 1), SIGMAS, QUICK)
+        judge(_sequences(1, 0), _sequences(4, 1), SIGMAS, QUICK)
     for name, value in (("draws", 3), ("folds", 1), ("levels", 1), ("patience", 0)):
         with pytest.raises(InputError, match=f"{name}={value}"):
             ClassifierOptions(**{name: value})
@@ -89,10 +89,10 @@ def test_too_few_episodes_and_options_out_of_range():
 
 def test_crops_are_stretches_of_their_sequence():
     x = torch.arange(40.0).view(5, 8, 1)
-    chunks = Chunks(x, torch.arange(5), torch.zeros(5, 0))
+    sequences = Sequences(x, torch.arange(5), torch.zeros(5, 0))
     places = set()
     for seed in range(20):
-        crop = crops(chunks, 3, torch.Generator().manual_seed(seed)).x[..., 0]
+        crop = crops(sequences, 3, torch.Generator().manual_seed(seed)).x[..., 0]
         assert (crop.diff(dim=1) == 1).all() and torch.equal(crop[:, 0].long() // 8, torch.arange(5))
         places |= set((crop[:, 0].long() % 8).tolist())
     assert places == set(range(6))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from align.data.gated_sampler import GatedSampler
 from align.data.gating import bands, everywhere
 from align.diffusion.ambient import Ambient
-from align.diffusion.annotate import Chunks, ClassifierOptions, judge
+from align.diffusion.annotate import ClassifierOptions, Sequences, judge
 from align.diffusion.schedule import NoiseSchedule
 from align.diffusion.thresholds import crossing, dataset_threshold
 from align.domain import Domain
@@ -55,10 +55,10 @@ def _analytic(sigmas: Tensor) -> float:
 
 def _annotated(clean: Tensor, corrupt: Tensor, seed: int = 0) -> float:
     """σ_min by classifiers of some samples, each its own episode."""
-    chunks = [
-        Chunks(x.view(-1, 1, 1), torch.arange(len(x)), torch.empty(len(x), 0)) for x in (clean, corrupt)
+    sequences = [
+        Sequences(x.view(-1, 1, 1), torch.arange(len(x)), torch.empty(len(x), 0)) for x in (clean, corrupt)
     ]
-    return dataset_threshold(judge(*chunks, NoiseSchedule().sigmas, OPTIONS, seed), TAU)
+    return dataset_threshold(judge(*sequences, NoiseSchedule().sigmas, OPTIONS, seed), TAU)
 
 
 @pytest.mark.slow

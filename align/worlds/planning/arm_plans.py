@@ -2,9 +2,6 @@
 
 import functools
 import os
-from collections.abc import Sequence
-
-import numpy as np
 
 from align.errors import InputError
 from align.seeding import numpy_rng
@@ -89,11 +86,6 @@ def attributes(recording: Recording, planner: PlannerName, n: int) -> dict:
         "found": round(found / covered, 6),
         "free": round(n / found, 6),
     }
-
-
-def coverage(planner: ArmGcs, queries: Sequence[np.ndarray]) -> float:
-    """Share of queries, (2, 7) rad each, whose start and goal both lie in regions."""
-    return float(planner.covers(np.asarray(queries)).all(-1).mean())
 
 
 @functools.lru_cache(maxsize=4)
