@@ -1,7 +1,9 @@
 """A run directory: what is finished, which folders are runs, what its configuration says."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -64,6 +66,14 @@ def test_a_configuration_is_read_in_one_way(tmp_path):
 def test_no_two_files_share_a_name():
     names = [value for name, value in vars(layout).items() if name.isupper()]
     assert len(names) == len(set(names)) > 20
+
+
+def test_no_other_module_names_the_files_of_a_run():
+    names = {value for name, value in vars(layout).items() if name.isupper() and "." in value.strip(".")}
+    for folder in ("align", "analysis", "experiments"):
+        for path in Path(folder).rglob("*.py"):
+            found = {n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant)}
+            assert path == Path(layout.__file__).relative_to(Path.cwd()) or not found & names, path
 
 
 def test_reports_read_runs_without_torch():
