@@ -66,11 +66,15 @@ def mmd2_linear(x: Tensor, y: Tensor, kernel: Callable[[Tensor], Tensor]) -> Ten
 def bandwidth_from_distances(
     d_xx: Tensor, d_yy: Tensor, d_xy: Tensor, statistic: Literal["median", "mean"]
 ) -> Tensor:
-    """σ² as the median or mean squared distance over all pairs of distinct pooled samples, detached."""
-    n, m = d_xy.shape
-    i, j = torch.triu_indices(n, n, 1, device=d_xx.device), torch.triu_indices(m, m, 1, device=d_xx.device)
-    pairs = torch.cat([d_xx.detach()[i[0], i[1]], d_yy.detach()[j[0], j[1]], d_xy.detach().flatten()])
-    sigma2 = pairs.median() if statistic == "median" else pairs.mean()
+    """σ²: the median or mean squared distance within x, within y and between them, averaged; detached.
+
+    The three kinds of pair count alike, however many samples there are of each. Over all pairs at once the
+    median of two samples that lie apart would be the smallest distance between them where they are equally
+    many, and the largest within one where they are not quite.
+    """
+    within = [d[tuple(torch.triu_indices(len(d), len(d), 1, device=d.device))] for d in (d_xx, d_yy)]
+    kinds = [d.detach().flatten() for d in (*within, d_xy) if d.numel()]  # one sample has no pair
+    sigma2 = torch.stack([d.median() if statistic == "median" else d.mean() for d in kinds]).mean()
     return sigma2.clamp_min(torch.finfo(sigma2.dtype).eps)
 
 
@@ -85,8 +89,9 @@ class MMD(Objective):
     Args:
         kernel: "rbf", "laplacian" or "energy".
         bandwidth: σ² in squared units of the embedding: a number keeps it fixed; "median" and "mean"
-            take that statistic of the pooled pairwise squared distances of each batch; "ema" is an
-            exponential moving average of the median. It never carries gradient.
+            take that statistic of the squared distances of each batch, the average of those within sim,
+            within real and between them; "ema" is an exponential moving average of the median. It never
+            carries gradient.
         multipliers: The c above; `(1.0,)` is a single kernel.
         estimator: "quadratic" compares all pairs; "linear" only disjoint ones, for large memories.
         unbiased: U-statistic (default) or V-statistic; see `mmd2_from_kernel`. The linear estimator is

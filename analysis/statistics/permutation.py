@@ -19,7 +19,7 @@ from align.analysis.statistics.two_sample import (
     energy,
     episode_labels,
     mean_kernels,
-    median_bandwidth,
+    pooled_bandwidth,
     rbf,
     resampled_episodes,
 )
@@ -69,7 +69,7 @@ def mmd_test(
     seed: int = 0,
     permutations: int = PERMUTATIONS,
 ) -> TwoSampleTest:
-    """Test by the MMD^2 of `two_sample.mmd2`: RBF kernel, median heuristic (Gretton et al. 2012).
+    """Test by MMD^2 (Gretton et al. 2012), as `two_sample.mmd2` but with a bandwidth blind to the domains.
 
     Args:
         x: (N, D) embeddings.
@@ -82,7 +82,7 @@ def mmd_test(
     Raises:
         InputError: An episode of both labels, too few episodes, or no permutation.
     """
-    return _kernel_test(x, label, cluster, rbf(median_bandwidth(x, seed)), seed, permutations)
+    return _kernel_test(x, label, cluster, rbf(pooled_bandwidth(x)), seed, permutations)
 
 
 def energy_test(

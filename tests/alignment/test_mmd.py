@@ -43,13 +43,35 @@ def test_matches_a_double_loop(unbiased, multipliers, n, m):
 
 
 @pytest.mark.parametrize(("statistic", "reduce"), [("median", torch.median), ("mean", torch.mean)])
-def test_bandwidth_is_over_pairs_of_distinct_samples(statistic, reduce):
+def test_bandwidth_is_over_pairs_of_distinct_samples_of_each_kind(statistic, reduce):
     x, y = _samples(6, 5, shift=1.0)
-    pooled = torch.cat([x, y])
-    sigma2 = float(reduce(torch.pdist(pooled).square()))
+    kinds = torch.pdist(x), torch.pdist(y), torch.cdist(x, y).flatten()
+    sigma2 = sum(float(reduce(d.square())) for d in kinds) / 3
     assert float(MMD(bandwidth=statistic)(x, y)) == pytest.approx(
         float(MMD(bandwidth=sigma2)(x, y)), abs=1e-6
     )
+
+
+@pytest.mark.parametrize("shift", [0.0, 2.0, 8.0, 30.0])
+@pytest.mark.parametrize("statistic", ["median", "mean"])
+def test_value_and_gradient_do_not_hang_on_the_numbers_of_samples(statistic, shift):
+    """On all pairs at once the median was .98 of one and .0006 of another at 40/40 and 40/20."""
+
+    def averages(m: int) -> tuple[float, float]:
+        found = []
+        for seed in range(20):
+            x, y = _samples(40, m, shift=shift, seed=seed)
+            x.requires_grad_()
+            value = MMD(bandwidth=statistic)(x, y)
+            value.backward()
+            found.append((float(value.detach()), float(x.grad.sum(0).norm())))
+        return tuple(sum(column) / 20 for column in zip(*found, strict=True))
+
+    equal = averages(40)
+    for m in (39, 30, 20):
+        value, gradient = averages(m)
+        assert value == pytest.approx(equal[0], rel=0.03, abs=0.01)
+        assert shift == 0 or gradient == pytest.approx(equal[1], rel=0.1)
 
 
 def test_unbiased_has_zero_mean_under_equal_distributions_and_biased_has_not():
