@@ -36,8 +36,8 @@ one training and of two.""",
     ),
     "Scores in [0, 1], scatter pooled over arms": (
         lambda: tables.rates_pooled(True),
-        """The same of partial credit. A mean of .02 or .98 over 50 trials of one or two trainings is not
-covered: nearly all of it comes from outcomes that 50 trials may not show.""",
+        """The same of partial credit. A mean of .02 or .98 over 50 trials of one or two trainings is
+covered too seldom: nearly all of it comes from outcomes that 50 trials may not show.""",
     ),
     "Differences of success rates": (
         lambda: tables.differences(False),
