@@ -132,9 +132,7 @@ class CotrainingModule(pl.LightningModule):
         denoise = (loss * batch["weight"]).mean()
         self._check_finite("denoising loss", denoise)
         layer, weight = self._at_site(features, hidden), self.alignment_lambda()
-        aligned = layer.view_as(
-            layer
-        )  # the same, but what comes back to it is the alignment's gradient alone
+        aligned = layer.view_as(layer)  # what comes back to it is the alignment's gradient alone
         distance, measured = self._distance(aligned, batch, weight)
         total = denoise + weight * distance if weight > 0 else denoise
         for parameter in self._opponents():  # DDP waits for the gradient of each, also where it is 0
@@ -182,9 +180,12 @@ class CotrainingModule(pl.LightningModule):
 
     def _log_step(self, denoise: Tensor, distance: Tensor | None, weight: float, batch: dict) -> None:
         """Log both terms; `distance` is None where a domain has too few samples to measure it."""
+        denoise = denoise.detach()
+        if self.trainer.world_size > 1 and self._is_logged():  # of the global batch, as the distance is
+            denoise = self.trainer.strategy.reduce(denoise.clone(), reduce_op="mean")
         values = {
-            "train/denoise": denoise.detach(),
-            "train/loss": denoise.detach() + (0.0 if distance is None else weight * distance.detach()),
+            "train/denoise": denoise,
+            "train/loss": denoise + (0.0 if distance is None else weight * distance.detach()),
             "train/alignment_skipped": float(distance is None),
             "train/lambda": weight,
             "train/real_fraction": (batch["domain"] == Domain.REAL).float().mean(),
@@ -222,13 +223,16 @@ class CotrainingModule(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip by norm what the alignment reaches apart from the rest; see `align.optimizer.clip_apart`."""
+        """Clip by norm what the alignment reaches apart from the rest; see `align.optimizer.clip_apart`.
+
+        So it is at λ = 0 too: what differs from there on is the alignment, and not how gradients are clipped.
+        """
         if gradient_clip_algorithm == "value":
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         elif gradient_clip_val:
-            aligned = self.alignment_lambda() > 0 and self.site != "denoiser"
-            reached = self.policy.encoder if aligned else self.policy
-            clip_apart(optimizer, [reached.parameters(), self._opponents()], gradient_clip_val)
+            reached = self.policy if self.site == "denoiser" else self.policy.encoder
+            parts = [] if reached is None else [reached.parameters()]
+            clip_apart(optimizer, [*parts, self._opponents()], gradient_clip_val)
 
     def optimizer_step(self, *args, **kwargs) -> None:
         """Step, then average: here, so that a checkpoint written after the step holds both."""
