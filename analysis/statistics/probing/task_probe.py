@@ -2,9 +2,10 @@
 
 Ridge regression, in four cells: trained and tested on either domain. Within a domain it is
 cross-validated by episode; across domains it is trained on all of one and tested on all of the other.
-Features and targets are standardised by the training windows, and the penalty is chosen among them, by
-another split by episode. Each is repeated with the embeddings of an untrained policy: what those hold, the
-training did not put there.
+Features and targets are standardised by the training windows, features that move little by half the middle
+one's deviation instead of their own. The penalty is chosen among the training windows, by another split by
+episode. Each is repeated with the embeddings of an untrained policy: what those hold, the training did not
+put there.
 """
 
 from collections.abc import Collection, Mapping
@@ -25,6 +26,7 @@ from align.seeding import numpy_rng
 INNER_FOLDS = 3
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # a window and standardised feature
 CELLS = tuple((train, test) for train in Domain for test in Domain)
+LEAST = 0.5  # of the median deviation: features that move less are scaled by this instead of their own
 DRAWS = 1000
 
 
@@ -130,11 +132,27 @@ def ridge(
         return regression.targets.inverse_transform(predicted)
 
 
+class _Levelled(Standardiser):
+    """Divides no feature by less than `LEAST` times the median deviation of those that vary.
+
+    A unit that hardly fires in one domain and does in the other would be blown up by the ratio of the two,
+    and with it what a regression makes of its noise: to an R² of −1,000 and less.
+    """
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Mean and deviation of `X` (N, D)."""
+        super().fit(X, y, sample_weight)
+        varies = np.isfinite(self.scale_) & (self.var_ > 0)
+        if varies.any():
+            self.scale_[varies] = np.maximum(self.scale_[varies], LEAST * np.median(self.scale_[varies]))
+        return self
+
+
 class _Standardised:
     """Ridge regressions on standardised features and targets; a target that does not vary stays as it is."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray):
-        self.features, self.targets = Standardiser(), StandardScaler()
+        self.features, self.targets = _Levelled(), StandardScaler()
         self.x, self.y = self.features.fit_transform(x.astype(np.float64)), self.targets.fit_transform(y)
 
     def predict(self, x: np.ndarray, penalties: Collection[float]) -> list[np.ndarray]:

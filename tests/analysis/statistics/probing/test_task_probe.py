@@ -56,6 +56,17 @@ def test_a_turned_code_is_read_within_each_domain_and_not_across():
     assert quarter.cells[SIM, REAL].value == pytest.approx(-1, abs=0.6)
 
 
+@pytest.mark.parametrize("moves", [1e-3, 0.02, 0.1])
+def test_a_feature_that_hardly_moves_in_one_domain_spoils_nothing(moves):
+    """It was blown up to the size of the others, and in the other domain by as much again: R² of −60,000."""
+    x, y, data = coded(seed=1)
+    rng = np.random.default_rng(0)
+    idle = rng.normal(size=(len(x), 3)) * np.where(data.domain == SIM, moves, 1.0)[:, None]
+    found = _decode(np.concatenate([x, idle], axis=1), y, data)
+    for cell, r2 in _decode(x, y, data).cells.items():
+        assert found.cells[cell].value == pytest.approx(r2.value, abs=0.05)
+
+
 def test_a_code_of_nothing_is_not_read():
     x, y, data = coded()
     found = _decode(np.random.default_rng(1).normal(size=x.shape), y, data)
