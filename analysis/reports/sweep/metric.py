@@ -77,6 +77,8 @@ class Metric:
         """What it cannot leave."""
         if self.kind == "task":  # R²
             return -np.inf, 1.0
+        if self.name == "mixing":  # relative to chance, so it may exceed 1
+            return 0.0, np.inf
         return (0.0, 1.0) if self.name in SHARES or self.is_rate else (-np.inf, np.inf)
 
     @property

@@ -8,6 +8,7 @@ from synthetic_runs import write_probe, write_run
 
 from align.analysis.reports.everything import report
 from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.statistics.intervals import Interval, across_seeds
 from align.errors import InputError
 
 
@@ -16,6 +17,22 @@ def test_a_column_is_read_as_it_was_written(place):
     metric = Metric("rollout", place, "success_90")
     assert Metric.parse(str(metric)) == metric and str(metric) == f"rollout/{place}/success_90"
     assert metric.is_rate and metric.bounds == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("column", "low", "high"),
+    [
+        ("geometry/image/mixing", 0.0, 2.0),  # may exceed 1, since it is relative to chance
+        ("probe/image/auc", 0.0, 1.0),
+        ("task/image/action", -1.0, 1.0),
+        ("probe/image/margin", -1.0, 2.0),
+    ],
+)
+def test_an_interval_over_seeds_stays_where_its_metric_can_be(column, low, high):
+    """That of seeds which differ by .8 would reach from −1.1 to 2.1."""
+    seeds = [Interval(0.1, -1.0, 1.0), Interval(0.9, 0.0, 2.0)]
+    interval = across_seeds(seeds, bounds=Metric.parse(column).bounds)
+    assert (max(interval.low, -1.0), min(interval.high, 2.0)) == (low, high)
 
 
 @pytest.mark.parametrize(
