@@ -29,8 +29,8 @@ def test_a_column_is_read_as_it_was_written(place):
     ],
 )
 def test_an_interval_over_seeds_stays_where_its_metric_can_be(column, low, high):
-    """That of seeds which differ by .8 would reach from −1.1 to 2.1."""
-    seeds = [Interval(0.1, -1.0, 1.0), Interval(0.9, 0.0, 2.0)]
+    """Without bounds it would reach from −2.6 to 3.6."""
+    seeds = [Interval(0.1, -3.0, 3.0), Interval(0.9, -2.0, 4.0)]
     interval = across_seeds(seeds, bounds=Metric.parse(column).bounds)
     assert (max(interval.low, -1.0), min(interval.high, 2.0)) == (low, high)
 
