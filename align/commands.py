@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from align.data.episodes import write_store
 from align.domain import Domain
@@ -65,6 +65,16 @@ def demos(
     write_store(out, _with_progress(recording, n), attributes, overwrite)
     replaced = f"; {recording.rejected} attempts that fell short were replaced" if recording.rejected else ""
     print(f"{out}: {n} demonstrations{replaced}", flush=True)
+
+
+def _demos_identity(values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What makes two recordings the same: worlds down to their numbers, whichever way they are described."""
+    world = values["world"] or Gap()
+    world = world.world() if isinstance(world, Gap) else world
+    return "pushing", values | {"world": dataclasses.asdict(world)}
+
+
+demos.identity = _demos_identity
 
 
 def plans(

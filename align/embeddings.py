@@ -1,7 +1,7 @@
 """What a run keeps for probes and two-sample tests: embeddings of held-out observations, in two files.
 
 `embeddings.npz`: a row a window of a held-out episode, of both domains. `paired.npz`: the same states of
-held-out sim episodes as they look in either world, where both stores were made in pushing worlds.
+held-out sim episodes as they look in either world, where states of both can be drawn anew.
 """
 
 import os
@@ -22,7 +22,7 @@ from align.policy import DiffusionPolicy
 from align.run.layout import EMBEDDINGS, PAIRED
 from align.seeding import derive, torch_generator
 from align.sites import embed
-from align.worlds.pushing.rerender import STATE_SIZE, look_of, rerender
+from align.worlds.make import pictures_of
 
 BATCH = 128
 
@@ -124,19 +124,15 @@ def collect_paired(
 
     Returns:
         `sim/SITE` and `real/SITE` (M, D), `episode` (M,), `state` (M, 5), newest. None where `states` is 0 or
-        either store was not made in a pushing world.
+        the states of either store cannot be drawn anew, as those of pushing worlds can.
     """
     windows = data.held_out[Domain.SIM]
-    looks = {domain: look_of(data.held_out[domain].episodes.attrs) for domain in Domain}
     rows = data.spread(Domain.SIM, states)
     found = windows.states(rows)
-    if (
-        not len(rows)
-        or not policy.n_image_steps
-        or found is None
-        or found.shape[2] != STATE_SIZE
-        or None in looks.values()
-    ):
+    if not len(rows) or not policy.n_image_steps or found is None:
+        return None
+    drawn = {d: pictures_of(data.held_out[d].episodes.attrs, found.shape[2]) for d in Domain}
+    if None in drawn.values():
         return None
     parts = []
     for index, chosen in enumerate(rows.split(BATCH)):
@@ -144,8 +140,8 @@ def collect_paired(
         seen = windows.states(chosen)[:, -windows.n_image_steps :].numpy()
         lights = [int(derive(seed, "paired", e).generate_state(1)[0]) for e in batch["episode"].tolist()]
         part: dict[str, Tensor] = {"episode": batch["episode"]}
-        for domain, look in looks.items():
-            images = rerender(look, seen, windows.episodes.image.shape[1], lights)
+        for domain, draw in drawn.items():
+            images = draw(seen, windows.episodes.image.shape[1], lights)
             batch["image"] = torch.from_numpy(images).permute(0, 1, 4, 2, 3)
             there = {key: value.to(policy.device) for key, value in batch.items()}
             noise = torch_generator(seed, "embed paired", index)

@@ -8,7 +8,6 @@ What else is made from them is described alike, under a name that is no option, 
 here or in the configuration of a run, stands for the path of what is described as NAME.
 """
 
-import dataclasses
 import hashlib
 import importlib
 import inspect
@@ -22,16 +21,15 @@ from jsonargparse import ArgumentParser, Namespace
 from align.errors import InputError, one_line
 from align.files import locked, remove_temporaries
 from align.run.moved import original, original_arguments, parts, renamed
-from align.worlds.pushing.gaps import Gap
 
 MAKER = "align.commands.demos"
-"""What makes the demonstrations of a description that names no function: pushing ones."""
+"""What makes the demonstrations of a description that names no function."""
 GIVEN = ("out", "jobs", "overwrite")
 """Arguments of such a function that are not the description's to give; it may lack all but the first."""
 
 
 def maker(arguments: Mapping[str, Any]) -> Callable[..., None]:
-    """The function that `make` names as module.function, or that of pushing demonstrations.
+    """The function that `make` names as module.function, or that of `align demos`.
 
     Raises:
         InputError: It cannot be imported, or takes no `out`.
@@ -76,14 +74,13 @@ def _parse(arguments: Mapping[str, Any]) -> tuple[ArgumentParser, Namespace]:
 def store_path(arguments: Mapping[str, Any], folder: Path) -> Path:
     """Where the demonstrations lie: a store is shared by what is the same.
 
-    Pushing worlds are compared down to their numbers, whichever way they are described.
+    What that is the function says that makes them, if it has an attribute `identity`: by its arguments as it
+    takes them, a name and plain data. Otherwise it is its arguments as they are written.
     """
     path = renamed(arguments.get("make", MAKER))
     name = original(path)  # a store is found again, whatever has moved since
-    if path == MAKER:
-        name, values = "pushing", complete(arguments)
-        world = values["world"] or Gap()
-        values["world"] = dataclasses.asdict(world.world() if isinstance(world, Gap) else world)
+    if identity := getattr(maker(arguments), "identity", None):
+        name, values = identity(complete(arguments))
         text = json.dumps(values, sort_keys=True)
     else:
         parser, config = _parse(arguments)

@@ -1,13 +1,20 @@
-"""Worlds from their description in a configuration."""
+"""Worlds from their description: in a configuration, or in the attributes of what was recorded there."""
 
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
 
 from align.errors import InputError
 from align.worlds.batch import Worlds
 from align.worlds.pushing.batch import PushingWorlds
 from align.worlds.pushing.gaps import Gap, World
+from align.worlds.pushing.rerender import STATE_SIZE, look_of, rerender
 
 WorldLike = Gap | World | Worlds | Literal["gym-pusht"]
+Pictures = Callable[[np.ndarray, int, Sequence[int]], np.ndarray]
+"""States (N, K, S), side in px and a seed of the lighting each (N,) → (N, K, side, side, 3) uint8."""
 
 
 def make_worlds(world: WorldLike, size: int, difficulty: str) -> Worlds:
@@ -35,3 +42,14 @@ def make_worlds(world: WorldLike, size: int, difficulty: str) -> Worlds:
     raise InputError(
         f"world={world!r}: expected a Gap, a World, a class of align.worlds.batch.Worlds or 'gym-pusht'"
     )
+
+
+def pictures_of(attrs: Mapping[str, Any], state_size: int) -> Pictures | None:
+    """How states look in the world that a store was recorded in; None where nothing here can draw it.
+
+    Args:
+        attrs: The store's attributes.
+        state_size: Numbers of one of its states.
+    """
+    look = look_of(attrs)
+    return None if look is None or state_size != STATE_SIZE else partial(rerender, look)
