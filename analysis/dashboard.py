@@ -4,7 +4,6 @@ Everything is written anew into the folder `report` of the run or sweep, so that
 nothing and the training's events stay as they are. Open with `tensorboard --logdir SWEEP`.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +33,7 @@ from align.run.layout import (
     SUMMARY,
     TASK_PROBE_PICTURE,
 )
+from align.run.reading import read_arrays, read_json, reading
 
 PICTURES = {
     "rollouts": ROLLOUTS_PICTURE,
@@ -158,14 +158,13 @@ def _probe_scalars(run_dir: Path) -> dict[Metric, float]:
     path = run_dir / PROBE
     if not path.is_file():
         return {}
-    sites = json.loads(path.read_text())["sites"]
-    found = {
-        Metric("probe", site, name): numbers[name]["value"]
-        for site, numbers in sites.items()
-        for name in PROBED
-        if name in numbers
-    }
-    return {metric: value for metric, value in found.items() if value is not None}
+    with reading(path, "what align probe wrote"):
+        return {
+            Metric("probe", site, name): float(numbers[name]["value"])
+            for site, numbers in read_json(path)["sites"].items()
+            for name in PROBED
+            if name in numbers and numbers[name]["value"] is not None
+        }
 
 
 def _pr_curves(writer: SummaryWriter, run_dir: Path, step: int) -> None:
@@ -182,8 +181,7 @@ def _projector(writer: SummaryWriter, run_dir: Path) -> None:
     path = run_dir / EMBEDDINGS
     if not path.is_file():
         return
-    with np.load(path, allow_pickle=False) as archive:
-        columns = {name: archive[name] for name in ("episode", "step", "thumbnail") if name in archive.files}
+    columns = read_arrays(path, ("episode", "step", "thumbnail"))
     for data in load_embeddings(run_dir):
         known = [name for name in ("episode", "step") if name in columns]
         rows = zip(data.domain, *(columns[name][data.row] for name in known), strict=True)
@@ -209,4 +207,4 @@ def _picture(writer: SummaryWriter, tag: str, path: Path, step: int) -> None:
 
 def _last_step(run_dir: Path) -> int:
     path = run_dir / SUMMARY
-    return int(json.loads(path.read_text()).get("steps", 0)) if path.is_file() else 0
+    return int(read_json(path).get("steps", 0)) if path.is_file() else 0

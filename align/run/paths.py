@@ -1,14 +1,13 @@
 """Executed paths of rollouts, `paths.npz`: of each world the path of every trial, by its seed."""
 
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from align.errors import InputError
 from align.files import atomic_path
+from align.run.reading import read_arrays, reading
 
 
 def write_paths(
@@ -49,18 +48,16 @@ def read_paths(path: str | os.PathLike) -> dict[str, dict[int, np.ndarray]]:
     Raises:
         InputError: It is not such a file.
     """
-    try:
-        with np.load(Path(path), allow_pickle=False) as archive:
-            names = [key.removesuffix("/points") for key in archive.files if key.endswith("/points")]
-            return {
-                name: dict(
-                    zip(
-                        archive[f"{name}/seeds"].tolist(),
-                        np.split(archive[f"{name}/points"], archive[f"{name}/ends"][:-1]),
-                        strict=True,
-                    )
+    stored = read_arrays(path)
+    names = [key.removesuffix("/points") for key in stored if key.endswith("/points")]
+    with reading(path, "the paths that a rollout wrote"):
+        return {
+            name: dict(
+                zip(
+                    stored[f"{name}/seeds"].tolist(),
+                    np.split(stored[f"{name}/points"], stored[f"{name}/ends"][:-1]),
+                    strict=True,
                 )
-                for name in names
-            }
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: {error}; expected the paths that a rollout wrote") from None
+            )
+            for name in names
+        }

@@ -20,6 +20,7 @@ from align.errors import InputError
 from align.files import write_json
 from align.run.config import aligned_site
 from align.run.layout import EMBEDDINGS, GEOMETRY, GEOMETRY_PICTURE, PAIRED
+from align.run.reading import read_arrays
 
 INPUTS = ("agent_pos", "state", "action")  # what goes in and should come out, tested like a site
 
@@ -84,9 +85,9 @@ def measure_run(run_dir: str | os.PathLike, probe: Mapping, seed: int = 0, umap:
 
 def _arrays(path: Path, names: tuple[str, ...], data: Embeddings) -> dict[str, np.ndarray]:
     """Those of the arrays that `path` holds, as (N, ...) at the rows of `data`."""
-    with np.load(path, allow_pickle=False) as archive:
-        rows = len(archive["domain"])
-        found = {name: archive[name] for name in names if name in archive.files}
+    stored = read_arrays(path, ("domain", *names))
+    rows = len(stored["domain"])
+    found = {name: stored[name] for name in names if name in stored}
     for name, x in found.items():
         if len(x) != rows:
             raise InputError(f"{path}: {name} has {len(x)} rows, expected {rows} as in 'domain'")
@@ -99,12 +100,12 @@ def _paired(path: Path, sites: list[str]) -> tuple[dict[str, tuple[np.ndarray, n
     """Responses (M, D) in sim and in real by site, and why there are none."""
     if not path.is_file():
         return {}, {"cka": f"there is no {PAIRED}"}
-    with np.load(path, allow_pickle=False) as archive:
-        found = {
-            site: (archive[f"sim/{site}"], archive[f"real/{site}"])
-            for site in sites
-            if {f"sim/{site}", f"real/{site}"} <= set(archive.files)
-        }
+    stored = read_arrays(path)
+    found = {
+        site: (stored[f"sim/{site}"], stored[f"real/{site}"])
+        for site in sites
+        if {f"sim/{site}", f"real/{site}"} <= set(stored)
+    }
     for site, arrays in found.items():
         if len(arrays[0]) != len(arrays[1]) or len(arrays[0]) < 4 or not all(map(_finite, arrays)):
             raise InputError(

@@ -8,14 +8,13 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from align.analysis.reports.probe import load_embeddings
 from align.analysis.statistics.probing.divergence import divergence
 from align.domain import Domain
 from align.errors import InputError
 from align.run.config import run_config
 from align.run.layout import EMBEDDINGS
+from align.run.reading import read_arrays
 
 
 def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) -> float | None:
@@ -46,8 +45,8 @@ def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) ->
         print(f"{objective_of}: its own distance is not measured: {error}", file=sys.stderr)
         return None
     data, parts = found[model["site"]], {}
-    with np.load(Path(run_dir) / EMBEDDINGS, allow_pickle=False) as archive:
-        parts = {name: archive[name][data.row] for name in ("action", "agent_pos") if name in archive}
+    stored = read_arrays(Path(run_dir) / EMBEDDINGS, ("action", "agent_pos"))
+    parts = {name: values[data.row] for name, values in stored.items()}
     if not isinstance(objective, Objective) or objective.of not in (None, *parts):
         return None
     if isinstance(objective, Adversarial):

@@ -14,6 +14,7 @@ from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path, write_json
 from align.run.layout import EMBEDDINGS, PROBE, PROBE_PICTURE, PROBE_SCORES, PROBE_STEPS_PICTURE
+from align.run.reading import read_arrays
 from align.site_names import SITES
 
 COLUMNS = ("domain", "episode", "step", "thumbnail", "action", "chosen", "agent_pos", "state")
@@ -73,18 +74,20 @@ def load_embeddings(run_dir: str | os.PathLike) -> list[Embeddings]:
     path = Path(run_dir) / EMBEDDINGS
     if not path.is_file():
         raise InputError(f"run_dir={run_dir}: expected a run directory holding {EMBEDDINGS}")
-    with np.load(path, allow_pickle=False) as archive:
-        missing = {"domain", "episode"} - set(archive.files)
-        found = [name for name in archive.files if name not in COLUMNS and "/" not in name]
-        sites = [site for site in SITES if site in found] + [site for site in found if site not in SITES]
-        if missing or not sites:
-            raise InputError(
-                f"{path}: holds {sorted(archive.files)}, expected domain, episode and one or more of {SITES}"
-            )
-        domain, episode = archive["domain"].astype(np.int64), archive["episode"].astype(np.int64)
-        arrays = {site: archive[site] for site in sites}
-        names = {site: f"untrained/{site}" for site in sites}
-        initial = {site: archive[name] for site, name in names.items() if name in archive.files}
+    stored = read_arrays(path)
+    missing = {"domain", "episode"} - set(stored)
+    found = [name for name in stored if name not in COLUMNS and "/" not in name]
+    sites = [site for site in SITES if site in found] + [site for site in found if site not in SITES]
+    if missing or not sites:
+        raise InputError(
+            f"{path}: holds {sorted(stored)}, expected domain, episode and one or more of {SITES}"
+        )
+    domain, episode = (_labels(path, name, stored[name]) for name in ("domain", "episode"))
+    if unknown := sorted(set(domain.tolist()) - set(Domain)):
+        raise InputError(f"{path}: domain holds {unknown[0]}; expected {[int(d) for d in Domain]}")
+    arrays = {site: stored[site] for site in sites}
+    names = {site: f"untrained/{site}" for site in sites}
+    initial = {site: stored[name] for site, name in names.items() if name in stored}
     for site, x in (*arrays.items(), *((names[site], x) for site, x in initial.items())):
         _check(path, site, x, domain, episode)
     cluster = np.unique(np.stack([domain, episode]), axis=1, return_inverse=True)[1].ravel()
@@ -106,7 +109,16 @@ def _scores(probe: SiteProbe) -> pd.DataFrame:
     return pd.DataFrame(columns | {"probability": probe.main.probability})
 
 
+def _labels(path: Path, name: str, values: np.ndarray) -> np.ndarray:
+    """Whole numbers (N,) int64."""
+    if values.dtype.kind not in "iufb" or values.ndim != 1 or not (values == np.floor(values)).all():
+        raise InputError(f"{path}: {name} is {values.dtype} of shape {values.shape}; expected whole numbers")
+    return values.astype(np.int64)
+
+
 def _check(path: Path, site: str, x: np.ndarray, domain: np.ndarray, episode: np.ndarray) -> None:
+    if x.dtype.kind not in "iuf" or not x.ndim:
+        raise InputError(f"{path}: {site} is {x.dtype} of shape {x.shape}; expected real numbers, (N, D)")
     if not len(x) == len(domain) == len(episode):
         raise InputError(
             f"{path}: {site} has {len(x)} rows, expected {len(domain)} as in 'domain' and 'episode'"

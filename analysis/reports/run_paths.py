@@ -17,6 +17,7 @@ from align.errors import InputError
 from align.run.config import callback_options, run_config
 from align.run.layout import PATHS, ROLLOUTS
 from align.run.paths import read_paths
+from align.run.reading import reading
 from align.worlds.planning.plans import TITLES, path_of
 from align.worlds.planning.scene import Scene
 from align.worlds.planning.scenes import scene_of
@@ -51,7 +52,8 @@ def motion(run: str | os.PathLike) -> dict[str, pd.DataFrame]:
 
 @lru_cache(maxsize=512)
 def _motion(run: Path, *_written: int) -> dict[str, pd.DataFrame]:
-    trials = pd.read_csv(run / ROLLOUTS).set_index(["world", "seed"])
+    with reading(run / ROLLOUTS, "one row a trial, as rollouts write them"):
+        trials = pd.read_csv(run / ROLLOUTS).set_index(["world", "seed"])
     success = next(column for column in trials.columns if column.startswith("success"))
     tables = {}
     for world, paths in read_paths(run / PATHS).items():

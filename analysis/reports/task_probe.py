@@ -11,6 +11,7 @@ from align.analysis.statistics.probing.task_probe import decode
 from align.errors import InputError
 from align.files import write_json
 from align.run.layout import EMBEDDINGS, TASK_PROBE, TASK_PROBE_PICTURE
+from align.run.reading import read_arrays, reading
 
 
 def task_probe_run(run_dir: str | os.PathLike, seed: int = 0) -> dict | None:
@@ -58,10 +59,10 @@ def load_tasks(run_dir: str | os.PathLike, row: np.ndarray) -> dict[str, np.ndar
         InputError: An array is not finite or has another number of rows.
     """
     path = Path(run_dir) / EMBEDDINGS
-    with np.load(path, allow_pickle=False) as archive:
-        names = [name for name in ("action", "agent_pos", "state") if name in archive.files]
-        arrays = {name: archive[name].astype(np.float64) for name in names}
-        n = len(archive["domain"])
+    stored = read_arrays(path, ("domain", "action", "agent_pos", "state"))
+    n = len(stored.pop("domain"))
+    with reading(path, "arrays of numbers"):
+        arrays = {name: values.astype(np.float64) for name, values in stored.items()}
     for name, values in arrays.items():
         if values.ndim != 2 or len(values) != n or not np.isfinite(values).all():
             raise InputError(f"{path}: {name} of shape {values.shape}: expected finite numbers, ({n}, ...)")

@@ -11,12 +11,13 @@ import pandas as pd
 
 from align.analysis.reports.run_paths import motion, repeated
 from align.analysis.reports.sweep.metric import Metric
-from align.analysis.reports.sweep.run_table import read_json, read_trials, recorded
+from align.analysis.reports.sweep.run_table import read_trials, recorded
 from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.medians import hierarchical_median, hierarchical_ratio
 from align.errors import InputError
 from align.run.layout import GRID, POINT, ROLLOUTS
+from align.run.reading import read_json
 
 SEED_AXIS = "seed"
 

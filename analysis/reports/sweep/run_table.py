@@ -19,6 +19,7 @@ from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
 from align.errors import InputError
 from align.run.layout import GEOMETRY, POINT, PROBE, RESULTS, ROLLOUTS, SUMMARY, TASK_PROBE, runs
+from align.run.reading import read_json, reading
 from align.run.state import missing
 from align.worlds.batch import RESERVED, is_rate
 
@@ -60,32 +61,48 @@ def recorded(sweep_dir: str | os.PathLike) -> pd.DataFrame:
     table = Path(sweep_dir) / RESULTS
     if any(Path(sweep_dir).glob(f"*/{POINT}")) or not table.is_file():
         return collect(sweep_dir)
-    return pd.read_csv(table, dtype={"missing": str}, keep_default_na=False, na_values=[""]).fillna(
-        {"missing": ""}
-    )
+    with reading(table, "one row a run, as a report writes it"):
+        kept = pd.read_csv(table, dtype={"missing": str}, keep_default_na=False, na_values=[""])
+        if not {"run", "missing"} <= set(kept.columns):
+            raise InputError(f"{table}: columns run and missing are not there; expected one row a run")
+        return kept.fillna({"missing": ""})
 
 
 def read_trials(run: Path) -> pd.DataFrame:
-    """A run's `rollouts.csv`; names of metrics have no slash, and columns of older runs a dot instead."""
-    return pd.read_csv(run / ROLLOUTS).rename(columns=lambda name: name.replace("/", "."))
+    """A run's `rollouts.csv`; names of metrics have no slash, and columns of older runs a dot instead.
+
+    Raises:
+        InputError: It is no such table: a column is missing, a trial is there twice or in part, or a share is
+            not one.
+    """
+    path = Path(run) / ROLLOUTS
+    with reading(path, "one row a trial, as rollouts write them"):
+        table = pd.read_csv(path).rename(columns=lambda name: name.replace("/", "."))
+    absent = {"world", "seed", "score"} - set(table.columns)
+    absent |= set() if any(name.startswith("success") for name in table.columns) else {"success"}
+    if absent:
+        raise InputError(f"{path}: columns {sorted(absent)} are missing, expected one row a trial")
+    if not len(table) or table[["world", "seed"]].isna().any(axis=None):
+        raise InputError(f"{path}: {len(table)} trials, some without world or seed; expected one row a trial")
+    if len(twice := table[table.duplicated(["world", "seed"])]):
+        raise InputError(f"{path}: trial {twice['seed'].iloc[0]} of {twice['world'].iloc[0]} is there twice")
+    for world, trials in table.groupby("world", sort=False):
+        for name in trials.columns.difference(["world"]):
+            values = trials[name].dropna()
+            if len(values) not in (0, len(trials)):
+                raise InputError(f"{path}: {len(trials) - len(values)} trials of {world} lack {name}")
+            if not pd.api.types.is_numeric_dtype(values):
+                raise InputError(f"{path}: {name} of {world} is not all numbers")
+            if Metric("rollout", str(world), name).bounds == (0.0, 1.0) and not values.between(0, 1).all():
+                worst = values.loc[(values - 0.5).abs().idxmax()]
+                raise InputError(f"{path}: {name} of {world} is {worst:g} in a trial; expected 0 to 1")
+    return table
 
 
 def measures(trials: pd.DataFrame) -> list[str]:
     """The columns of `rollouts.csv` that say how trials went, those left out that a world does not have."""
     numbers = trials.drop(columns=list(RESERVED), errors="ignore").select_dtypes(["number", "bool"])
     return list(numbers.dropna(axis=1, how="all").columns)
-
-
-def read_json(path: Path) -> dict:
-    """What a file of a run or of the sweep holds.
-
-    Raises:
-        InputError: It is not JSON.
-    """
-    try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON ({error}), expected the file that the run wrote") from None
 
 
 def _row(run: Path) -> dict:
@@ -103,21 +120,16 @@ def _row(run: Path) -> dict:
         row |= _rollouts(run)
         for world, moved in motion(run).items():
             row |= {str(Metric("motion", world, name)): moved[name].median() for name in MEASURES}
-    if (run / PROBE).is_file():
-        row |= _probe(read_json(run / PROBE))
-    if "summary/site" in row and (run / TASK_PROBE).is_file():
-        row |= _tasks(read_json(run / TASK_PROBE)["sites"].get(row["summary/site"], {}))
-    if (run / GEOMETRY).is_file():  # older sweeps do without
-        row |= _geometry(read_json(run / GEOMETRY))
+    site = row.get("summary/site")
+    for name, interpret in ((PROBE, _probe), (TASK_PROBE, partial(_tasks, site)), (GEOMETRY, _geometry)):
+        if (run / name).is_file():  # older sweeps do without some
+            with reading(run / name, "what align probe wrote"):
+                row |= interpret(read_json(run / name))
     return row
 
 
 def _rollouts(run: Path) -> dict:
     table, row = read_trials(run), {}
-    absent = {"world", "seed", "score"} - set(table.columns)
-    absent |= set() if any(name.startswith("success") for name in table.columns) else {"success"}
-    if absent:
-        raise InputError(f"{run / ROLLOUTS}: columns {sorted(absent)} are missing, expected one row a trial")
     for world, trials in table.groupby("world", sort=False):
         metric = partial(Metric, "rollout", world)
         row[str(metric("trials"))] = len(trials)
@@ -147,9 +159,9 @@ def _probe(result: dict) -> dict:
     return row
 
 
-def _tasks(found: dict) -> dict:
-    """R² of the tasks of one site, under the names of `TASKS`."""
-    row = {}
+def _tasks(site: str | None, result: dict) -> dict:
+    """R² of the tasks at one site, under the names of `TASKS`."""
+    found, row = result["sites"].get(site, {}), {}
     for name in TASKS:
         task, cell = name[: len("block_pose")], name[len("block_pose_") :]
         row |= _interval(Metric("task", "aligned", name), found.get(task, {}).get(cell))
@@ -160,7 +172,7 @@ def _interval(metric: Metric, numbers: dict | None) -> dict:
     """Columns of an estimate and its interval; none where it was not measured."""
     if numbers is None:
         return {}
-    value, low, high = Interval.from_dict({name: numbers[name] for name in Interval._fields})
+    value, low, high = map(float, Interval.from_dict({name: numbers[name] for name in Interval._fields}))
     return dict(zip((str(metric), *metric.ends), (value, low, high), strict=True))
 
 

@@ -1,0 +1,83 @@
+"""Files that runs left, read back without trust: whatever is wrong with one is a line that names it.
+
+They may have been cut short by a full disk, edited by hand or written by another version.
+"""
+
+import contextlib
+import json
+import math
+import os
+import zipfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.lib import format as npy
+
+from align.errors import InputError
+
+DAMAGE = (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, zipfile.BadZipFile)
+"""What reading a damaged file, or making sense of one, raises."""
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike, expected: str = "what the run wrote") -> Iterator[None]:
+    """Turn what goes wrong in reading a file, or in making sense of it, into a line.
+
+    Raises:
+        InputError: Instead of any error of `DAMAGE`, or of a file that does not fit into memory.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (*DAMAGE, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise InputError(
+            f"{path}: cannot be read ({type(error).__name__}: {reason[:200]}); expected {expected}"
+        ) from None
+
+
+def read_json(path: str | os.PathLike) -> dict[str, Any]:
+    """A file that holds a JSON object; numbers are finite.
+
+    Raises:
+        InputError: It is missing, no JSON, or holds something else.
+    """
+    with reading(path):
+        content = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_not_a_number)
+        if not isinstance(content, dict):
+            raise InputError(f"{path}: a {type(content).__name__}; expected a JSON object")
+        return content
+
+
+def _not_a_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def read_arrays(path: str | os.PathLike, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """Arrays of an `.npz`, plain numbers and text alone.
+
+    Args:
+        path: The file.
+        names: Those to read, of which some may be absent; by default all.
+
+    Raises:
+        InputError: It is missing or damaged, or declares more than it holds.
+    """
+    with reading(path), zipfile.ZipFile(path) as archive:
+        found = {}
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            if names is not None and name not in names:
+                continue
+            with archive.open(member) as stream:
+                version = npy.read_magic(stream)
+                header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+                shape, _, dtype = header(stream)
+                if dtype.hasobject or stream.tell() + math.prod(shape) * dtype.itemsize != member.file_size:
+                    raise InputError(f"{path}: {name} declares {dtype} of shape {shape}, not what it holds")
+            with archive.open(member) as stream:
+                found[name] = npy.read_array(stream, allow_pickle=False)
+        return found

@@ -1,0 +1,183 @@
+"""Files of a run or a sweep that are not as they were written: one line names the file, and no traceback."""
+
+import json
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+from synthetic_runs import write_probe, write_run
+
+from align.analysis.commands import report_sweep
+from align.analysis.dashboard import write_run as write_dashboard
+from align.analysis.reports.geometry import measure_run
+from align.analysis.reports.probe import load_embeddings, probe_run
+from align.analysis.reports.task_probe import task_probe_run
+from align.errors import InputError
+
+JSON = (
+    b"",
+    b"{",
+    b"[]",
+    b"7",
+    b"null",
+    b'"x"',
+    b"\xff\xfe\x00\x01",
+    b'{"sites": 3}',
+    b'{"sites": {"image": []}}',
+    b'{"sites": {"image": {"auc": 0.5}}}',
+    b'{"sites": {"image": {"auc": {"value": "x", "low": 0, "high": 1}}}}',
+    b'{"value": NaN}',
+    b'{"runs": 3, "reference": 4}',
+    b'{"a/b": 1}',
+)
+CSV = (
+    b"",
+    b"\n",
+    b"\xff\xfe\x00\x01" * 50,
+    b"world,seed\nreal,1\n",
+    b"world,trial,seed,score,success\nreal,0,1,5,1\n",
+    b"world,trial,seed,score,success\nreal,0,1,-1,1\n",
+    b"world,trial,seed,score,success\nreal,0,1,.5,1\nreal,0,1,.5,1\n",
+    b"world,trial,seed,score,success\nreal,0,1,.5,1\nreal,1,2,.",
+    b"world,trial,seed,score,success\nreal,0,1,.5\nreal,1,2,.5,1\n",
+    b"world,trial,seed,score,success\nreal,0,1,half,1\n",
+    b"world,trial,seed,score,success\nreal,0,,.5,1\n",
+    b"world,trial,seed,score,success\nreal,0,1,nan,1\nreal,1,2,.5,1\n",
+    b"world,trial,seed,score,success\n",
+)
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """A sweep of two runs, with probes."""
+    for i, weight in enumerate((0.0, 1.0)):
+        run = write_run(tmp_path / f"sweep/lambda={weight}", {"lambda": weight, "seed": 0}, seed=i)
+        write_probe(run)
+    return tmp_path / "sweep"
+
+
+def _one_line(call, *arguments) -> bool:
+    """Whether the call refuses in one line."""
+    try:
+        call(*arguments)
+    except InputError as error:
+        assert "\n" not in str(error) and len(str(error)) < 500, error
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    "name", ["point.json", "summary.json", "probe.json", "task_probe.json", "geometry.json"]
+)
+def test_tampered_json_of_a_run(name, sweep):
+    path = sweep / "lambda=1.0" / name
+    refused = 0
+    for content in JSON if "probe" in name else JSON[:8]:  # what is accepted is drawn, which takes time
+        path.write_bytes(content)
+        try:
+            report_sweep(sweep)
+        except InputError as error:
+            refused += 1
+            assert name in str(error) and "\n" not in str(error), error
+    assert refused >= 7
+
+
+def test_tampered_grid(sweep):
+    for content in JSON[:7]:
+        (sweep / "grid.json").write_bytes(content)
+        with pytest.raises(InputError, match=r"grid\.json"):
+            report_sweep(sweep)
+
+
+def test_tampered_trials(sweep):
+    for content in CSV:
+        (sweep / "lambda=1.0/rollouts.csv").write_bytes(content)
+        with pytest.raises(InputError, match=r"rollouts\.csv") as error:
+            report_sweep(sweep)
+        assert "\n" not in str(error.value), error.value
+
+
+def test_truncated_trials_are_not_averaged(sweep):
+    """A table cut off anywhere but at the end of a line, or between two worlds, is refused."""
+    path = sweep / "lambda=1.0/rollouts.csv"
+    text = path.read_text()
+    for end in np.linspace(60, len(text) - 2, 15).astype(int):
+        path.write_text(text[:end])
+        complete = text[end] == "\n" or text[end - 1] == "\n"
+        last = text[:end].rpartition(",")[2]
+        assert _one_line(report_sweep, sweep) or complete or last.isdigit(), text[end - 40 : end]
+
+
+def _archive(arrays: dict) -> dict[str, bytes]:
+    """Ways to damage an archive of arrays, by name."""
+    import io
+
+    def packed(**changed) -> bytes:
+        stream = io.BytesIO()
+        np.savez(stream, **{k: v for k, v in (arrays | changed).items() if v is not None})
+        return stream.getvalue()
+
+    good = packed()
+    huge = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(good)) as source, zipfile.ZipFile(huge, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "image.npy":  # declares terabytes
+                header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (400, 999999999), }"
+                header += b" " * (118 - len(header) - 1) + b"\n"
+                content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+            target.writestr(name, content)
+    n = len(arrays["domain"])
+    nan = arrays["image"].copy()
+    nan[3, 0] = np.nan
+    return {
+        "empty": b"",
+        "text": b"hello",
+        "truncated": good[: len(good) // 2],
+        "short": good[:-30],
+        "huge": huge.getvalue(),
+        "no domain": packed(domain=None),
+        "no sites": packed(image=None, observation=None, denoiser=None),
+        "another length": packed(image=arrays["image"][:-1]),
+        "NaN": packed(image=nan),
+        "complex": packed(image=arrays["image"] * 1j),
+        "text array": packed(image=np.full(n, "x")),
+        "fractional domain": packed(domain=arrays["domain"] + 0.5),
+        "third domain": packed(domain=arrays["domain"] * 2),
+        "complex domain": packed(domain=arrays["domain"] * 1j),
+        "domain of two axes": packed(domain=arrays["domain"][:, None]),
+        "fractional episode": packed(episode=arrays["episode"] + 0.25),
+        "scalar": packed(image=np.float32(1)),
+        "NaN episode": packed(episode=np.full(n, np.nan)),
+    }
+
+
+def test_tampered_embeddings(sweep):
+    path = sweep / "lambda=1.0/embeddings.npz"
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    for what, content in _archive(arrays).items():
+        path.write_bytes(content)
+        for call in (load_embeddings, probe_run, task_probe_run, write_dashboard):
+            assert _one_line(call, path.parent), (what, call)
+
+
+def test_objects_in_arrays_are_refused_without_loading_them(sweep):
+    path = sweep / "lambda=1.0/embeddings.npz"
+    with np.load(path) as archive:
+        np.savez(path, **dict(archive) | {"image": np.array([{"a": 1}] * 400, dtype=object)})
+    with pytest.raises(InputError, match="declares object"):
+        load_embeddings(path.parent)
+
+
+def test_tampered_pairs(sweep):
+    run = sweep / "lambda=1.0"
+    result = probe_run(run)
+    rng = np.random.default_rng(0)
+    arrays = {f"{d}/image": rng.normal(size=(50, 32)).astype(np.float32) for d in ("sim", "real")}
+    arrays |= {"episode": np.arange(50) // 10, "domain": np.zeros(50), "image": arrays["sim/image"]}
+    for what in ("empty", "text", "truncated", "short", "huge"):
+        (run / "paired.npz").write_bytes(_archive(arrays)[what])
+        assert _one_line(measure_run, run, result), what
+    json.dumps(result)
