@@ -104,6 +104,11 @@ class Windows:
         """What tells windows apart: their episode and the step at which they begin, (n,) int64 each."""
         return self._episode, self._offset
 
+    def whole(self) -> Tensor:
+        """Which windows (n,) lie in their episode with all their steps, so that no frame is repeated."""
+        lengths = self._high[self._episode] - self._low[self._episode] + 1
+        return (self._offset >= 0) & (self._offset + self.horizon <= lengths)
+
     def gather(self, indices: Tensor, images: bool = True) -> dict[str, Tensor]:
         """The windows of a batch, one indexing operation a key.
 

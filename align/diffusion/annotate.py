@@ -42,6 +42,28 @@ class Sequences(NamedTuple):
         return Sequences(*(values[rows] for values in self))
 
 
+def fast_part(x: Tensor, degree: int, scale: Tensor) -> Tensor:
+    """What of sequences is not a polynomial in time: where they go and how straight is taken out of them.
+
+    It is given in an orthonormal basis, so that white noise on the sequences is white noise on it.
+
+    Args:
+        x: (N, H, A) normalised.
+        degree: Largest degree that is taken out, below H − 1; 1 takes out motion at a steady pace.
+        scale: (H, A) by which they were divided: polynomials are those of the data's units.
+
+    Returns:
+        (N, H − degree − 1, A).
+    """
+    time = torch.linspace(-1, 1, x.shape[1], dtype=torch.float64)
+    powers = time[:, None] ** torch.arange(degree + 1)  # (H, degree + 1)
+    bases = []
+    for column in scale.double().T:
+        slow_first, _ = torch.linalg.qr(powers / column[:, None], mode="complete")
+        bases.append(slow_first[:, degree + 1 :])
+    return torch.einsum("nha,ahk->nka", x.double(), torch.stack(bases)).to(x)
+
+
 @dataclass(frozen=True)
 class ClassifierOptions:
     """How the classifier is trained and asked.

@@ -16,7 +16,7 @@ from align.data.annotation import Annotation, action_digest
 from align.data.normalizer import Normalizer
 from align.data.windows import Windows
 from align.datamodule import CotrainingData
-from align.diffusion.annotate import ClassifierOptions, Sequences
+from align.diffusion.annotate import ClassifierOptions, Sequences, fast_part
 from align.domain import Domain
 from align.errors import InputError
 from align.files import write_json
@@ -30,6 +30,7 @@ def annotate(
     observation: Literal["none", "agent_pos"] = "none",
     tau: float = 0.45,
     crop_lengths: tuple[int, ...] | None = None,
+    detrend: int | None = None,
     classifier: ClassifierOptions | None = None,
     seed: int = 0,
     threads: int = 1,
@@ -48,6 +49,10 @@ def annotate(
         tau: Threshold τ on the mean probability of being clean, in (0, 0.5).
         crop_lengths: Lengths in steps of the stretches tried for σ_max; powers of two by default, [] tries
             none.
+        detrend: Judge by the fast part of a window alone: polynomials in time of this degree are taken out of
+            its actions first. Windows of sim and real differ also in where they go, how fast and how
+            straight; 1 leaves that out, and what is left is how jagged they are. No stretches are tried for
+            σ_max then.
         classifier: How the classifier is trained and asked.
         seed: Seed of everything that is drawn.
         threads: CPU threads.
@@ -62,6 +67,12 @@ def annotate(
     data = CotrainingData() if data is None else data
     policy = DiffusionPolicy() if policy is None else policy
     horizon = policy.horizon
+    if detrend is not None and not 0 <= detrend < horizon - 1:
+        raise InputError(f"detrend={detrend}: expected a degree from 0 to horizon - 2 = {horizon - 2}")
+    if detrend is not None and crop_lengths:
+        raise InputError(f"detrend={detrend}: has no stretches to try; expected crop_lengths=[]")
+    if crop_lengths is None and detrend is not None:
+        crop_lengths = ()
     if crop_lengths is None:
         crop_lengths = tuple(2**i for i in range(1, horizon.bit_length()) if 2**i <= horizon)
     for length in crop_lengths:
@@ -72,7 +83,9 @@ def annotate(
     torch.set_num_threads(threads)
     data.load(policy, n_image_steps=0)
     told, normalizer = observation == "agent_pos", data.normalizer
-    corrupt, clean = (_sequences(data.train[d], normalizer, told) for d in (Domain.SIM, Domain.REAL))
+    corrupt, clean = (
+        _sequences(data.train[d], normalizer, told, detrend, d) for d in (Domain.SIM, Domain.REAL)
+    )
     sigmas, options = policy.schedule.sigmas, classifier or ClassifierOptions()
     print(f"annotating {len(corrupt.x)} sim windows by {len(clean.x)} real ones", flush=True)
     result = measure_trust(clean, corrupt, sigmas, options, tau, crop_lengths, seed)
@@ -93,22 +106,30 @@ def annotate(
         )
 
 
-def _sequences(windows: Windows, normalizer: Normalizer, told: bool) -> Sequences:
-    batch = windows.gather(torch.arange(len(windows)), images=False)
+def _sequences(
+    windows: Windows, normalizer: Normalizer, told: bool, detrend: int | None, domain: Domain
+) -> Sequences:
+    """Of the windows that are not padded: repeated frames would tell how long episodes are."""
+    rows = windows.whole().nonzero().squeeze(1)
+    if not len(rows):
+        raise InputError(
+            f"{domain.label}: no episode has the {windows.horizon} steps of the horizon; expected some, "
+            "since padded windows are not judged"
+        )
+    batch = windows.gather(rows, images=False)
     condition = normalizer.normalize_agent_pos(batch["agent_pos"]).flatten(1)
-    return Sequences(
-        normalizer.normalize_action(batch["action"], batch["agent_pos"]),
-        batch["episode"],
-        condition if told else condition[:, :0],
-    )
+    x = normalizer.normalize_action(batch["action"], batch["agent_pos"])
+    x = x if detrend is None else fast_part(x, detrend, normalizer.action_std)
+    return Sequences(x, batch["episode"], condition if told else condition[:, :0])
 
 
 def _annotation(result: Trust, windows: Windows, normalizer: Normalizer) -> Annotation:
+    """A padded window has the level of the nearest one in its episode that is not, or else the data set's."""
     episode, start = windows.keys()
     return Annotation(
         episode=episode.numpy(),
         start=start.numpy(),
-        sigma_min=result.sigma_min,
+        sigma_min=_of_all(result, windows),
         dataset_sigma_min=result.dataset_sigma_min,
         dataset_sigma_max=result.sigma_max,
         tau=result.tau,
@@ -118,3 +139,15 @@ def _annotation(result: Trust, windows: Windows, normalizer: Normalizer) -> Anno
         action_std=normalizer.action_std.numpy(),
         digest=action_digest(windows.episodes),
     )
+
+
+def _of_all(result: Trust, windows: Windows) -> np.ndarray:
+    """σ_min (n,) of all windows."""
+    whole, episode = windows.whole().numpy(), windows.keys()[0].numpy()
+    sigma_min = np.full(len(whole), result.dataset_sigma_min, np.float32)
+    for rows in np.split(np.arange(len(whole)), np.flatnonzero(np.diff(episode)) + 1):
+        judged = rows[whole[rows]]
+        if len(judged):
+            level = result.sigma_min[np.searchsorted(np.flatnonzero(whole), judged)]
+            sigma_min[rows] = level[np.clip(rows - judged[0], 0, len(judged) - 1)]
+    return sigma_min

@@ -132,3 +132,11 @@ def test_images_are_shared_not_copied(store):
 def test_impossible_windows(episodes, arguments, message):
     with pytest.raises(InputError, match=message):
         Windows(episodes, **{"episode_ids": [0], **arguments})
+
+
+def test_whole_windows_repeat_no_frame(episodes):
+    frames = np.arange(len(episodes.action), dtype=np.float32)
+    numbered = dataclasses.replace(episodes, action=np.stack([frames, frames], 1))
+    windows = Windows(numbered, [0, 1, 2, 4])
+    steps = windows.gather(torch.arange(len(windows)), images=False)["action"][..., 0].diff(dim=1)
+    assert torch.equal(windows.whole(), (steps > 0).all(1)) and 0 < windows.whole().sum() < len(windows)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from align.diffusion.annotate import ClassifierOptions, Sequences, judge
+from align.diffusion.annotate import ClassifierOptions, Sequences, fast_part, judge
 from align.diffusion.locality import crops, excess_error, largest_level
 from align.diffusion.schedule import NoiseSchedule
 from align.diffusion.thresholds import crossing, dataset_threshold, sample_thresholds, smooth
@@ -121,3 +121,34 @@ def test_smooth_sequences_need_longer_stretches_at_higher_noise():
     walks = torch.randn(20_000, 16, 1, generator=g).cumsum(1) / 4
     levels = [largest_level(walks, SIGMAS, length) for length in (2, 4, 8, 16)]
     assert levels == sorted(levels) and levels[1] < levels[2] < levels[3] == float(SIGMAS[-1])
+
+
+def test_the_fast_part_of_a_sequence_is_blind_to_polynomials_and_keeps_white_noise_white():
+    g = torch.Generator().manual_seed(0)
+    scale = 0.5 + torch.rand(16, 2, generator=g)
+    time = torch.arange(16.0)[:, None]
+    line = (3 + torch.randn(50, 1, 2, generator=g) * time) / scale  # (50, 16, 2)
+    assert fast_part(line, 1, scale).abs().max() < 1e-4 < fast_part(line, 0, scale).abs().max()
+    noise = torch.randn(20_000, 16, 2, generator=g)
+    fast = fast_part(noise, 2, scale)
+    assert fast.shape == (20_000, 13, 2)
+    torch.testing.assert_close(torch.cov(fast.flatten(1).T), torch.eye(26), atol=0.05, rtol=0)
+    torch.testing.assert_close(
+        fast_part(line + noise[:50], 1, scale), fast_part(noise[:50], 1, scale), atol=1e-4, rtol=0
+    )
+
+
+def test_detrended_sequences_are_told_apart_by_jaggedness_alone():
+    """Slow and fast straight motion differ, but not in what is left of them."""
+    g, line = torch.Generator().manual_seed(0), torch.linspace(-1, 1, 16)[:, None]
+    episode, none = torch.arange(40).repeat_interleave(10), torch.zeros(400, 0)
+
+    def moving(pace: float) -> torch.Tensor:
+        return pace * torch.randn(400, 1, 2, generator=g) * line + 0.3 * torch.randn(400, 16, 2, generator=g)
+
+    slow, quick, scale = moving(1.0), moving(5.0), torch.ones(16, 2)
+    found = [
+        judge(Sequences(a, episode, none), Sequences(b, episode, none), SIGMAS, QUICK)
+        for a, b in ((slow, quick), (fast_part(slow, 1, scale), fast_part(quick, 1, scale)))
+    ]
+    assert dataset_threshold(found[0], 0.45) > 0.3 and dataset_threshold(found[1], 0.4) == 0

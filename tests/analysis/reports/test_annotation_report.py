@@ -74,6 +74,27 @@ def test_an_annotation_reads_the_configuration_of_training(stores, write_config,
     assert found["another"]["horizon"] == 10 and found["whole"]["horizon"] == 12
 
 
+def test_padded_windows_are_not_judged_and_have_their_neighbours_level(make_store, tmp_path, capsys):
+    stores = {"sim": make_store("sim", 8, length=20), "real": make_store("real", 6, seed=1, length=20)}
+    out = tmp_path / "annotation.npz"
+    options = ["--validation", "2", "--classifier", SMALL, "--crop_lengths", "[]", "--tau", "0.49"]
+    assert _annotate(stores, out, *options) == 0
+    assert "annotating 30 sim windows by 20 real ones" in capsys.readouterr().out  # 5 of 13 in an episode
+    found = Annotation.load(out)
+    for episode in np.unique(found.episode):
+        rows = found.episode == episode
+        level = dict(zip(found.start[rows], found.sigma_min[rows], strict=True))
+        assert level[-1] == level[0] and {level[start] for start in range(4, 12)} == {level[4]}
+    with_trend = found.sigma_min
+    assert _annotate(stores, out, *options, "--detrend", "1") == 0
+    assert not np.array_equal(Annotation.load(out).sigma_min, with_trend)
+    assert _annotate(stores, out, *options[:-4], "--detrend", "15") == 2
+    assert "detrend=15" in capsys.readouterr().err
+    short = {**stores, "real": make_store("short", 6, length=12)}
+    assert _annotate(short, out, *options) == 2
+    assert "real: no episode has the 16 steps" in capsys.readouterr().err
+
+
 def test_only_episodes_of_training_matter(stores, tmp_path):
     """Held-out ones, and real ones beyond `max_real`, may be anything."""
     options = ["--validation", "1", "--max_real", "3", "--split_seed", "4", "--classifier", SMALL]
