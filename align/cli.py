@@ -15,7 +15,7 @@ from collections.abc import Callable
 from align import own_modules
 from align.errors import InputError, Unfinished, mistake_behind, one_line
 from align.files import UNWRITABLE
-from align.options import from_fit, parse, read_old_names
+from align.options import from_fit, parse, read_old_names, takes_fit
 
 SUBCOMMANDS = {
     "fit": ("align.fit", "main", "train a policy, evaluate it and keep its embeddings"),
@@ -95,7 +95,10 @@ def _call(function: Callable, program: str, arguments: list[str]) -> int | None:
     """Call `function` with its options read from the command line."""
     from jsonargparse import ArgumentParser
 
-    parser = ArgumentParser(prog=program, description=function.__doc__.splitlines()[0], exit_on_error=False)
+    description = function.__doc__.splitlines()[0]
+    if takes_fit(function):
+        description += " --config FIT.yaml takes data and policy from a configuration of align fit."
+    parser = ArgumentParser(prog=program, description=description, exit_on_error=False)
     names = parser.add_function_arguments(function, as_positional=True, fail_untyped=True)
     try:
         config = parse(parser, _switched(function, from_fit(function, _with_shipped(arguments))))

@@ -184,7 +184,7 @@ def rollout(
         first_seed: Seed of the first trial; the others follow.
         size: Side in pixels of the images of a pushing world.
         difficulty: Range of starts in a pushing world: easy, medium or full.
-        film: Number of trials to film.
+        film: Number of trials to film, at most all.
         domain: What a policy with domain conditioning is told: SIM or REAL.
         guidance_weight: Weight of the guidance on the domain, if not the policy's own.
         threads: CPU threads.
@@ -199,8 +199,8 @@ def rollout(
     from align.run.paths import write_paths
     from align.run.trials import write_film, write_trials
 
-    if trials < 1 or steps < 1 or not 0 <= film <= trials:
-        raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1 or more, film ≤ trials")
+    if trials < 1 or steps < 1 or film < 0:
+        raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1, 1 and 0 or more")
     torch.set_num_threads(threads)
     trained = DiffusionPolicy.from_checkpoint(policy, trust or ())
     if guidance_weight is not None:
@@ -214,7 +214,7 @@ def rollout(
         seeds,
         steps,
         name,
-        film,
+        min(film, trials),
         domain=domain,
     )
     for measure, mean in summarise(rows).items():

@@ -24,13 +24,18 @@ def parse(parser, arguments: list[str]):
         raise InputError(one_line(error)) from None
 
 
+def takes_fit(function: Callable) -> bool:
+    """Whether a function is one of data and policy, as `align fit` describes them."""
+    return {"data", "policy"} <= set(inspect.signature(function).parameters)
+
+
 def from_fit(function: Callable, arguments: list[str]) -> list[str]:
     """Arguments of a function of data and policy, with what `--config FIT.yaml` says of them in its place.
 
     Both are `align fit`'s: `--data.sim` and `--model.policy.horizon` after the file change it. What the
     function once took by itself, as `--horizon`, is known by its old name.
     """
-    if not {"data", "policy"} <= set(inspect.signature(function).parameters):
+    if not takes_fit(function):
         return arguments
     names = ARGUMENTS.get(f"{function.__module__}.{function.__qualname__}", {})
     parts = [p for a in arguments for p in (a.split("=", 1) if a.startswith("--") else [a])]

@@ -34,7 +34,7 @@ def sweep(
     out: str | None = None,
     jobs: int = 2,
     base: str | None = None,
-    set: list[str] | None = None,
+    set: list[str] | str | None = None,
     data: str = "data",
     cluster: Literal["slurm", "local", "debug"] | None = None,
     cluster_parameters: dict | None = None,
@@ -51,7 +51,7 @@ def sweep(
         out: Directory of the sweep; by default runs/GRID-SCALE.
         jobs: Number of runs at once; each local one takes one thread.
         base: Name of another base configuration, e.g. gym_pusht, or the path of your own `.yaml` file.
-        set: Options for every run as OPTION=VALUE, e.g. data.real=my.zarr.
+        set: An option for every run as OPTION=VALUE, e.g. data.real=my.zarr; more of them by --set+.
         data: Folder of the demonstrations that are made.
         cluster: Submit through submitit instead of running here: slurm, or its executors local and debug.
         cluster_parameters: Parameters of submitit's executor, e.g. {slurm_partition: gpu}.
@@ -61,7 +61,7 @@ def sweep(
     """
     if jobs < 1:
         raise InputError(f"jobs={jobs}: expected 1 or more")
-    expanded = load_grid(grid, scale, base, set or [])
+    expanded = load_grid(grid, scale, base, [set] if isinstance(set, str) else set or [])
     folder = Path(out or f"runs/{expanded.name}-{scale}" + (f"-{Path(base).stem}" if base else ""))
     if dry_run:
         return _describe(expanded, folder, Path(data), jobs)
@@ -91,7 +91,7 @@ def sweep(
         if report and any(job.state in ("finished", "skipped") for job in todo):
             from align.analysis.commands import report_sweep  # late, as it takes seconds
 
-            with trusting(set().union(*(named_modules(run.config) for run in expanded.runs))):
+            with trusting(named_modules([run.config for run in expanded.runs])):
                 report_sweep(folder)
         print(f"{folder}: {_minutes(time.perf_counter() - started)}", flush=True)
     return failed

@@ -43,9 +43,9 @@ _PLACES = {
 }  # fmt: skip
 
 
-def place_look(name: str) -> dict[str, str]:
-    """Colour and marker of a world or a site, the same in every figure."""
-    return dict(zip(("color", "marker"), _PLACES.get(name, (SKY, "o")), strict=True))
+def place_look(name: str, i: int = 5) -> dict[str, str]:
+    """Colour and marker of a world or a site, the same in every figure; of another those of number `i`."""
+    return dict(zip(("color", "marker"), _PLACES.get(name, tuple(look(i).values())), strict=True))
 
 
 _STYLE = {

@@ -30,7 +30,7 @@ def task_figure(
         for ax, task in zip(axes[0], tasks, strict=True):
             for i, site in enumerate(found):
                 at = np.arange(len(CELLS)) + (i - (len(found) - 1) / 2) * 0.7 / len(found)
-                look = figures.look(i)
+                look = figures.look(i) | {"color": figures.place_look(site, i)["color"]}  # ▼ is taken
                 if site in untrained:
                     _series(ax, at + 0.18 / len(found), untrained[site][task], look | {"mfc": "white"})
                 _series(ax, at - 0.18 / len(found), found[site][task], look, label=site)

@@ -64,8 +64,8 @@ def test_a_panel_is_a_task_and_a_tick_a_cell(axes):
 
 def test_marks_stand_at_their_cell_and_height(axes):
     for ax, task in zip(axes, FOUND["image"], strict=True):
-        for i, by_task in enumerate(FOUND.values()):
-            xy, whiskers = marks(ax, figures.look(i)["color"], hollow=False)
+        for site, by_task in FOUND.items():
+            xy, whiskers = marks(ax, figures.place_look(site)["color"], hollow=False)
             np.testing.assert_array_equal(np.round(xy[:, 0]), range(4))
             for j, cell in enumerate(CELLS):
                 r2 = by_task[task].cells[cell]
@@ -78,9 +78,9 @@ def test_marks_stand_at_their_cell_and_height(axes):
 
 def test_an_untrained_policys_marks_are_hollow_and_beside(axes):
     for ax in axes:
-        xy, _ = marks(ax, figures.look(0)["color"], hollow=True)
+        xy, _ = marks(ax, figures.place_look("image")["color"], hollow=True)
         np.testing.assert_allclose(xy[:, 1], [VALUES[cell] - 0.25 for cell in CELLS])
-        assert (xy[:, 0] > marks(ax, figures.look(0)["color"], hollow=False)[0][:, 0]).all()
+        assert (xy[:, 0] > marks(ax, figures.place_look("image")["color"], hollow=False)[0][:, 0]).all()
 
 
 def test_what_is_below_the_floor_is_a_triangle_on_it(axes):
@@ -89,7 +89,7 @@ def test_what_is_below_the_floor_is_a_triangle_on_it(axes):
     (line,) = triangles[1]
     ((x, y),) = line.get_xydata()
     assert round(x) == CELLS.index((SIM, REAL)) and y == FLOOR
-    assert same_color(line.get_color(), figures.look(1)["color"])
+    assert same_color(line.get_color(), figures.place_look("denoiser")["color"])
 
 
 def test_the_legend_names_sites_and_a_state_is_called_by_its_name():
