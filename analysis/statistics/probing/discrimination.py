@@ -9,17 +9,26 @@ A resample keeps the classifiers as they are, though other episodes would have t
 folds the deviations are therefore stretched by sqrt(1 + K / (K - 1)), the correction of Nadeau and
 Bengio (2003) for overlapping training folds; in simulations of equal distributions, a 95 % interval of
 the probe held an AUC of 0.5 in 93 to 97 % of data sets with it and in 83 to 95 % without.
+
+Near 1 resamples say too little: where every episode is on its side, all of them are 1. AUC and accuracy
+therefore have the Beta distribution of a share (Jeffreys' prior) of as many independent windows as give the
+resamples' variance, and of no more than `INDEPENDENT` an episode. In simulations of the linear probe with 6
+to 20 episodes of each label, a 95 % interval then held the expected AUC in 96 to 100 % of data sets, whatever
+it was from 0.5 to 0.9997; that of the resamples alone in 94 to 97 % up to 0.9, 87 to 95 % at 0.97, 64 to
+77 % at 0.995 and 15 to 32 % beyond 0.999.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.special import betaincinv
 
 from align.analysis.statistics.intervals import LEVEL
 from align.seeding import numpy_rng
 
 DRAWS = 1000
+INDEPENDENT = 8  # windows an episode at most, of an AUC or accuracy near 0 or 1
 ROC_DRAWS, ROC_POINTS = 200, 101
 
 
@@ -51,6 +60,12 @@ class Scored:
         variance = episodes / max(episodes - 1, 1)
         return float(np.sqrt(variance * (1 + folds / (folds - 1) if folds > 1 else 1)))
 
+    @property
+    def independent(self) -> int:
+        """Windows of the rarer label that count as independent of each other, at most."""
+        windows = np.bincount(self.label, minlength=2)
+        return min(min(int(n), INDEPENDENT * len(c)) for n, c in zip(windows, self.clusters, strict=True))
+
     def totals(self, values: np.ndarray, label: int) -> np.ndarray:
         """Sums of `values` (N,) in each cluster of one label, in the order of `clusters[label]`."""
         rows = self.label == label
@@ -70,8 +85,9 @@ def bootstrap(scored: Scored, seed: int = 0, draws: int = DRAWS) -> dict[str, tu
         draws: Number of resamples.
 
     Returns:
-        By name, the estimate and its resamples (draws,), stretched about the estimate, and NaN where a
-        resample had no two episodes to compare.
+        By name, the estimate and draws (draws,) of its distribution: of the margin the resamples, stretched
+        about the estimate, and NaN where one had no two episodes to compare; of AUC and accuracy those of
+        a share with the resamples' variance.
     """
     rng = numpy_rng(seed, "episodes")
     sizes = [len(c) for c in scored.clusters]
@@ -81,8 +97,24 @@ def bootstrap(scored: Scored, seed: int = 0, draws: int = DRAWS) -> dict[str, tu
         with np.errstate(invalid="ignore", divide="ignore"):
             values = statistic(scored, *weights)  # (1 + draws,), the first unweighted
         resampled = values[0] + scored.stretch * (values[1:] - values[0])
-        result[name] = float(values[0]), resampled if name == "margin" else np.clip(resampled, 0, 1)
+        if name != "margin":
+            resampled = _share(values[0], resampled, scored.independent)
+        result[name] = float(values[0]), resampled
     return result
+
+
+def _share(value: float, resampled: np.ndarray, most: float) -> np.ndarray:
+    """Quantiles, evenly spaced, of a share with the variance of resamples; see the module's docstring.
+
+    Args:
+        value: The estimate.
+        resampled: (draws,), NaN left out.
+        most: Independent observations at most.
+    """
+    variance = np.nanmean((resampled - value) ** 2) if np.isfinite(resampled).any() else 0.0
+    n = min(value * (1 - value) / variance, most) if variance > 0 else most
+    levels = (np.arange(len(resampled)) + 0.5) / len(resampled)
+    return betaincinv(value * n + 0.5, (1 - value) * n + 0.5, levels)
 
 
 def roc(scored: Scored, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
