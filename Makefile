@@ -41,7 +41,7 @@ $(READY): setup.cfg pyproject.toml
 	@echo "Setting up $(ENV): PyTorch and the rest, up to 7 GB; 3-10 minutes by network. Needed once."
 	@test -x $(PYTHON) || python3 -m venv $(ENV)
 	@$(PYTHON) -m pip install --quiet --no-build-isolation --no-deps --editable . 2>/dev/null \
-		&& $(PYTHON) -m pip check >/dev/null && $(PYTHON) -c 'import gym_pusht, ot, pytest, ruff, submitit' 2>/dev/null \
+		&& $(PYTHON) -m pip check >/dev/null && $(PYTHON) -c 'import gym_pusht, ot, pytest, ruff, submitit, xdist' 2>/dev/null \
 		|| $(PYTHON) -m pip install --quiet --editable '.[dev,pusht]'
 	@touch $@
 
@@ -68,7 +68,7 @@ probe: $(READY) ## probe the embeddings of RUN again, with reports (about 10 sec
 	$(ALIGN) probe $(RUN)
 
 test: $(READY) ## run the tests (about 8 minutes on 2 cores)
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile
 
 docs: $(READY) ## fill in the numbers of README and docs/ from results/, and write docs/reference.md
 	$(PYTHON) docs/values.py

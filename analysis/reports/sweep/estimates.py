@@ -208,6 +208,11 @@ class Sweep:
                 rows = rows[rows["world"] == world]
                 if len(rows):
                     outcomes[run] = pd.Series(rows[name].to_numpy(float), index=rows["seed"])
+        if not outcomes:
+            raise InputError(
+                f"{self.path}: holds no trials of world {world!r}; what `align keep` kept of a sweep are its "
+                "tables and pictures, which cannot be made again without them"
+            )
         table = pd.DataFrame(outcomes).T.dropna(axis=1)
         if not table.shape[1]:
             raise InputError(f"{self.path}: no trial seed of world {world!r} is shared by all runs")
