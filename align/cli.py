@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable
 
-from align import own_modules
+from align import own_modules, shipped
 from align.errors import InputError, Unfinished, mistake_behind, one_line
 from align.files import UNWRITABLE
 from align.options import from_fit, parse, read_old_names, takes_fit
@@ -134,11 +134,9 @@ def _explained(message: str, function: Callable) -> str:
 
 def _with_shipped(arguments: list[str]) -> list[str]:
     """Arguments in which `--config NAME` is the file that ships under that name, where there is no other."""
-    from align.experiments.shipped import find
-
     parts = [p for a in arguments for p in (a.split("=", 1) if a.startswith("--config=") else [a])]
     return [
-        str(find(part)) if before in ("--config", "-c") else part
+        str(shipped.find(part)) if before in ("--config", "-c") else part
         for before, part in itertools.pairwise(["", *parts])
     ]
 

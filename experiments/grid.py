@@ -23,7 +23,7 @@ from align.errors import InputError
 from align.experiments.axes import Axes, check_point, followed, points, read_axes
 from align.experiments.demonstrations import is_option, references, resolve
 from align.experiments.options import merge, read_override, set_option
-from align.experiments.shipped import find, names
+from align.shipped import find, names
 
 DEMOS = "demos."
 """How options begin that are of the demonstrations."""

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from align.experiments import shipped
+from align import shipped
 from align.experiments.grid import load_grid
 
 GRIDS = shipped.names("axes")

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from align.analysis.figures import style as figures
 from align.analysis.figures.paths import PlanPaths, RolloutPaths, figure_paths
 from align.analysis.figures.smoothness import ArmMotion, PlanMotion, figure_smoothness
-from align.analysis.reports.run_paths import MEASURES, Plans, learnt_plans, measure, motion
 from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.reports.sweep.run_paths import MEASURES, Plans, learnt_plans, measure, motion
 from align.domain import Domain
 from align.run.layout import PATHS
 from align.run.paths import read_paths

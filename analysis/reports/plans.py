@@ -8,7 +8,8 @@ import pandas as pd
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.spectrum import figure_spectrum
-from align.analysis.reports.run_paths import (
+from align.analysis.reports.sweep import Arm, Sweep
+from align.analysis.reports.sweep.run_paths import (
     Plans,
     learnt_plans,
     measure,
@@ -16,7 +17,6 @@ from align.analysis.reports.run_paths import (
     reference_plans,
     reference_store,
 )
-from align.analysis.reports.sweep import Arm, Sweep
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.diversity import effective_number, homotopy_word, mean_hausdorff
 from align.analysis.statistics.intervals import Interval, hierarchical_mean

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from align.analysis.reports.run_paths import motion, repeated
 from align.analysis.reports.sweep.metric import Metric
+from align.analysis.reports.sweep.run_paths import motion, repeated
 from align.analysis.reports.sweep.run_table import read_trials, recorded
 from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval

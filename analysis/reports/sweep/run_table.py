@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from align.analysis.reports.run_paths import MEASURES, motion
 from align.analysis.reports.sweep.metric import Metric
+from align.analysis.reports.sweep.run_paths import MEASURES, motion
 from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
 from align.errors import InputError

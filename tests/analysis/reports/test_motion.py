@@ -12,8 +12,8 @@ from align.analysis.figures.style import DOMAIN_COLOUR, GREEN, GREY
 from align.analysis.reports.arm_table import ArmTable
 from align.analysis.reports.everything import report
 from align.analysis.reports.motion import report as motion_report
-from align.analysis.reports.run_paths import measure, motion
 from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.reports.sweep.run_paths import measure, motion
 from align.cli import main
 from align.data.episodes import write_store
 from align.domain import Domain

@@ -1,10 +1,12 @@
 """The YAML files that ship with align, found by name from any folder."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(find_spec("align.experiments").submodule_search_locations[0])
+"""Where they lie; to find the folder imports nothing of what else is in it."""
 
 
 def find(path: str | Path) -> Path:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from align import shipped
 from align.cli import main
-from align.experiments import shipped
 from align.experiments.grid import load_grid
 from align.experiments.sweep import sweep
 
