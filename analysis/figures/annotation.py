@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from align.analysis.figures import style as figures
 from align.analysis.statistics.trust import TAUS, Trust, by_checkpoint, calibration
 from align.diffusion.thresholds import dataset_threshold
+from align.domain import Domain
 
 
 def annotation_figure(result: Trust) -> Figure:
@@ -25,11 +26,11 @@ def annotation_figure(result: Trust) -> Figure:
 
 def _accuracy(ax: Axes, result: Trust) -> None:
     judgement, sigma = result.judgement, result.dataset_sigma_min
-    ax.plot(judgement.sigmas, judgement.accuracy, color=figures.BLUE, label="accuracy")
+    ax.plot(judgement.sigmas, judgement.accuracy, color=figures.BLACK, label="accuracy")
     clean = judgement.corrupt.double().mean(0)
-    ax.plot(judgement.sigmas, clean, color=figures.VERMILION, label="P(clean) of sim")
+    ax.plot(judgement.sigmas, clean, color=figures.DOMAIN_COLOUR[Domain.SIM], label="P(clean) of sim")
     figures.reference(ax, y=0.5)
-    ax.axhline(result.tau, color=figures.GREY, linewidth=0.7)
+    figures.reference(ax, y=result.tau, colour=figures.GREY)
     ax.vlines(sigma, 0, 1, color=figures.GREY, linewidth=0.7)
     ax.plot([sigma], [result.tau], "o", color=figures.BLACK)
     side = {"ha": "right", "xytext": (-3, 3)} if sigma > 0.5 else {"ha": "left", "xytext": (3, 3)}

@@ -144,8 +144,7 @@ def _over_sim(ax: Axes, curves: Sequence[Curve], looks: Mapping[int, dict], labe
 
 def _level(ax: Axes, curve: Curve, colour: str) -> None:
     """A line at the plateau, dotted where it is an extrapolation."""
-    dashes = (0, (1, 2)) if curve.fit.rising else (0, (4, 3))
-    ax.axhline(float(curve.fit.plateau.value), color=colour, linewidth=0.7, linestyle=dashes)
+    figures.reference(ax, y=float(curve.fit.plateau.value), colour=colour, dotted=curve.fit.rising)
 
 
 def _over_real(ax: Axes, curves: Sequence[Curve], looks: Mapping[int, dict], alone: Alone | None) -> None:
@@ -188,8 +187,7 @@ def _law(ax: Axes, law: Law | None, looks: Mapping[int, dict]) -> None:
     for real in np.unique(law.sizes["real"]):
         of = law.sizes["real"] == real
         ax.scatter(predicted[of], law.fit.errors[of], s=10, **looks[real])
-    ends = [predicted.min(), predicted.max()]
-    ax.plot(ends, ends, color=figures.BLACK, linewidth=0.7, linestyle=(0, (4, 3)))
+    figures.diagonal(ax, (predicted.min(), predicted.max()))
     ax.set(xscale="log", yscale="log", ylabel=f"{law.title}, held-out real")
     for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(4))

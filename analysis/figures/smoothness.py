@@ -61,9 +61,7 @@ def figure_smoothness(
         ax.plot(*np.array(front).T, label="Pareto front", **front_look)
         for p in plans:
             colour = figures.DOMAIN_COLOUR[p.domain]
-            ax.axvline(
-                p.roughness, color=colour, linewidth=0.8, linestyle=(0, (4, 3)), label=f"{p.title} plans"
-            )
+            figures.reference(ax, x=p.roughness, colour=colour, label=f"{p.title} plans")
         for arm in arms:
             if arm.roughness is None:
                 ax.plot([], [], " ", label=f"{arm.label}: no success")

@@ -58,7 +58,8 @@ _STYLE = {
     "axes.prop_cycle": mpl.cycler(color=CYCLE), "mathtext.default": "regular",
 }  # fmt: skip
 
-_REFERENCE = {"color": BLACK, "linewidth": 0.7, "linestyle": (0, (4, 3))}
+DASHED, DOTTED = (0, (4, 3)), (0, (1, 2))
+_REFERENCE = {"color": BLACK, "linewidth": 0.7, "linestyle": DASHED}
 
 
 @contextlib.contextmanager
@@ -82,12 +83,29 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
         figure.savefig(target)
 
 
-def reference(ax: Axes, *, x: float | None = None, y: float | None = None) -> None:
-    """A dashed line across the panel at `x`, or at `y`: chance, a boundary, what to compare with."""
+def reference(
+    ax: Axes,
+    *,
+    x: float | None = None,
+    y: float | None = None,
+    colour: str = BLACK,
+    label: str | None = None,
+    dotted: bool = False,
+) -> None:
+    """A dashed line across the panel at `x`, or at `y`: chance, a boundary, what to compare with.
+
+    Args:
+        ax: Where.
+        x, y: One of them.
+        colour: That of the series whose line it is, black for all of them.
+        label: Its name in the legend, if it has one.
+        dotted: Dots for dashes: the line is an extrapolation.
+    """
+    look = _REFERENCE | {"color": colour, "label": label, "linestyle": DOTTED if dotted else DASHED}
     if x is not None:
-        ax.axvline(x, **_REFERENCE)
+        ax.axvline(x, **look)
     if y is not None:
-        ax.axhline(y, **_REFERENCE)
+        ax.axhline(y, **look)
 
 
 def diagonal(ax: Axes, ends: Sequence[float] = (0, 1)) -> None:

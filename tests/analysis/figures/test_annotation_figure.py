@@ -9,6 +9,7 @@ from align.analysis.figures import style as figures
 from align.analysis.figures.annotation import annotation_figure
 from align.analysis.statistics.trust import TAUS, Trust, calibration
 from align.diffusion.thresholds import Evaluation, Judgement, dataset_threshold
+from align.domain import Domain
 
 SIGMAS = torch.linspace(0.05, 0.95, 7)
 CLEAN = torch.linspace(0.1, 0.5, 7)  # of sim: the noisier, the more it looks real
@@ -51,7 +52,8 @@ def test_accuracy_falls_and_trust_rises_with_noise(axes, found):
     np.testing.assert_allclose(lines["accuracy"].get_xydata().T, [SIGMAS, found.judgement.accuracy])
     clean = lines["P(clean) of sim"]
     np.testing.assert_allclose(clean.get_xydata().T, [SIGMAS, found.judgement.corrupt.mean(0)], atol=1e-6)
-    assert not same_color(clean.get_color(), lines["accuracy"].get_color())
+    assert same_color(clean.get_color(), figures.DOMAIN_COLOUR[Domain.SIM])
+    assert not any(same_color(lines["accuracy"].get_color(), c) for c in figures.DOMAIN_COLOUR.values())
     (point,) = [line for line in axes[0].lines if line.get_marker() == "o"]
     np.testing.assert_allclose(point.get_xydata(), [[found.dataset_sigma_min, 0.4]])
     assert any(t.get_text() == f"σ_min = {found.dataset_sigma_min:.3f}" for t in axes[0].texts)

@@ -123,6 +123,8 @@ def test_discernibility_is_to_the_right_and_success_upwards(named):
         up, across = whiskers(ax), whiskers(ax, horizontal=True)
         labels = [f"{i + 1} {arm.label}" for i, arm in enumerate(named.arms()) if arm.label != "mmd"]
         assert [w.label for w in up] == labels
+        numbers = {tuple(text.xy): text.get_text() for text in ax.texts}
+        assert numbers == {(w.x, w.y): w.label.split()[0] for w in up}, "as in the legend"
         for tall, wide in zip(up, across, strict=True):
             number = int(tall.label.split()[0]) - 1
             arm, look = named.arms()[number], figures.look(number)
@@ -132,4 +134,5 @@ def test_discernibility_is_to_the_right_and_success_upwards(named):
                 y[1:]
             )
             assert (tall.colour, tall.marker) == (look["color"], look["marker"])
+    assert [ax.get_title(loc="left") for ax in _panels(figure)] == ["(a)", "(b)"]
     assert _panels(figure)[0].get_ylabel() == "Score in real"
