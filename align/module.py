@@ -131,15 +131,15 @@ class CotrainingModule(pl.LightningModule):
         )
         denoise = (loss * batch["weight"]).mean()
         self._check_finite("denoising loss", denoise)
-        layer, weight = self._at_site(features, hidden), self.alignment_lambda()
+        layer, lambda_ = self._at_site(features, hidden), self.alignment_lambda()
         aligned = layer.view_as(layer)  # what comes back to it is the alignment's gradient alone
-        distance, measured = self._distance(aligned, batch, weight)
-        total = denoise + weight * distance if weight > 0 else denoise
+        distance, measured = self._distance(aligned, batch, lambda_)
+        total = denoise + lambda_ * distance if lambda_ > 0 else denoise
         for parameter in self._opponents():  # DDP waits for the gradient of each, also where it is 0
             total = total + 0.0 * parameter.sum()
         self._check_finite("loss", total)
-        self._log_step(denoise, distance if measured else None, weight, batch)
-        if weight > 0 and measured and self._is_logged():
+        self._log_step(denoise, distance if measured else None, lambda_, batch)
+        if lambda_ > 0 and measured and self._is_logged():
             self._log_gradient_ratio(layer, aligned)
         return total
 
@@ -158,15 +158,15 @@ class CotrainingModule(pl.LightningModule):
             features = replace(features, label=features.label * kept.to(features.label))
         return features
 
-    def _distance(self, layer: Tensor, batch: dict[str, Tensor], weight: float) -> tuple[Tensor, bool]:
+    def _distance(self, layer: Tensor, batch: dict[str, Tensor], lambda_: float) -> tuple[Tensor, bool]:
         """Distance of sim from real at the aligned layer, and whether both have enough samples for one.
 
         With λ = 0 it is measured without gradient, and the objective learns nothing.
         """
         sim, real = aligned_samples(self.policy, layer, batch)
-        if weight > 0 and min(sim.n, real.n) >= self.alignment.min_samples:
+        if lambda_ > 0 and min(sim.n, real.n) >= self.alignment.min_samples:
             self.alignment.update(sim.each(Tensor.detach), real.each(Tensor.detach))
-        with torch.set_grad_enabled(weight > 0):
+        with torch.set_grad_enabled(lambda_ > 0):
             distance = self.alignment(sim, real)
         return distance, self.alignment.measured
 
@@ -178,16 +178,16 @@ class CotrainingModule(pl.LightningModule):
         """The layer that is aligned: (B, D), or (draws · B, D) in the denoiser."""
         return {"image": features.image, "observation": features.observation, "denoiser": hidden}[self.site]
 
-    def _log_step(self, denoise: Tensor, distance: Tensor | None, weight: float, batch: dict) -> None:
+    def _log_step(self, denoise: Tensor, distance: Tensor | None, lambda_: float, batch: dict) -> None:
         """Log both terms; `distance` is None where a domain has too few samples to measure it."""
         denoise = denoise.detach()
         if self.trainer.world_size > 1 and self._is_logged():  # of the global batch, as the distance is
             denoise = self.trainer.strategy.reduce(denoise.clone(), reduce_op="mean")
         values = {
             "train/denoise": denoise,
-            "train/loss": denoise + (0.0 if distance is None else weight * distance.detach()),
+            "train/loss": denoise + (0.0 if distance is None else lambda_ * distance.detach()),
             "train/alignment_skipped": float(distance is None),
-            "train/lambda": weight,
+            "train/lambda": lambda_,
             "train/real_fraction": (batch["domain"] == Domain.REAL).float().mean(),
             "train/real_weight": (batch["weight"] * (batch["domain"] == Domain.REAL)).mean(),
         }

@@ -54,13 +54,13 @@ class Discriminator(nn.Sequential):
     """An MLP from an embedding (n, D) to a logit (n, 1), positive for real.
 
     Args:
-        features: Size D of the embedding.
+        dim: Size D of the embedding.
         widths: Hidden units of each layer.
         spectral_norm: Bound each layer's Lipschitz constant by 1 (Miyato et al. 2018, arXiv 1802.05957).
     """
 
-    def __init__(self, features: int, widths: Sequence[int], spectral_norm: bool):
-        sizes, layers = (features, *widths, 1), []
+    def __init__(self, dim: int, widths: Sequence[int], spectral_norm: bool):
+        sizes, layers = (dim, *widths, 1), []
         for inputs, outputs in pairwise(sizes):
             linear = nn.Linear(inputs, outputs)
             layers += [nn.utils.parametrizations.spectral_norm(linear) if spectral_norm else linear]
@@ -89,8 +89,8 @@ class Adversarial(Objective):
         self.register_buffer("average_accuracy", torch.tensor(0.5))
         self.register_buffer("first_variance", torch.tensor(float("nan")))
 
-    def build(self, features: int) -> None:
-        self.discriminator = Discriminator(features, self.widths, self.spectral_norm)
+    def build(self, dim: int) -> None:
+        self.discriminator = Discriminator(dim, self.widths, self.spectral_norm)
 
     def _classify(self, sim: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (n,) and (m,)."""
@@ -194,8 +194,8 @@ class ADDA(Adversarial):
         self.gradient_penalty, self.moved = gradient_penalty, moved
         self._restored: dict | None = None
 
-    def build(self, features: int) -> None:
-        super().build(features)
+    def build(self, dim: int) -> None:
+        super().build(dim)
         self.discriminator.requires_grad_(False)
         self.optimizer = torch.optim.Adam(
             self.discriminator.parameters(), self.learning_rate, betas=(0.5, 0.999)

@@ -96,8 +96,8 @@ class Objective(nn.Module):
                 return 0.0 * (sim.embedding.sum() + real.embedding.sum())
             return self.distance(sim, real)
 
-    def build(self, features: int) -> None:
-        """Make what depends on the embedding's size D; called once, before training. Nothing by default."""
+    def build(self, dim: int) -> None:
+        """Make what depends on the embedding's size D, `dim`; once, before training. Nothing by default."""
 
     def update(self, sim: Samples, real: Samples) -> None:
         """Learn what the objective learns by itself, before a step's loss; nothing by default.

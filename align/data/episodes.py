@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from align.data.chunks import ImageWriter, create_array
 from align.data.columns import Column
 from align.data.formats import Store
+from align.data.store_chunks import ImageWriter, create_array
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import zarr
 
-from align.data.chunks import codecs, cut_chunks
 from align.data.columns import Column
+from align.data.store_chunks import codecs, cut_chunks
 from align.errors import InputError
 
 _BLOCK_BYTES = 64 << 20  # decoded at a time, so that float images never lie in memory whole

@@ -100,7 +100,7 @@ class ClassifierOptions:
     levels: int = 25
 
     def __post_init__(self):
-        least = {
+        minima = {
             "width": 1,
             "blocks": 0,
             "frequencies": 0,
@@ -113,7 +113,7 @@ class ClassifierOptions:
             "draws": 4,
             "levels": 2,
         }
-        for name, low in least.items():
+        for name, low in minima.items():
             if not getattr(self, name) >= low:
                 raise InputError(f"{name}={getattr(self, name)}: expected {low} or more")
         if not 0 < self.learning_rate < math.inf:

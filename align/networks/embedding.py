@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 
-def step_embedding(steps: Tensor, size: int) -> Tensor:
+def step_embedding(steps: Tensor, dim: int) -> Tensor:
     """Sinusoidal embedding (Vaswani et al. 2017) of diffusion steps.
 
     Args:
         steps: (B,) diffusion steps.
-        size: Even size of the embedding.
+        dim: Even size of the embedding.
 
     Returns:
-        (B, size) float32.
+        (B, dim) float32.
     """
-    half = size // 2
+    half = dim // 2
     frequencies = torch.exp(-math.log(10000.0) / (half - 1) * torch.arange(half, device=steps.device))
     angles = steps.float()[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=-1)

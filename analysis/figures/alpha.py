@@ -18,13 +18,13 @@ class OfData:
 
     Args:
         name: The size, as the legend names it.
-        weights: (n,) realised α of each arm.
+        alphas: (n,) realised α of each arm.
         notes: (n,) what to write beside an arm's point; mostly nothing.
         chosen: The selection among these arms.
     """
 
     name: str
-    weights: Sequence[float]
+    alphas: Sequence[float]
     notes: Sequence[str]
     chosen: Selection
 
@@ -35,7 +35,7 @@ def figure_alpha(groups: Sequence[OfData], success: str) -> Figure:
         figure, axes = figures.canvas(1, 2, figures.DOUBLE, 2.6)
         left, right = axes[0]
         for i, group in enumerate(groups):
-            look, chosen, x = figures.look(i), group.chosen, np.asarray(group.weights)
+            look, chosen, x = figures.look(i), group.chosen, np.asarray(group.alphas)
             height, order = np.array([test.value for test in chosen.test]), np.argsort(x)
             figures.whiskers(left, x, chosen.test, label=group.name, **look)
             left.plot(x[order], height[order], color=look["color"], lw=0.9)

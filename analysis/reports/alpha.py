@@ -27,7 +27,7 @@ def report(sweep: Sweep) -> list[Path]:
         plausible = chosen.plausible()
         for i, arm in enumerate(arms):
             rows.append({
-                "data": name, "α": str(arm.point[AXIS]), "weight": _weight(sweep, arm),
+                "data": name, "α": str(arm.point[AXIS]), "weight": _realised(sweep, arm),
                 "trainings": len(arm.runs), "score, selection trials": float(chosen.selection[i]),
                 "chosen": "yes" if i == chosen.best else "", "best in": float(chosen.wins[i]),
                 "plausible": "yes" if i in plausible else "", "score, test trials": chosen.test[i],
@@ -62,13 +62,13 @@ def choose(sweep: Sweep) -> Groups:
 def draw(sweep: Sweep, groups: Groups) -> Figure:
     """The figure of what was chosen."""
     drawn = [
-        OfData(name, [_weight(sweep, arm) for arm in arms], [_note(arm) for arm in arms], chosen)
+        OfData(name, [_realised(sweep, arm) for arm in arms], [_note(arm) for arm in arms], chosen)
         for name, (arms, chosen) in groups.items()
     ]
     return figure_alpha(drawn, f"{Metric('rollout', sweep.target, 'score').title} in {sweep.target}")
 
 
-def _weight(sweep: Sweep, arm: Arm) -> float:
+def _realised(sweep: Sweep, arm: Arm) -> float:
     """The realised α: the natural one is a number too."""
     if "summary/alpha" in sweep.frame:
         return float(sweep.frame.loc[sweep.frame["run"].isin(arm.runs), "summary/alpha"].mean())

@@ -49,7 +49,7 @@ def wilson(successes: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Interval
     Args:
         successes: Number of successes, a scalar or an array.
         n: Number of trials, of the same shape. Zero trials give the value NaN in [0, 1].
-        level: Coverage, in (0, 1).
+        level: Confidence level, in (0, 1).
 
     Returns:
         The rate and its interval; its fields are arrays where the arguments are.
@@ -82,7 +82,7 @@ def bootstrap_mean(
     Args:
         values: (n,) values. With n = 1 nothing is known of the spread and the ends are NaN.
         seed: Of the bootstrap's draws.
-        level: Coverage, in (0, 1).
+        level: Confidence level, in (0, 1).
         draws: Number of resamples.
         bounds: What the mean cannot leave, e.g. (0, 1) for a score.
 
@@ -182,7 +182,7 @@ def across_seeds(
 
     Args:
         runs: One estimate and interval a training seed; all of the same `level`.
-        level: Coverage of `runs` and of the result.
+        level: Confidence level of `runs` and of the result.
         bounds: What the mean cannot leave.
 
     Raises:
@@ -219,7 +219,7 @@ def percentile(
 
 def _normal_quantile(level: float) -> float:
     if not 0 < level < 1:
-        raise InputError(f"level={level}: expected a coverage between 0 and 1, e.g. 0.95")
+        raise InputError(f"level={level}: expected a confidence level between 0 and 1, e.g. 0.95")
     return float(ndtri((1 + level) / 2))
 
 

@@ -33,7 +33,7 @@ def test_layout_is_diffusion_policys(store, demonstrations):
 
 
 def test_images_of_many_chunks_survive(tmp_path, monkeypatch, demonstrations):
-    monkeypatch.setattr("align.data.chunks._CHUNK_BYTES", 7 * 12 * 12 * 3)
+    monkeypatch.setattr("align.data.store_chunks._CHUNK_BYTES", 7 * 12 * 12 * 3)
     monkeypatch.setattr("align.data.formats._BLOCK_BYTES", 15 * 12 * 12 * 3)
     path = tmp_path / "many.zarr"
     write_store(path, demonstrations)

@@ -69,12 +69,13 @@ def record(
 def attributes(recording: Recording, planner: PlannerName, n: int) -> dict:
     """What the store of a finished recording of `n` plans says of them.
 
-    `coverage` is the share of queries whose start and goal lie in regions; `found` is that of the queries
-    covered for which the planner found a plan, and `free` that of the plans found which were kept.
+    `coverage`, as stores name it, is the share of queries whose start and goal lie in regions; `found` is
+    that of these (of all, without regions) for which the planner found a plan, and `free` that of the plans
+    found which were kept.
     """
     total = n + recording.rejected
-    covered = total - recording.reasons[NOT_COVERED]
-    found = covered - recording.reasons["not found"]
+    within = total - recording.reasons[NOT_COVERED]
+    found = within - recording.reasons["not found"]
     return {
         "rate_hz": RATE,
         "speed_rad_s": SPEED,
@@ -82,8 +83,8 @@ def attributes(recording: Recording, planner: PlannerName, n: int) -> dict:
         "margin_m": MARGIN,
         "resolution_rad": RESOLUTION,
         **rejections(recording, planner, n),
-        **({"coverage": round(covered / total, 6)} if planner == "gcs" else {}),
-        "found": round(found / covered, 6),
+        **({"coverage": round(within / total, 6)} if planner == "gcs" else {}),
+        "found": round(found / within, 6),
         "free": round(n / found, 6),
     }
 

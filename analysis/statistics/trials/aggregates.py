@@ -53,7 +53,7 @@ def performance_profile(
     Args:
         values: (trainings, trials).
         thresholds: Outcomes τ; the share is of those strictly above.
-        level: Coverage of each interval by itself.
+        level: Confidence level of each interval by itself.
 
     Raises:
         InputError: As in `crossed.components`.

@@ -46,7 +46,7 @@ def agreement(
     Args:
         simulated: (policies,) success rate or score of each in simulation.
         real: (policies,) the same on the robot.
-        level: Coverage of the correlations' intervals.
+        level: Confidence level of the correlations' intervals.
         seed, draws: Of the permutations behind `p_value`.
 
     Raises:

@@ -20,7 +20,7 @@ def clopper_pearson(successes: int, n: int, level: float = LEVEL) -> Interval:
     Args:
         successes: How many trials succeeded.
         n: How many there were, at least one.
-        level: Least coverage, in (0, 1).
+        level: Confidence level, in (0, 1).
 
     Raises:
         InputError: Not 0 ≤ successes ≤ n, or n is 0.
@@ -78,4 +78,4 @@ def _check(successes: int, n: int, level: float) -> None:
     if not (0 <= successes <= n and n > 0):
         raise InputError(f"successes={successes} of n={n}: expected 0 <= successes <= n and n >= 1")
     if not 0 < level < 1:
-        raise InputError(f"level={level}: expected a coverage between 0 and 1, e.g. 0.95")
+        raise InputError(f"level={level}: expected a confidence level between 0 and 1, e.g. 0.95")

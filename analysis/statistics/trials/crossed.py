@@ -57,7 +57,7 @@ class Estimate(NamedTuple):
     lone: bool = False
 
     def critical(self, level: ArrayLike = LEVEL) -> ArrayLike:
-        """How many standard errors the interval of this coverage reaches to either side."""
+        """How many standard errors the interval of this level reaches to either side."""
         upper = (1 + checked_level(level)) / 2
         trials = stdtrit(self.df_trials, upper)
         if self.lone:
@@ -164,8 +164,8 @@ def interval_of(value: ArrayLike, low: ArrayLike, high: ArrayLike) -> Interval:
 
 
 def checked_level(level: ArrayLike) -> np.ndarray:
-    """The coverage, if it is one."""
+    """The confidence level, if it is one."""
     level = np.asarray(level, float)
     if not np.all((level > 0) & (level < 1)):
-        raise InputError(f"level={level}: expected a coverage between 0 and 1, e.g. 0.95")
+        raise InputError(f"level={level}: expected a confidence level between 0 and 1, e.g. 0.95")
     return level

@@ -70,7 +70,7 @@ def tango(pairs: Discordant, level: float = LEVEL) -> Interval:
 
     Args:
         pairs: The counts; see `discordant`.
-        level: Coverage, in (0, 1).
+        level: Confidence level, in (0, 1).
 
     Raises:
         InputError: Impossible counts, or a level outside (0, 1).
@@ -79,7 +79,7 @@ def tango(pairs: Discordant, level: float = LEVEL) -> Interval:
     if not (b >= 0 and c >= 0 and n > 0 and b + c <= n):
         raise InputError(f"wins={b}, losses={c} of n={n}: expected wins + losses <= n")
     if not 0 < level < 1:
-        raise InputError(f"level={level}: expected a coverage between 0 and 1, e.g. 0.95")
+        raise InputError(f"level={level}: expected a confidence level between 0 and 1, e.g. 0.95")
     z, value = float(ndtri((1 + level) / 2)), (b - c) / n
 
     def excess(delta: float) -> float:

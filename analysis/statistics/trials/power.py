@@ -96,7 +96,7 @@ def power(
         pooled_df: Degrees of freedom of a variance between trainings that is pooled over arms; by default
             those of the two arms. Without any, with one training a side, the result is that of these two
             trainings and `v.training` plays no part.
-        level: Coverage of the interval.
+        level: Confidence level of the interval.
 
     Raises:
         InputError: Fewer than one training or two trials.

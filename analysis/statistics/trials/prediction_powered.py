@@ -51,7 +51,7 @@ def assisted_rate(
         outcomes: (n,) successes or scores in [0, 1] on the robot, three or more.
         simulated: (n,) outcomes or mean outcomes in [0, 1] of the same starts in simulation.
         further: (N,) simulated outcomes of other starts of the same kind, two or more.
-        level: Coverage, in (0, 1).
+        level: Confidence level, in (0, 1).
 
     Raises:
         InputError: Lengths that do not fit, or an outcome outside [0, 1].
@@ -81,7 +81,7 @@ def assisted_difference(
         outcomes, reference: (n,) in [0, 1] on the robot, in the same order of starts; three or more.
         simulated, simulated_reference: (n,) in [0, 1] of the same starts in simulation.
         further, further_reference: (N,) simulated outcomes of other starts, the same for both.
-        level: Coverage, in (0, 1).
+        level: Confidence level, in (0, 1).
 
     Raises:
         InputError: As in `assisted_rate`.

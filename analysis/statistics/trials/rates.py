@@ -34,7 +34,7 @@ def rate(values: ArrayLike, between: Between | None = None, level: float = LEVEL
         values: (..., trainings, trials) of successes (0 or 1) or scores in [0, 1]. With one training and
             no `between` the interval is that of this one training; see `crossed.Estimate.lone`.
         between: The variance between trainings, pooled over arms, best `relative`; by default the arm's own.
-        level: Coverage, in (0, 1).
+        level: Confidence level, in (0, 1).
 
     Raises:
         InputError: An outcome outside [0, 1], or as in `crossed.components`.
@@ -58,7 +58,7 @@ def rate_difference(
         values: (..., trainings, trials) of the arm, in [0, 1].
         reference: (..., trainings, trials) of the reference; columns in the same order of trials.
         between: The variance between trainings, pooled over arms, best `relative`; by default over these two.
-        level: Coverage, in (0, 1).
+        level: Confidence level, in (0, 1).
         critical: How many standard errors to reach to either side, instead of those of `level`.
 
     Raises:

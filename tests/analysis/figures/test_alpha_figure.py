@@ -10,17 +10,17 @@ from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.selection import Selection
 
 
-def _of_data(name, weights, heights, wins, notes):
+def _of_data(name, alphas, heights, wins, notes):
     test = [Interval(h, h - 0.1, h + 0.05) for h in heights]
     best = int(np.argmax(wins))
-    return OfData(name, weights, notes, Selection(best, np.array(wins), np.array(heights), test, []))
+    return OfData(name, alphas, notes, Selection(best, np.array(wins), np.array(heights), test, []))
 
 
 def test_success_and_how_often_each_is_best_rise_and_fall_where_they_do():
-    weights, heights, wins = [0.0, 1.0, 0.02, 0.5], [0.2, 0.4, 0.5, 0.8], [0.0, 0.1, 0.2, 0.7]
+    alphas, heights, wins = [0.0, 1.0, 0.02, 0.5], [0.2, 0.4, 0.5, 0.8], [0.0, 0.1, 0.2, 0.7]
     groups = [
-        _of_data("10 real", weights, heights, wins, ["", "", "natural", ""]),
-        _of_data("50 real", weights, heights[::-1], wins[::-1], [""] * 4),
+        _of_data("10 real", alphas, heights, wins, ["", "", "natural", ""]),
+        _of_data("50 real", alphas, heights[::-1], wins[::-1], [""] * 4),
     ]
     left, right = figure_alpha(groups, "Score in real").axes
     assert left.get_ylabel() == "Score in real, test trials" and right.get_ylabel().startswith("Share")
@@ -29,17 +29,17 @@ def test_success_and_how_often_each_is_best_rise_and_fall_where_they_do():
         look = figures.look(i)
         shown = [w for w in whiskers(left) if w.label == group.name]
         assert {(w.colour, w.marker) for w in shown} == {(look["color"], look["marker"])}
-        expected = zip(group.weights, group.chosen.test, strict=True)
+        expected = zip(group.alphas, group.chosen.test, strict=True)
         assert [(w.x, w.y, w.low, w.high) for w in shown] == [pytest.approx((x, *t)) for x, t in expected]
-        order = np.argsort(group.weights)
+        order = np.argsort(group.alphas)
         values = np.array([t.value for t in group.chosen.test])
         for ax, heights_of in ((left, values), (right, group.chosen.wins)):
-            points = np.column_stack([np.array(group.weights)[order], heights_of[order]])
+            points = np.column_stack([np.array(group.alphas)[order], heights_of[order]])
             np.testing.assert_allclose(curves(ax)[look["color"]], points)
         (ring,) = [
             line for line in left.lines if line.get_markersize() == 9 and line.get_mec() == look["color"]
         ]
         best = group.chosen.best
-        assert tuple(ring.get_xydata()[0]) == (group.weights[best], values[best])
+        assert tuple(ring.get_xydata()[0]) == (group.alphas[best], values[best])
     (note,) = [text for text in left.texts if text.get_text()]
     assert (note.get_text(), note.xy) == ("natural", (0.02, 0.5))

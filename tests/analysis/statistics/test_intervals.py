@@ -26,7 +26,7 @@ def test_wilson_refuses_impossible_counts(x, n):
         intervals.wilson(x, n)
 
 
-def test_a_level_is_a_coverage():
+def test_a_level_is_between_0_and_1():
     with pytest.raises(InputError, match="level=95"):
         intervals.wilson(1, 2, level=95)
 
