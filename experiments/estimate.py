@@ -1,14 +1,15 @@
 """How long a sweep will take, from the step times of finished runs like those to come."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from align.errors import InputError
 from align.experiments.grid import Run
 from align.run.config import read_yaml
 from align.run.layout import PROGRESS, REQUEST, SECONDS, SUMMARY
+from align.run.reading import read_json, reading
 
 TELLING = (
     *(f"model.policy.{name}" for name in ("encoder", "denoiser", "n_image_steps", "horizon", "crop")),
@@ -67,14 +68,17 @@ def _rest(measured: Sequence[Measured]) -> float | None:
 def _finished(run: Path) -> tuple[dict[str, Any], Measured | None]:
     """The telling options of a run and its times; no times if it is not a finished run."""
     try:
-        summary = json.loads((run / SUMMARY).read_text())
-        request = read_yaml(run / REQUEST)
-        training, steps = float(summary["training_seconds"]), int(summary["steps"])
-    except (OSError, ValueError, KeyError):  # not a run, or one of another kind of sweep
+        summary, request = read_json(run / SUMMARY), read_yaml(run / REQUEST)
+        with reading(run / SUMMARY):
+            training, steps = float(summary["training_seconds"]), int(summary["steps"])
+    except InputError:  # not a run, or one of another kind of sweep
         return {}, None
     try:
-        rest = sum(json.loads((run / SECONDS).read_text()).values()) - training
-    except (OSError, ValueError):
+        with reading(run / SECONDS):
+            rest = sum(read_json(run / SECONDS).values()) - training
+            if rest < 0:
+                raise ValueError("the commands took less time than the training in them")
+    except InputError:
         rest = None
     return _telling(request), Measured(training / steps, rest) if steps else None
 
@@ -90,10 +94,11 @@ def _telling(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _progress(run: Path) -> int:
-    """How far an unfinished run has come."""
+    """How far an unfinished run has come; as if it had not begun where that cannot be read."""
     try:
-        return int(json.loads((run / PROGRESS).read_text())["step"])
-    except (OSError, ValueError, KeyError):
+        with reading(run / PROGRESS):
+            return int(read_json(run / PROGRESS)["step"])
+    except InputError:
         return 0
 
 

@@ -1,7 +1,6 @@
 """Running runs: what a run does, and local processes that do it."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -12,14 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from align.errors import InputError
 from align.experiments import warm
 from align.experiments.warm import ONE_THREAD
 from align.files import locked, write_json
 from align.run.layout import CONFIG, LAUNCHED, LOG, PROGRESS, REQUEST, SECONDS
+from align.run.reading import read_json, reading
 from align.run.state import is_finished
 
 POLL_SECONDS = 0.5
 STOP_SECONDS = 20.0  # a run writes a checkpoint when it is told to stop
+REPORTED = {"step": int, "steps": int, "steps_per_second": float}
+"""What a run says of its progress."""
 
 
 @dataclass
@@ -40,11 +43,12 @@ class Job:
     handle: object = field(default=None, repr=False)
 
     def progress(self) -> dict:
-        """What the run last reported: step, steps and steps per second; empty before that."""
-        try:
-            return json.loads((self.folder / PROGRESS).read_text())
-        except (OSError, json.JSONDecodeError):
-            return {}
+        """What the run last reported: step, steps and steps per second; empty where that cannot be read."""
+        path = self.folder / PROGRESS
+        with contextlib.suppress(InputError), reading(path):
+            found = read_json(path)
+            return {name: kind(found[name]) for name, kind in REPORTED.items()}
+        return {}
 
     def last_line(self) -> str:
         """The last line of the run's log."""

@@ -17,7 +17,16 @@ from numpy.lib import format as npy
 
 from align.errors import InputError
 
-DAMAGE = (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, zipfile.BadZipFile)
+DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    zipfile.BadZipFile,
+)
 """What reading a damaged file, or making sense of one, raises."""
 
 
@@ -46,7 +55,8 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
         InputError: It is missing, no JSON, or holds something else.
     """
     with reading(path):
-        content = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_not_a_number)
+        text = Path(path).read_text(encoding="utf-8")
+        content = json.loads(text, parse_constant=_not_a_number, parse_float=_finite)
         if not isinstance(content, dict):
             raise InputError(f"{path}: a {type(content).__name__}; expected a JSON object")
         return content
@@ -54,6 +64,11 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
 
 def _not_a_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _not_a_number(digits)  # 1e999
 
 
 def read_arrays(path: str | os.PathLike, names: Collection[str] | None = None) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ import yaml
 
 from align.experiments.estimate import expected
 from align.experiments.grid import Run
+from align.experiments.launch import Job
 from align.run.layout import SECONDS
 
 CONFIG = {"model": {"policy": {"encoder": {"class_path": "E"}}}, "trainer": {"max_steps": 1000}}
@@ -55,3 +56,16 @@ def test_a_run_begun_has_less_left_and_other_kinds_are_told(tmp_path, runs):
     other = Run("new", {}, {**CONFIG, "data": {"batch_size": 3}})
     text = expected([runs[0], other], tmp_path / "sweep", 1)  # 100 + 1000 steps of 0.2 s
     assert text.startswith("expected time: 4 min") and "1 runs are of another kind" in text
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{}", '{"step": null}', '{"step": 1e999}', '{"step": NaN}'])
+def test_damaged_files_of_runs_are_unknown(tmp_path, runs, content):
+    finished(tmp_path / "other/a")
+    finished(tmp_path / "other/b")
+    (tmp_path / "other/a" / SECONDS).write_text(content or "[")
+    (tmp_path / "other/b/summary.json").write_text(content)
+    (tmp_path / "sweep/run0").mkdir(parents=True)
+    (tmp_path / "sweep/run0/progress.json").write_text(content)
+    assert expected([runs[0]], tmp_path / "sweep", 1).startswith("expected time: 3 min")  # all 1000 steps
+    assert Job("run0", tmp_path / "sweep/run0").progress() == {}
+    assert Job("none", tmp_path / "none").progress() == {}

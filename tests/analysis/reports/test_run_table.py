@@ -37,7 +37,7 @@ def test_what_is_no_run_has_no_row(lambda_sweep, tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("summary.json", "{", r"summary\.json: not JSON"),
+        ("summary.json", "{", r"summary\.json: cannot be read \(JSONDecodeError"),
         ("point.json", json.dumps({"data/alpha": 0.5}), r"point\.json: axis 'data/alpha'"),
         ("point.json", json.dumps({"run": 1}), r"point\.json: axis 'run'"),
         ("rollouts.csv", "world,seed,score\nsim,0,0.5\n", r"rollouts\.csv: columns \['success'\]"),
