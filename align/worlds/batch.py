@@ -1,7 +1,7 @@
 """A batch of worlds stepped together: what policies are rolled out in, whatever the worlds are."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -52,6 +52,11 @@ def is_rate(column: str) -> bool:
     return column.startswith("success") or column == "held"
 
 
+def shown_success(columns: Iterable[str]) -> str | None:
+    """The success that reports show of a world: the first column of its `results` that is named so."""
+    return next((name for name in columns if name.startswith("success")), None)
+
+
 def check_results(results: Mapping[str, np.ndarray], n: int, world: str) -> dict[str, np.ndarray]:
     """The results of `n` trials as arrays (n,).
 
@@ -64,7 +69,7 @@ def check_results(results: Mapping[str, np.ndarray], n: int, world: str) -> dict
         InputError: A column is missing, of another length, not finite or out of range, or misnamed.
     """
     columns = {name: np.asarray(values) for name, values in results.items()}
-    if "score" not in columns or not any(name.startswith("success") for name in columns):
+    if "score" not in columns or shown_success(columns) is None:
         raise InputError(f"results of {world!r}: {sorted(columns)}; expected score and one named success...")
     for name, values in columns.items():
         label = f"results of {world!r}: {name}"

@@ -18,6 +18,7 @@ from align.analysis.statistics.medians import hierarchical_median, hierarchical_
 from align.errors import InputError
 from align.run.layout import GRID, POINT, ROLLOUTS
 from align.run.reading import read_json
+from align.worlds.batch import shown_success
 
 SEED_AXIS = "seed"
 
@@ -86,8 +87,8 @@ class Sweep:
     @property
     def success(self) -> str:
         """The success rate that reports show: the first that the worlds of the sweep define."""
-        rates = [m.name.removesuffix("_count") for m in self.metrics if m.name.endswith("_count")]
-        return next((name for name in rates if name.startswith("success")), "success")
+        rates = [metric.name for metric in self.metrics if metric.count in self.frame]
+        return shown_success(rates) or "success"
 
     def has(self, metric: Metric) -> bool:
         """Whether it was measured of any run."""

@@ -68,6 +68,11 @@ class Metric:
         return f"{self}_low", f"{self}_high"
 
     @property
+    def count(self) -> str:
+        """The column of how many trials a rate is of that went so."""
+        return f"{self}_count"
+
+    @property
     def is_rate(self) -> bool:
         """Whether it is 0 or 1 in each trial."""
         return self.kind == "rollout" and is_rate(self.name)

@@ -18,6 +18,7 @@ from align.run.config import callback_options, run_config
 from align.run.layout import PATHS, ROLLOUTS
 from align.run.paths import read_paths
 from align.run.reading import reading
+from align.worlds.batch import shown_success
 from align.worlds.planning.plans import TITLES, path_of
 from align.worlds.planning.scene import Scene
 from align.worlds.planning.scenes import scene_of
@@ -37,7 +38,7 @@ def motion(run: str | os.PathLike) -> dict[str, pd.DataFrame]:
     """Measures of each trial of a run, of the worlds that kept paths.
 
     Args:
-        run: Run directory; the first column of its `rollouts.csv` named success... says which succeeded.
+        run: Run directory; the success that reports show, `shown_success`, says which succeeded.
 
     Returns:
         By world, a row a trial, indexed by its seed, and a column a measure: NaN where the trial failed, or
@@ -54,12 +55,14 @@ def motion(run: str | os.PathLike) -> dict[str, pd.DataFrame]:
 def _motion(run: Path, *_written: int) -> dict[str, pd.DataFrame]:
     with reading(run / ROLLOUTS, "one row a trial, as rollouts write them"):
         trials = pd.read_csv(run / ROLLOUTS).set_index(["world", "seed"])
-    success = next(column for column in trials.columns if column.startswith("success"))
     tables = {}
     for world, paths in read_paths(run / PATHS).items():
         if world not in trials.index or set(trials.loc[world].index) != set(paths):
             raise InputError(f"{run / PATHS}: world {world!r} has other trials than rollouts.csv")
-        good = {s: p for s, p in paths.items() if trials.loc[(world, s), success] and path_length(p) > 0}
+        with reading(run / ROLLOUTS, "a column named success..."):
+            own = trials.loc[world].dropna(axis=1, how="all")  # a world lacks columns that another has
+            succeeded = own[shown_success(own.columns)]
+        good = {s: p for s, p in paths.items() if succeeded[s] and path_length(p) > 0}
         rows = measure(list(good.values())).set_axis(pd.Index(list(good), dtype=int))
         tables[world] = rows.reindex(list(paths))
     return tables

@@ -21,10 +21,11 @@ from align.errors import InputError
 from align.run.layout import GEOMETRY, POINT, PROBE, RESULTS, ROLLOUTS, SUMMARY, TASK_PROBE, runs
 from align.run.reading import read_json, reading
 from align.run.state import missing
-from align.worlds.batch import RESERVED, is_rate
+from align.worlds.batch import RESERVED, is_rate, shown_success
 
 PROBED = ("auc", "accuracy", "margin", "mmd2")
-TASKS = ("block_pose_sim_to_real", "block_pose_real_to_real")
+TASKS = {f"block_pose_{cell}": ("block_pose", cell) for cell in ("sim_to_real", "real_to_real")}
+"""Names of metrics, with the task and the cell of its table that each is of."""
 
 
 def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
@@ -79,7 +80,7 @@ def read_trials(run: Path) -> pd.DataFrame:
     with reading(path, "one row a trial, as rollouts write them"):
         table = pd.read_csv(path).rename(columns=lambda name: name.replace("/", "."))
     absent = {"world", "seed", "score"} - set(table.columns)
-    absent |= set() if any(name.startswith("success") for name in table.columns) else {"success"}
+    absent |= {"success"} if shown_success(table.columns) is None else set()
     if absent:
         raise InputError(f"{path}: columns {sorted(absent)} are missing, expected one row a trial")
     if not len(table) or table[["world", "seed"]].isna().any(axis=None):
@@ -141,7 +142,7 @@ def _rollouts(run: Path) -> dict:
         for name in rates:
             count = int(trials[name].sum())
             rate = intervals.wilson(count, len(trials))
-            row |= {str(metric(name)): rate.value, str(metric(f"{name}_count")): count}
+            row |= {str(metric(name)): rate.value, metric(name).count: count}
             row |= zip(metric(name).ends, rate[1:], strict=True)
     return row
 
@@ -162,8 +163,7 @@ def _probe(result: dict) -> dict:
 def _tasks(site: str | None, result: dict) -> dict:
     """R² of the tasks at one site, under the names of `TASKS`."""
     found, row = result["sites"].get(site, {}), {}
-    for name in TASKS:
-        task, cell = name[: len("block_pose")], name[len("block_pose_") :]
+    for name, (task, cell) in TASKS.items():
         row |= _interval(Metric("task", "aligned", name), found.get(task, {}).get(cell))
     return row
 

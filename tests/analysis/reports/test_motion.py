@@ -75,6 +75,18 @@ def test_only_successful_trials_are_measured(tmp_path):
     assert motion(tmp_path) == {}
 
 
+def test_success_is_that_of_the_world(tmp_path):
+    """Columns that another world alone has, which come first, say nothing of it."""
+    success = _write_run(tmp_path / "run", "a", 0, 0.01)[0]
+    rows = pd.read_csv(tmp_path / "run/rollouts.csv")
+    other = rows.drop(columns="success").assign(world="push", success_90=1)
+    pd.concat([other, rows])[[*other.columns, "success"]].to_csv(tmp_path / "run/rollouts.csv", index=False)
+    np.testing.assert_array_equal(motion(tmp_path / "run")["maze"]["jerk"].notna(), success)
+    rows.drop(columns="success").to_csv(tmp_path / "run/rollouts.csv", index=False)
+    with pytest.raises(InputError, match=r"rollouts.csv: .*success"):
+        motion(tmp_path / "run")
+
+
 def test_paths_of_other_trials_are_refused(tmp_path):
     _write_run(tmp_path / "run", "a", 0, 0.01)
     rows = pd.read_csv(tmp_path / "run/rollouts.csv")
