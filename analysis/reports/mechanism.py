@@ -36,7 +36,7 @@ def gather(sweeps: Sequence[str | Path], world: str | None = None) -> pd.DataFra
         world: Where success, the score, is measured; by default in the target of each sweep.
 
     Returns:
-        Columns sweep, stratum, arm, world, run, success, and `SITE/STATISTIC`.
+        Columns sweep, stratum, arm, world, run, success, and of probes' metrics, `str(Metric)`.
 
     Raises:
         InputError: No run of the sweeps has both.
@@ -45,12 +45,12 @@ def gather(sweeps: Sequence[str | Path], world: str | None = None) -> pd.DataFra
     for path in sweeps:
         sweep = Sweep(path)
         score = Metric("rollout", world or sweep.target or "none", "score")
-        wanted = {str(Metric("probe", site, s)): f"{site}/{s}" for site in sweep.sites for s in STATISTICS}
+        wanted = [str(Metric("probe", site, s)) for site in sweep.sites for s in STATISTICS]
         if not sweep.has(score) or not wanted:
             continue
         arm = {run: f"{sweep.path.name}: {arm.label}" for arm in sweep.arms() for run in arm.runs}
         rows = sweep.frame[["run", str(score), *wanted]].dropna()
-        rows = rows.rename(columns={str(score): "success", **wanted})
+        rows = rows.rename(columns={str(score): "success"})
         rows.insert(0, "world", score.place)
         rows.insert(0, "arm", rows["run"].map(arm))
         gaps = [f"{sweep.path.name}, {gap_of(sweep, run, score.place)}" for run in rows["run"]]
@@ -93,13 +93,13 @@ def correlations(table: pd.DataFrame) -> list[dict[str, object]]:
     for name, part in table.groupby("sweep", sort=False):
         if part["stratum"].nunique() > 1:
             parts[f"{name}, across gaps"] = part.assign(stratum=name)
-    for name in [c for c in table.columns if "/" in c]:
+    for metric in Metric.among(table.columns):
+        name = str(metric)
         for stratum, whole in parts.items():
             part = whole.dropna(subset=[name])
             if part["arm"].nunique() >= FEWEST:
                 found = rank_correlation(part[name], part["success"], part["stratum"], part["arm"])
-                site, _, statistic = name.rpartition("/")
-                rows.append({"site": site, "statistic": NAMES[statistic], "stratum": stratum,
+                rows.append({"site": metric.place, "statistic": NAMES[metric.name], "stratum": stratum,
                              "arms": part["arm"].nunique(), "runs": len(part), "ρ": found})  # fmt: skip
     return rows
 
@@ -122,7 +122,9 @@ def report(sweeps: Sequence[str | Path], out: str | Path, world: str | None) -> 
     ]
     written = write_tables(out / "mechanism", rows, notes)
     written += [out / "mechanism_runs.csv", out / "mechanism.png"]
-    table.drop(columns="world").to_csv(written[-2], index=False, float_format="%.6g")
+    columns = {str(metric): f"{metric.place}/{metric.name}" for metric in Metric.among(table.columns)}
+    runs = table.drop(columns="world").rename(columns=columns)
+    runs.to_csv(written[-2], index=False, float_format="%.6g")
     figures.save(figure_mechanism(_panels(table, rows), f"Score in {world}"), written[-1])
     return written
 
@@ -136,7 +138,7 @@ def _panels(table: pd.DataFrame, rows: Sequence[dict]) -> list[list[Association]
             Association(
                 f"{NAMES[statistic]}, {site}",
                 {
-                    name: part[[f"{site}/{statistic}", "success"]].to_numpy(float)
+                    name: part[[str(Metric("probe", site, statistic)), "success"]].to_numpy(float)
                     for name, part in strata.items()
                 },
                 over_all.get((site, NAMES[statistic])),

@@ -7,6 +7,9 @@ one another's test episodes are not independent, and permuting only the labels o
 reject too often. That is affordable because the classifier is linear in its labels: ridge regression on
 the label, which is Fisher's discriminant with a shrunken covariance. Folds, standardisation and ridge do
 not look at labels, so all permutations are one ridge regression of scikit-learn's with many targets a fold.
+Its `GroupKFold` would split as well, but other folds would move p-values that are recorded. Its
+`roc_auc_score` is not used, as pairs of one fold are counted, for every permutation and every weighted
+resample of episodes at once; the tests hold this to it, fold by fold, with ties and with weights.
 """
 
 import numpy as np

@@ -3,7 +3,9 @@
 Windows of one episode resemble each other, so episodes and not windows are what is resampled: every
 interval is a cluster bootstrap, stratified by label. Scores of different cross-validation folds come
 from different classifiers whose offsets need not agree, so only windows of the same fold are compared
-in AUC and ROC; pooling folds would bias both downward.
+in AUC and ROC; pooling folds would bias both downward. scikit-learn's metrics know neither folds nor a
+thousand weightings of the episodes at once, so they are not used here; where both coincide, one fold
+unweighted, the tests hold AUC and accuracy to its `roc_auc_score` and `balanced_accuracy_score`.
 
 A resample keeps the classifiers as they are, though other episodes would have trained others. With K
 folds the deviations are therefore stretched by sqrt(1 + K / (K - 1)), the correction of Nadeau and
