@@ -33,12 +33,8 @@ EPISODES_A_FOLD = 6  # at least, so that a fold rarely holds one domain only
 COLUMNS = 256  # permutations whose scores are ranked at once
 
 
-def classifier_test(
-    x: np.ndarray,
-    label: np.ndarray,
-    cluster: np.ndarray,
-    seed: int = 0,
-    permutations: int = PERMUTATIONS,
+def classifier_two_sample_test(
+    x: np.ndarray, label: np.ndarray, cluster: np.ndarray, seed: int = 0
 ) -> TwoSampleTest:
     """Test by the cross-validated AUC of a linear classifier; its effect is AUC - 0.5.
 
@@ -50,13 +46,12 @@ def classifier_test(
         label: (N,) of 0 or 1.
         cluster: (N,) episode numbers, distinct across labels; at least two a label.
         seed: Of folds, permutations and resamples.
-        permutations: How many.
 
     Raises:
         InputError: As `permutation.mmd_test`.
     """
     labels = episode_labels(label, cluster)
-    z = permuted_labels(labels, permutations, seed)  # (1 + B, E)
+    z = permuted_labels(labels, PERMUTATIONS, seed)  # (1 + B, E)
     x, episode = x.astype(float), np.unique(cluster, return_inverse=True)[1].ravel()
     folds = int(np.clip(len(labels) // EPISODES_A_FOLD, 2, FOLDS))
     fold = (numpy_rng(seed, "classifier folds").permutation(len(labels)) % folds)[episode]

@@ -64,9 +64,7 @@ def sliced_wasserstein(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.sqrt((width @ (quantiles[0] - quantiles[1]) ** 2).mean()))
 
 
-def relative_wasserstein(
-    x: np.ndarray, label: np.ndarray, cluster: np.ndarray, seed: int = 0, draws: int = NULL_DRAWS
-) -> Wasserstein:
+def relative_wasserstein(x: np.ndarray, label: np.ndarray, cluster: np.ndarray, seed: int = 0) -> Wasserstein:
     """Sliced 2-Wasserstein distance between label 0 and label 1, beside what permuted labels give.
 
     Args:
@@ -74,13 +72,12 @@ def relative_wasserstein(
         label: (N,) of 0 or 1.
         cluster: (N,) episode numbers, distinct across labels; at least two a label.
         seed: Of projections and permutations.
-        draws: Number of permutations.
     """
     x = centred(x)
     scale = float(np.sqrt(x.var(0).mean())) or 1.0
     along = x @ random_projections(x.shape[1], PROJECTIONS, numpy_rng(seed, "projections")) / scale
     episode = np.unique(cluster, return_inverse=True)[1].ravel()
-    splits = permuted_labels(episode_labels(label, cluster), draws, seed)[:, episode] == 1
+    splits = permuted_labels(episode_labels(label, cluster), NULL_DRAWS, seed)[:, episode] == 1
     values = [sliced_wasserstein(along[~real], along[real]) for real in splits]
     return Wasserstein(values[0], float(np.mean(values[1:])), float(np.quantile(values[1:], 0.95)), scale)
 

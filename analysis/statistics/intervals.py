@@ -1,7 +1,7 @@
 """Estimates with intervals: rates, means, means over training seeds and trials, paired differences.
 
 Every interval is two-sided and every bootstrap is deterministic: its draws come from
-`align.seeding.numpy_rng(seed, purpose)`. Bootstraps resample *weights*, so that an estimate is one
+`align.seeding.numpy_rng(0, purpose)`. Bootstraps resample *weights*, so that an estimate is one
 matrix product over all draws. A resample of n items understates their variance by (n - 1)/n; the
 weights are stretched by sqrt(n / (n - 1)) to undo that, since n is often the two or three training
 seeds of a sweep. The interval of so few seeds is nevertheless a rough one: it uses no Student
@@ -19,8 +19,9 @@ from scipy.special import ndtri
 from align.errors import InputError
 from align.seeding import numpy_rng
 
-LEVEL = 0.95
-DRAWS = 2000
+LEVEL = 0.95  # of every interval
+NORMAL = float(ndtri((1 + LEVEL) / 2))  # the quantile of the normal distribution that goes with it
+DRAWS = 2000  # of a bootstrap
 
 
 class Interval(NamedTuple):
@@ -43,13 +44,12 @@ class Interval(NamedTuple):
         return cls(*(np.nan if numbers[name] is None else numbers[name] for name in cls._fields))
 
 
-def wilson(successes: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Interval:
+def wilson(successes: ArrayLike, n: ArrayLike) -> Interval:
     """Wilson's score interval of a success rate (Wilson 1927).
 
     Args:
         successes: Number of successes, a scalar or an array.
         n: Number of trials, of the same shape. Zero trials give the value NaN in [0, 1].
-        level: Confidence level, in (0, 1).
 
     Returns:
         The rate and its interval; its fields are arrays where the arguments are.
@@ -60,7 +60,7 @@ def wilson(successes: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Interval
     x, n = np.asarray(successes, float), np.asarray(n, float)
     if np.any((x < 0) | (x > n)):
         raise InputError(f"successes={successes} of n={n}: expected 0 <= successes <= n")
-    z2 = _normal_quantile(level) ** 2
+    z2 = NORMAL**2
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = x / n
     centre = (x + z2 / 2) / (n + z2)
@@ -70,20 +70,11 @@ def wilson(successes: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Interval
     return Interval(rate, low, high) if rate.ndim else Interval(float(rate), float(low), float(high))
 
 
-def bootstrap_mean(
-    values: ArrayLike,
-    seed: int = 0,
-    level: float = LEVEL,
-    draws: int = DRAWS,
-    bounds: tuple[float, float] = (-np.inf, np.inf),
-) -> Interval:
+def bootstrap_mean(values: ArrayLike, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Interval:
     """The mean of independent values, with a percentile bootstrap interval.
 
     Args:
         values: (n,) values. With n = 1 nothing is known of the spread and the ends are NaN.
-        seed: Of the bootstrap's draws.
-        level: Confidence level, in (0, 1).
-        draws: Number of resamples.
         bounds: What the mean cannot leave, e.g. (0, 1) for a score.
 
     Raises:
@@ -92,17 +83,11 @@ def bootstrap_mean(
     values = _finite("values", values, 1)
     if len(values) == 1:
         return Interval(float(values[0]), np.nan, np.nan)
-    weights = resampling_weights(len(values), draws, numpy_rng(seed, "bootstrap mean"))
-    return percentile(values.mean(), weights @ values, level, bounds)
+    weights = resampling_weights(len(values), DRAWS, numpy_rng(0, "bootstrap mean"))
+    return percentile(values.mean(), weights @ values, bounds)
 
 
-def hierarchical_mean(
-    values: ArrayLike,
-    seed: int = 0,
-    level: float = LEVEL,
-    draws: int = DRAWS,
-    bounds: tuple[float, float] = (-np.inf, np.inf),
-) -> Interval:
+def hierarchical_mean(values: ArrayLike, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Interval:
     """The mean over training seeds and trials, both resampled.
 
     Trial seeds are shared by all training seeds, so the two are crossed, not nested: rows and columns
@@ -112,21 +97,19 @@ def hierarchical_mean(
     Args:
         values: (training seeds, trials). With one training seed, only trials are resampled: the
             interval is that of this one training, and says nothing of another.
-        seed, level, draws, bounds: As in `bootstrap_mean`.
+        bounds: What the mean cannot leave.
 
     Raises:
         InputError: No values, or one that is not finite.
     """
     values = _finite("values", values, 2)
-    rng = numpy_rng(seed, "hierarchical mean")
-    rows = resampling_weights(values.shape[0], draws, rng)
-    columns = resampling_weights(values.shape[1], draws, rng)
-    return percentile(values.mean(), np.sum((rows @ values) * columns, axis=1), level, bounds)
+    rng = numpy_rng(0, "hierarchical mean")
+    rows = resampling_weights(values.shape[0], DRAWS, rng)
+    columns = resampling_weights(values.shape[1], DRAWS, rng)
+    return percentile(values.mean(), np.sum((rows @ values) * columns, axis=1), bounds)
 
 
-def hierarchical_rate(
-    successes: ArrayLike, seed: int = 0, level: float = LEVEL, draws: int = DRAWS
-) -> Interval:
+def hierarchical_rate(successes: ArrayLike) -> Interval:
     """The success rate over training seeds and trials; see `hierarchical_mean`.
 
     Never narrower than Wilson's interval of the pooled trials, so that no success in n trials is not
@@ -134,17 +117,14 @@ def hierarchical_rate(
 
     Args:
         successes: (training seeds, trials) of 0 or 1.
-        seed, level, draws: As in `bootstrap_mean`.
     """
     successes = _finite("successes", successes, 2)
-    value, low, high = hierarchical_mean(successes, seed, level, draws, bounds=(0, 1))
-    pooled = wilson(successes.sum(), successes.size, level)
+    value, low, high = hierarchical_mean(successes, bounds=(0, 1))
+    pooled = wilson(successes.sum(), successes.size)
     return Interval(value, min(low, pooled.low), max(high, pooled.high))
 
 
-def paired_difference(
-    values: ArrayLike, reference: ArrayLike, seed: int = 0, level: float = LEVEL, draws: int = DRAWS
-) -> Interval:
+def paired_difference(values: ArrayLike, reference: ArrayLike) -> Interval:
     """Mean of an arm minus mean of the reference arm, on shared trials.
 
     Each resample draws the same trials for both arms and training seeds independently in each, so
@@ -153,7 +133,6 @@ def paired_difference(
     Args:
         values: (training seeds, trials) of the arm.
         reference: (training seeds of the reference, trials), columns in the same trial order.
-        seed, level, draws: As in `bootstrap_mean`.
 
     Raises:
         InputError: The numbers of trials differ, there are none, or a value is not finite.
@@ -163,17 +142,15 @@ def paired_difference(
         raise InputError(
             f"reference has {reference.shape[1]} trials: expected {values.shape[1]}, the arm's, in its order"
         )
-    rng = numpy_rng(seed, "paired difference")
-    columns = resampling_weights(values.shape[1], draws, rng)
+    rng = numpy_rng(0, "paired difference")
+    columns = resampling_weights(values.shape[1], DRAWS, rng)
     arms = [
-        np.sum((resampling_weights(len(x), draws, rng) @ x) * columns, axis=1) for x in (values, reference)
+        np.sum((resampling_weights(len(x), DRAWS, rng) @ x) * columns, axis=1) for x in (values, reference)
     ]
-    return percentile(values.mean() - reference.mean(), arms[0] - arms[1], level)
+    return percentile(values.mean() - reference.mean(), arms[0] - arms[1])
 
 
-def across_seeds(
-    runs: Sequence[Interval], level: float = LEVEL, bounds: tuple[float, float] = (-np.inf, np.inf)
-) -> Interval:
+def across_seeds(runs: Sequence[Interval], bounds: tuple[float, float] = (-np.inf, np.inf)) -> Interval:
     """The mean of a statistic over training seeds that were all measured on the same episodes.
 
     The spread between seeds shrinks with their number; the luck of the shared episodes, which each
@@ -181,8 +158,7 @@ def across_seeds(
     their distances (MOVER, Zou and Donner 2008), which respects skewed intervals.
 
     Args:
-        runs: One estimate and interval a training seed; all of the same `level`.
-        level: Confidence level of `runs` and of the result.
+        runs: One estimate and interval a training seed.
         bounds: What the mean cannot leave.
 
     Raises:
@@ -192,7 +168,7 @@ def across_seeds(
         raise InputError("runs=[]: expected at least one interval")
     value, low, high = np.asarray(runs, float).T
     mean = value.mean()
-    between = _normal_quantile(level) * value.std(ddof=1) / np.sqrt(len(value)) if len(value) > 1 else 0.0
+    between = NORMAL * value.std(ddof=1) / np.sqrt(len(value)) if len(value) > 1 else 0.0
     below, above = np.hypot(between, [np.mean(value - low), np.mean(high - value)])
     return Interval(float(mean), float(max(mean - below, bounds[0])), float(min(mean + above, bounds[1])))
 
@@ -210,17 +186,11 @@ def resampling_weights(n: int, draws: int, rng: np.random.Generator) -> np.ndarr
 
 
 def percentile(
-    value: float, resampled: np.ndarray, level: float = LEVEL, bounds: tuple[float, float] = (-np.inf, np.inf)
+    value: float, resampled: np.ndarray, bounds: tuple[float, float] = (-np.inf, np.inf)
 ) -> Interval:
     """The percentile interval of `resampled` (draws,), NaN draws left out, widened to hold `value`."""
-    low, high = np.clip(np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2]), *bounds)
+    low, high = np.clip(np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]), *bounds)
     return Interval(float(value), float(min(low, value)), float(max(high, value)))
-
-
-def _normal_quantile(level: float) -> float:
-    if not 0 < level < 1:
-        raise InputError(f"level={level}: expected a confidence level between 0 and 1, e.g. 0.95")
-    return float(ndtri((1 + level) / 2))
 
 
 def _finite(name: str, values: ArrayLike, ndim: int) -> np.ndarray:

@@ -23,7 +23,6 @@ from align.analysis.statistics.two_sample import (
     rbf,
     resampled_episodes,
 )
-from align.errors import InputError
 from align.seeding import numpy_rng
 
 PERMUTATIONS = 1000
@@ -62,13 +61,7 @@ class TwoSampleTest:
         return {name: getattr(self, name) for name in names}
 
 
-def mmd_test(
-    x: np.ndarray,
-    label: np.ndarray,
-    cluster: np.ndarray,
-    seed: int = 0,
-    permutations: int = PERMUTATIONS,
-) -> TwoSampleTest:
+def mmd_test(x: np.ndarray, label: np.ndarray, cluster: np.ndarray, seed: int = 0) -> TwoSampleTest:
     """Test by MMD^2 (Gretton et al. 2012), as `two_sample.mmd2` but with a bandwidth blind to the domains.
 
     Args:
@@ -77,26 +70,19 @@ def mmd_test(
         cluster: (N,) episode numbers, distinct across labels; at least two a label. Independent windows
             are episodes of their own, `np.arange(N)`.
         seed: Of permutations and resamples.
-        permutations: How many.
 
     Raises:
-        InputError: An episode of both labels, too few episodes, or no permutation.
+        InputError: An episode of both labels, or too few episodes.
     """
-    return _kernel_test(x, label, cluster, rbf(pooled_bandwidth(x)), seed, permutations)
+    return _kernel_test(x, label, cluster, rbf(pooled_bandwidth(x)), seed)
 
 
-def energy_test(
-    x: np.ndarray,
-    label: np.ndarray,
-    cluster: np.ndarray,
-    seed: int = 0,
-    permutations: int = PERMUTATIONS,
-) -> TwoSampleTest:
+def energy_test(x: np.ndarray, label: np.ndarray, cluster: np.ndarray, seed: int = 0) -> TwoSampleTest:
     """Test by the energy distance 2 E|x - y| - E|x - x'| - E|y - y'| (Székely and Rizzo 2013).
 
     Arguments and errors as in `mmd_test`.
     """
-    return _kernel_test(x, label, cluster, energy, seed, permutations)
+    return _kernel_test(x, label, cluster, energy, seed)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -109,13 +95,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def permuted_labels(label: np.ndarray, permutations: int, seed: int) -> np.ndarray:
-    """Labels of episodes (1 + permutations, E): as they are, then permuted.
-
-    Raises:
-        InputError: `permutations` is not positive.
-    """
-    if permutations < 1:
-        raise InputError(f"permutations={permutations}: expected 1 or more")
+    """Labels of episodes (1 + permutations, E): as they are, then permuted."""
     rng = numpy_rng(seed, "permutations")
     return np.vstack([label, rng.permuted(np.tile(label, (permutations, 1)), axis=1)]).astype(float)
 
@@ -154,10 +134,9 @@ def _kernel_test(
     cluster: np.ndarray,
     kernel: Kernel,
     seed: int,
-    permutations: int,
 ) -> TwoSampleTest:
     label = episode_labels(label, cluster)
-    real = permuted_labels(label, permutations, seed)
+    real = permuted_labels(label, PERMUTATIONS, seed)
     means = mean_kernels(x, cluster, kernel, 1 - real, real)
     tie = 1e-10 * float(np.abs(means[2]).mean())
     resamples = resampled_episodes(label, RESAMPLES, numpy_rng(seed, "power"))

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from align.analysis.statistics.classifier_two_sample import classifier_test
+from align.analysis.statistics.classifier_two_sample import classifier_two_sample_test
 from align.analysis.statistics.geometry import CKA, Wasserstein, a_distance, paired_cka, relative_wasserstein
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.neighbours import (
@@ -19,7 +19,7 @@ from align.analysis.statistics.permutation import TwoSampleTest, energy_test, ho
 from align.analysis.statistics.probing.probe import Embeddings
 from align.domain import Domain
 
-TESTS = {"mmd": mmd_test, "energy": energy_test, "classifier": classifier_test}
+TESTS = {"mmd": mmd_test, "energy": energy_test, "classifier": classifier_two_sample_test}
 
 
 @dataclass(frozen=True)

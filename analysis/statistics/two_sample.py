@@ -21,6 +21,7 @@ from align.errors import InputError
 from align.seeding import numpy_rng
 
 BLOCK = 256  # windows; a block of the kernel holds BLOCK · N numbers, and no result depends on it
+DRAWS = 1000  # resamples of episodes behind an MMD²'s interval
 MEDIAN_WINDOWS = 2000  # of more than these, a random sample decides the bandwidth
 
 Kernel = Callable[[np.ndarray], np.ndarray]
@@ -203,7 +204,7 @@ def resampled_episodes(
 
 
 def mmd2(
-    x: np.ndarray, label: np.ndarray, cluster: np.ndarray, seed: int = 0, draws: int = 1000
+    x: np.ndarray, label: np.ndarray, cluster: np.ndarray, seed: int = 0
 ) -> tuple[float, np.ndarray, float]:
     """Unbiased MMD^2 between label 0 and label 1, for windows that come in episodes.
 
@@ -213,12 +214,12 @@ def mmd2(
         x: (N, D) embeddings.
         label: (N,) of 0 or 1.
         cluster: (N,) episode numbers, distinct across labels; at least two a label.
-        seed, draws: Of the bootstrap over episodes, stratified by label.
+        seed: Of the bootstrap over episodes, stratified by label.
 
     Returns:
-        The estimate, its resamples (draws,), and the squared bandwidth s^2.
+        The estimate, its resamples (DRAWS,), and the squared bandwidth s^2.
     """
     bandwidth = median_bandwidth(x, label, seed)
-    sim, real = resampled_episodes(episode_labels(label, cluster), draws, numpy_rng(seed, "mmd2 episodes"))
+    sim, real = resampled_episodes(episode_labels(label, cluster), DRAWS, numpy_rng(seed, "mmd2 episodes"))
     values = discrepancy(mean_kernels(x, cluster, rbf(bandwidth), sim, real))
     return float(values[0]), values[1:], bandwidth

@@ -75,7 +75,7 @@ class Scored:
         return np.bincount(index, values[rows], minlength=len(self.clusters[label]))
 
 
-def bootstrap(scored: Scored, seed: int = 0, draws: int = DRAWS) -> dict[str, tuple[float, np.ndarray]]:
+def bootstrap(scored: Scored, seed: int = 0) -> dict[str, tuple[float, np.ndarray]]:
     """AUC, balanced accuracy and margin, each with its resamples over episodes.
 
     The margin is the difference of the mean scores of the two labels over the root of their mean
@@ -84,20 +84,19 @@ def bootstrap(scored: Scored, seed: int = 0, draws: int = DRAWS) -> dict[str, tu
     Args:
         scored: Held-out scores.
         seed: Of the resamples, which all three statistics share.
-        draws: Number of resamples.
 
     Returns:
-        By name, the estimate and draws (draws,) of its distribution: of the margin the resamples, stretched
+        By name, the estimate and draws (DRAWS,) of its distribution: of the margin the resamples, stretched
         about the estimate, and NaN where one had no two episodes to compare; of AUC and accuracy those of
         a share with the resamples' variance.
     """
     rng = numpy_rng(seed, "episodes")
     sizes = [len(c) for c in scored.clusters]
-    weights = [np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), size=draws)]) for n in sizes]
+    weights = [np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), size=DRAWS)]) for n in sizes]
     result = {}
     for name, statistic in (("auc", _auc), ("accuracy", _accuracy), ("margin", _margin)):
         with np.errstate(invalid="ignore", divide="ignore"):
-            values = statistic(scored, *weights)  # (1 + draws,), the first unweighted
+            values = statistic(scored, *weights)  # (1 + DRAWS,), the first unweighted
         resampled = values[0] + scored.stretch * (values[1:] - values[0])
         if name != "margin":
             resampled = _share(values[0], resampled, scored.independent)

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binom, energy_distance
 from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 
-from align.analysis.statistics import two_sample
+from align.analysis.statistics import permutation, two_sample
 from align.analysis.statistics.permutation import energy_test, holm, mmd_test, permuted_labels
 from align.analysis.statistics.two_sample import (
     discrepancy,
@@ -44,13 +44,14 @@ def by_hand(kernel, label, cluster):
 
 
 @pytest.mark.parametrize("test", TESTS)
-def test_statistic_and_permutations_agree_with_loops_over_scikit_learns_kernels(test):
+def test_statistic_and_permutations_agree_with_loops_over_scikit_learns_kernels(test, monkeypatch):
+    monkeypatch.setattr(permutation, "PERMUTATIONS", 6)
     x, label, cluster = windows(episodes=4, shift=0.5)
     if test is mmd_test:
         kernel = rbf_kernel(x, gamma=1 / pooled_bandwidth(x))
     else:
         kernel = -euclidean_distances(x)
-    found = test(x, label, cluster, permutations=6)
+    found = test(x, label, cluster)
     permuted = permuted_labels(label[np.unique(cluster, return_index=True)[1]], 6, 0).astype(int)
     expected = [by_hand(kernel, episodes[cluster], cluster) for episodes in permuted]
     np.testing.assert_allclose([found.statistic, *found.null], expected, atol=1e-10)
@@ -83,21 +84,23 @@ def test_resamples_are_data_sets_of_repeated_episodes():
 @pytest.mark.parametrize("test", TESTS)
 @pytest.mark.parametrize("own_episodes", [False, True])
 def test_no_result_depends_on_the_block(test, own_episodes, monkeypatch):
+    monkeypatch.setattr(permutation, "PERMUTATIONS", 50)
     x, label, cluster = windows(shift=0.2)
     cluster = np.arange(len(x)) if own_episodes else cluster
-    whole = test(x, label, cluster, permutations=50)
+    whole = test(x, label, cluster)
     for block in (1, 7, 64):
         monkeypatch.setattr(two_sample, "BLOCK", block)
-        found = test(x, label, cluster, permutations=50)
+        found = test(x, label, cluster)
         np.testing.assert_allclose(found.null, whole.null, atol=1e-12)
         assert (found.p_value, found.power) == (whole.p_value, whole.power)
 
 
-def test_rows_in_any_order_give_the_same():
+def test_rows_in_any_order_give_the_same(monkeypatch):
+    monkeypatch.setattr(permutation, "PERMUTATIONS", 50)
     x, label, cluster = windows(shift=0.2)
     order = np.random.default_rng(0).permutation(len(x))
-    found = mmd_test(x[order], label[order], cluster[order], permutations=50)
-    np.testing.assert_allclose(found.null, mmd_test(x, label, cluster, permutations=50).null, atol=1e-12)
+    found = mmd_test(x[order], label[order], cluster[order])
+    np.testing.assert_allclose(found.null, mmd_test(x, label, cluster).null, atol=1e-12)
 
 
 @pytest.mark.parametrize("own_episodes", [False, True])
@@ -126,14 +129,15 @@ def test_the_kernel_is_evaluated_once_for_all_permutations_in_bounded_memory(own
 
 
 @pytest.mark.parametrize("test", TESTS)
-def test_p_values_are_shares_of_all_splits(test):
+def test_p_values_are_shares_of_all_splits(test, monkeypatch):
     """With 3 + 3 episodes there are 20 splits; rounding must not part a split from its mirror image."""
+    monkeypatch.setattr(permutation, "PERMUTATIONS", 4000)
     x, label, cluster = windows(seed=3, episodes=3, shift=0.7)
     kernel = rbf_kernel(x, gamma=1 / pooled_bandwidth(x)) if test is mmd_test else -euclidean_distances(x)
     splits = [np.isin(cluster, real).astype(int) for real in combinations(range(6), 3)]
     values = np.array([by_hand(kernel, split, cluster) for split in splits])
     exact = np.mean(values >= by_hand(kernel, label, cluster) - 1e-12)
-    found = test(x, label, cluster, permutations=4000).p_value
+    found = test(x, label, cluster).p_value
     assert abs(found - exact) < 4 * np.sqrt(exact * (1 - exact) / 4000) + 1 / 4000
 
 
@@ -142,31 +146,34 @@ def binomial_range(repeats, rate=0.05, level=0.998):
 
 
 @pytest.mark.parametrize("test", TESTS)
-def test_size_is_five_percent_by_episode_and_far_more_by_window(test):
+def test_size_is_five_percent_by_episode_and_far_more_by_window(test, monkeypatch):
+    monkeypatch.setattr(permutation, "PERMUTATIONS", 99)
     by_episode, by_window = 0, 0
     for seed in range(400):
         x, label, cluster = windows(seed, size=3, spread=2.0, dims=2)
-        by_episode += test(x, label, cluster, seed, permutations=99).p_value <= 0.05
+        by_episode += test(x, label, cluster, seed).p_value <= 0.05
         if seed < 60:
-            by_window += test(x, label, np.arange(len(x)), seed, permutations=99).p_value <= 0.05
+            by_window += test(x, label, np.arange(len(x)), seed).p_value <= 0.05
     low, high = binomial_range(400)
     assert low <= by_episode <= high
     assert by_window > 0.4 * 60
 
 
-def test_size_is_five_percent_for_independent_windows():
+def test_size_is_five_percent_for_independent_windows(monkeypatch):
+    monkeypatch.setattr(permutation, "PERMUTATIONS", 99)
     rejected = 0
     for seed in range(400):
         x = np.random.default_rng(seed).normal(size=(24, 2))
         label = np.repeat([0, 1], 12)
-        rejected += mmd_test(x, label, np.arange(24), seed, permutations=99).p_value <= 0.05
+        rejected += mmd_test(x, label, np.arange(24), seed).p_value <= 0.05
     low, high = binomial_range(400)
     assert low <= rejected <= high
 
 
 @pytest.mark.parametrize("test", TESTS)
-def test_effect_and_power_grow_with_the_shift(test):
-    found = [test(*windows(episodes=10, shift=s), permutations=200) for s in (0.0, 0.8, 3.0)]
+def test_effect_and_power_grow_with_the_shift(test, monkeypatch):
+    monkeypatch.setattr(permutation, "PERMUTATIONS", 200)
+    found = [test(*windows(episodes=10, shift=s)) for s in (0.0, 0.8, 3.0)]
     assert found[0].effect < found[1].effect < found[2].effect
     assert found[0].power < 0.6 and found[2].power > 0.98 and found[2].p_value == 1 / 201
     observed, null = found[1].statistic, found[1].null
@@ -174,9 +181,10 @@ def test_effect_and_power_grow_with_the_shift(test):
 
 
 @pytest.mark.parametrize("test", TESTS)
-def test_equal_windows_are_no_difference(test):
+def test_equal_windows_are_no_difference(test, monkeypatch):
+    monkeypatch.setattr(permutation, "PERMUTATIONS", 20)
     _, label, cluster = windows()
-    found = test(np.ones((len(label), 2)), label, cluster, permutations=20)
+    found = test(np.ones((len(label), 2)), label, cluster)
     assert (found.p_value, found.effect, found.power) == (1.0, 0.0, 0.0)
 
 
@@ -195,5 +203,3 @@ def test_errors_name_what_was_expected():
         mmd_test(x, label, cluster % 6)
     with pytest.raises(InputError, match="1 and 11 episodes"):
         energy_test(x, (cluster > 0).astype(int), cluster)
-    with pytest.raises(InputError, match="permutations=0"):
-        mmd_test(x, label, cluster, permutations=0)

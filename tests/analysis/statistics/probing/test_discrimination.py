@@ -3,6 +3,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
+from align.analysis.statistics import two_sample
 from align.analysis.statistics.intervals import percentile
 from align.analysis.statistics.probing import discrimination
 from align.analysis.statistics.probing.discrimination import Scored
@@ -43,17 +44,18 @@ def test_offsets_of_folds_do_not_matter_to_auc():
 def test_margin_is_the_difference_of_means_in_deviations():
     rng = np.random.default_rng(3)
     s = scored(rng, episodes=400, windows=2, shift=3.0, spread=0.0)
-    assert discrimination.bootstrap(s, draws=2)["margin"][0] == pytest.approx(3.0, abs=0.2)
+    assert discrimination.bootstrap(s)["margin"][0] == pytest.approx(3.0, abs=0.2)
 
 
-def test_intervals_cover_when_windows_of_an_episode_are_alike():
+def test_intervals_cover_when_windows_of_an_episode_are_alike(monkeypatch):
+    monkeypatch.setattr(discrimination, "DRAWS", 300)
     covered, naive = [], []
     for i in range(150):
         s = scored(np.random.default_rng(i), shift=0.0, spread=3.0)
-        found = percentile(*discrimination.bootstrap(s, draws=300)["auc"])
+        found = percentile(*discrimination.bootstrap(s)["auc"])
         covered.append(found.low <= 0.5 <= found.high)
         one_each = Scored(s.label, s.score, np.arange(len(s.label)), s.fold)  # as if windows were independent
-        found = percentile(*discrimination.bootstrap(one_each, draws=300)["auc"])
+        found = percentile(*discrimination.bootstrap(one_each)["auc"])
         naive.append(found.low <= 0.5 <= found.high)
     assert np.mean(covered) >= 0.88
     assert np.mean(naive) < 0.75
@@ -62,13 +64,14 @@ def test_intervals_cover_when_windows_of_an_episode_are_alike():
 @pytest.mark.parametrize("windows", [6, 20])
 @pytest.mark.parametrize("spread", [0.5, 1.0])
 @pytest.mark.parametrize("auc", [0.95, 0.99, 0.999])
-def test_intervals_cover_an_auc_near_one(auc, spread, windows):
+def test_intervals_cover_an_auc_near_one(auc, spread, windows, monkeypatch):
     """Those of resamples alone do in half of the data sets at .99 and in fewer beyond."""
+    monkeypatch.setattr(discrimination, "DRAWS", 200)
     shift = norm.ppf(auc) * np.sqrt(2 * (1 + spread**2))
     covered = []
     for i in range(100):
         s = scored(np.random.default_rng(i), windows=windows, shift=shift, spread=spread)
-        found = percentile(*discrimination.bootstrap(s, draws=200)["auc"])
+        found = percentile(*discrimination.bootstrap(s)["auc"])
         assert 0 <= found.low < found.high <= 1
         covered.append(found.low <= auc <= found.high)
     assert np.mean(covered) >= 0.93
@@ -90,12 +93,13 @@ def _episodes(rng, shift=0.0):
     return x, label, cluster
 
 
-def test_mmd2_has_mean_zero_under_equal_distributions_of_alike_windows():
+def test_mmd2_has_mean_zero_under_equal_distributions_of_alike_windows(monkeypatch):
+    monkeypatch.setattr(two_sample, "DRAWS", 1)
     by_episode, by_window = [], []
     for i in range(100):
         x, label, cluster = _episodes(np.random.default_rng(i))
-        by_episode.append(mmd2(x, label, cluster, draws=1)[0])
-        by_window.append(mmd2(x, label, np.arange(160), draws=1)[0])
+        by_episode.append(mmd2(x, label, cluster)[0])
+        by_window.append(mmd2(x, label, np.arange(160))[0])
     error = np.std(by_episode) / np.sqrt(100)
     assert abs(np.mean(by_episode)) < 3 * error
     assert np.mean(by_window) > 5 * error
