@@ -63,7 +63,6 @@ def read_store(
     path: str | os.PathLike,
     keys: Mapping[str, str] | None = None,
     image_size: int | None = None,
-    max_episodes: int | None = None,
     images: bool = True,
 ) -> Episodes:
     """Read a store of the Diffusion Policy layout: our own, or anyone's (see `align.data.formats`).
@@ -73,7 +72,6 @@ def read_store(
         keys: Where to find what, laid over `KEYS`, e.g. `{"image": "camera0", "agent_pos": "robot[:3]"}`.
             Names refer to `data/`; a slice takes columns. "state" may be absent unless it is named here.
         image_size: Side in px of the square to which images are resized by area averaging; None keeps them.
-        max_episodes: Read the first so many episodes only; None reads all.
         images: Whether to read images. False reads none, whether the store has them or not.
 
     Returns:
@@ -85,29 +83,26 @@ def read_store(
     unknown = sorted(set(keys or {}) - set(KEYS))
     if unknown:
         raise InputError(f"keys: unknown name {unknown[0]!r}; expected some of {', '.join(KEYS)}")
-    for name, value in (("image_size", image_size), ("max_episodes", max_episodes)):
-        if value is not None and value < 1:
-            raise InputError(f"{name}: {value}; expected a positive integer or None")
+    if image_size is not None and image_size < 1:
+        raise InputError(f"image_size: {image_size}; expected a positive integer or None")
     columns = {name: Column.parse(text) for name, text in {**KEYS, **(keys or {})}.items()}
     if columns["image"].start is not None or columns["image"].stop is not None:
         raise InputError(f"keys: image is {(keys or {})['image']!r}; expected a key without a slice")
     with contextlib.closing(Store(path)) as store:
         ends = store.episode_ends()
         total = int(ends[-1])
-        ends = ends[:max_episodes]
-        rows = int(ends[-1])
         if "agent_pos" not in (keys or {}) and store.has("agent_pos"):
             columns["agent_pos"] = Column("agent_pos")
         # The small arrays first: what is wrong with them is known before the images are decoded.
-        vectors = {name: store.columns(columns[name], total, rows) for name in ("action", "agent_pos")}
+        vectors = {name: store.columns(columns[name], total) for name in ("action", "agent_pos")}
         if "state" in (keys or {}) or store.has(columns["state"].name):
-            vectors["state"] = store.columns(columns["state"], total, rows)
+            vectors["state"] = store.columns(columns["state"], total)
         if images and "image" not in (keys or {}) and not store.has(KEYS["image"]):
             raise InputError(
                 f"store {store.path}: no key 'img' in data/; expected images, or a policy of n_image_steps=0"
             )
         if images:
-            vectors["image"] = store.images(columns["image"].name, total, rows, image_size)
+            vectors["image"] = store.images(columns["image"].name, total, image_size)
         return Episodes(**vectors, ends=ends, attrs=store.attrs, path=str(store.path))
 
 

@@ -105,8 +105,8 @@ class Store:
         self._check_chunks(label, array)
         return array
 
-    def columns(self, column: Column, total: int, rows: int) -> np.ndarray:
-        """The first `rows` of `total` rows of a key's columns, (rows, D) float32, all finite.
+    def columns(self, column: Column, total: int) -> np.ndarray:
+        """All `total` rows of a key's columns, (total, D) float32, all finite.
 
         Raises:
             InputError: As `array`; not two axes; a slice out of range or empty; a NaN or infinite value.
@@ -122,7 +122,7 @@ class Store:
             self._refuse(
                 label, f"has {width} columns; the slice [{start}:{stop}] asks for others or for none"
             )
-        values = self._read(label, array, slice(0, rows)).astype(np.float32)[:, start:stop]
+        values = self._read(label, array, slice(0, total)).astype(np.float32)[:, start:stop]
         bad = ~np.isfinite(values)
         if bad.any():
             row, col = np.argwhere(bad)[0]
@@ -131,15 +131,14 @@ class Store:
             )
         return np.ascontiguousarray(values)
 
-    def images(self, name: str, total: int, rows: int, size: int | None = None) -> np.ndarray:
-        """The first `rows` of `total` images, as uint8 (rows, H, W, C), read a block at a time.
+    def images(self, name: str, total: int, size: int | None = None) -> np.ndarray:
+        """All `total` images, as uint8 (total, H, W, C), read a block at a time.
 
         Float images may span 0–1 or 0–255; which of the two is decided by the first block.
 
         Args:
             name: Key in `data/`.
             total: Rows the array must have.
-            rows: Rows to read.
             size: Side in pixels of the square to resize to by area averaging; None keeps the images.
 
         Raises:
@@ -152,11 +151,11 @@ class Store:
         height, width, channels = array.shape[1:]
         shape = (height, width) if size is None else (size, size)
         # Laid out channels first, the order in which batches are gathered; indexed channels last.
-        out = np.empty((rows, channels, *shape), np.uint8).transpose(0, 2, 3, 1)
+        out = np.empty((total, channels, *shape), np.uint8).transpose(0, 2, 3, 1)
         to_uint8 = None
         step = _block_rows(array)
-        for start in range(0, rows, step):
-            block = self._read(label, array, slice(start, min(start + step, rows)))
+        for start in range(0, total, step):
+            block = self._read(label, array, slice(start, min(start + step, total)))
             if array.dtype != np.uint8:
                 to_uint8 = to_uint8 or self._pixel_scale(label, block)
                 block = to_uint8(block)

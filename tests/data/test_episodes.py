@@ -54,12 +54,6 @@ def test_numbers_of_an_episode_go_to_meta(tmp_path, demonstrations):
     np.testing.assert_array_equal(zarr.open_group(str(tmp_path / "a.zarr"))["meta/seed"][:], 7 + np.arange(5))
 
 
-def test_first_episodes_only(store):
-    some, every = read_store(store, max_episodes=2), read_store(store)
-    assert some.n_episodes == 2 and len(some.image) == len(some.action) == every.ends[1]
-    np.testing.assert_array_equal(some.image, every.image[: every.ends[1]])
-
-
 def test_a_failed_write_leaves_nothing(tmp_path, demonstrations):
     def failing():
         yield demonstrations[0]

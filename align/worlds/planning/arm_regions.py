@@ -50,7 +50,10 @@ class Inflation:
     seed: int = 0
 
 
-def cached(spec: ArmSpec, folder: str | os.PathLike, inflation: Inflation = Inflation()) -> list[Region]:
+INFLATION = Inflation()  # of the regions that plans share
+
+
+def cached(spec: ArmSpec, folder: str | os.PathLike) -> list[Region]:
     """The regions of a scene: read from `folder`, or made and left there, which takes a minute or more.
 
     The file is named by all they depend on: scene, places, robot, inflation and version of Drake. Processes
@@ -65,7 +68,7 @@ def cached(spec: ArmSpec, folder: str | os.PathLike, inflation: Inflation = Infl
     depends = {
         "scene": dataclasses.asdict(spec) | {"boxes": spec.boxes.tolist(), "places": poses.round(9).tolist()},
         "padding": PADDING,
-        "inflation": dataclasses.asdict(inflation),
+        "inflation": dataclasses.asdict(INFLATION),
         "robot": hashlib.blake2b(description().encode(), digest_size=8).hexdigest(),
         "drake": metadata.version("drake"),
     }
@@ -73,7 +76,7 @@ def cached(spec: ArmSpec, folder: str | os.PathLike, inflation: Inflation = Infl
     path = Path(folder) / f"arm-{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}.npz"
     with locked(path.parent / f".{path.stem}", "regions", wait=True):
         if not path.exists():
-            found = make(spec, inflation)
+            found = make(spec, INFLATION)
             with atomic_path(path) as target:
                 np.savez_compressed(
                     target,
