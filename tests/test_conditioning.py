@@ -131,6 +131,10 @@ def test_fine_tuning_starts_from_the_averaged_policy_and_its_normaliser(trained,
     before = {k: v for k, v in _weights(trained).items() if k.startswith("ema.model.")}
     after = {name: _weights(tmp_path / name) for name in ("still", "moved")}
     for key, value in before.items():
+        if key.endswith(("action_low", "action_high")):  # widened to hold the real actions, which are new
+            wider = [run[key] - value if key.endswith("high") else value - run[key] for run in after.values()]
+            assert all((w >= -1e-5).all() and (w > 1e-3).any() for w in wider), key
+            continue
         assert torch.equal(after["still"][key.replace("ema.model.", "policy.")], value), key
         same = torch.equal(after["moved"][key], value)
         assert same == ("normalizer" in key or not value.is_floating_point()), key
