@@ -67,7 +67,7 @@ dashboard: $(READY) ## open TensorBoard on RUN
 probe: $(READY) ## probe the embeddings of RUN again, with reports (about 10 seconds a run)
 	$(ALIGN) probe $(RUN)
 
-test: $(READY) ## run the tests (about 8 minutes on 2 cores)
+test: $(READY) ## run the tests (about 12 minutes on 2 cores)
 	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile
 
 docs: $(READY) ## fill in the numbers of README and docs/ from results/, and write docs/reference.md
