@@ -170,9 +170,12 @@ def test_sigterm_is_told_and_the_run_goes_on(moment, whole, write_config, tmp_pa
             os.kill(os.getpid(), signal.SIGTERM)
         return real(self, *arguments)
 
+    signals = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    before = [signal.getsignal(number) for number in signals]
     with monkeypatch.context() as patch:
         patch.setattr(kind, name, told)
         assert main(["fit", "--config", config]) == 143
+    assert [signal.getsignal(number) for number in signals] == before
     error = capsys.readouterr().err
     assert str(run) in error and "SIGTERM" in error and error.count("\n") == 1
     assert not (run / "rollouts.csv").exists() and not (run / "summary.json").exists()

@@ -21,9 +21,9 @@ from torch import nn
 Path({marker!r}).write_text("imported")
 class Encoder(nn.Module):
     features = 8
-    def __init__(self, width: int = 8):
+    def __init__(self, width: int = 8, seed: int = 1_000_000_007):
         super().__init__()
-        self.width = width
+        self.width, self.seed = width, seed
     def forward(self, x): return x.flatten(1)[:, :8]
 """
 

@@ -48,12 +48,13 @@ class Termination(pl.Callback):
                 raise unfinished
 
         # What SLURM sends before a job's time is up, under Lightning and under submitit, is the same request.
-        for number in (signal.SIGUSR1, signal.SIGUSR2):
-            signal.signal(number, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-        previous = signal.signal(signal.SIGTERM, stop)
+        ask = {n: lambda *_: os.kill(os.getpid(), signal.SIGTERM) for n in (signal.SIGUSR1, signal.SIGUSR2)}
+        handlers = ask | {signal.SIGTERM: stop}
+        previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield
         except SIGTERMException:
             raise unfinished from None
         finally:
-            signal.signal(signal.SIGTERM, previous)
+            for number, handler in previous.items():
+                signal.signal(number, handler)

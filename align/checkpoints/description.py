@@ -15,7 +15,8 @@ from align.errors import InputError
 from align.run.moved import renamed
 
 LARGEST = 65_536
-"""No size of a network is larger: a file must not make this process fill the memory, or count for hours."""
+"""No size in align's own classes is larger: a file must not fill the memory, or make this process count for
+hours. What a trusted class takes is for it to say."""
 
 
 def describe(component: nn.Module) -> dict[str, Any]:
@@ -64,9 +65,9 @@ def build(description: Mapping[str, Any]) -> nn.Module:
         key: build(value) if isinstance(value, Mapping) and "class_path" in value else value
         for key, value in arguments.items()
     }
-    for name, value in arguments.items():
-        if isinstance(value, int | float) and not abs(value) <= LARGEST:
-            raise InputError(f"init_args of {path}: {name}={value}; expected at most {LARGEST}")
+    for name, value in arguments.items() if kind.__module__.startswith("align.") else ():
+        if (isinstance(value, int) and abs(value) > LARGEST) or value != value:
+            raise InputError(f"init_args of {path}: {name}={value}; expected a number up to {LARGEST}")
     try:
         return kind(**arguments)
     except InputError:
