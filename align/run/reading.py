@@ -8,6 +8,7 @@ import json
 import math
 import os
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,7 +26,10 @@ DAMAGE = (
     IndexError,
     TypeError,
     AttributeError,
+    NotImplementedError,  # a way to compress that is not known
+    RecursionError,  # brackets in brackets in brackets
     zipfile.BadZipFile,
+    zlib.error,
 )
 """What reading a damaged file, or making sense of one, raises."""
 

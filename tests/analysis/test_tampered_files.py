@@ -181,3 +181,19 @@ def test_tampered_pairs(sweep):
         (run / "paired.npz").write_bytes(_archive(arrays)[what])
         assert _one_line(measure_run, run, result), what
     json.dumps(result)
+
+
+def test_damaged_bytes_of_compressed_arrays_give_no_traceback(sweep):
+    path = sweep / "lambda=1.0/embeddings.npz"
+    good = path.read_bytes()
+    for at in np.random.default_rng(0).integers(60, len(good) // 2, 40):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 0x55]) + good[at + 1 :])
+        _one_line(load_embeddings, path.parent)  # or it is read: not every byte matters
+    path.write_bytes(good)
+    load_embeddings(path.parent)
+
+
+def test_nested_json_is_refused(sweep):
+    (sweep / "grid.json").write_text("[" * 200_000)
+    with pytest.raises(InputError, match=r"grid\.json"):
+        report_sweep(sweep)
