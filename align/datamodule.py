@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from align.data.episodes import check_compatible, check_roles, read_store, split
+from align.data.episodes import PROBED_EPISODES, check_compatible, check_roles, read_store, split
 from align.data.gated_batches import GatedBatches
 from align.data.gating import Gating
 from align.data.mixture import MixtureSampler, real_quota, resolve_alpha, weights
@@ -147,8 +147,8 @@ class CotrainingData(pl.LightningDataModule):
             if not len(windows):
                 raise InputError(
                     f"validation={self.validation}: leaves no held-out window of the "
-                    f"{windows.episodes.n_episodes} {domain.label} episodes; expected 1 or more, and 4 or "
-                    "more for a probe"
+                    f"{windows.episodes.n_episodes} {domain.label} episodes; expected 1 or more, and "
+                    f"{PROBED_EPISODES} or more for a probe"
                 )
         n_sim, n_real = len(self.train[Domain.SIM]), len(self.train[Domain.REAL])
         self.quota = real_quota(self.alpha, self.batch_size, n_sim, n_real, self.balanced)
@@ -251,6 +251,24 @@ class CotrainingData(pl.LightningDataModule):
         """Numbers of at most `n` held-out windows, spread evenly over the episodes. (m,) int64"""
         windows = len(self.held_out[domain])
         return torch.linspace(0, windows - 1, min(n, windows)).round().long()
+
+    def too_few_to_probe(self, per_domain: int) -> str | None:
+        """What to tell where a run will not have the held-out episodes that a probe needs, before it trains.
+
+        Args:
+            per_domain: Windows of each domain whose embeddings are kept.
+        """
+        found = {}
+        for domain, windows in self.held_out.items():
+            episodes, _ = windows.keys()
+            found[domain.label] = len(episodes[self.spread(domain, per_domain)].unique())
+        if min(found.values()) >= PROBED_EPISODES:
+            return None
+        held = ", ".join(f"{n} {label}" for label, n in found.items())
+        return (
+            f"data.validation={self.validation}: holds out {held} episodes that have windows; a probe of sim "
+            f"against real needs {PROBED_EPISODES} or more of each"
+        )
 
     def held_out_batches(self, per_domain: int, batch_size: int = 128) -> Iterator[dict[str, Tensor]]:
         """Held-out windows, spread evenly over the episodes: at most `per_domain` of each domain."""

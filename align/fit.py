@@ -23,9 +23,9 @@ from align.files import locked, remove_temporaries, write_json, write_text
 from align.module import CotrainingModule
 from align.options import read_nested_null
 from align.run.config import read_yaml
-from align.run.layout import CONFIG, LAST_CHECKPOINT, PROVENANCE, SUMMARY
+from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY
 from align.run.provenance import provenance
-from align.run.state import is_fitted
+from align.run.state import is_begun, is_fitted
 
 TRAINER_DEFAULTS = {
     "accelerator": "auto",
@@ -102,14 +102,7 @@ class RunCLI(LightningCLI):
             InputError: Another process or another configuration holds the directory, or the data or the
                 policy cannot be used.
         """
-        if self._value("ckpt_path") is not None:
-            raise InputError("ckpt_path: a run resumes from its own last checkpoint; choose a run directory")
-        if self.trainer.accumulate_grad_batches != 1:
-            raise InputError(
-                f"accumulate_grad_batches={self.trainer.accumulate_grad_batches}: expected 1; "
-                "raise batch_size instead"
-            )
-        self._check_length()
+        self.check_options()
         existed = self.run_dir.exists()
         self._held = ExitStack()
         if self.trainer.is_global_zero:
@@ -124,8 +117,15 @@ class RunCLI(LightningCLI):
                 shutil.rmtree(self.run_dir, ignore_errors=True)
             raise
 
-    def _check_length(self) -> None:
-        """Refuse what trains nothing and would pass for a finished run."""
+    def check_options(self) -> None:
+        """Refuse what no run has, and what trains nothing and would pass for a finished run."""
+        if self._value("ckpt_path") is not None:
+            raise InputError("ckpt_path: a run resumes from its own last checkpoint; choose a run directory")
+        if self.trainer.accumulate_grad_batches != 1:
+            raise InputError(
+                f"accumulate_grad_batches={self.trainer.accumulate_grad_batches}: expected 1; "
+                "raise batch_size instead"
+            )
         trainer = self._value("trainer")
         wanted = {"max_steps": self.trainer.max_steps, "limit_train_batches": trainer["limit_train_batches"]}
         for name, value in wanted.items():
@@ -138,17 +138,39 @@ class RunCLI(LightningCLI):
                 f"trainer.fast_dev_run={trainer['fast_dev_run']}: expected false; max_steps makes a run short"
             )
 
+    def resolved(self) -> dict:
+        """The configuration with all defaults, as plain data."""
+        return yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.subcommand]
+
     def _check_and_record(self) -> None:
-        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.subcommand]
+        config = self.resolved()
         path = self.run_dir / CONFIG
         if path.exists():
             difference = _first_difference(self._completed(read_yaml(path)), config)
-            if difference:
+            if difference and is_begun(self.run_dir):
                 raise InputError(
                     f"run={str(self.run_dir)!r} holds a run of another configuration ({difference}); "
                     "nothing was overwritten: choose another directory"
                 )
-            return
+            if not difference:
+                return
+        self.find_mistakes()
+        if self.trainer.is_global_zero:
+            for left in (PROGRESS, "events.out.tfevents.*"):  # of another configuration that never trained
+                for file in self.run_dir.glob(left):
+                    file.unlink()
+            write_text(path, yaml.safe_dump(config, sort_keys=False))
+            stores = {domain.label: store for domain, store in self.datamodule.paths.items()}
+            if self.datamodule.gating is not None and self.datamodule.gating.annotation is not None:
+                stores["annotation"] = self.datamodule.gating.annotation
+            write_json(self.run_dir / PROVENANCE, provenance(stores))
+
+    def find_mistakes(self) -> None:
+        """Read the data, and try all that training and what follows it will need.
+
+        Raises:
+            InputError: The data or the policy cannot be used.
+        """
         self.model.policy.description()  # a component that no checkpoint could hold is refused now
         self.datamodule.setup("fit")
         if self.model.initial is not None:
@@ -161,12 +183,6 @@ class RunCLI(LightningCLI):
         if told is not None and self.trainer.is_global_zero:
             print(told)
         self._try_policy()
-        if self.trainer.is_global_zero:
-            write_text(path, yaml.safe_dump(config, sort_keys=False))
-            stores = {domain.label: store for domain, store in self.datamodule.paths.items()}
-            if self.datamodule.gating is not None and self.datamodule.gating.annotation is not None:
-                stores["annotation"] = self.datamodule.gating.annotation
-            write_json(self.run_dir / PROVENANCE, provenance(stores))
 
     def _completed(self, recorded: dict) -> dict:
         """A run's configuration with the defaults of options that did not exist when it was recorded."""
@@ -267,8 +283,12 @@ def _first_difference(old: dict, new: dict, prefix: str = "") -> str | None:
     return None
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str], cli: type[RunCLI] = RunCLI) -> None:
     """Run the sub-command that `arguments` name.
+
+    Args:
+        arguments: The sub-command and its options.
+        cli: What runs it.
 
     Raises:
         InputError: An option, the data or the run directory is not usable.
@@ -279,7 +299,7 @@ def main(arguments: list[str]) -> None:
         logging.getLogger(library).setLevel(logging.WARNING)
     read_nested_null()
     try:
-        RunCLI(
+        cli(
             CotrainingModule,
             CotrainingData,
             args=arguments,

@@ -1,12 +1,13 @@
 """`align sweep`: run a grid, skip what is finished, resume what is not, report."""
 
+import copy
 import json
 import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from align.checkpoints.trust import named_modules, trusting
 from align.errors import InputError
+from align.experiments.checking import check
 from align.experiments.cluster import SubmititLauncher
 from align.experiments.demonstrations import is_option, prepare, resolve, store_paths
 from align.experiments.estimate import expected
@@ -25,7 +27,7 @@ from align.files import locked, remove_temporaries, write_json, write_text
 from align.run.config import read_yaml
 from align.run.layout import GRID, LOG, POINT, REQUEST
 from align.run.moved import renamed
-from align.run.state import is_finished
+from align.run.state import is_begun, is_finished
 
 
 def sweep(
@@ -83,7 +85,11 @@ def sweep(
             else LocalLauncher()
         )
         paths = _prepare(expanded, Path(data), jobs)
-        todo = [_claim(run, folder, paths[run.name]) for run in expanded.runs]
+        requests = {run.name: _request(run, folder, paths[run.name]) for run in expanded.runs}
+        _refuse_others(requests, folder)
+        with trusting(named_modules(list(requests.values()))):
+            _check(expanded, requests, folder, elsewhere=cluster is not None)
+        todo = [_claim(run, folder, requests[run.name]) for run in expanded.runs]
         record = {"title": expanded.title, "reference": expanded.reference}
         write_json(folder / GRID, {**record, "runs": [run.name for run in expanded.runs]})
         _follow(todo, launcher, jobs)
@@ -97,25 +103,51 @@ def sweep(
     return failed
 
 
-def _claim(run: Run, folder: Path, paths: dict[str, str]) -> Job:
-    """The run's directory with its request, checked against an earlier one's.
-
-    Raises:
-        InputError: The directory holds a run of another configuration.
-    """
-    directory = folder / run.name
+def _request(run: Run, folder: Path, paths: dict[str, str]) -> dict[str, Any]:
+    """What the run asks of `align fit`."""
     config = resolve(run.config, paths)
     earlier = {option: str(folder / name) for option, name in run.after.items()}
     stores = {option: path for option, path in paths.items() if is_option(option)}
-    for option, path in {**stores, **earlier, "run": str(directory)}.items():
+    for option, path in {**stores, **earlier, "run": str(folder / run.name)}.items():
         set_option(config, option, path)
-    text, request = yaml.safe_dump(config, sort_keys=False), directory / REQUEST
-    if request.exists() and read_yaml(request) != renamed(yaml.safe_load(text)):
-        raise InputError(
-            f"out={str(folder)!r}: {run.name} was run with another configuration (see {request}); nothing "
-            "was overwritten: choose another directory"
-        )
-    write_text(request, text)
+    return config
+
+
+def _refuse_others(requests: dict[str, dict[str, Any]], folder: Path) -> None:
+    """Refuse a directory in which another configuration was trained; one that never trained is free.
+
+    Raises:
+        InputError: There is one.
+    """
+    for name, config in requests.items():
+        request = folder / name / REQUEST
+        if is_begun(folder / name) and request.exists():
+            if read_yaml(request) != renamed(yaml.safe_load(yaml.safe_dump(config))):
+                raise InputError(
+                    f"out={str(folder)!r}: {name} was run with another configuration (see {request}); "
+                    "nothing was overwritten: choose another directory"
+                )
+
+
+def _check(grid: Grid, requests: dict[str, dict[str, Any]], folder: Path, elsewhere: bool) -> None:
+    """Find what runs that have not begun would refuse.
+
+    Raises:
+        InputError: One would be refused, or could not be probed.
+    """
+    new = {run.name: run for run in grid.runs if not is_begun(folder / run.name)}
+    configs = {}
+    for name, run in new.items():
+        configs[name] = copy.deepcopy(requests[name])
+        for option in run.after:  # of runs that are yet to be trained
+            set_option(configs[name], option, None)
+    check(configs, elsewhere)
+
+
+def _claim(run: Run, folder: Path, config: dict[str, Any]) -> Job:
+    """The run's directory with its request."""
+    directory = folder / run.name
+    write_text(directory / REQUEST, yaml.safe_dump(config, sort_keys=False))
     write_json(directory / POINT, run.point)
     state = "skipped" if is_finished(directory) else "waiting"
     return Job(run.name, directory, state, tuple(run.after.values()))

@@ -343,3 +343,18 @@ def test_whether_anything_is_aligned_is_said_and_logged(changes, write_config, t
     alone = changes["data.alpha"] == 1.0
     assert ("nothing is aligned" in capsys.readouterr().out) == alone
     assert json.loads((tmp_path / "run/summary.json").read_text())["train_alignment_skipped"] == float(alone)
+
+
+def test_a_claim_that_never_trained_is_replaced(write_config, tmp_path, monkeypatch):
+    from align.module import CotrainingModule
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="out of memory"):
+        patch.setattr(
+            CotrainingModule, "training_step", lambda *_: (_ for _ in ()).throw(RuntimeError("out of memory"))
+        )
+        main(["fit", "--config", write_config(**{"data.batch_size": 10})])
+    assert (run / "config.yaml").exists() and list(run.glob("events.out.tfevents.*"))
+    assert main(["fit", "--config", write_config()]) == 0
+    assert yaml.safe_load((run / "config.yaml").read_text())["data"]["batch_size"] == 8
+    assert len(list(run.glob("events.out.tfevents.*"))) == 1  # none of the attempt

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
+from align.callbacks.embeddings import Embeddings
 from align.files import write_json
 from align.run.layout import PROGRESS
 
@@ -27,7 +28,10 @@ class Progress(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module) -> None:
         if trainer.is_global_zero:
-            print(*trainer.datamodule.notes, trainer.datamodule.describe(), sep="\n", flush=True)
+            data = trainer.datamodule
+            kept = next((c.per_domain for c in trainer.callbacks if isinstance(c, Embeddings)), 0)
+            lacking = data.too_few_to_probe(kept)
+            print(*data.notes, *([lacking] if lacking else []), data.describe(), sep="\n", flush=True)
         self._start = self._last = self._counted = time.perf_counter()
         self._first_step = trainer.global_step
 

@@ -19,6 +19,8 @@ from align.seeding import numpy_rng
 
 KEYS = {"image": "img", "agent_pos": "state[:2]", "action": "action", "state": "state"}
 """Where a store keeps what; agent_pos is `data/agent_pos` in a store that has it."""
+PROBED_EPISODES = 4
+"""Held-out episodes of a domain that a probe needs; fewer leave no honest split."""
 
 
 @dataclass

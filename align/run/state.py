@@ -1,15 +1,20 @@
-"""How far a run has come: trained, or finished."""
+"""How far a run has come: begun, trained, or finished."""
 
 import os
 from pathlib import Path
 
 from align.run.config import trial_worlds
-from align.run.layout import CONFIG, POINT, PROBE, ROLLOUTS, SUMMARY
+from align.run.layout import CONFIG, LAST_CHECKPOINT, POINT, PROBE, ROLLOUTS, SUMMARY
 
 
 def is_fitted(run: str | os.PathLike) -> bool:
     """Whether `align fit` has done all of its own: trained, evaluated and embedded."""
     return (Path(run) / SUMMARY).is_file()
+
+
+def is_begun(run: str | os.PathLike) -> bool:
+    """Whether it holds training that could be lost; a directory that was only claimed is free."""
+    return is_fitted(run) or (Path(run) / LAST_CHECKPOINT).is_file()
 
 
 def missing(run: str | os.PathLike) -> list[str]:

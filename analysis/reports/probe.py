@@ -10,6 +10,7 @@ from sklearn.base import ClassifierMixin
 
 from align.analysis.statistics.intervals import LEVEL
 from align.analysis.statistics.probing.probe import Embeddings, Kind, SiteProbe, by_layer, probe_site, thin
+from align.data.episodes import PROBED_EPISODES
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path, write_json
@@ -18,7 +19,6 @@ from align.run.reading import read_arrays
 from align.site_names import SITES
 
 COLUMNS = ("domain", "episode", "step", "thumbnail", "action", "chosen", "agent_pos", "state")
-MIN_EPISODES = 4  # a domain; fewer leave no honest split
 MAX_WINDOWS = 400  # a domain; windows of an episode are alike, so more add time and little else
 
 
@@ -129,8 +129,8 @@ def _check(path: Path, site: str, x: np.ndarray, domain: np.ndarray, episode: np
             f"{path}: {site} has NaN or infinity in {bad} of {len(x)} rows, expected finite numbers"
         )
     counts = {d.label: len(np.unique(episode[domain == d])) for d in Domain}
-    if min(counts.values()) < MIN_EPISODES:
+    if min(counts.values()) < PROBED_EPISODES:
         found = ", ".join(f"{n} {name}" for name, n in counts.items())
         raise InputError(
-            f"{path}: {site} has {found} episodes, expected at least {MIN_EPISODES} of each domain"
+            f"{path}: {site} has {found} episodes, expected at least {PROBED_EPISODES} of each domain"
         )

@@ -23,6 +23,7 @@ def tiny(write_config, stores, tmp_path, monkeypatch):
     """A grid of two λ over the smallest configuration; returns its path."""
     config = yaml.safe_load(Path(write_config()).read_text())
     del config["run"]
+    config["data"]["validation"] = 4  # as few as can be probed
     base = {"demos": {}, "config": config, "scales": {"laptop": {}}}
     grid = {
         "title": "tiny",
@@ -57,6 +58,7 @@ def instant(monkeypatch):
             raise AssertionError("nothing is left running")
 
     monkeypatch.setattr("align.experiments.sweep.LocalLauncher", Launcher)
+    monkeypatch.setattr("align.experiments.sweep.check", lambda *_, **__: None)
 
 
 def _sweep(grid, out, *more) -> int:
@@ -92,6 +94,62 @@ def test_another_configuration_in_the_same_place_is_refused(tiny, tmp_path, caps
     assert (tmp_path / "out/lambda=0/request.yaml").read_text() == before
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("model.lr_warmpu=3", "lr_warmpu"),
+        ("data.real=nowhere.zarr", "nowhere.zarr: no such file or folder"),
+        ("data.validation=2", "data.validation=2: holds out 2 sim, 2 real episodes"),
+        ("data.sim={real}", "data.sim, data.real: both"),
+        ("model.policy.horizon=-1", "horizon"),
+    ],
+)
+def test_what_runs_would_refuse_is_told_before_anything_is_claimed(
+    option, words, tiny, stores, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(LocalLauncher, "start", lambda *_: pytest.fail("a run was started"))
+    assert _sweep(tiny, tmp_path / "out", f"--set+={option.format(**stores)}") == 2
+    error = capsys.readouterr().err
+    assert words in error and "lambda=0: " in error and error.count("\n") == 1
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [".lock"]
+
+
+def test_a_claim_without_training_is_replaceable_and_training_is_not(tiny, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("align.experiments.sweep._follow", lambda *_: None)
+        _sweep(tiny, out, "--set+=model.lr_warmup=3")
+        (out / "lambda=1/config.yaml").write_text("model: {lr_warmup: 3}")  # and failed before a checkpoint
+        _sweep(tiny, out, "--set+=model.lr_warmup=4")
+        requested = yaml.safe_load((out / "lambda=1/request.yaml").read_text())
+        assert requested["model"]["lr_warmup"] == 4
+        (out / "lambda=1/checkpoints").mkdir()
+        (out / "lambda=1/checkpoints/last.ckpt").touch()
+        assert _sweep(tiny, out, "--set+=model.lr_warmup=5") == 2
+    assert "lambda=1 was run with another configuration" in capsys.readouterr().err
+    assert "lr_warmup: 4" in (out / "lambda=0/request.yaml").read_text()  # no part of it is claimed
+
+
+def test_only_distinct_configurations_are_checked_and_those_that_began_are_not(tiny, tmp_path, monkeypatch):
+    checked: list[str] = []
+    monkeypatch.setattr(
+        "align.dry_fit.DryFit.__call__", lambda self, path: checked.append(Path(path).read_text())
+    )
+    monkeypatch.setattr("align.experiments.sweep._follow", lambda *_: None)
+    content = yaml.safe_load(tiny.read_text())
+    content["axes"]["seed"] = {"option": "seed_everything", "values": [0, 1]}
+    content["axes"]["start"] = {
+        "values": {"new": {}, "on": {"model.initial": {"after": {"start": "new"}}, "only": {"lambda": [1]}}}
+    }
+    tiny.write_text(yaml.safe_dump(content, sort_keys=False))
+    for name in ("lambda=0,seed=0,start=new", "lambda=0,seed=1,start=new"):
+        (tmp_path / "out" / name / "checkpoints").mkdir(parents=True)
+        (tmp_path / "out" / name / "checkpoints/last.ckpt").touch()
+    _sweep(tiny, tmp_path / "out")
+    assert len(checked) == 2 and all("alignment_weight: 1" in config for config in checked)
+    assert "initial: null" in checked[1]  # the run that it begins with is yet to be trained
+
+
 def test_second_sweep_on_one_directory_is_refused(tiny, tmp_path, capsys):
     from align.files import locked
 
@@ -108,9 +166,13 @@ def test_mistakes_are_one_line(tiny, tmp_path, capsys, option):
 
 
 @pytest.mark.parametrize("cluster", ["local", "debug"])
-def test_cluster_runs_real_runs(tiny, tmp_path, cluster, capsys):
+def test_cluster_runs_real_runs(tiny, tmp_path, cluster, capsys, monkeypatch):
     """Through submitit: training itself, and its failure (two episodes are too few to probe) reported."""
     out = tmp_path / "out"
+    monkeypatch.setattr("align.experiments.sweep.check", lambda *_, **__: None)
+    base = yaml.safe_load((tmp_path / "base.yaml").read_text())
+    base["config"]["data"]["validation"] = 2
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))
     tiny.write_text(tiny.read_text().replace("- 0\n", ""))  # one run is enough
     assert _sweep(tiny, out, "--cluster", cluster) == 1
     assert (out / "lambda=1/summary.json").exists()
