@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from align.errors import InputError
+from align.experiments.options import check_keys
 
 Axes = dict[str, dict[Any, dict[str, Any]]]
 """By axis and value, the options that the value sets; with "only", the values of other axes it goes with."""
@@ -32,7 +33,8 @@ def read_axes(axes: Mapping[str, Any]) -> Axes:
 
 
 def _read_axis(name: str, axis: Mapping[str, Any]) -> dict[Any, dict[str, Any]]:
-    if not isinstance(axis, dict) or not set(axis) <= set(KEYS):
+    check_keys(axis, KEYS, "the grid", "axes", name)
+    if not isinstance(axis, dict):
         raise InputError(f"axis {name!r}: {axis!r}; expected a mapping with some of {', '.join(KEYS)}")
     if "option" in axis:
         values = _each_sets(name, axis["option"], axis.get("values"))

@@ -22,11 +22,14 @@ import yaml
 from align.errors import InputError
 from align.experiments.axes import Axes, check_point, followed, points, read_axes
 from align.experiments.demonstrations import is_option, references, resolve
-from align.experiments.options import merge, read_override, set_option
+from align.experiments.options import check_keys, merge, read_override, set_option
 from align.shipped import find, names
 
 DEMOS = "demos."
 """How options begin that are of the demonstrations."""
+GRID_KEYS = ("title", "takes", "base", "axes", "reference", "scales")
+BASE_KEYS = ("base", "demos", "config", "scales")
+SCALE_KEYS = ("demos", "config")
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,16 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     """
     path = find(path)
     grid = _read(path, "axes")
+    check_keys(grid, GRID_KEYS, f"grid={str(path)!r}")
     _require(path, grid, title=str, axes=dict, **({} if base else {"base": str}))
     own = base is not None and base.endswith(".yaml")
     common_path = find(base) if own else _beside(path, f"{base}.yaml" if base else grid["base"])
     common = _read_base(common_path)
     _require(common_path, common, config=dict, demos=dict, scales=dict)
     scales = common.pop("scales")
+    for name, other in scales.items():
+        check_keys(other, SCALE_KEYS, f"base={str(common_path)!r}", "scales", name)
+    _check_scales(path, grid, scales)
     if scale not in scales:
         raise InputError(f"scale={scale!r}: expected one of {', '.join(scales)}")
     common = merge(common, scales[scale])
@@ -115,6 +122,16 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     return Grid(path.stem, grid["title"], takes, demos, runs, reference)
 
 
+def _check_scales(path: Path, grid: Mapping, scales: Mapping) -> None:
+    """Refuse scales of a grid that no base has, and what cannot be other at a scale."""
+    found = grid.get("scales") or {}
+    if isinstance(found, Mapping):  # what is not is told by `_axes_at`
+        known = {*scales, *(n for b in names("config") for n in _read(find(b), "config").get("scales", {}))}
+        check_keys(found, sorted(known), f"grid={str(path)!r}", "scales")
+        for name, other in found.items():
+            check_keys(other, ("axes",), f"grid={str(path)!r}", "scales", name)
+
+
 def _axes_at(scale: str, grid: Mapping, path: Path) -> dict[str, Any]:
     """Descriptions of the axes, with what is other at a scale.
 
@@ -129,8 +146,7 @@ def _axes_at(scale: str, grid: Mapping, path: Path) -> dict[str, Any]:
             raise InputError(
                 f"{key} of grid={str(path)!r}: {other!r}; expected a mapping, as in experiments/"
             )
-    if unknown := sorted(map(str, set(other) - set(axes))):
-        raise InputError(f"axis {unknown[0]!r} at scale {scale}: expected one of {', '.join(axes)}")
+    check_keys(other, axes, f"grid={str(path)!r}", "scales", scale, "axes")
     return merge(axes, other)
 
 
@@ -171,6 +187,7 @@ def _read_base(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if path in above:
         raise InputError(f"base={str(path)!r} lies over itself; expected another base, or none")
     content = _read(path, "config")
+    check_keys(content, BASE_KEYS, f"base={str(path)!r}")
     if "base" not in content:
         return content
     return merge(_read_base(_beside(path, content.pop("base")), (*above, path)), content)

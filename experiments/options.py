@@ -1,7 +1,8 @@
 """Options of a configuration: set by name, merged, read from the command line."""
 
 import copy
-from collections.abc import Mapping
+import difflib
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import yaml
@@ -56,3 +57,24 @@ def read_override(text: str) -> tuple[str, Any]:
         return option, yaml.safe_load(value)
     except yaml.YAMLError:
         raise InputError(f"set={text!r}: the value is not YAML") from None
+
+
+def check_keys(content: Any, known: Collection[str], file: str, *where: str) -> None:
+    """Refuse keys of a mapping that mean nothing; what is no mapping is left to others.
+
+    Args:
+        content: What was read.
+        known: The keys that mean something.
+        file: What to call the file.
+        where: The keys below which it was read.
+
+    Raises:
+        InputError: There is another, named by its path inside the file.
+    """
+    if not isinstance(content, Mapping):
+        return
+    for key in content:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
+            raise InputError(f"{'.'.join((*where, str(key)))} of {file}: unknown; {hint}")

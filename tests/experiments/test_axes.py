@@ -33,7 +33,7 @@ def test_a_scale_may_keep_some_values_of_any_axis():
         ({"values": {"one": None}}, "expected the options"),
         ({"option": "x", "values": 3}, "expected a list"),
         ({"option": "x", "values": [[0], [1]]}, "expected a list"),
-        ({"option": "x", "value": [0]}, "option, values, keep"),
+        ({"option": "x", "value": [0]}, r"^axes\.a\.value of the grid: unknown; did you mean values\?"),
         ({"option": "x", "values": ["net/large"]}, "'net/large' cannot be part of a folder's name"),
         ({"option": "x", "values": [0], "keep": [3]}, r"keep=\[3\]"),
         ({"option": "x", "values": [0], "keep": 0}, "keep=0"),
@@ -54,10 +54,16 @@ def test_what_cannot_be_an_axis_is_named(axis, words):
         ({"axes": {}}, "expected one or more"),
         ({"axes": {**SEED, "a": {"values": {"one": {"only": {"seed": [7]}}}}}}, "no run is left"),
         ({"scales": ["smoke"]}, "scales of grid="),
-        ({"scales": {"smoke": {"axes": {"sed": {"values": [0]}}}}}, "axis 'sed' at scale smoke: .*seed"),
+        (
+            {"scales": {"smoke": {"axes": {"sed": {"values": [0]}}}}},
+            r"^scales\.smoke\.axes\.sed of grid=.*did you mean seed\?",
+        ),
+        ({"scales": {"smoke": {"config": {}}}}, r"^scales\.smoke\.config of grid=.*expected one of axes"),
+        ({"scales": {"smokey": {}}}, r"^scales\.smokey of grid=.*did you mean smoke\?"),
+        ({"axis": {}}, r"^axis of grid=.*did you mean axes\?"),
+        ({"config": {}}, "^config of grid=.*expected one of title, "),
         ({"reference": {"sed": 0}}, "reference of grid=.*expected a mapping of axes, some of seed"),
         ({"reference": {"seed": 7}}, "reference of grid=.*seed=7; expected one of 0, 1"),
-        ({"base": "grid.yaml", "config": {}, "demos": {}}, "lies over itself"),
         ({"axes": {"a": {"option": "trainer.callbacks.9.x", "values": [0]}}}, "part of a list of 1"),
         (
             {"axes": {"a": {"option": "data.alpha.x", "values": [0]}}},
@@ -83,3 +89,19 @@ def test_what_a_grid_cannot_mean_is_told_before_anything_runs(change, words, tmp
 def test_options_that_cannot_be_set_are_named(override, words):
     with pytest.raises(InputError, match=words):
         load_grid("lambda", "smoke", overrides=[override])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"base": "base.yaml"}, "lies over itself"),
+        ({"confg": {}}, r"^confg of base='.*base.yaml': unknown; did you mean config\?"),
+        ({"scales": {"smoke": {"demo": {}}}}, r"^scales\.smoke\.demo of base='.*did you mean demos\?"),
+    ],
+)
+def test_what_a_base_cannot_mean_is_told_before_anything_runs(change, words, tmp_path):
+    path = tmp_path / "base.yaml"
+    content = {"base": "pushing.yaml", "config": {}, "demos": {}, "scales": {}}
+    path.write_text(yaml.safe_dump({**content, **change}))
+    with pytest.raises(InputError, match=words):
+        load_grid("lambda", "smoke", str(path))
