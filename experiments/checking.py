@@ -37,7 +37,7 @@ def check(configs: Mapping[str, Mapping[str, Any]], elsewhere: bool = False) -> 
         distinct.setdefault(json.dumps(compared, default=str), name)
     if not distinct:
         return
-    from align.dry_fit import DryFit  # late, as it takes seconds
+    from align.experiments.dry_fit import DryFit  # late, as it takes seconds
 
     checked = DryFit()
     last = time.monotonic()

@@ -133,7 +133,7 @@ def test_a_claim_without_training_is_replaceable_and_training_is_not(tiny, tmp_p
 def test_only_distinct_configurations_are_checked_and_those_that_began_are_not(tiny, tmp_path, monkeypatch):
     checked: list[str] = []
     monkeypatch.setattr(
-        "align.dry_fit.DryFit.__call__", lambda self, path: checked.append(Path(path).read_text())
+        "align.experiments.dry_fit.DryFit.__call__", lambda self, path: checked.append(Path(path).read_text())
     )
     monkeypatch.setattr("align.experiments.sweep._follow", lambda *_: None)
     content = yaml.safe_load(tiny.read_text())
