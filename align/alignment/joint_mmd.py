@@ -10,7 +10,6 @@ from align.alignment.mmd import (
     MMD,
     bandwidth_from_distances,
     centred,
-    mmd2_from_kernel,
     squared_distances,
 )
 from align.alignment.objective import Samples
@@ -61,9 +60,8 @@ class JointMMD(MMD):
         sigma2 = self.of_bandwidth
         if not isinstance(sigma2, (int, float)):
             sigma2 = bandwidth_from_distances(*distances, sigma2)
-        alike = [KERNELS["rbf"](d / sigma2) for d in distances]
-        pairs = zip(self._kernels(*centred(sim.embedding, real.embedding)), alike, strict=True)
-        return mmd2_from_kernel(*(k * a for k, a in pairs), self.unbiased)
+        alike = tuple(KERNELS["rbf"](d / sigma2) for d in distances)
+        return self._mmd2(*centred(sim.embedding, real.embedding), alike)
 
 
 def joined(samples: Samples, of: str) -> Tensor:

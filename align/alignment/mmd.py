@@ -4,12 +4,14 @@ MMD²(P, Q) = E k(x, x') + E k(y, y') − 2 E k(x, y), with x, x' ~ P and y, y' 
 if and only if P = Q, for a characteristic kernel such as the RBF kernel k(x, y) = exp(−‖x − y‖² / σ²).
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from align.alignment.mmd_gradient import Blocks, pair_distances, rbf_mmd2
 from align.alignment.objective import Objective, Samples
 from align.errors import InputError
 
@@ -72,10 +74,18 @@ def bandwidth_from_distances(
     median of two samples that lie apart would be the smallest distance between them where they are equally
     many, and the largest within one where they are not quite.
     """
-    within = [d[tuple(torch.triu_indices(len(d), len(d), 1, device=d.device))] for d in (d_xx, d_yy)]
-    kinds = [d.detach().flatten() for d in (*within, d_xy) if d.numel()]  # one sample has no pair
+    d_xx, d_yy, d_xy = (d.detach() for d in (d_xx, d_yy, d_xy))
+    within = [d.flatten().index_select(0, _above_diagonal(len(d), d.device)) for d in (d_xx, d_yy)]
+    kinds = [d for d in (*within, d_xy.flatten()) if d.numel()]  # one sample has no pair
     sigma2 = torch.stack([d.median() if statistic == "median" else d.mean() for d in kinds]).mean()
     return sigma2.clamp_min(torch.finfo(sigma2.dtype).eps)
+
+
+@functools.lru_cache(maxsize=4)
+def _above_diagonal(n: int, device: torch.device) -> Tensor:
+    """Places of the pairs i < j in an (n, n) matrix laid flat, (n (n − 1) / 2,) int64."""
+    i, j = torch.triu_indices(n, n, 1, device=device)
+    return i * n + j
 
 
 class MMD(Objective):
@@ -136,14 +146,20 @@ class MMD(Objective):
             distances = [squared_distances(a[:half], b[:half]) for a, b in ((x, x), (y, y), (x, y))]
             sigma2 = self._sigma2(*distances)
             return mmd2_linear(x, y, lambda d: self._kernel(d, sigma2))
-        return mmd2_from_kernel(*self._kernels(x, y), self.unbiased)
+        return self._mmd2(x, y)
 
-    def _kernels(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Kernel within x (n, n), within y (m, m) and between them (n, m)."""
+    def _mmd2(self, x: Tensor, y: Tensor, factors: Blocks | None = None) -> Tensor:
+        """MMD² over all pairs; the kernel is multiplied with `factors`, another one of the same pairs."""
+        if self.kernel == "rbf":  # its gradient has a closed form
+            flat, distances = pair_distances(x, y)
+            sigma2 = self._sigma2(*distances)
+            return rbf_mmd2(x, y, flat, sigma2, self.multipliers, self.unbiased, factors)
         distances = squared_distances(x, x), squared_distances(y, y), squared_distances(x, y)
         sigma2 = self._sigma2(*distances)
-        k_xx, k_yy, k_xy = (self._kernel(d, sigma2) for d in distances)
-        return k_xx, k_yy, k_xy
+        kernels = [self._kernel(d, sigma2) for d in distances]
+        if factors is not None:
+            kernels = [k * other for k, other in zip(kernels, factors, strict=True)]
+        return mmd2_from_kernel(*kernels, self.unbiased)
 
     def _kernel(self, squared: Tensor, sigma2: Tensor) -> Tensor:
         kappa = KERNELS[self.kernel]
