@@ -8,6 +8,7 @@ plain functions.
 import importlib
 import inspect
 import itertools
+import json
 import sys
 import warnings
 from collections.abc import Callable
@@ -43,6 +44,11 @@ SUBCOMMANDS = {
         "compare arms of a sweep with each other on shared trials",
     ),
     "keep": ("align.analysis.commands", "keep", "copy the results of a sweep that are worth keeping"),
+    "evaluate": (
+        "align.analysis.reports.evaluation.command",
+        "evaluate",
+        "say what trials on a robot show, from a CSV kept by hand or LeRobot's records",
+    ),
 }
 
 
@@ -101,11 +107,23 @@ def _call(function: Callable, program: str, arguments: list[str]) -> int | None:
     parser = ArgumentParser(prog=program, description=description, exit_on_error=False)
     names = parser.add_function_arguments(function, as_positional=True, fail_untyped=True)
     try:
-        config = parse(parser, _switched(function, from_fit(function, _with_shipped(arguments))))
+        given = _gathered(function, from_fit(function, _with_shipped(arguments)))
+        config = parse(parser, _switched(function, given))
     except InputError as error:
         raise InputError(_explained(str(error), function)) from None
     values = parser.instantiate(config)
     return function(**{name.split(".")[0]: values[name.split(".")[0]] for name in names})
+
+
+def _gathered(function: Callable, arguments: list[str]) -> list[str]:
+    """Arguments in which the words before the first option are one list, if the first parameter is one."""
+    first = next(iter(inspect.signature(function).parameters.values()))
+    if first.annotation != list[str] or first.default is not first.empty:
+        return arguments
+    words = list(itertools.takewhile(lambda argument: not argument.startswith("-"), arguments))
+    if not words or (len(words) == 1 and words[0].startswith("[")):
+        return arguments
+    return [json.dumps(words), *arguments[len(words) :]]
 
 
 def _switched(function: Callable, arguments: list[str]) -> list[str]:

@@ -27,15 +27,25 @@ def write_tables(
     Returns:
         Both paths.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row if name not in csv_only))
-    lines = [names, ["---"] * len(names)]
-    lines += [[_cell(row.get(name)) for name in names] for row in rows]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
     csv, markdown = Path(f"{path}.csv"), Path(f"{path}.md")
-    with atomic_path(csv) as target:
-        pd.DataFrame([_flat(row) for row in rows]).to_csv(target, index=False, float_format="%.6g")
+    write_csv(csv, rows)
+    text = markdown_table([{k: v for k, v in row.items() if k not in csv_only} for row in rows])
     write_text(markdown, text + "".join(f"\n{note}\n" for note in notes))
     return [csv, markdown]
+
+
+def write_csv(path: str | os.PathLike, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows as CSV: an `Interval` becomes three columns."""
+    with atomic_path(path) as target:
+        pd.DataFrame([_flat(row) for row in rows]).to_csv(target, index=False, float_format="%.6g")
+
+
+def markdown_table(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows as a Markdown table: an `Interval` is one cell, what a row lacks is a dash."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [names, ["---"] * len(names)]
+    lines += [[_cell(row.get(name)) for name in names] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def _flat(row: Mapping[str, object]) -> dict[str, object]:

@@ -1,0 +1,1 @@
+"""Trials of a lab, from files kept by hand to what they show: `align evaluate` and `align plan`."""

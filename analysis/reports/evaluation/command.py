@@ -1,0 +1,160 @@
+"""`align evaluate`: trials kept by hand or by LeRobot, to a table, a figure and a paragraph."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from align.analysis.figures import style as figures
+from align.analysis.figures.evaluation import Tried, figure_evaluation
+from align.analysis.figures.series import Point
+from align.analysis.reports.evaluation.design import Design, arrange
+from align.analysis.reports.evaluation.findings import Findings, find
+from align.analysis.reports.evaluation.trials import Missing, read_trials
+from align.analysis.reports.evaluation.words import Words
+from align.analysis.reports.tables import markdown_table, write_csv
+from align.analysis.statistics.intervals import Interval
+from align.errors import InputError
+from align.files import write_text
+
+
+def evaluate(
+    files: list[str],
+    arm: str | None = None,
+    start: str | list[str] | None = None,
+    outcome: str | None = None,
+    training: str | None = None,
+    predicted: str | None = None,
+    wide: list[str] | None = None,
+    names: list[str] | None = None,
+    arms: list[str] | None = None,
+    reference: str | None = None,
+    values: dict[str, float | None] | None = None,
+    full_marks: float | None = None,
+    missing: Missing = "skip",
+    repeats: bool = False,
+    level: float = 0.95,
+    out: str | None = None,
+) -> None:
+    """Say what the trials of a lab show, what they do not, and how many more would show it.
+
+    Args:
+        files: CSV files with one row a trial, or LeRobot's eval_info.json.
+        arm: Column that says which policy was tried; usual names are found. Without one a file is an arm.
+        start: Column that says what the trial began from, or several, e.g. '[x, y]'; none if there is none.
+        outcome: Column that says how the trial went: success, or partial credit.
+        training: Column that says which training of the arm it was; none where there is none.
+        predicted: Column of what simulation says of the start.
+        wide: Columns that hold the outcomes of one arm each, e.g. '[old, new]', for arm and outcome.
+        names: What to call the arms of files that have no column for it, in the order of the files.
+        arms: Arms to take, in this order; by default all.
+        reference: Arm that the others are compared with; by default the first.
+        values: What words stand for, e.g. '{dropped: 0.5, aborted: null}'; null does not count.
+        full_marks: What a perfect trial gets, where numbers are not from 0 to 1.
+        missing: What a row without an outcome is: skip or failure.
+        repeats: Starts were tried several times by the same arm.
+        level: Confidence level.
+        out: Folder to write to; by default FILE-evaluation beside the first file.
+    """
+    columns = {"arm": arm, "start": start, "outcome": outcome, "training": training, "predicted": predicted}
+    read = read_trials(files, columns, wide or (), names or (), values, full_marks, missing, repeats)
+    design = arrange(read.trials, arms)
+    findings = find(design, reference, level)
+    folder = Path(out) if out else Path(files[0]).parent / f"{Path(files[0]).stem}-evaluation"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"out={str(folder)!r}: a file; expected a folder to write to")
+    rows = table(findings, design)
+    said = Words(findings, design.binary, read.skipped).paragraphs()
+    text = page(said, rows, notes(findings, design), [*read.how, *design.notes])
+    write_csv(folder / "evaluation.csv", rows)
+    figures.save(draw(findings, design), folder / "evaluation.png")
+    write_text(folder / "evaluation.md", text)
+    print(text)
+    print(f"written: {folder}/evaluation.md, .csv, .png")
+
+
+def table(findings: Findings, design: Design) -> list[dict[str, object]]:
+    """A row an arm."""
+    several = findings.comparisons > 1
+    rows = []
+    for found in findings.arms:
+        tried = found.arm.table
+        row: dict[str, object] = {"arm": found.arm.name}
+        if not design.lone:
+            row["trainings"] = len(tried)
+        row["trials"] = tried.size
+        if found.arm.binary:
+            row["successes"] = int(tried.sum())
+        row["success" if design.binary else "score"] = found.interval
+        if findings.comparisons:
+            difference = found.difference
+            minus = f"minus {findings.reference}"
+            row[minus] = None if difference is None else difference.single
+            if several:
+                row[f"{minus}, all at once"] = None if difference is None else difference.simultaneous
+            if design.shared is not None:
+                row["p"] = None if difference is None else difference.p_value
+            row["shown"] = "" if difference is None else _verdict(difference.simultaneous)
+            if several:
+                row["may be best"] = "yes" if found.may_be_best else ""
+        rows.append(row)
+    return rows
+
+
+def _verdict(interval: Interval) -> str:
+    return "better" if interval.low > 0 else "worse" if interval.high < 0 else "not shown"
+
+
+def notes(findings: Findings, design: Design) -> list[str]:
+    """What the columns mean, and the methods."""
+    alone = (
+        "Exact intervals of counts (Blaker)"
+        if design.binary and design.lone
+        else ("Wilson's intervals over trainings and trials, crossed")
+    )
+    said = [f"Estimate [{100 * findings.level:g} % interval]. {alone}."]
+    if findings.comparisons and design.shared is not None:
+        counts = design.binary and design.lone
+        how = (
+            "Tango's interval, McNemar's exact p"
+            if counts
+            else "Newcombe's interval with what the starts share"
+        )
+        said[0] += f" Differences on {findings.paired} shared starts: {how}."
+    elif findings.comparisons:
+        said[0] += " Differences of trials from starts of their own: Newcombe's interval."
+    if findings.comparisons > 1:
+        said[0] += (
+            f" All at once: the {findings.comparisons} intervals hold together. Shown: by those. May be "
+            "best: not to be told from the best (Hsu)."
+        )
+    return said
+
+
+def page(paragraphs: Sequence[str], rows: Sequence[dict], notes: Sequence[str], how: Sequence[str]) -> str:
+    """All that is said, as Markdown."""
+    lines = "\n".join(f"- {line}" for line in how)
+    parts = [*paragraphs, markdown_table(rows).rstrip("\n"), *notes, f"How it was read:\n\n{lines}"]
+    return "\n\n".join(parts) + "\n"
+
+
+def draw(findings: Findings, design: Design) -> Figure:
+    """The figure."""
+    arms = [
+        Tried(
+            found.arm.name,
+            Point(found.interval, found.arm.table.mean(1)),
+            found.difference and found.difference.single,
+            found.difference and found.difference.simultaneous,
+            found.may_be_best,
+        )
+        for found in findings.arms
+    ]
+    sizes = sorted({found.arm.table.shape[1] for found in findings.arms})
+    trials = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]}"
+    caption = f"{trials} trials an arm" + ("" if design.lone else " and training")
+    caption += f", {findings.paired} shared starts" if findings.paired else ""
+    caption += f"; {100 * findings.level:g} % intervals"
+    if findings.comparisons > 1:
+        caption += ", thin for all at once; filled: may be the best"
+    return figure_evaluation(arms, "Success" if design.binary else "Score", findings.reference, caption)
