@@ -133,7 +133,7 @@ def notes(findings: Findings, design: Design) -> list[str]:
 
 def page(paragraphs: Sequence[str], rows: Sequence[dict], notes: Sequence[str], how: Sequence[str]) -> str:
     """All that is said, as Markdown."""
-    lines = "\n".join(f"- {line}" for line in how)
+    lines = "\n".join(f"  - {line.lstrip()}" if line.startswith("  ") else f"- {line}" for line in how)
     parts = [*paragraphs, markdown_table(rows).rstrip("\n"), *notes, f"How it was read:\n\n{lines}"]
     return "\n\n".join(parts) + "\n"
 

@@ -155,7 +155,7 @@ def _paired(
         if counts:
             pair = discordant(tables[i][0], tables[base][0])
             single, p = tango(pair, level), mcnemar(pair)
-            all_at_once = tango(pair, float(2 * ndtr(found.critical) - 1))
+            all_at_once = tango(pair, min(float(2 * ndtr(found.critical) - 1), 1 - 1e-9))
         pairs[i] = single, single if len(tables) == 2 else all_at_once, p
     return pairs
 

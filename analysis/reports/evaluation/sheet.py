@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,7 +81,10 @@ def _decoded(path: str | os.PathLike, data: bytes) -> tuple[str, list[str]]:
                 raise
             if "\0" in text:
                 raise InputError(f"{path}: holds bytes that are no text; expected a CSV file")
-            said = {"cp1252": "text not in UTF-8, taken for Windows' (cp1252)"}.get(name, f"text in {name}")
+            said = {
+                "cp1252": "text not in UTF-8, taken for Windows' (cp1252)",
+                "utf-8-sig": "text in UTF-8",
+            }.get(name, "text in UTF-16")
             return text.replace("\r\n", "\n").replace("\r", "\n"), [] if name == "utf-8" else [said]
         raise AssertionError("one of the encodings decodes or raises")
     except UnicodeDecodeError as error:
@@ -102,22 +106,13 @@ def _records(path: str | os.PathLike, text: str, delimiter: str) -> list[Row]:
 
 def _agreement(rows: list[Row]) -> tuple[int, int]:
     """How many rows are as wide as the header would be, and how wide; a single column counts for nothing."""
-    header = next((row for row in rows if sum(map(bool, row.cells)) > 1), None)
-    if header is None:
-        return 0, 0
-    return sum(len(row.cells) == len(header.cells) for row in rows), len(header.cells)
+    at = _header_at(rows)
+    width = 0 if at is None else len(rows[at].cells)
+    return (sum(len(row.cells) == width for row in rows), width) if width > 1 else (0, 0)
 
 
 def _with_header(path: str | os.PathLike, rows: list[Row], how: list[str]) -> Sheet:
-    least = 2 if any(sum(map(bool, row.cells)) > 1 for row in rows) else 1
-    at = next(
-        (
-            i
-            for i, r in enumerate(rows)
-            if sum(map(bool, r.cells)) >= least and not r.cells[0].startswith("#")
-        ),
-        None,
-    )
+    at = _header_at(rows)
     if at is None:
         raise InputError(f"{path}: holds no rows; expected names of columns, and one row a trial below them")
     if at:
@@ -145,6 +140,14 @@ def _with_header(path: str | os.PathLike, rows: list[Row], how: list[str]) -> Sh
         if some:
             how.append(f"{_rows(some)} {what} skipped")
     return Sheet(str(path), header, kept, how, Path(path).stem)
+
+
+def _header_at(rows: list[Row]) -> int | None:
+    """Where the header is: the first row as wide as most are, for titles above it are seldom so."""
+    candidates = [i for i, row in enumerate(rows) if not row.cells[0].startswith("#")]
+    wide = [i for i in candidates if sum(map(bool, rows[i].cells)) > 1] or candidates
+    width = Counter(len(rows[i].cells) for i in wide).most_common(1)[0][0] if wide else 0
+    return next((i for i in wide if len(rows[i].cells) == width), None)
 
 
 def _rows(rows: list[Row]) -> str:

@@ -107,9 +107,8 @@ def read_trials(
         read = _Reader(sheet, places, called.get(i), values, full_marks, missing)
         trials += read.trials
         skipped += len(read.skipped)
-        how += [
-            f"{sheet.path}: {line}" for line in (*sheet.how, described(sheet, places), *notes, *read.said())
-        ]
+        how.append(f"{sheet.path}:")
+        how += [f"  {line}" for line in (*sheet.how, described(sheet, places), *notes, *read.said())]
     if not any(trial.outcome is not None for trial in trials):
         raise InputError(f"{', '.join(files)}: no row has an outcome; expected one or more trials")
     _check_spelling(trials)

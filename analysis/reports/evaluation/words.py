@@ -84,7 +84,7 @@ class Words:
             said = f"{supposed} about {difference.trials} {what} show it four times in five"
             said += f", {difference.trials - now} more than now"
         if difference.trainings is not None:
-            said += f"; so do about {difference.trainings} trainings an arm on the {now} there are"
+            said += f"; about {difference.trainings} trainings an arm do, on the {now} there are"
         return f"{said}. {ROUGH}"
 
     def _best(self) -> str:
