@@ -14,9 +14,11 @@ import warnings
 from collections.abc import Callable
 
 from align import own_modules, shipped
+from align.command.options import from_fit, parse, read_old_names
+from align.command.signatures import signature
+from align.command.usage import command_help, fit_help
 from align.errors import InputError, Unfinished, mistake_behind, one_line
 from align.files import UNWRITABLE
-from align.options import from_fit, parse, read_old_names, takes_fit
 
 SUBCOMMANDS = {
     "fit": ("align.fit", "main", "train a policy, evaluate it and keep its embeddings"),
@@ -52,10 +54,16 @@ SUBCOMMANDS = {
 }
 
 
+WITH_FIT = "--config FIT.yaml takes data and policy from a configuration of align fit."
+
+
 def _usage() -> str:
     width = max(map(len, SUBCOMMANDS))
     rows = "\n".join(f"  {name:<{width}}  {text}" for name, (_, _, text) in SUBCOMMANDS.items())
-    return f"usage: align COMMAND [options]\n\ncommands:\n{rows}\n\nalign COMMAND --help lists its options."
+    return (
+        f"usage: align COMMAND [options]\n\ncommands:\n{rows}\n\n"
+        "align COMMAND --help lists its options, align --version says which version this is."
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,11 +72,19 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())
         return 0
+    if arguments[0] == "--version":
+        print(f"align {_version()}")
+        return 0
     name, *rest = arguments
     if name not in SUBCOMMANDS:
         print(f"align: error: no command {name!r}; expected one of {', '.join(SUBCOMMANDS)}", file=sys.stderr)
         return 2
-    module, function, _ = SUBCOMMANDS[name]
+    module, function, text = SUBCOMMANDS[name]
+    if set(rest) & {"-h", "--help"}:
+        print(fit_help(name, text) if module == "align.fit" else _help(name))
+        return 0
+    arguments = [name, *("--help" if argument == "--help-all" else argument for argument in rest)]
+    rest = arguments[1:]
     own_modules.find_last()
     _quiet()
     read_old_names()
@@ -97,13 +113,27 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
+def _help(name: str) -> str:
+    module, function, _ = SUBCOMMANDS[name]
+    path = f"{module}.{function}"
+    fits = {"data", "policy"} <= {argument.name for argument in signature(path).arguments}
+    return command_help(f"align {name}", path, WITH_FIT if fits else "")
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("align-robotics")
+    except PackageNotFoundError:
+        return "of a source tree that is not installed"
+
+
 def _call(function: Callable, program: str, arguments: list[str]) -> int | None:
     """Call `function` with its options read from the command line."""
     from jsonargparse import ArgumentParser
 
     description = function.__doc__.splitlines()[0]
-    if takes_fit(function):
-        description += " --config FIT.yaml takes data and policy from a configuration of align fit."
     parser = ArgumentParser(prog=program, description=description, exit_on_error=False)
     names = parser.add_function_arguments(function, as_positional=True, fail_untyped=True)
     try:

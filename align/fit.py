@@ -16,30 +16,18 @@ from align.callbacks.progress import Progress
 from align.callbacks.rollouts import Rollouts
 from align.callbacks.termination import Termination, is_trained
 from align.checks import check_alignment
+from align.command.fit_options import RUN_OPTIONS, TRAINER_DEFAULTS
+from align.command.options import read_nested_null
 from align.datamodule import CotrainingData
 from align.domain import Domain
 from align.errors import InputError, Unfinished, one_line
 from align.files import locked, remove_temporaries, write_json, write_text
 from align.module import CotrainingModule
-from align.options import read_nested_null
 from align.run.config import read_yaml
 from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY
 from align.run.provenance import provenance
 from align.run.state import is_begun, is_fitted
 
-TRAINER_DEFAULTS = {
-    "accelerator": "auto",
-    "max_epochs": -1,
-    "max_steps": 10_000,
-    "val_check_interval": 1000,
-    "check_val_every_n_epoch": None,
-    "num_sanity_val_steps": 0,
-    "log_every_n_steps": 25,
-    "gradient_clip_val": 1.0,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "use_distributed_sampler": False,
-}
 STOPPED = 75
 """Exit status of a run that ran out of time, as sysexits.h has it for what is to be tried again."""
 
@@ -48,8 +36,8 @@ class RunCLI(LightningCLI):
     """A LightningCLI whose runs live in a self-contained directory, resume, and are never overwritten."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument("--run", type=str, default="runs/run", help="Run directory; created, or resumed.")
-        parser.add_argument("--threads", type=int, default=1, help="CPU threads of this process.")
+        for name, (kind, default, text) in RUN_OPTIONS.items():
+            parser.add_argument(f"--{name}", type=kind, default=default, help=text)
         parser.add_lightning_class_args(LastCheckpoint, "checkpoint")
         parser.add_lightning_class_args(Progress, "progress")
         parser.add_lightning_class_args(Embeddings, "embeddings")

@@ -16,6 +16,7 @@ from align.diffusion.schedule import NoiseSchedule
 from align.domain import Domain
 from align.errors import InputError
 from align.networks.augment import center_crop, random_crop, to_float
+from align.networks.base import Denoiser, Encoder
 from align.networks.encoder import ConvEncoder
 from align.networks.unet import ConditionalUnet1D
 
@@ -74,8 +75,8 @@ class DiffusionPolicy(nn.Module):
 
     def __init__(
         self,
-        encoder: nn.Module | None = None,
-        denoiser: Callable[[int, int], nn.Module] | nn.Module = ConditionalUnet1D,
+        encoder: Encoder | None = None,
+        denoiser: Callable[[int, int], Denoiser] | Denoiser = ConditionalUnet1D,
         schedule: NoiseSchedule | None = None,
         action_dim: int = 2,
         agent_pos_dim: int = 2,

@@ -1,5 +1,6 @@
 """Network building blocks: image encoders, denoisers, weight averaging. No data, no Lightning."""
 
+from align.networks.base import Denoiser, Encoder
 from align.networks.ema import ExponentialMovingAverage
 from align.networks.encoder import ConvEncoder, ResNetEncoder, SpatialSoftmax
 from align.networks.mlp import ConditionalMLP
@@ -9,6 +10,8 @@ __all__ = [
     "ConditionalMLP",
     "ConditionalUnet1D",
     "ConvEncoder",
+    "Denoiser",
+    "Encoder",
     "ExponentialMovingAverage",
     "ResNetEncoder",
     "SpatialSoftmax",

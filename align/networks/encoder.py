@@ -1,12 +1,12 @@
 """Image encoders: a small convolutional one for CPUs and a ResNet-18 as in Diffusion Policy.
 
-An encoder is any `nn.Module` that maps images (B, C, H, W) in [-1, 1] to features (B, `features`) and
-has an integer attribute `features`. A user's own encoder needs no more than that.
+A user's own encoder is any `nn.Module` that does as `Encoder` says.
 """
 
 import torch
-import torchvision
 from torch import Tensor, nn
+
+from align.networks.base import Encoder
 
 
 class SpatialSoftmax(nn.Module):
@@ -43,7 +43,7 @@ def _block(width: int) -> list[nn.Module]:
     return [nn.Conv2d(width, width, 3, padding=1), _group_norm(width), nn.ReLU()]
 
 
-class ConvEncoder(nn.Module):
+class ConvEncoder(Encoder):
     """A few convolutions and a spatial softmax, small enough to train on one CPU core.
 
     Args:
@@ -70,7 +70,7 @@ class ConvEncoder(nn.Module):
         return self.head(self.pool(self.backbone(images)))
 
 
-class ResNetEncoder(nn.Module):
+class ResNetEncoder(Encoder):
     """ResNet-18 with GroupNorm and spatial softmax, as in Diffusion Policy (arXiv 2303.04137, §4).
 
     Args:
@@ -79,9 +79,11 @@ class ResNetEncoder(nn.Module):
     """
 
     def __init__(self, features: int = 64, keypoints: int = 32):
+        from torchvision.models import resnet18  # late, as it is seldom needed and takes a while
+
         super().__init__()
         self.features, self.keypoints = features, keypoints
-        resnet = torchvision.models.resnet18(weights=None, norm_layer=_group_norm)
+        resnet = resnet18(weights=None, norm_layer=_group_norm)
         self.backbone = nn.Sequential(*list(resnet.children())[:-2])  # drop average pool and classifier
         self.pool = SpatialSoftmax(512, keypoints)
         self.head = nn.Linear(2 * keypoints, features)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from align.networks.base import Denoiser
 from align.networks.embedding import fourier_features, step_embedding
 
 
@@ -21,7 +22,7 @@ class _ModulatedBlock(nn.Module):
         return h + self.narrow(F.silu(self.widen(self.norm(h) * (1 + scale) + shift)))
 
 
-class ConditionalMLP(nn.Module):
+class ConditionalMLP(Denoiser):
     """Denoises a sequence of actions, flattened, given a condition.
 
     Args:

@@ -1,9 +1,4 @@
-"""The 1-D conditional U-Net of Diffusion Policy (arXiv 2303.04137; Janner et al. 2022), with FiLM.
-
-A denoiser is any `nn.Module` called as `denoiser(x, steps, condition)` that has `action_dim` and
-`condition_dim` as its first constructor arguments, and a method `features` that returns its last hidden
-layer beside the output.
-"""
+"""The 1-D conditional U-Net of Diffusion Policy (arXiv 2303.04137; Janner et al. 2022), with FiLM."""
 
 from collections.abc import Sequence
 
@@ -11,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from align.errors import InputError
+from align.networks.base import Denoiser
 from align.networks.embedding import step_embedding
 
 
@@ -36,7 +32,7 @@ class _FiLMResidualBlock(nn.Module):
         return self.second(self.first(x) * scale + shift) + self.skip(x)
 
 
-class ConditionalUnet1D(nn.Module):
+class ConditionalUnet1D(Denoiser):
     """Denoises a sequence of actions given a condition.
 
     Args:
