@@ -20,22 +20,29 @@ import numpy as np
 from align.errors import InputError
 from align.seeding import numpy_rng
 
-BLOCK = 256  # windows; a block of the kernel holds BLOCK · N numbers, and no result depends on it
+BLOCK, COLUMNS = 256, 1024  # windows; of so many with so many the kernel is held, and no result depends on it
+DOUBLE_WINDOWS = 8192  # more of them are compared in single precision, and summed in double
+DOUBLE_EPISODES = 256  # of more than these no two splits are the same: they are summed in single precision
 DRAWS = 1000  # resamples of episodes behind an MMD²'s interval
 MEDIAN_WINDOWS = 2000  # of more than these, a random sample decides the bandwidth
 
 Kernel = Callable[[np.ndarray], np.ndarray]
-"""A kernel as a function of squared distances."""
+"""A kernel as a function of squared distances, which it may overwrite."""
 
 
 def rbf(bandwidth: float) -> Kernel:
     """exp(-d^2 / s^2), for s^2 the `bandwidth`."""
-    return lambda d2: np.exp(d2 / -bandwidth)
+
+    def kernel(d2: np.ndarray) -> np.ndarray:
+        d2 *= -1 / bandwidth
+        return np.exp(d2, out=d2)
+
+    return kernel
 
 
 def energy(d2: np.ndarray) -> np.ndarray:
     """-d, whose MMD^2 is the energy distance 2 E|x - y| - E|x - x'| - E|y - y'|."""
-    return -np.sqrt(d2)
+    return np.negative(np.sqrt(d2, out=d2), out=d2)
 
 
 def squared_distances(x: np.ndarray) -> np.ndarray:
@@ -48,8 +55,11 @@ def squared_distances(x: np.ndarray) -> np.ndarray:
 
 def squared_distances_between(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Squared Euclidean distances (N, M) between rows of `x` (N, D) and `y` (M, D), best centred."""
-    norms = (np.einsum("nd,nd->n", z, z) for z in (x, y))
-    return np.maximum(next(norms)[:, None] + next(norms) - 2 * x @ y.T, 0)
+    of_x, of_y = (np.einsum("nd,nd->n", z, z) for z in (x, y))
+    d2 = (-2 * x) @ y.T
+    d2 += of_x[:, None]
+    d2 += of_y
+    return np.maximum(d2, 0, out=d2)
 
 
 def centred(x: np.ndarray) -> np.ndarray:
@@ -115,7 +125,7 @@ def kernel_blocks(
     """One half H of the kernel's sums over pairs of windows of two different episodes, K = H + H^T.
 
     Args:
-        x: (N, D) embeddings.
+        x: (N, D) embeddings; more than `DOUBLE_WINDOWS` are compared in single precision.
         cluster: (N,) episode numbers, E different ones.
         kernel: Of squared distances.
 
@@ -124,28 +134,57 @@ def kernel_blocks(
     """
     order = np.argsort(cluster, kind="stable")
     x, episode = centred(x)[order], np.unique(cluster[order], return_inverse=True)[1].ravel()
+    x = x if len(x) <= DOUBLE_WINDOWS else x.astype(np.float32)
+    n_episodes = episode[-1] + 1
     for start in range(0, len(x), BLOCK):
         stop = min(start + BLOCK, len(x))
-        k = kernel(squared_distances_between(x[start:stop], x[start:]))  # (BLOCK, N - start)
-        k[:, : stop - start] *= 0.5  # met again as its own transpose
-        columns = np.flatnonzero(np.diff(episode[start:], prepend=-1))
-        rows = np.flatnonzero(np.diff(episode[start:stop], prepend=-1))
-        sums = np.add.reduceat(np.add.reduceat(k, columns, axis=1), rows, axis=0)
+        first, after = episode[start], episode[stop - 1] + 1
+        sums = np.zeros((after - first, n_episodes - first), x.dtype)
+        for left in range(start, len(x), COLUMNS):
+            right = min(left + COLUMNS, len(x))
+            k = kernel(squared_distances_between(x[start:stop], x[left:right]))
+            k[:, : max(stop - left, 0)] *= 0.5  # met again as its own transpose
+            k = _sum_runs(_sum_runs(k, episode[left:right], axis=1), episode[start:stop], axis=0)
+            sums[:, episode[left] - first : episode[right - 1] + 1 - first] += k
         np.fill_diagonal(sums, 0)  # an episode with itself: rows and columns begin with the same one
-        first = episode[start]
-        yield slice(first, episode[stop - 1] + 1), slice(first, None), sums
+        yield slice(first, after), slice(first, None), sums
+
+
+def _sum_runs(values: np.ndarray, number: np.ndarray, axis: int) -> np.ndarray:
+    """Sums along an axis over the runs of equal numbers, which ascend by at most one."""
+    if number[-1] - number[0] == len(number) - 1:
+        return values  # runs of one
+    return np.add.reduceat(values, np.flatnonzero(np.diff(number, prepend=-1)), axis=axis)
 
 
 def quadratic_forms(
-    x: np.ndarray, cluster: np.ndarray, kernel: Kernel, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """w^T K w of each row of `weights` (R, E), and the sums K 1 (E,); see `kernel_blocks`."""
-    forms, sums = np.zeros(len(weights)), np.zeros(weights.shape[1])
+    x: np.ndarray, cluster: np.ndarray, kernel: Kernel, weights: np.ndarray, pairs: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Quadratic forms in the kernel's sums K over pairs of episodes; see `kernel_blocks`.
+
+    Args:
+        x, cluster, kernel: As in `kernel_blocks`.
+        weights: (R, E).
+        pairs: P of the last 2 P rows u and v, those of the first half with those of the second.
+
+    Returns:
+        w^T K w (R,) of each row, u^T K v (P,) of the pairs, and the sums K 1 (E,).
+    """
+    forms, cross, sums = np.zeros(len(weights)), np.zeros(pairs), np.zeros(weights.shape[1])
+    u, v = (slice(len(weights) - k * pairs, len(weights) - (k - 1) * pairs) for k in (2, 1))
     for rows, columns, half in kernel_blocks(x, cluster, kernel):
-        forms += 2 * np.einsum("re,re->r", weights[:, rows], weights[:, columns] @ half.T)
+        half = half.astype(weights.dtype, copy=False)
+        product, w = weights[:, columns] @ half.T, weights[:, rows]
+        forms += 2 * np.einsum("re,re->r", w, product)
+        cross += np.einsum("pe,pe->p", w[u], product[v]) + np.einsum("pe,pe->p", w[v], product[u])
         sums[rows] += half.sum(1)
         sums[columns] += half.sum(0)
-    return forms, sums
+    return forms, cross, sums
+
+
+def precision(x: np.ndarray, cluster: np.ndarray) -> type:
+    """In what kernels are summed: double where splits may be the same, or the windows are many."""
+    return np.float32 if len(x) <= DOUBLE_WINDOWS and len(np.unique(cluster)) > DOUBLE_EPISODES else float
 
 
 def mean_kernels(
@@ -154,6 +193,7 @@ def mean_kernels(
     kernel: Kernel,
     sim: np.ndarray,
     real: np.ndarray,
+    splits: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean kernels of samples that are weights over episodes, over pairs of different episodes.
 
@@ -162,23 +202,33 @@ def mean_kernels(
         cluster: (N,) episode numbers.
         kernel: Of squared distances.
         sim, real: (R, E) weights of the episodes in either sample; no episode is in both.
+        splits: (S, E) of 0 or 1, the real samples of further pairs, whose sim samples are the rest: these
+            cost half as much.
 
     Returns:
-        (R,) each: within sim, within real, between them; NaN without a pair.
+        (S + R,) each: within sim, within real, between them, those of the splits first; NaN without a pair.
     """
-    if np.array_equal(real, 1 - sim):  # splits of all episodes: one form says it all
-        within, sums = quadratic_forms(x, cluster, kernel, sim)
-        cross = sim @ sums - within
-        forms = within, sums.sum() - 2 * cross - within, cross
-    else:
-        samples = np.concatenate([sim, real, sim + real])
-        within_sim, within_real, both = quadratic_forms(x, cluster, kernel, samples)[0].reshape(3, -1)
-        forms = within_sim, within_real, (both - within_sim - within_real) / 2
+    splits = np.empty((0, sim.shape[1])) if splits is None else splits
+    weights = np.concatenate([splits, sim, real], dtype=precision(x, cluster))
+    forms, between, sums = quadratic_forms(x, cluster, kernel, weights, len(sim))
+    of_splits, within_sim, within_real = np.split(forms, [len(splits), len(splits) + len(sim)])
+    to_rest = splits @ sums - of_splits
+    found = (
+        np.append(sums.sum() - 2 * to_rest - of_splits, within_sim),
+        np.append(of_splits, within_real),
+        np.append(to_rest, between),
+    )
     sizes = np.unique(cluster, return_counts=True)[1].astype(float)
-    totals = [w @ sizes for w in (sim, real)]
-    pairs = [t**2 - w**2 @ sizes**2 for t, w in zip(totals, (sim, real), strict=True)]
+    chosen, squares = splits @ sizes, splits @ sizes**2
+    totals = np.append(sizes.sum() - chosen, sim @ sizes), np.append(chosen, real @ sizes)
+    own = (
+        np.append((sizes**2).sum() - squares, sim**2 @ sizes**2),
+        np.append(squares, real**2 @ sizes**2),
+    )
+    n_pairs = *(t**2 - o for t, o in zip(totals, own, strict=True)), totals[0] * totals[1]
     with np.errstate(invalid="ignore", divide="ignore"):  # a resample of one episode has no pair
-        return forms[0] / pairs[0], forms[1] / pairs[1], forms[2] / (totals[0] * totals[1])
+        within_sim, within_real, between = (k / n for k, n in zip(found, n_pairs, strict=True))
+    return within_sim, within_real, between
 
 
 def discrepancy(means: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
@@ -196,11 +246,12 @@ def resampled_episodes(
         draws: Number of resamples, stratified by label.
         rng: Of the resamples.
     """
-    weights = np.zeros((1 + draws, len(label)))
+    weights = np.zeros((2, 1 + draws, len(label)))
     for k in (0, 1):
         n = int(np.sum(label == k))
-        weights[:, label == k] = np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), size=draws)])
-    return weights * (label == 0), weights * (label == 1)
+        weights[k, 0, label == k] = 1
+        weights[k, 1:, label == k] = rng.multinomial(n, np.full(n, 1 / n), size=draws).T
+    return weights[0], weights[1]
 
 
 def mmd2(

@@ -7,7 +7,7 @@ from scipy.stats import binom, energy_distance
 from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 
 from align.analysis.statistics import permutation, two_sample
-from align.analysis.statistics.permutation import energy_test, holm, mmd_test, permuted_labels
+from align.analysis.statistics.permutation import bundled, energy_test, holm, mmd_test, permuted_labels
 from align.analysis.statistics.two_sample import (
     discrepancy,
     energy,
@@ -88,8 +88,9 @@ def test_no_result_depends_on_the_block(test, own_episodes, monkeypatch):
     x, label, cluster = windows(shift=0.2)
     cluster = np.arange(len(x)) if own_episodes else cluster
     whole = test(x, label, cluster)
-    for block in (1, 7, 64):
+    for block, columns in ((1, 5), (7, 1), (64, 13)):
         monkeypatch.setattr(two_sample, "BLOCK", block)
+        monkeypatch.setattr(two_sample, "COLUMNS", columns)
         found = test(x, label, cluster)
         np.testing.assert_allclose(found.null, whole.null, atol=1e-12)
         assert (found.p_value, found.power) == (whole.p_value, whole.power)
@@ -168,6 +169,56 @@ def test_size_is_five_percent_for_independent_windows(monkeypatch):
         rejected += mmd_test(x, label, np.arange(24), seed).p_value <= 0.05
     low, high = binomial_range(400)
     assert low <= rejected <= high
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_single_precision_tells_the_same_of_many_windows(test, monkeypatch):
+    monkeypatch.setattr(permutation, "PERMUTATIONS", 200)
+    x, label, cluster = windows(episodes=60, size=2, shift=0.2)
+    double = test(100 + x, label, cluster)
+    for name, value in (("DOUBLE_EPISODES", 10), ("DOUBLE_WINDOWS", 20)):  # in the sums, in the kernel
+        with monkeypatch.context() as changed:
+            changed.setattr(two_sample, name, value)
+            found = test(100 + x, label, cluster)
+        np.testing.assert_allclose(found.null, double.null, atol=2e-3 * double.null.std())
+        assert abs(found.p_value - double.p_value) <= 1 / 201 and found.effect != double.effect
+    monkeypatch.setattr(two_sample, "DOUBLE_EPISODES", 10)
+    assert test(0 * x + 0.3, label, cluster).p_value == 1
+
+
+def test_bundles_hold_whole_episodes_of_one_domain_as_many_in_either(monkeypatch):
+    monkeypatch.setattr(permutation, "BUNDLES", 25)
+    monkeypatch.setattr(permutation, "FEW", 5)
+    _, label, cluster = windows(episodes=60, size=2)
+    keep = (cluster < 60) | (cluster >= 95)  # 60 of sim, 25 of real
+    label, cluster = label[keep], cluster[keep]
+    of = bundled(label, cluster, 0)
+    pairs = np.unique(np.stack([cluster, of]), axis=1)
+    assert pairs.shape[1] == 85 and len(np.unique(of)) == 21  # 4 together: 15 and 6
+    sizes = np.unique(pairs[1], return_counts=True)[1]
+    assert set(sizes[:15]) == {4} and set(sizes[15:]) == {4, 5}
+    assert (np.unique(np.stack([of, label]), axis=1)[0] == np.arange(21)).all()
+    monkeypatch.setattr(permutation, "FEW", 20)
+    assert bundled(label, cluster, 0) is cluster
+
+
+def test_a_test_in_bundles_has_the_size_and_the_power_of_the_full_one(monkeypatch):
+    monkeypatch.setattr(permutation, "PERMUTATIONS", 99)
+    monkeypatch.setattr(permutation, "RESAMPLES", 1)
+    monkeypatch.setattr(permutation, "FEW", 10)
+    rejected = {(shift, bundles): [] for shift in (0.0, 0.3) for bundles in (40, 1000)}
+    for shift, bundles in rejected:
+        monkeypatch.setattr(permutation, "BUNDLES", bundles)
+        for seed in range(200):
+            x = np.random.default_rng(seed).normal(size=(160, 2))
+            x[80:] += shift
+            found = mmd_test(x, np.repeat([0, 1], 80), np.arange(160), seed)
+            rejected[shift, bundles].append(found.p_value <= 0.05)
+    rates = {key: sum(values) for key, values in rejected.items()}
+    low, high = binomial_range(200)
+    assert low <= rates[0.0, 40] <= high
+    assert rates[0.3, 1000] > 60  # of 200: there is power to lose
+    assert abs(rates[0.3, 40] - rates[0.3, 1000]) < 20
 
 
 @pytest.mark.parametrize("test", TESTS)
