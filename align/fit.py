@@ -23,10 +23,11 @@ from align.domain import Domain
 from align.errors import InputError, Unfinished, one_line
 from align.files import locked, remove_temporaries, write_json, write_text
 from align.module import CotrainingModule
-from align.run.config import read_yaml
+from align.run.config import read_yaml, run_config
 from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY
 from align.run.provenance import provenance
 from align.run.state import is_begun, is_fitted
+from align.step.precision import AUTO, Trainer, resolve_precision
 
 STOPPED = 75
 """Exit status of a run that ran out of time, as sysexits.h has it for what is to be tried again."""
@@ -44,6 +45,17 @@ class RunCLI(LightningCLI):
         parser.link_arguments("run", "trainer.default_root_dir")
         parser.link_arguments("seed_everything", "model.seed")
         parser.link_arguments("seed_everything", "data.shuffle_seed")
+
+    def before_instantiate_classes(self) -> None:
+        """Say which precision is meant: a run that goes on keeps that which it began with, wherever it is."""
+        trainer = self._value("trainer")
+        if trainer["precision"] == AUTO:
+            recorded = run_config(self.run_dir).get("trainer") or {}
+            trainer["precision"] = (
+                recorded["precision"]
+                if "precision" in recorded
+                else resolve_precision(str(trainer["accelerator"]))
+            )
 
     def instantiate_classes(self) -> None:
         super().instantiate_classes()
@@ -291,6 +303,7 @@ def main(arguments: list[str], cli: type[RunCLI] = RunCLI) -> None:
             CotrainingModule,
             CotrainingData,
             args=arguments,
+            trainer_class=Trainer,
             seed_everything_default=0,
             trainer_defaults=TRAINER_DEFAULTS,
             save_config_callback=None,

@@ -227,8 +227,10 @@ class CotrainingModule(pl.LightningModule):
 
         So it is at λ = 0 too: what differs from there on is the alignment, and not how gradients are clipped.
         """
-        if gradient_clip_algorithm == "value":
-            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        if gradient_clip_algorithm == "value" and gradient_clip_val:
+            nn.utils.clip_grad_value_(
+                [p for g in optimizer.param_groups for p in g["params"]], gradient_clip_val
+            )
         elif gradient_clip_val:
             reached = self.policy if self.site == "denoiser" else self.policy.encoder
             parts = [] if reached is None else [reached.parameters()]
@@ -278,7 +280,7 @@ class CotrainingModule(pl.LightningModule):
     test_step, on_test_epoch_end = validation_step, on_validation_epoch_end
 
     def configure_optimizers(self) -> dict:
-        fused = "mixed" not in str(self.trainer.precision)  # Lightning cannot clip the gradients of both
+        fused = self.trainer.precision != "16-mixed"  # whose gradients are scaled until the optimiser steps
         optimizer = adamw(self.policy, self._opponents(), self.learning_rate, self.weight_decay, fused)
         total = self.trainer.estimated_stepping_batches
         scheduler = torch.optim.lr_scheduler.LambdaLR(

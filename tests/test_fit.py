@@ -75,6 +75,42 @@ def test_mixed_precision_trains_about_as_full_precision_does(write_config, tmp_p
         assert mixed[measure] == pytest.approx(full[measure], rel=0.05, abs=0.02), measure
 
 
+@pytest.mark.parametrize("clip", ["norm", "value"])
+def test_bf16_steps_with_a_fused_optimiser_as_with_a_plain_one(clip, write_config, tmp_path, monkeypatch):
+    from align import module
+
+    found = {}
+    for fused in (True, False):
+
+        def adamw(*arguments, fused=fused, make=module.adamw):
+            assert arguments[4]  # the module asks for a fused one
+            return make(*arguments[:4], fused)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "adamw", adamw)
+            changes = {"run": str(tmp_path / f"{fused}"), "trainer.precision": "bf16-mixed"}
+            changes |= {"trainer.gradient_clip_algorithm": clip, "trainer.gradient_clip_val": 0.1}
+            assert main(["fit", "--config", write_config(f"{fused}", **changes)]) == 0
+        found[fused] = _weights(tmp_path / f"{fused}")["policy.encoder.head.weight"]
+    torch.testing.assert_close(found[True], found[False], rtol=1e-3, atol=1e-5)
+
+
+def test_auto_precision_is_that_of_the_machine_where_the_run_began(write_config, tmp_path, monkeypatch):
+    from align import fit
+
+    def recorded():
+        return yaml.safe_load((tmp_path / "run/config.yaml").read_text())["trainer"]["precision"]
+
+    monkeypatch.setattr(fit, "resolve_precision", lambda accelerator: "bf16-mixed")
+    assert main(["fit", "--config", write_config()]) == 0 and recorded() == "bf16-mixed"
+    before = _weights(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run/checkpoints")
+    (tmp_path / "run/summary.json").unlink()
+    monkeypatch.setattr(fit, "resolve_precision", lambda accelerator: "32-true")
+    assert main(["fit", "--config", write_config()]) == 0 and recorded() == "bf16-mixed"
+    assert all(torch.equal(v, before[k]) for k, v in _weights(tmp_path / "run").items() if torch.is_tensor(v))
+
+
 def test_lambda_changes_the_encoder_and_zero_is_plain_cotraining(write_config, tmp_path):
     runs = {}
     for name, weight, multipliers in (("zero", 0.0, [1.0]), ("other-zero", 0.0, [3.0]), ("one", 1.0, [1.0])):

@@ -27,6 +27,7 @@ LINKED = {
 
 TRAINER_DEFAULTS: dict[str, Any] = {
     "accelerator": "auto",
+    "precision": "auto",
     "max_epochs": -1,
     "max_steps": 10_000,
     "val_check_interval": 1000,
@@ -48,7 +49,7 @@ TRAINER_TEXTS = {
     "accelerator": "cpu, gpu or auto.",
     "devices": "Number of devices, or their indices as [0, 1].",
     "num_nodes": "Number of machines.",
-    "precision": "32-true, bf16-mixed, 16-mixed and more.",
+    "precision": "32-true, bf16-mixed, 16-mixed or more; auto is bf16-mixed where the hardware has it.",
     "callbacks": "Callbacks beside those of every run, in YAML, e.g. align.callbacks.Rollouts.",
     "logger": "Loggers beside TensorBoard, in YAML.",
 }

@@ -1,0 +1,48 @@
+"""In which precision a run is trained: bf16 where the hardware computes in it."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.precision.precision import _PRECISION_INPUT
+
+AUTO = "auto"
+
+
+class Trainer(pl.Trainer):
+    """Lightning's trainer; `precision` may also be "auto", which is resolved before there is one.
+
+    Args:
+        precision: "auto" is bf16-mixed where the device has bf16, else 32-true; so is `None` everywhere.
+    """
+
+    def __init__(
+        self, *args: Any, precision: Literal["auto"] | _PRECISION_INPUT | None = None, **kwargs: Any
+    ):
+        super().__init__(*args, precision=precision, **kwargs)
+
+
+def resolve_precision(accelerator: str) -> str:
+    """What "auto" is on this machine.
+
+    Args:
+        accelerator: As Lightning's trainer takes it; "auto" is a GPU where there is one.
+
+    Returns:
+        "bf16-mixed" on GPUs of compute capability 8 and above, and on CPUs with AVX-512 BF16 or AMX;
+        otherwise "32-true".
+    """
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        fast = torch.cuda.get_device_capability() >= (8, 0)
+    else:
+        fast = accelerator in ("auto", "cpu") and not torch.backends.mps.is_available() and _cpu_has_bf16()
+    return "bf16-mixed" if fast else "32-true"
+
+
+def _cpu_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the CPU multiplies matrices in bf16, as far as Linux says so."""
+    if not cpuinfo.is_file():
+        return False
+    flags = next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "")
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags.split())
