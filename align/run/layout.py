@@ -52,6 +52,12 @@ REPORT = "report"
 """Folder of the dashboard, of a run and of a sweep."""
 
 
+def title(run: str | os.PathLike) -> str:
+    """What pictures call a run: its directory, below its sweep's where it is of one."""
+    run = Path(run).absolute()
+    return f"{run.parent.name}/{run.name}" if (run / POINT).is_file() else run.name
+
+
 def runs(sweep: str | os.PathLike) -> list[Path]:
     """The run directories of a sweep, sorted: its folders, but for hidden ones and its report."""
     return sorted(p for p in Path(sweep).glob("*") if p.is_dir() and _may_hold_runs(p.name))

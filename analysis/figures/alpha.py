@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
@@ -29,26 +30,51 @@ class OfData:
     chosen: Selection
 
 
-def figure_alpha(groups: Sequence[OfData], success: str) -> Figure:
-    """Left `success` on test trials, the chosen α ringed; right how often each α is best in resamples."""
+CAPTION = (
+    "Whiskers: 95 % intervals over trainings and the second half of the trials; ringed: the α that is best "
+    "in "
+    "the first half. (b) resamples of trainings and of the first half of the trials"
+)
+NAMED = "natural: α is the share of real windows in the data"
+
+
+def figure_alpha(
+    groups: Sequence[OfData], success: str, title: str = "", nothing: float | None = None
+) -> Figure:
+    """Left `success` on test trials, the chosen α ringed; right how often each α is best in resamples.
+
+    Args:
+        groups: A size of the data each.
+        success: What it is called.
+        title: Above the figure.
+        nothing: `success` of a policy that does nothing, if that is known.
+    """
     with figures.style():
-        figure, axes = figures.canvas(1, 2, figures.DOUBLE, 2.6)
+        figure, axes = figures.canvas(1, 2, figures.DOUBLE, 2.4)
         left, right = axes[0]
         for i, group in enumerate(groups):
             look, chosen, x = figures.look(i), group.chosen, np.asarray(group.alphas)
             height, order = np.array([test.value for test in chosen.test]), np.argsort(x)
             figures.whiskers(left, x, chosen.test, label=group.name, **look)
             left.plot(x[order], height[order], color=look["color"], lw=0.9)
-            for k, note in enumerate(group.notes):
-                left.annotate(note, (x[k], height[k]), (4, -8), textcoords="offset points", fontsize=6)
             best = chosen.best
             left.plot(x[best], height[best], "o", ms=9, mfc="none", mec=look["color"], mew=1)
             right.plot(x[order], np.asarray(chosen.wins)[order], lw=0.9, **look)
         left.set(xlabel=X_LABEL, ylabel=f"{success}, test trials", xlim=(-0.03, 1.03))
         right.set(xlabel=X_LABEL, ylabel="Share of resamples where best", ylim=(0, 1.03))
-        if groups:
-            left.legend(loc="best")
+        figures.reference(left, y=nothing, dotted=True)
         figures.letter(axes.flat)
-        note = "95 % intervals over the second half of the trials; ringed: best in the first half"
-        figure.supxlabel(note, fontsize=7, color=figures.GREY)
+        caption = CAPTION + ("; dotted, black: doing nothing" if nothing is not None else "")
+        if any(note for group in groups for note in group.notes):
+            caption += f". {NAMED}"
+        figures.finish(figure, title=title, legend=figures.named([left]), caption=f"{caption}.")
+        for group in groups:
+            _write_notes(left, group)
     return figure
+
+
+def _write_notes(ax: Axes, group: OfData) -> None:
+    """What to write beside an arm's point, where there is room."""
+    heights = [test.value for test in group.chosen.test]
+    at = dict(enumerate(zip(group.alphas, heights, strict=True)))
+    figures.name_points(ax, at, {k: note for k, note in enumerate(group.notes) if note})

@@ -26,8 +26,21 @@ class OfWorld:
     differences: Sequence[Interval | None]
 
 
+CAPTION = (
+    "An arm is a setting, trained once for each seed. Whiskers: 95 % intervals over trainings and trials. "
+    "Last panel: "
+    "difference on shared trials; dashed: none"
+)
+
+
 def figure_arms(
-    arms: Sequence[str], worlds: Sequence[OfWorld], titles: Sequence[str], reference: str, caption: str
+    arms: Sequence[str],
+    worlds: Sequence[OfWorld],
+    titles: Sequence[str],
+    reference: str,
+    caption: str,
+    title: str = "",
+    nothing: float | None = None,
 ) -> Figure:
     """Arms as dots with 95 % intervals, a row each, a panel a metric; the last is the paired difference.
 
@@ -36,18 +49,20 @@ def figure_arms(
         worlds: A colour each.
         titles: The metrics, a panel each.
         reference: What the differences are from.
-        caption: Below the figure.
+        caption: Below the figure, before what its marks mean.
+        title: Above the figure.
+        nothing: The first metric of a policy that does nothing, if that is known.
     """
     rows = np.arange(len(arms))[::-1]  # the first arm on top
-    height = 0.85 + 0.16 * max(2, len(worlds)) * len(arms)
+    height = 0.65 + 0.16 * max(2, len(worlds)) * len(arms)
     with figures.style():
         figure, axes = figures.canvas(1, len(titles) + 1, figures.DOUBLE, height, sharey=True)
         *panels, last = axes[0]
         for i, found in enumerate(worlds):
             look = figures.place_look(found.world)
             at = rows + (i - (len(worlds) - 1) / 2) * -0.7 / max(len(worlds), 2)
-            for ax, title in zip(panels, titles, strict=True):
-                for y, point in zip(at, found.measured[title], strict=True):
+            for ax, metric in zip(panels, titles, strict=True):
+                for y, point in zip(at, found.measured[metric], strict=True):
                     if point is not None:
                         figures.trainings(ax, y, point.trainings, look["color"], horizontal=True)
                         figures.whiskers(ax, [y], [point.interval], horizontal=True, **look)
@@ -55,14 +70,21 @@ def figure_arms(
                 if difference is not None:
                     figures.whiskers(last, [y], [difference], horizontal=True, **look)
             panels[0].plot([], [], linestyle="none", label=found.world, **look)
-        for ax, title in zip(panels, titles, strict=True):
+        for ax, metric in zip(panels, titles, strict=True):
             top = min(max(0.1, np.ceil(10 * ax.dataLim.x1) / 10), 1.0)
             ax.set_xlim(-0.03 * top, 1.03 * top)  # from 0, and to no more than needed: success may be rare
-            ax.set_xlabel(title)
+            ax.set_xlabel(figures.wrap(metric, 8, 1.7))
+        figures.reference(panels[0], x=nothing, dotted=True)
         figures.reference(last, x=0)
-        last.set_xlabel(f"{titles[0]} − {reference}\n(paired)")
-        panels[0].set(yticks=rows, yticklabels=arms, ylim=(-0.6, len(arms) - 0.4))
+        last.set_xlabel(figures.wrap(f"{titles[0]} − {reference}", 8, 1.7))
+        panels[0].set(yticks=rows, ylim=(-0.6, len(arms) - 0.4))
+        panels[0].set_yticklabels([figures.wrap(arm, 7, 2.0) for arm in arms])
         figures.letter(axes[0])
-        figures.legend_above(panels[0])
-        figure.supxlabel(caption, fontsize=7, color=figures.GREY)
+        points = [
+            p for found in worlds for points in found.measured.values() for p in points if p is not None
+        ]
+        notes = CAPTION + ("; hollow: single trainings" if any(len(p.trainings) > 1 for p in points) else "")
+        notes += "; dotted: doing nothing" if nothing is not None else ""
+        text = f"{caption}. {notes}." if caption else f"{notes}."
+        figures.finish(figure, title=title, legend=figures.named(panels[:1]), caption=text)
     return figure

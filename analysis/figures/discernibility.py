@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,11 +19,22 @@ class Scatter:
         title: What tells sim from real, and where.
         chance: What it is where they are alike.
         points: By the arm's number from 0, what tells sim from real, and success.
+        scale: Of the axis: "auc" where steps of d' are equal, "root" where steps of the square root are.
     """
 
     title: str
     chance: float
     points: Mapping[int, tuple[Interval, Interval]]
+    scale: Literal["linear", "auc", "root"] = "linear"
+
+
+CAPTION = (
+    "An arm (a setting, trained once for each seed) is a point, one hue for arms of one kind. To the right "
+    "of the "
+    "dashed line sim and real can be told apart: by a probe, at equal steps of d′, an AUC of .999 or "
+    "more at the "
+    "edge; or by their MMD², at equal steps of its root. Lines: 95 % intervals"
+)
 
 
 def figure_discernibility(
@@ -31,46 +43,73 @@ def figure_discernibility(
     success: str,
     reference: int | None,
     caption: str,
+    title: str = "",
+    families: Sequence[str] | None = None,
+    nothing: float | None = None,
 ) -> Figure:
     """Success upwards, discernibility to the right: an arm a point with 95 % intervals on both axes.
 
     Args:
-        arms: Their labels; numbers beside points are those of the legend.
+        arms: Their labels; a few are written beside their points, too.
         panels: (rows, columns), a statistic a row and a site a column.
         success: What success is called.
         reference: Number of the arm whose success is a band, if all are compared with one.
-        caption: Above the figure.
+        caption: Below the figure, before what its marks mean.
+        title: Above the figure.
+        families: That of each arm, which gives it its hue; by default by their labels.
+        nothing: Success of a policy that does nothing, if that is known.
     """
+    families = families or figures.families(arms)
+    looks = figures.arm_looks(families)
     with figures.style():
-        height = 0.6 + 2.0 * len(panels) + 0.16 * -(-len(arms) // 4)
-        figure, axes = figures.canvas(len(panels), len(panels[0]), figures.DOUBLE, height, sharey=True)
+        figure, axes = figures.canvas(
+            len(panels), len(panels[0]), figures.DOUBLE, 2.0 * len(panels), sharey=True
+        )
         for line, row in zip(axes, panels, strict=True):
             for ax, panel in zip(line, row, strict=True):
-                _scatter(ax, panel, arms, reference)
+                _scatter(ax, panel, arms, looks, reference)
+                figures.reference(ax, y=nothing, dotted=True)
             line[0].set_ylabel(success)
         low, high = axes[0, 0].get_ylim()
         if high - low < 1e-6:  # no arm ever scored, say
             axes[0, 0].set_ylim(low - 0.05, high + 0.05)
-        for line, row in zip(axes, panels, strict=True):  # they share an axis: not before all are drawn
-            for ax, panel in zip(line, row, strict=True):
-                at = {i + 1: (x.value, y.value) for i, (x, y) in panel.points.items()}
-                figures.number_points(ax, at)
         figures.letter(axes.flat)
-        handles = {
-            label: h for ax in axes[0] for h, label in zip(*ax.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
-        figure.suptitle(caption, fontsize=7, color=figures.GREY, x=0.99, ha="right")
+        legend = figures.named(axes.flat)
+        notes = CAPTION + (f"; band: that of {arms[reference]}" if reference is not None else "")
+        notes += "; dotted, black: doing nothing" if nothing is not None else ""
+        text = f"{caption}. {notes}." if caption else f"{notes}."
+        by_family = [
+            arm for f in dict.fromkeys(families) for arm, g in zip(arms, families, strict=True) if g == f
+        ]
+        legend = {arm: legend[arm] for arm in by_family if arm in legend}
+        figures.finish(figure, title=title, legend=legend, caption=text)
+        for ax, panel in zip(axes.flat, [p for row in panels for p in row], strict=True):
+            at = {i: (x.value, y.value) for i, (x, y) in panel.points.items()}
+            if panel.scale == "auc":
+                at = {i: (figures.at_edge(x).value, y.value) for i, (x, y) in panel.points.items()}
+            figures.name_points(ax, at, {i: arms[i] for i in _told(at, reference)})
     return figure
 
 
-def _scatter(ax: Axes, panel: Scatter, arms: Sequence[str], reference: int | None) -> None:
+def _scatter(
+    ax: Axes, panel: Scatter, arms: Sequence[str], looks: Sequence[figures.Look], reference: int | None
+) -> None:
     for i, (x, y) in panel.points.items():
-        look = figures.look(i)
-        look |= {"ecolor": (look["color"], 0.35), "elinewidth": 0.7, "capsize": 0}  # many arms lie close
+        x = figures.at_edge(x) if panel.scale == "auc" else x
+        look = looks[i] | {"ecolor": (looks[i]["color"], 0.35), "elinewidth": 0.7, "capsize": 0}
         if i == reference:
-            figures.band(ax, y, look["color"])
-        figures.whiskers(ax, [x.value], [y], **look, label=f"{i + 1} {arms[i]}")
+            figures.band(ax, y, looks[i]["color"])
+        figures.whiskers(ax, [x.value], [y], **look, label=arms[i])
         figures.whiskers(ax, [y.value], [x], horizontal=True, **look)
+    {"linear": lambda ax: None, "auc": figures.auc_axis, "root": figures.root_axis}[panel.scale](ax)
     figures.reference(ax, x=panel.chance)
-    ax.set_xlabel(panel.title)
+    ax.set_xlabel(figures.wrap(panel.title, 8, 1.9))
+
+
+def _told(at: Mapping[int, tuple[float, float]], reference: int | None) -> list[int]:
+    """The arms to name in a panel: the reference, the best and the worst, and the least discernible."""
+    if not at:
+        return []
+    by_success = sorted(at, key=lambda i: at[i][1])
+    wanted = [reference, by_success[-1], by_success[0], min(at, key=lambda i: at[i][0])]
+    return [i for i in dict.fromkeys(wanted) if i in at]

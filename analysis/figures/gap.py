@@ -6,17 +6,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
-from align.analysis.figures.series import Panel, Series
+from align.analysis.figures.series import Panel, Series, marks_of
+
+CAPTION = (
+    "Gap: a difference between the sim and the real world, 0 none, 1 full. Only (a) has policies that are "
+    "told "
+    "which domain they are in. Whiskers: 95 % intervals over trainings and over trials or held-out episodes"
+)
 
 
-def figure_gap(corners: Panel, names: Sequence[str], levels: Sequence[Panel], caption: str) -> Figure:
+def figure_gap(
+    corners: Panel, names: Sequence[str], levels: Sequence[Panel], caption: str, title: str = ""
+) -> Figure:
     """Success by corner of visual and physics gap, and metrics against the level of each gap alone.
 
     Args:
         corners: Points are at the numbers of `names`.
         names: Of the corners.
         levels: Up to three panels, whose series have the same names in the same order.
-        caption: Below the figure.
+        caption: Below the figure, before what its marks mean.
+        title: Above the figure.
     """
     first = len(corners.series)  # looks of the levels go on from there
     with figures.style():
@@ -24,19 +33,21 @@ def figure_gap(corners: Panel, names: Sequence[str], levels: Sequence[Panel], ca
         left, *others = axes.flat
         for i, series in enumerate(corners.series):
             _points(left, series, 0.16 * (i - (first - 1) / 2), i)
+        figures.reference(left, y=corners.nothing, dotted=True)
         left.set_xticks(range(len(names)), names)
         left.set(xlabel="Gap", ylabel=corners.title, xlim=(-0.5, len(names) - 0.5))
-        figures.legend_above(left, columns=1)
         for ax, panel in zip(others, levels, strict=False):
             for i, series in enumerate(panel.series):
                 _points(ax, series, 0.012 * (i - 1), first + i, line=True)
-            ax.set(xlabel="Level of one gap, the others 0 (not told its domain)", ylabel=panel.title)
+            ax.set(xlabel="Level of one gap, the others 0", ylabel=panel.title)
             figures.reference(ax, y=panel.chance)
-        figures.legend_above(others[0])
+            figures.reference(ax, y=panel.nothing, dotted=True)
         for ax in others[len(levels) :]:
             ax.set_visible(False)
         figures.letter([ax for ax in axes.flat if ax.get_visible()])
-        figure.supxlabel(caption, fontsize=7, color=figures.GREY)
+        notes = CAPTION + marks_of([corners, *levels])
+        text = f"{caption}. {notes}." if caption else f"{notes}."
+        figures.finish(figure, title=title, legend=figures.named(axes.flat), caption=text)
     return figure
 
 

@@ -18,13 +18,32 @@ def has_umap() -> bool:
     return importlib.util.find_spec("umap") is not None
 
 
-def geometry_figure(sites: Sequence[SiteGeometry], seed: int = 0, umap: bool = False) -> Figure:
+CAPTIONS = {
+    "_tests": "MMD² of sim and real over the standard deviation of that of permuted domains, whose central "
+    "95 % "
+    "are the grey bars; p of the permutation test",
+    "_distances": "0: the linear probe is at chance, 2: it makes no error",
+    "_mixing": "share of real windows among the nearest neighbours, over that of all windows; dashed: "
+    "domains mix "
+    "perfectly",
+    "_actions": "share of windows whose action, as the policy chooses it, is nearer to those demonstrated by "
+    "real neighbours than by sim ones; crosses: than by any real and sim windows; dashed: no difference",
+    "_cka": "similarity of the embeddings of the same states seen in both worlds; crosses: of states that do "
+    "not match",
+}
+"""What panels say, by the function that draws them."""
+
+
+def geometry_figure(
+    sites: Sequence[SiteGeometry], seed: int = 0, umap: bool = False, run: str = ""
+) -> Figure:
     """The picture of a run's geometry, one column wide.
 
     Args:
         sites: What was measured; panels of what was not are left out.
         seed: Of the UMAP.
         umap: Add a UMAP beside the PCA; needs umap-learn.
+        run: Its name, above the figure.
     """
     panels = [_tests]
     panels += [_distances] if any(s.a_distance for s in sites) else []
@@ -32,23 +51,31 @@ def geometry_figure(sites: Sequence[SiteGeometry], seed: int = 0, umap: bool = F
     panels += [_actions] if any(s.actions for s in sites) else []
     panels += [_cka] if any(s.cka for s in sites) else []
     with figures.style():
-        rows = (len(panels) + (2 if umap else 1) + 1) // 2
-        figure, axes = figures.canvas(rows, 2, figures.COLUMN, 1.55 * rows + 0.25)
-        flat = list(axes.flat)
-        for i, draw in enumerate(panels):
-            ax = flat.pop(0)
+        count = len(panels) + (2 if umap else 1)
+        rows = (count + 1) // 2
+        figure, axes = figures.canvas(rows, 2, figures.COLUMN, 1.6 * rows)
+        flat = list(axes.flat)[:count]
+        if count % 2:  # the last panel has the room of two
+            axes[-1, 1].remove()
+            flat[-1].set_subplotspec(axes[0, 0].get_gridspec()[-1, :])
+        for i, (ax, draw) in enumerate(zip(flat, panels, strict=False)):
             draw(ax, sites)
             ax.tick_params(labelleft=i % 2 == 0)  # a row shares its sites
-        _map(flat.pop(0), sites[0], *principal_components(sites[0].data.x))
+        _map(flat[len(panels)], sites[0], *principal_components(sites[0].data.x))
         if umap:
-            _map(flat.pop(0), sites[0], _umap(sites[0].data.x, seed))
-        for ax in flat:
-            ax.set_visible(False)
-        figures.letter(axes.flat[: len(axes.flat) - len(flat)])
-        handles = [
-            figure.axes[0].plot([], [], "o", color=figures.DOMAIN_COLOUR[d], label=d.label)[0] for d in Domain
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+            _map(flat[-1], sites[0], _umap(sites[0].data.x, seed))
+        figures.letter(flat)
+        handles = {
+            d.label: flat[0].plot([], [], "o", color=figures.DOMAIN_COLOUR[d], label=d.label)[0]
+            for d in Domain
+        }
+        notes = [f"({chr(97 + i)}) {CAPTIONS[draw.__name__]}" for i, draw in enumerate(panels)]
+        caption = (
+            "; ".join(notes)
+            + f"; ({chr(97 + len(panels))}) embeddings at {sites[0].data.site}, a dot a window"
+        )
+        title = run and f"{run}: geometry"
+        figures.finish(figure, title=title, legend=handles, caption=caption + ". Whiskers: 95 % intervals.")
         return figure
 
 
@@ -61,16 +88,16 @@ def _tests(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
         ax.barh(i, high - low, left=low, height=0.5, color=figures.GREY, alpha=0.45, linewidth=0)
         ax.plot(test.effect, i, "o", color=figures.BLACK)
         ax.annotate(
-            f"p = {test.p_value:.2g}", (0.97, i), xycoords=ax.get_yaxis_transform(),
-            xytext=(0, 4), textcoords="offset points", ha="right", va="bottom", fontsize=6,
+            f"p = {test.p_value:.2g}", (1.0, i), xycoords=ax.get_yaxis_transform(),
+            xytext=(0, 6), textcoords="offset points", ha="right", va="bottom", fontsize=6,
         )  # fmt: skip
     ax.set_xscale("symlog", linthresh=3)
     low, high = ax.get_xlim()
     ax.set_xlim(min(low, -3), max(high, 3))
     ticks = [t for t in (-3, 0, 3, 10, 30, 100, 300) if ax.get_xlim()[0] <= t <= ax.get_xlim()[1]]
-    ax.set_xticks(ticks, [f"{t}" for t in ticks])
+    ax.set_xticks(ticks, [f"{t}".replace("-", "−") for t in ticks])
     ax.minorticks_off()
-    ax.set_xlabel("MMD$^2$ (permutation s.d.)")
+    ax.set_xlabel("MMD$^2$ (permuted s.d.)")
     _name_sites(ax, sites)
 
 
@@ -89,7 +116,8 @@ def _mixing(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
         figures.whiskers(ax, np.arange(len(sites)) + shift, found, horizontal=True, fmt="o", color=colour)
     figures.reference(ax, x=1)
     ax.set_xlim(left=-0.05)
-    ax.set_xlabel("Real neighbours / chance")
+    ax.locator_params(axis="x", nbins=4)
+    ax.set_xlabel(figures.wrap("Real neighbours / chance", 8, 1.2))
     _name_sites(ax, sites)
 
 
@@ -122,7 +150,7 @@ def _map(ax: Axes, site: SiteGeometry, xy: np.ndarray, share: np.ndarray | None 
     figures.cloud(ax, xy, site.data.domain)
     names = ["UMAP 1", "UMAP 2"] if share is None else [f"PC {i + 1} ({s:.0%})" for i, s in enumerate(share)]
     ax.set(xlabel=names[0], ylabel=names[1])
-    ax.set_title(site.data.site, loc="left")
+    ax.set_title(figures.wrap(site.data.site, 8, 1.2), loc="left")
 
 
 def _umap(x: np.ndarray, seed: int) -> np.ndarray:
@@ -134,5 +162,5 @@ def _umap(x: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _name_sites(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
-    ax.set_yticks(range(len(sites)), [s.data.site for s in sites])
+    ax.set_yticks(range(len(sites)), [figures.wrap(s.data.site, 7, 0.7) for s in sites])
     ax.set_ylim(len(sites) - 0.4, -0.6)

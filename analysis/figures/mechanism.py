@@ -25,21 +25,27 @@ class Association:
     correlation: Interval | None
 
 
+CAPTION = (
+    "A run a point; of one colour: runs of one sweep, of one marker: those alike in worlds and data. "
+    "ρ: rank correlation within these groups [95 % interval]."
+)
+
+
 def figure_mechanism(panels: Sequence[Sequence[Association]], success: str) -> Figure:
-    """A statistic a row and a site a column; colours are strata. `success` is what the y axes show."""
+    """A statistic a row and a site a column; a look a stratum. `success` is what the y axes show."""
     strata = list(panels[0][0].points)
     with figures.style():
-        height = 0.5 + 2.1 * len(panels) + 0.15 * len(strata)
+        height, looks = 2.1 * len(panels), figures.arm_looks([s.split(", ")[0] for s in strata])
         figure, axes = figures.canvas(len(panels), len(panels[0]), figures.DOUBLE, height, sharey=True)
         for line, row in zip(axes, panels, strict=True):
             for ax, panel in zip(line, row, strict=True):
                 for i, stratum in enumerate(strata):
-                    ax.scatter(*panel.points[stratum].T, s=9, label=stratum, **figures.look(i))
+                    ax.scatter(*panel.points[stratum].T, s=9, label=stratum, **looks[i])
                 found = panel.correlation
-                ax.set_title("" if found is None else f"ρ = {found}", loc="right", fontsize=7)
-                ax.set_xlabel(panel.label)
+                text = "" if found is None else f"ρ = {found}".replace("-", "−")
+                ax.set_title(text, loc="right", fontsize=7)
+                ax.set_xlabel(figures.wrap(panel.label, 8, 1.9))
             line[0].set_ylabel(success)
         figures.letter(axes.flat)
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=6)
+        figures.finish(figure, legend=figures.named([axes[0, 0]]), caption=CAPTION)
     return figure

@@ -35,7 +35,18 @@ class RolloutPaths:
     failed: Sequence[np.ndarray]
 
 
-def figure_paths(plans: Sequence[PlanPaths], arms: Sequence[RolloutPaths], scene: Scene) -> Figure:
+CAPTION = (
+    "Dot: start, cross: end of a path. Plans of one planner are blue if they stand for sim, vermilion if "
+    "for real. "
+    "Rollouts of the same few trials in each panel: green if they reach the goal, grey if not; in brackets "
+    "the share of "
+    "all trials that do."
+)
+
+
+def figure_paths(
+    plans: Sequence[PlanPaths], arms: Sequence[RolloutPaths], scene: Scene, title: str = ""
+) -> Figure:
     """A panel for each planner, in its domain's colour, and then for each arm: green, and grey what failed.
 
     Of a scene that is seen from several sides the views of a panel are one below the other.
@@ -54,7 +65,7 @@ def figure_paths(plans: Sequence[PlanPaths], arms: Sequence[RolloutPaths], scene
         )
         for ax in axes.flat:
             ax.set_visible(False)
-        for i, (title, groups) in enumerate(panels):
+        for i, (name, groups) in enumerate(panels):
             block, column = divmod(i, COLUMNS)
             stack = axes[block * len(views) : (block + 1) * len(views), column]
             for ax, view in zip(stack, views, strict=True):
@@ -65,10 +76,11 @@ def figure_paths(plans: Sequence[PlanPaths], arms: Sequence[RolloutPaths], scene
                 if column > 0:
                     ax.set_ylabel("")
                     ax.tick_params(labelleft=False)
-            stack[0].set_title(title, loc="left", fontsize=7)
+            stack[0].set_title(figures.wrap(name, 7, 0.95 * figures.DOUBLE / COLUMNS), loc="left", fontsize=7)
             for ax in stack[:-1]:
                 ax.set_xlabel("")
                 ax.tick_params(labelbottom=False)
+        figures.finish(figure, title=title, caption=CAPTION)
     return figure
 
 

@@ -69,7 +69,13 @@ class Law:
 
 
 def figure_plateau(
-    curves: Sequence[Curve], alone: Alone | None, law: Law | None, label: str, runs: int
+    curves: Sequence[Curve],
+    alone: Alone | None,
+    law: Law | None,
+    label: str,
+    runs: int,
+    title: str = "",
+    nothing: float | None = None,
 ) -> Figure:
     """Success against |D_sim|, against |D_real| of real data alone, and the power law of the error.
 
@@ -80,12 +86,14 @@ def figure_plateau(
         alone: Real data alone; None where fewer than two sizes were trained.
         law: None where there are too few sizes for one.
         label: What success is, for the y axes.
-        runs: How many there are, for the note.
+        runs: How many there are, for the caption.
+        title: Above the figure.
+        nothing: Success of a policy that does nothing, if that is known.
     """
     reals = sorted({*(c.real for c in curves), *([] if law is None else law.sizes["real"])})
     looks = {real: figures.look(i) for i, real in enumerate(reals)}
     with figures.style():
-        figure, axes = figures.canvas(1, 3, figures.DOUBLE, 2.9 + 0.15 * len(curves))
+        figure, axes = figures.canvas(1, 3, figures.DOUBLE, 2.3)
         _over_sim(axes[0, 0], curves, looks, label)
         _over_real(axes[0, 1], curves, looks, alone)
         top = max(ax.get_ylim()[1] for ax in axes[0, :2])
@@ -93,16 +101,37 @@ def figure_plateau(
             ax.set_ylim(0, top)
         _law(axes[0, 2], law, looks)
         figures.letter(axes.flat)
-        note = (
-            f"{runs} runs; 95 % intervals, noise pooled over cells; hollow: single trainings\n"
-            "(a) right: plateau with interval, dotted where extrapolated; (b) ▲: real data co-trained, "
-            "bar: real data alone as good; (c) but for a factor of each seed"
-        )
-        figure.supxlabel(note, fontsize=6, color=figures.GREY)
-        handles, _ = axes[0, 0].get_legend_handles_labels()
-        labels = [worth(curve, alone) for curve in curves]
-        figure.legend(handles, labels, loc="outside upper center", ncols=1)
+        for ax in axes[0, :2]:
+            figures.reference(ax, y=nothing, dotted=True)
+        handles = figures.named([axes[0, 0]])
+        legend = {worth(curve, alone): handle for curve, handle in zip(curves, handles.values(), strict=True)}
+        caption = _caption(runs, alone, law) + ("" if nothing is None else " Dotted, black: doing nothing.")
+        figures.finish(figure, title=title, legend=legend, caption=caption)
     return figure
+
+
+def _caption(runs: int, alone: Alone | None, law: Law | None) -> str:
+    text = (
+        f"{runs} runs. Whiskers: 95 % intervals, from the noise of all cells together; hollow: single "
+        "trainings. "
+        "(a) lines: saturating fits; at the right the plateau with its interval, the line across dotted "
+        "where it is "
+        "extrapolated. "
+    )
+    if alone is not None:
+        text += (
+            "(b) black: real data alone; ▲: the real data that sim was added to; bar and ◆: the real data "
+            "alone that "
+            "is as good as the plateau, < or > where that is beyond what was tested. "
+        )
+    if law is not None:
+        exponents = ", ".join(
+            f"of {axis} {-e.value:+.2f} [{-e.high:+.2f}, {-e.low:+.2f}]"
+            for axis, e in law.fit.exponents.items()
+        ).replace("-", "−")
+        text += "(c) each seed has a factor of its own; dashed: as predicted; exponent "
+        text += f"{exponents}, R² {law.fit.r2:.2f}. "
+    return text.strip()
 
 
 def worth(curve: Curve, alone: Alone | None) -> str:
@@ -188,13 +217,8 @@ def _law(ax: Axes, law: Law | None, looks: Mapping[int, dict]) -> None:
         of = law.sizes["real"] == real
         ax.scatter(predicted[of], law.fit.errors[of], s=10, **looks[real])
     figures.diagonal(ax, (predicted.min(), predicted.max()))
-    ax.set(xscale="log", yscale="log", ylabel=f"{law.title}, held-out real")
+    ax.set(xscale="log", yscale="log", ylabel=figures.wrap(f"{law.title}, held-out real", 8, 1.9))
     for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(4))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.set_minor_formatter(NullFormatter())
-    exponents = "\n".join(
-        f"exponent of {axis} {-e.value:+.2f} [{-e.high:+.2f}, {-e.low:+.2f}]"
-        for axis, e in law.fit.exponents.items()
-    )
-    ax.set_xlabel(f"Predicted by the power law\n{exponents}\nR² {law.fit.r2:.2f}")

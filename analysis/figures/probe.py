@@ -14,38 +14,51 @@ from align.analysis.statistics.probing.probe import SiteProbe
 from align.domain import Domain
 
 TITLES = ("ROC", "Out-of-fold scores", "Probe and controls", "Embeddings (PCA)")
+CAPTION = (
+    "A probe is a classifier that is to tell sim from real by the embeddings of held-out episodes at one "
+    "site "
+    "(a row), each episode scored by a probe that did not see it. Whiskers, brackets and the band of the "
+    "ROC: "
+    "95 % intervals over episodes. Dashed: chance, or the boundary. shuffled: the same probe with domains "
+    "permuted among episodes; real vs real: real episodes told from other real ones"
+)
+UNTRAINED = "; hollow: the embeddings of the policy before training"
+MAP = ". PCA: a dot a window; in brackets the share of variance; MMD²: squared distance of the two domains."
 
 
-def probe_figure(probes: Sequence[SiteProbe], seed: int = 0) -> Figure:
+def probe_figure(probes: Sequence[SiteProbe], seed: int = 0, run: str = "") -> Figure:
     """The report of a run's probes, both columns wide.
 
     Args:
         probes: One a site; a row each.
         seed: Of the ROC's bootstrap band.
+        run: Its name, above the figure.
     """
     with figures.style():
-        figure, axes = figures.canvas(len(probes), 4, figures.DOUBLE, 1.75 * len(probes) + 0.25)
+        figure, axes = figures.canvas(len(probes), 4, figures.DOUBLE, 1.75 * len(probes) + 0.15)
         for row, probe in zip(axes, probes, strict=True):
             _roc(row[0], probe, seed)
             _histogram(row[1], probe)
             _statistics(row[2], probe)
             _map(row[3], probe)
+            site = figures.wrap(probe.data.site, 8, 1.4, "bold")
             row[0].annotate(
-                probe.data.site, (-0.45, 0.5), xycoords="axes fraction", rotation=90,
-                ha="center", va="center", fontweight="bold",
+                site, (-0.5, 0.5), xycoords="axes fraction", rotation=90,
+                ha="right", va="center", fontweight="bold", multialignment="center",
             )  # fmt: skip
         for ax, title in zip(axes[0], TITLES, strict=True):
             ax.set_title(title)
-        domains, arms = (ax.get_legend_handles_labels() for ax in axes[0, 1:3])
-        figure.legend(domains[0] + arms[0], domains[1] + arms[1], loc="outside lower center", ncols=7)
+        caption = CAPTION + (UNTRAINED if any(p.main.untrained for p in probes) else "") + MAP
+        legend = figures.named([*axes[:, 1], *axes[:, 2]])
+        figures.finish(figure, title=run and f"{run}: probes", legend=legend, caption=caption)
         return figure
 
 
 def _roc(ax: Axes, probe: SiteProbe, seed: int) -> None:
     fpr, tpr, low, high = roc(probe.main.scored, seed)
     figures.diagonal(ax)
-    ax.fill_between(fpr, low, high, color=figures.SKY, alpha=0.35, linewidth=0)
-    ax.plot(fpr, tpr, color=figures.BLUE)
+    ax.fill_between(fpr, low, high, color=figures.BLACK, alpha=0.15, linewidth=0)
+    ax.plot(fpr, tpr, color=figures.BLACK)
     auc = probe.main.statistics["auc"]
     ax.text(
         0.97, 0.04, f"AUC {auc.value:.2f}\n[{auc.low:.2f}, {auc.high:.2f}]",
@@ -74,18 +87,21 @@ def _histogram(ax: Axes, probe: SiteProbe) -> None:
 def _statistics(ax: Axes, probe: SiteProbe) -> None:
     main, others = probe.main, list(probe.kinds.values())[1:]
     arms = [
-        ("sim vs real", main.statistics, figures.GREEN),
+        ("sim vs real", main.statistics, figures.BLACK),
         *(("by an MLP", other.statistics, figures.PURPLE) for other in others),
-        ("untrained", main.untrained, figures.ORANGE),
-        ("shuffled", main.shuffled, figures.GREY),
-        ("real vs real", main.real_vs_real, figures.BLACK),
+        ("untrained", main.untrained, "white"),
+        ("shuffled", main.shuffled, "#C0C0C0"),
+        ("real vs real", main.real_vs_real, figures.DOMAIN_COLOUR[Domain.REAL]),
     ]
     arms = [arm for arm in arms if arm[1] is not None]
     width = 0.81 / len(arms)
     for i, (name, statistics, colour) in enumerate(arms):
         bars: list[Interval] = [statistics["accuracy"], statistics["auc"]]
         at = np.arange(2) + (i - (len(arms) - 1) / 2) * width
-        ax.bar(at, [b.value for b in bars], width=0.89 * width, color=colour, alpha=0.55, label=name)
+        ax.bar(
+            at, [b.value for b in bars], width=0.85 * width, color=(colour, 0.55), label=name,
+            edgecolor=figures.BLACK if colour == "white" else colour, linewidth=0.6,
+        )  # fmt: skip
         figures.whiskers(ax, at, bars, ecolor=figures.BLACK, capsize=1.5, elinewidth=0.8)
     figures.reference(ax, y=0.5)
     ax.set(ylim=(0, 1.05), yticks=(0, 0.5, 1), xticks=(0, 1), xticklabels=("Accuracy", "AUC"))

@@ -35,8 +35,18 @@ class Panel:
         title: What is measured.
         series: In the order of the legend.
         chance: What it is where sim and real are alike, if it tells them apart.
+        nothing: What it is of a policy that does nothing, if that is known.
     """
 
     title: str
     series: Sequence[Series]
     chance: float | None = None
+    nothing: float | None = None
+
+
+def marks_of(panels: Sequence[Panel]) -> str:
+    """What a caption says of marks that only some figures have."""
+    points = [point for panel in panels for series in panel.series for _, point in series.points]
+    text = "; hollow: single trainings" if any(len(p.trainings) > 1 for p in points) else ""
+    text += "; dashed: sim and real cannot be told apart" if any(p.chance is not None for p in panels) else ""
+    return text + ("; dotted, black: doing nothing" if any(p.nothing is not None for p in panels) else "")

@@ -31,8 +31,23 @@ class PlanMotion:
     roughness: float
 
 
+CAPTION = (
+    "An arm (a setting, trained once for each seed) is a point, one hue for arms of one kind; lines: 95 % "
+    "intervals. "
+    "Paths are brought to unit length and unit duration, so that the square of an acceleration has no "
+    "unit; rougher "
+    "is to the right. Dashed: the plans that were learnt from. Pareto front: no other arm is both smoother "
+    "and better."
+)
+
+
 def figure_smoothness(
-    arms: Sequence[ArmMotion], plans: Sequence[PlanMotion], measure: str, success: str
+    arms: Sequence[ArmMotion],
+    plans: Sequence[PlanMotion],
+    measure: str,
+    success: str,
+    title: str = "",
+    families: Sequence[str] | None = None,
 ) -> Figure:
     """An arm a point, with intervals on both axes, and the Pareto front.
 
@@ -43,20 +58,25 @@ def figure_smoothness(
         plans: Those that were learnt from.
         measure: What roughness is, for the x axis, which is a log axis.
         success: What success is, for the y axis.
+        title: Above the figure.
+        families: That of each arm, which gives it its hue; by default by their labels.
     """
+    labels = [arm.label for arm in arms]
+    looks = figures.arm_looks(families or figures.families(labels))
     with figures.style():
-        figure, axes = figures.canvas(1, 1, figures.DOUBLE, 3.6)
+        figure, axes = figures.canvas(1, 1, figures.DOUBLE, 3.2)
         ax = axes[0, 0]
-        points = []
-        for i, arm in enumerate(arms):
+        points = {}
+        for i, (arm, look) in enumerate(zip(arms, looks, strict=True)):
             if arm.roughness is None:
                 continue
-            look = figures.look(i)
             x, y = arm.roughness, arm.success
             figures.whiskers(ax, [x.value], [y], label=arm.label, **look)
             figures.whiskers(ax, [y.value], [x], horizontal=True, **look)
-            points.append((x.value, y.value))
-        front = [points[i] for i in pareto([y for _, y in points], [x for x, _ in points])]
+            points[i] = x.value, y.value
+        at, numbers = list(points.values()), list(points)
+        best = pareto([y for _, y in at], [x for x, _ in at])
+        front = [at[i] for i in best]
         front_look = {"color": figures.GREY, "linewidth": 3, "alpha": 0.35, "zorder": 1}
         ax.plot(*np.array(front).T, label="Pareto front", **front_look)
         for p in plans:
@@ -70,5 +90,6 @@ def figure_smoothness(
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set(xlabel=f"{measure} of successful rollouts, median", ylabel=success)
-        figure.legend(loc="outside right center", fontsize=6)
+        figures.finish(figure, title=title, legend=figures.named([ax]), caption=CAPTION)
+        figures.name_points(ax, points, {numbers[i]: labels[numbers[i]] for i in best})
     return figure

@@ -17,16 +17,18 @@ FLOOR = -1.0  # R² below is drawn here, as a triangle
 def task_figure(
     found: Mapping[str, Mapping[str, Decoded]],
     untrained: Mapping[str, Mapping[str, Decoded]],
+    run: str = "",
 ) -> Figure:
     """The figure of a run's task probes, both columns wide.
 
     Args:
         found: By site and task.
         untrained: The same of an untrained policy, drawn hollow; sites may be missing.
+        run: Its name, above the figure.
     """
     tasks = list(next(iter(found.values())))
     with figures.style():
-        figure, axes = figures.canvas(1, len(tasks), figures.DOUBLE, 2.5, sharey=True)
+        figure, axes = figures.canvas(1, len(tasks), figures.DOUBLE, 2.1, sharey=True)
         for ax, task in zip(axes[0], tasks, strict=True):
             for i, site in enumerate(found):
                 at = np.arange(len(CELLS)) + (i - (len(found) - 1) / 2) * 0.7 / len(found)
@@ -43,12 +45,23 @@ def task_figure(
             ax.set(ylim=(FLOOR - 0.1, 1.1), yticks=(-1, -0.5, 0, 0.5, 1))
             ax.grid(visible=False, axis="x")
         axes[0, 0].set_ylabel("$R^2$")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside lower center", ncols=6, title_fontsize=7,
-            title=f"Trained on → tested on; hollow: untrained policy; ▼: $R^2$ < {FLOOR:g}",
-        )  # fmt: skip
+        title = run and f"{run}: what embeddings tell of the task"
+        figures.finish(
+            figure, title=title, legend=figures.named([axes[0, 0]]), caption=_caption(bool(untrained))
+        )
         return figure
+
+
+def _caption(untrained: bool) -> str:
+    floor = f"{FLOOR:g}".replace("-", "−")
+    return (
+        "$R^2$ on held-out episodes of ridge regressions that read the task off the embeddings at a site, "
+        "fitted on one domain → tested on that or the other. Dashed: 1, all is read off; 0, no better than "
+        "the "
+        f"mean. ▼: $R^2$ below {floor}, as far as that may be. Whiskers: 95 % intervals over episodes, cut "
+        "off "
+        f"at the panel's edge" + ("; hollow: the policy before training." if untrained else ".")
+    )
 
 
 def _series(ax: Axes, at: np.ndarray, decoded: Decoded, look: dict, label: str | None = None) -> None:

@@ -7,40 +7,50 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
-from align.analysis.figures.series import Panel, Series
+from align.analysis.figures.series import Panel, Series, marks_of
 from align.analysis.figures.style import BrokenLogAxis
 
+CAPTION = (
+    "λ: weight of the alignment in the loss. Whiskers: 95 % intervals over trainings and over trials or "
+    "held-out "
+    "episodes; bands: the same at λ = 0, with the estimate dotted"
+)
 
-def figure_weights(panels: Sequence[Panel], weights: Sequence[float], caption: str, wide: bool) -> Figure:
+
+def figure_weights(
+    panels: Sequence[Panel], weights: Sequence[float], caption: str, wide: bool, title: str = ""
+) -> Figure:
     """Four panels over λ on a log axis; λ = 0, left of a break, is the reference: its interval is a band.
 
-    Large markers are estimates with 95 % intervals, small ones single trainings.
+    Large markers are estimates with 95 % intervals, small hollow ones single trainings.
 
     Args:
         panels: Four; points of a series are at values of λ.
         weights: All values of λ, not negative.
-        caption: Below the figure.
+        caption: Below the figure, before what its marks mean.
         wide: Both columns of a page, two panels a row, instead of one column with panels stacked.
+        title: Above the figure.
     """
     position = BrokenLogAxis(weights)
     with figures.style():
         if wide:
-            figure, axes = figures.canvas(2, 2, figures.DOUBLE, 4.4, sharex=True)
+            figure, axes = figures.canvas(2, 2, figures.DOUBLE, 4.2, sharex=True)
         else:
-            figure, axes = figures.canvas(4, 1, figures.COLUMN, 6.6, sharex=True)
+            figure, axes = figures.canvas(4, 1, figures.COLUMN, 6.2, sharex=True)
         for ax, panel in zip(axes.flat, panels, strict=True):
             for i, series in enumerate(panel.series):
                 shift = (i - (len(panel.series) - 1) / 2) * 0.035 * position.span
                 _curve(ax, series, position, shift)
             ax.set_ylabel(panel.title)
             figures.reference(ax, y=panel.chance)
+            figures.reference(ax, y=panel.nothing, dotted=True)
             position.apply(ax, "")
         for ax in axes[-1]:
             ax.set_xlabel("Alignment weight λ")
         figures.letter(axes.flat)
-        for ax in (axes.flat[0], axes.flat[2]):
-            figures.legend_above(ax)
-        figure.supxlabel(caption, fontsize=7, color=figures.GREY)
+        notes = CAPTION + marks_of(panels)
+        text = f"{caption}. {notes}." if caption else f"{notes}."
+        figures.finish(figure, title=title, legend=figures.named(axes.flat), caption=text)
     return figure
 
 

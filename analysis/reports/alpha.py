@@ -65,7 +65,9 @@ def draw(sweep: Sweep, groups: Groups) -> Figure:
         OfData(name, [_realised(sweep, arm) for arm in arms], [_note(arm) for arm in arms], chosen)
         for name, (arms, chosen) in groups.items()
     ]
-    return figure_alpha(drawn, f"{Metric('rollout', sweep.target, 'score').title} in {sweep.target}")
+    return figure_alpha(
+        drawn, f"{Metric('rollout', sweep.target, 'score').title} in {sweep.target}", sweep.title
+    )
 
 
 def _realised(sweep: Sweep, arm: Arm) -> float:

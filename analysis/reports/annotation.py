@@ -91,7 +91,7 @@ def annotate(
     result = measure_trust(clean, corrupt, sigmas, options, tau, crop_lengths, seed)
     _annotation(result, data.train[Domain.SIM], normalizer).save(out)
     write_json(Path(out).with_suffix(".json"), summary(result))
-    save(annotation_figure(result), Path(out).with_suffix(".png"))
+    save(annotation_figure(result, Path(out).stem), Path(out).with_suffix(".png"))
     print(
         f"{out}: σ_min {result.dataset_sigma_min:.3f} of the data set, "
         f"{np.median(result.sigma_min):.3f} of the median window; σ_max {result.sigma_max:.3f}",

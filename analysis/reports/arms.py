@@ -14,7 +14,10 @@ from align.analysis.figures.weights import figure_weights
 from align.analysis.reports.sweep import Arm, Metric, Sweep
 
 AXIS = "lambda"
-STATISTICS = ("auc", "mmd2")  # of the probes: where the AUC saturates, the MMD² does not
+SCALES = {
+    "auc": "auc",
+    "mmd2": "root",
+}  # of the probes' statistics: where the AUC saturates, the MMD² does not
 
 
 def report(sweep: Sweep) -> list[Path]:
@@ -67,7 +70,7 @@ def _over_weights(sweep: Sweep, where: Mapping[str, object], wide: bool) -> Figu
         series = [Series(m.place, _points(sweep, arms, m)) for m in metrics]
         of_panel = Metric(kind, "any", name)
         panels.append(Panel(of_panel.title, series, of_panel.chance))
-    return figure_weights(panels, [arm.point[AXIS] for arm in arms], _caption(sweep, arms), wide)
+    return figure_weights(panels, [arm.point[AXIS] for arm in arms], _caption(sweep, arms), wide, sweep.title)
 
 
 def _points(sweep: Sweep, arms: Sequence[Arm], metric: Metric) -> list[tuple[float, Point]]:
@@ -94,7 +97,7 @@ def _side_by_side(sweep: Sweep) -> Figure:
             )
         )
     labels, titles = [arm.label for arm in arms], [metric.title for metric in metrics]
-    return figure_arms(labels, worlds, titles, against, _caption(sweep, arms))
+    return figure_arms(labels, worlds, titles, against, _caption(sweep, arms), sweep.title)
 
 
 def _against_probes(sweep: Sweep) -> Figure:
@@ -103,11 +106,10 @@ def _against_probes(sweep: Sweep) -> Figure:
     one = arms.index(bases[0]) if all(base is bases[0] for base in bases) else None  # of several, no band
     score = Metric("rollout", sweep.target, "score")
     panels = [
-        [_scatter(sweep, arms, Metric("probe", site, name), score) for site in sweep.sites]
-        for name in STATISTICS
+        [_scatter(sweep, arms, Metric("probe", site, name), score) for site in sweep.sites] for name in SCALES
     ]
     labels, success = [arm.label for arm in arms], f"{score.title} in {sweep.target}"
-    return figure_discernibility(labels, panels, success, one, _caption(sweep, arms))
+    return figure_discernibility(labels, panels, success, one, _caption(sweep, arms), sweep.title)
 
 
 def _scatter(sweep: Sweep, arms: Sequence[Arm], across: Metric, up: Metric) -> Scatter:
@@ -116,7 +118,7 @@ def _scatter(sweep: Sweep, arms: Sequence[Arm], across: Metric, up: Metric) -> S
         x, y = sweep.estimate(arm.runs, across), sweep.estimate(arm.runs, up)
         if x and y:
             points[i] = x.interval, y.interval
-    return Scatter(f"{across.title}, {across.place}", across.chance, points)
+    return Scatter(f"{across.title}, {across.place}", across.chance, points, SCALES[across.name])
 
 
 def _point(sweep: Sweep, arm: Arm, metric: Metric) -> Point | None:
@@ -131,6 +133,4 @@ def _caption(sweep: Sweep, arms: Sequence[Arm]) -> str:
     score = sweep.estimate(arms[0].runs, Metric("rollout", sweep.target, "score")) if sweep.worlds else None
     text = f"{span} training{'s' if span != '1' else ''}" + (f" × {score.trials} trials" if score else "")
     missing = len(sweep.incomplete)
-    return text + (
-        "; 95 % intervals" if not missing else f"; {missing} of {len(sweep.frame)} runs incomplete"
-    )
+    return text + (f"; {missing} of {len(sweep.frame)} runs incomplete" if missing else "")

@@ -95,8 +95,7 @@ def draw(sweep: Sweep) -> Figure:
         Panel(title, [_series(sweep, gap, _levels(sweep, gap), PLAIN, metric) for gap in GAPS], metric.chance)
         for metric, title in shown.items()
     ]
-    caption = f"{len(sweep.frame)} runs; 95 % intervals over trainings and trials or held-out episodes"
-    return figure_gap(Panel(success, corners), list(CORNERS), levels, caption)
+    return figure_gap(Panel(success, corners), list(CORNERS), levels, f"{len(sweep.frame)} runs", sweep.title)
 
 
 def _levels(sweep: Sweep, gap: str) -> dict[float, dict[str, float]]:

@@ -19,7 +19,7 @@ from align.analysis.statistics.site_geometry import candidates, domain_tests, me
 from align.errors import InputError
 from align.files import write_json
 from align.run.config import aligned_site
-from align.run.layout import EMBEDDINGS, GEOMETRY, GEOMETRY_PICTURE, PAIRED
+from align.run.layout import EMBEDDINGS, GEOMETRY, GEOMETRY_PICTURE, PAIRED, title
 from align.run.reading import read_arrays
 
 INPUTS = ("agent_pos", "state", "action")  # what goes in and should come out, tested like a site
@@ -78,7 +78,7 @@ def measure_run(run_dir: str | os.PathLike, probe: Mapping, seed: int = 0, umap:
         "sites": {s.data.site: tests[s.data.site] | s.summary() for s in sites},
         "inputs": with_holm(inputs),
     }
-    save(geometry_figure(sites, seed, umap), run_dir / GEOMETRY_PICTURE)
+    save(geometry_figure(sites, seed, umap, title(run_dir)), run_dir / GEOMETRY_PICTURE)
     write_json(run_dir / GEOMETRY, result)
     return result
 

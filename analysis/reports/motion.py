@@ -52,7 +52,7 @@ def _smoothness(sweep: Sweep, world: str, plans: Mapping[Domain, Plans]) -> Figu
     if all(arm.roughness is None for arm in arms):
         return None
     lines = [PlanMotion(p.title, d, measure(p.paths)[MEASURE].median()) for d, p in plans.items()]
-    return figure_smoothness(arms, lines, MEASURES[MEASURE], f"Success in {world}")
+    return figure_smoothness(arms, lines, MEASURES[MEASURE], f"Success in {world}", sweep.title)
 
 
 def _paths(sweep: Sweep, world: str, plans: Mapping[Domain, Plans]) -> Figure | None:
@@ -69,4 +69,4 @@ def _paths(sweep: Sweep, world: str, plans: Mapping[Domain, Plans]) -> Figure | 
             good, bad = ([path for s, path in some if reached[s] == which] for which in (True, False))
             rollouts.append(RolloutPaths(arm.label, reached.mean(), good, bad))
     shown = [PlanPaths(p.title, domain, p.paths[:SHOWN]) for domain, p in plans.items()]
-    return figure_paths(shown, rollouts, next(iter(plans.values())).scene)
+    return figure_paths(shown, rollouts, next(iter(plans.values())).scene, sweep.title)

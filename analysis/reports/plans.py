@@ -74,6 +74,7 @@ def report(sweep: Sweep) -> list[Path]:
             {same: velocity_spectrum(paths)}
             | {name: velocity_spectrum(plans.paths) for name, plans in learnt.items()},
             {label: _spectrum(runs, world) for label, runs in kept.items()},
+            sweep.title,
         )
         figures.save(figure, written[-1])
     return written

@@ -37,7 +37,7 @@ def report(sweep: Sweep) -> list[Path]:
         rows += [{"measure": metric.name, **row(curve, alone)} for curve in curves]
         written.append(sweep.path / f"plateau_{metric.name}.png")
         label = f"{metric.title} in {sweep.target}"
-        figure = figure_plateau(curves, alone, next(iter(laws), None), label, len(sweep.frame))
+        figure = figure_plateau(curves, alone, next(iter(laws), None), label, len(sweep.frame), sweep.title)
         figures.save(figure, written[-1])
     in_words = ("equivalent ratio", "ratio at largest sim")
     notes = [NOTE, *map(law_note, laws)]

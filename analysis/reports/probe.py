@@ -14,7 +14,14 @@ from align.data.episodes import PROBED_EPISODES
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path, write_json
-from align.run.layout import EMBEDDINGS, PROBE, PROBE_PICTURE, PROBE_SCORES, PROBE_STEPS_PICTURE
+from align.run.layout import (
+    EMBEDDINGS,
+    PROBE,
+    PROBE_PICTURE,
+    PROBE_SCORES,
+    PROBE_STEPS_PICTURE,
+    title,
+)
 from align.run.reading import read_arrays
 from align.site_names import SITES
 
@@ -57,10 +64,10 @@ def probe_run(run_dir: str | os.PathLike, seed: int = 0, probe: Kind | Classifie
     result = {"level": LEVEL, "seed": seed, **named, "sites": sites}
     with atomic_path(run_dir / PROBE_SCORES) as path:
         pd.concat([_scores(p) for p in probes]).to_csv(path, index=False, float_format="%.6g")
-    save(probe_figure(probes, seed), run_dir / PROBE_PICTURE)
+    save(probe_figure(probes, seed, title(run_dir)), run_dir / PROBE_PICTURE)
     (run_dir / PROBE_STEPS_PICTURE).unlink(missing_ok=True)  # of an earlier probe, of other sites
     if layers := by_layer(probes):
-        save(step_figure(layers), run_dir / PROBE_STEPS_PICTURE)
+        save(step_figure(layers, title(run_dir)), run_dir / PROBE_STEPS_PICTURE)
     write_json(run_dir / PROBE, result)
     return result
 

@@ -10,7 +10,7 @@ from align.analysis.statistics.intervals import LEVEL
 from align.analysis.statistics.probing.task_probe import decode
 from align.errors import InputError
 from align.files import write_json
-from align.run.layout import EMBEDDINGS, TASK_PROBE, TASK_PROBE_PICTURE
+from align.run.layout import EMBEDDINGS, TASK_PROBE, TASK_PROBE_PICTURE, title
 from align.run.reading import read_arrays, reading
 
 
@@ -44,7 +44,7 @@ def task_probe_run(run_dir: str | os.PathLike, seed: int = 0) -> dict | None:
         result["sites"][site] = {name: decoded.summary() for name, decoded in by_task.items()}
         for name, decoded in initial.get(site, {}).items():
             result["sites"][site][name]["untrained"] = decoded.summary()
-    save(task_figure(found, initial), run_dir / TASK_PROBE_PICTURE)
+    save(task_figure(found, initial, title(run_dir)), run_dir / TASK_PROBE_PICTURE)
     write_json(run_dir / TASK_PROBE, result)
     return result
 

@@ -75,6 +75,11 @@ class Sweep:
         self._table = cache(self._read_trials)
 
     @property
+    def title(self) -> str:
+        """What figures are headed by: its directory, and the question that its grid asks."""
+        return ": ".join(filter(None, (self.path.absolute().name, self.grid.get("title"))))
+
+    @property
     def incomplete(self) -> pd.DataFrame:
         """The runs that lack a file."""
         return self.frame[self.frame["missing"] != ""]

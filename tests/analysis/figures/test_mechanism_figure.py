@@ -35,6 +35,6 @@ def test_panels_are_in_order_and_hold_their_points(panels):
             np.testing.assert_array_equal(drawn.get_offsets(), panel.points[name])
             assert same_color(drawn.get_facecolor()[0], figures.look(i)["color"])
             assert drawn.get_label() == name
-        assert ax.get_title(loc="right") == ("ρ = -0.50 [-0.80, -0.10]" if panel.correlation else "")
+        assert ax.get_title(loc="right") == ("ρ = −0.50 [−0.80, −0.10]" if panel.correlation else "")
     assert [ax.get_ylabel() for ax in figure.axes] == ["Score in real", ""] * 2
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["one", "two"]

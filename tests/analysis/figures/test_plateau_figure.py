@@ -118,11 +118,9 @@ def test_the_power_law(figure):
         assert (np.diff(drawn.get_offsets()[:, 0]) < 0).all(), "more simulated data, a lower error"
         assert same_color(drawn.get_facecolor()[0], COLOURS[i])
     assert ax.get_ylabel() == "Action MSE, held-out real"
-    assert (
-        ax.get_xlabel()
-        .splitlines()[1]
-        .startswith(f"exponent of sim {-fitted.fit.exponents['sim'].value:+.2f}")
-    )
+    exponents = {axis: f"{-e.value:+.2f}".replace("-", "−") for axis, e in fitted.fit.exponents.items()}
+    caption = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    assert f"exponent of sim {exponents['sim']} [" in caption and f"of real {exponents['real']} [" in caption
 
 
 def test_the_legend_says_what_a_plateau_is_worth(figure):

@@ -67,7 +67,7 @@ def test_the_roc_lies_above_the_diagonal_by_the_auc(rows, probes):
     for ax, probe in zip(rows[:, 0], probes, strict=True):
         (chance,) = [line for line in ax.lines if line.get_linestyle() == "--"]
         np.testing.assert_array_equal(chance.get_xydata(), [[0, 0], [1, 1]])
-        (curve,) = [line for line in ax.lines if same_color(line.get_color(), figures.BLUE)]
+        (curve,) = [line for line in ax.lines if line not in (chance,)]
         scored = probe.main.scored
         by_fold = [
             roc_auc_score(scored.label[scored.fold == k], scored.score[scored.fold == k]) for k in (0, 1)

@@ -18,6 +18,9 @@ ARMS = [
 PLANS = [PlanMotion("RRT", Domain.SIM, 80.0), PlanMotion("GCS", Domain.REAL, 2.0)]
 
 
+LOOKS = figures.arm_looks([arm.label for arm in ARMS])
+
+
 @pytest.fixture
 def ax():
     return figure_smoothness(ARMS, PLANS, "Acceleration", "Success in maze").axes[0]
@@ -34,8 +37,8 @@ def test_each_arm_is_a_point_with_whiskers_both_ways(ax):
             point, _, (whisker,) = bars
             np.testing.assert_allclose(point.get_xydata(), [[arm.roughness.value, arm.success.value]])
             np.testing.assert_allclose(whisker.get_segments(), [[low, high]])
-            assert same_color(point.get_color(), figures.look(i)["color"])
-            assert point.get_marker() == figures.look(i)["marker"]
+            assert same_color(point.get_color(), LOOKS[i]["color"])
+            assert point.get_marker() == LOOKS[i]["marker"]
         assert up.get_label() == arm.label
 
 

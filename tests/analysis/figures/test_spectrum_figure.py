@@ -12,23 +12,26 @@ def power(scale: float) -> np.ndarray:
     return scale / (1 + np.arange(32.0)) ** 2
 
 
-def test_each_curve_has_its_name_and_look():
+def test_a_panel_holds_a_family_over_the_plans_and_all_others_in_grey():
     plans = {"GCS plans, same queries": power(1), "GCS plans of the store": power(2)}
-    arms = {"first": power(3), "never": None, "third": power(4)}
+    arms = {"gated-.1": power(3), "never": None, "gated-.2": power(4), "alone": power(5)}
     figure = figure_spectrum(plans, arms)
-    ax = figure.axes[0]
-    curves = {line.get_label(): line for line in ax.lines}
-    assert list(curves) == [*plans, "first", "third"]
-    for name, expected in (plans | {"first": power(3), "third": power(4)}).items():
-        np.testing.assert_array_equal(curves[name].get_xdata(), np.arange(1, 32))
-        np.testing.assert_array_equal(curves[name].get_ydata(), expected[1:])
-        assert curves[name].is_dashed() == (name in plans)
-    for i, name in ((0, "first"), (2, "third")):
-        assert same_color(curves[name].get_color(), figures.look(i)["color"])
-        assert curves[name].get_marker() == figures.look(i)["marker"]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(curves)
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Cycles a path", "Power of the velocity")
-    assert ax.get_xscale() == ax.get_yscale() == "log"
+    looks = dict(zip(arms, figures.arm_looks(["gated", "never", "gated", "alone"]), strict=True))
+    for ax, own, others in zip(figure.axes, (["gated-.1", "gated-.2"], ["alone"]), (1, 2), strict=False):
+        curves = {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
+        assert set(curves) == {*plans, *own} and len(ax.lines) == len(curves) + others
+        for name in curves:
+            np.testing.assert_array_equal(curves[name].get_xdata(), np.arange(1, 32))
+            np.testing.assert_array_equal(curves[name].get_ydata(), (plans | arms)[name][1:])
+            assert curves[name].is_dashed() == (name in plans)
+        for name in own:
+            assert same_color(curves[name].get_color(), looks[name]["color"])
+            assert curves[name].get_marker() == looks[name]["marker"]
+        assert ax.get_xlabel() == "Cycles a path"
+        assert ax.get_xscale() == ax.get_yscale() == "log"
+    assert figure.axes[0].get_ylabel() == "Power of the velocity"
+    shown = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert shown == {*plans, "gated-.1", "gated-.2", "alone"}
 
 
 def test_a_wave_peaks_at_its_own_frequency():

@@ -2,22 +2,87 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import rgb_to_hsv, to_rgb
+from matplotlib.text import Text
 
 from align.analysis.figures import style as figures
+from align.analysis.statistics.intervals import Interval
 from align.domain import Domain
 
 
-def test_spread_boxes_do_not_overlap_and_stay_near():
-    rng = np.random.default_rng(0)
-    x, y = rng.uniform(0, 0.2, 16), rng.uniform(0.45, 0.55, 16)
-    moved = figures.spread(x, y, 0.06, 0.05)
-    beside = np.abs(x[:, None] - x) < 0.06
-    gap = np.abs(moved[:, None] - moved)
-    np.fill_diagonal(gap, 1)
-    assert gap[beside].min() > 0.05 - 1e-3
-    assert abs(moved.mean() - y.mean()) < 1e-6 and np.abs(moved - y).max() < 0.5
-    alone = figures.spread(np.array([0.1, 0.9]), np.array([0.5, 0.5]), 0.06, 0.05)
-    assert (alone == 0.5).all()
+def test_names_of_points_cover_nothing_and_those_without_room_are_left_out():
+    with figures.style():
+        figure, axes = figures.canvas(1, 1, figures.COLUMN, 2)
+        ax, rng = axes[0, 0], np.random.default_rng(0)
+        points = {i: (x, y) for i, (x, y) in enumerate(rng.uniform(0.4, 0.6, (12, 2)))}
+        ax.plot(*np.array(list(points.values())).T, "o")
+        ax.set(xlim=(0, 1), ylim=(0, 1))
+        figures.finish(figure)
+        figures.name_points(ax, points, {i: f"arm {i}" for i in range(6)} | {6: "far too long a name " * 5})
+        figure.draw_without_rendering()
+        boxes = [Text.get_window_extent(text, figure.canvas.get_renderer()) for text in ax.texts]
+        assert [text.get_text() for text in ax.texts] == [f"arm {i}" for i in range(6)]
+        assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+        at = ax.transData.transform(list(points.values()))
+        assert not any(box.contains(*point) for box in boxes for point in at)
+
+
+def test_a_word_longer_than_a_line_is_broken_where_it_may_be():
+    lines = figures.wrap("a/long/path/of/a/user, and words", 8, 0.6).split("\n")
+    assert "".join(lines).replace(" ", "") == "a/long/path/of/a/user,andwords" and len(lines) > 2
+    assert lines[0].endswith("/")
+
+
+def test_one_family_has_one_hue_and_no_two_arms_are_alike():
+    labels = ["co-training", "gated-.1", "gated-annotated", "adda, lambda=0.1", "adda+guidance, lambda=0.1"]
+    assert figures.families(labels) == ["co", "gated", "gated", "adda", "adda"]
+    assert figures.families(["alpha=0, real=10", "alpha=1, real=10"]) == ["real=10"] * 2
+    many = [f"{name}-{i}" for name in "abcdefghijkl" for i in range(1 + (name < "e"))]
+    looks = figures.arm_looks(figures.families(many))
+    assert len({tuple(look.values()) for look in looks}) == len(many)
+    for family in "abcd":
+        of = [rgb_to_hsv(to_rgb(looks[i]["color"]))[0] for i, m in enumerate(many) if m.startswith(family)]
+        assert np.ptp(of) < 0.02
+
+
+def test_a_single_training_has_no_ring_of_its_own():
+    with figures.style():
+        _, axes = figures.canvas(1, 1, 2, 2)
+        figures.trainings(axes[0, 0], 0.0, [0.5], figures.BLUE)
+        assert not axes[0, 0].collections
+        figures.trainings(axes[0, 0], 0.0, [0.5, 0.6], figures.BLUE)
+        assert len(axes[0, 0].collections[0].get_offsets()) == 2
+
+
+def test_bands_that_overlap_turn_no_other_colour():
+    with figures.style():
+        figure, axes = figures.canvas(1, 1, 2, 2)
+        for low, colour in ((0.0, figures.BLUE), (0.3, figures.VERMILION)):
+            figures.band(axes[0, 0], Interval(low + 0.2, low, low + 0.5), colour)
+        axes[0, 0].set(ylim=(0, 1), xlim=(0, 1))
+        axes[0, 0].axis("off")
+        figures.finish(figure)
+        seen = {}
+        figure.canvas.draw()
+        pixels = np.asarray(figure.canvas.buffer_rgba())
+        for y in (0.15, 0.45, 0.7):
+            x, row = axes[0, 0].transData.transform((0.5, y)).round().astype(int)
+            seen[y] = tuple(pixels[len(pixels) - row, x, :3].tolist())
+    assert seen[0.45] == seen[0.7] != seen[0.15], "the upper band, where both are"
+
+
+def test_an_auc_axis_spreads_what_is_near_1():
+    with figures.style():
+        _, axes = figures.canvas(1, 1, 3, 2)
+        ax = axes[0, 0]
+        ax.plot([0.5, 0.95, 0.99, 0.999], [0, 1, 2, 3], "o")
+        figures.auc_axis(ax)
+        x = ax.transData.transform([(auc, 0) for auc in (0.5, 0.95, 0.99, 0.999)])[:, 0]
+    np.testing.assert_allclose(
+        np.diff(x) / (x[-1] - x[0]), np.diff([0, 1.645, 2.326, 3.09]) / 3.09, atol=1e-3
+    )
+    assert [t.get_text() for t in ax.get_xticklabels()][-1] == "≥ 0.999"
+    assert figures.at_edge(Interval(1.0, 0.97, 1.0)) == Interval(0.999, 0.97, 0.999)
 
 
 def test_sim_and_real_have_one_colour_each_in_every_figure():
@@ -25,9 +90,13 @@ def test_sim_and_real_have_one_colour_each_in_every_figure():
     assert all(figures.place_look(d.label)["color"] == figures.DOMAIN_COLOUR[d] for d in Domain)
 
 
-def test_arms_are_told_apart():
-    looks = [tuple(figures.look(i).items()) for i in range(49)]
+def test_series_are_told_apart_and_take_no_domains_or_sites_colour():
+    looks = [tuple(figures.look(i).values()) for i in range(49)]
     assert len(set(looks)) == 49
+    places = {
+        figures.place_look(name)["color"] for name in ("sim", "real", "image", "observation", "denoiser")
+    }
+    assert not places & {colour for colour, _ in looks}
 
 
 @pytest.mark.parametrize("values", [[0], [0, 1], [0, 1e-4, 1e-3, 1e-2, 1e-1, 0.3, 1], [0.1, 0.2], [1]])

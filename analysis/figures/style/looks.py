@@ -1,0 +1,81 @@
+"""Colours and markers. One colour means one thing: domains and worlds, sites and arms each have their own.
+
+Domains and sites take Okabe and Ito's palette, arms Tol's "muted" one (personal.sron.nl/~pault); both can be
+told apart without red or green, and markers say the same again.
+"""
+
+import re
+from collections.abc import Sequence
+
+from matplotlib.colors import to_hex, to_rgb
+
+from align.domain import Domain
+
+BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, YELLOW, BLACK = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#000000",
+)  # fmt: skip
+GREY = "#7F7F7F"
+CYCLE = ("#332288", "#999933", "#CC6677", "#44AA99", "#AA4499", "#117733", "#88CCEE", "#882255", "#DDCC77")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DOMAIN_COLOUR = {Domain.SIM: BLUE, Domain.REAL: VERMILION}
+PALEST = 0.55  # share of white in the palest arm of a family
+
+Look = dict[str, str]
+
+
+def look(i: int, shade: float = 0.0) -> Look:
+    """Colour and marker of series number `i`; `shade` is the share of white in its colour."""
+    colour = [(1 - shade) * c + shade for c in to_rgb(CYCLE[i % len(CYCLE)])]
+    return {"color": to_hex(colour).upper(), "marker": MARKERS[i % len(MARKERS)]}
+
+
+_PLACES = {
+    "sim": (BLUE, "s"), "real": (VERMILION, "o"), "gym-pusht": (PURPLE, "P"),
+    "image": (GREEN, "^"), "observation": (ORANGE, "D"), "denoiser": (BLACK, "v"),
+}  # fmt: skip
+
+
+def place_look(name: str, i: int = 5) -> Look:
+    """Colour and marker of a world or a site, the same in every figure; of another those of number `i`."""
+    return dict(zip(("color", "marker"), _PLACES.get(name, tuple(look(i).values())), strict=True))
+
+
+def families(labels: Sequence[str]) -> list[str]:
+    """The family of each arm, by the labels that `Arm.label` makes.
+
+    Arms that differ in numbers alone are one family, and so are names that begin with the same word:
+    "gated-.2" and "gated-annotated", "adda" and "adda+guidance". Of arms without a name, as
+    "alpha=0.1, real=10", the first number varies within the family, and the others tell families apart.
+    """
+    found = []
+    for label in labels:
+        first, *rest = label.split(", ")
+        numbers = "=" in first
+        found.append(", ".join(rest) if numbers else re.split(r"[-+_ ]", first)[0])
+    return found
+
+
+def arm_looks(family: Sequence[str]) -> list[Look]:
+    """Colour and marker of each arm: one hue a family, paler and of another marker from arm to arm of it.
+
+    Where there are more families than hues, those that come later and have but one arm share grey.
+
+    Args:
+        family: That of each arm.
+    """
+    order = list(dict.fromkeys(family))
+    single = [name for name in order if family.count(name) == 1]
+    spare = set(single[::-1][: len(order) - len(CYCLE) + 1]) if len(order) > len(CYCLE) else set()
+    hues = [name for name in order if name not in spare]
+    looks, seen = [], dict.fromkeys(["", *order], 0)
+    for name in family:
+        key = "" if name in spare else name
+        n, i = len(spare) if name in spare else family.count(name), seen[key]
+        seen[key] += 1
+        marker = MARKERS[i % len(MARKERS)]
+        if name in spare:
+            looks.append({"color": GREY, "marker": marker})
+        else:
+            shade = PALEST * i / (n - 1) if n > 1 else 0.0
+            looks.append(look(hues.index(name), shade) | {"marker": marker})
+    return looks
