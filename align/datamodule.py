@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from align.checkpoints.trust import named_class
 from align.data.episodes import PROBED_EPISODES, check_compatible, check_roles, read_store, split
 from align.data.gated_batches import GatedBatches
 from align.data.gating import Gating
+from align.data.images import Fit, Keep
 from align.data.mixture import MixtureSampler, real_quota, resolve_alpha, weights
 from align.data.pairing import Pairing
+from align.data.readers.reader import Reader
 from align.data.windows import Windows
 from align.diffusion.ambient import Ambient
 from align.domain import Domain
@@ -25,10 +28,11 @@ class CotrainingData(pl.LightningDataModule):
     """Batches with a fixed share of sim and real windows.
 
     Args:
-        sim: Path of the sim demonstrations, a Zarr store in Diffusion Policy's layout.
+        sim: Path of the sim demonstrations: a Zarr store in Diffusion Policy's layout, a LeRobotDataset, a
+            robomimic HDF5 file, or what `reader` reads.
         real: Path of the real demonstrations.
-        sim_keys: Names of the sim store's arrays, where they differ from the default; see
-            `align.data.episodes.read_store`.
+        sim_keys: Where the sim store keeps what, if it is not found by itself, e.g. {agent_pos: "pose +
+            gripper[:1]", image: camera_0}; see `align.data.keys.find_keys`.
         real_keys: The same for the real store.
         alpha: Weight α of the real loss, in [0, 1]; `None` takes the natural share of real windows.
         balanced: Give both domains half of each batch whatever α is, and reweight the loss, so that
@@ -37,7 +41,15 @@ class CotrainingData(pl.LightningDataModule):
         max_sim: Number of sim training demonstrations to use; `None` uses all.
         max_real: Number of real training demonstrations to use.
         validation: Held-out episodes per domain: a number, or a fraction below 1.
-        image_size: Side in pixels to which images are resized; `None` keeps theirs.
+        image_size: Size in pixels to which images are resized: the side of a square, or [height, width];
+            `None` keeps theirs.
+        image_fit: How images of other proportions become that size: "stretch" them, "pad" them with black,
+            or "crop" them to their central part.
+        images: Where images are kept: in "memory", in a "cache" beside the data, decoded once and mapped, or,
+            by "auto", in the cache if they are video or would take more than a quarter of the free memory.
+        cache: Folder of that cache; `None` takes `.align-cache` beside each store.
+        reader: A format of your own, a subclass of `align.data.readers.Reader` by its import path, asked
+            before the others whether it recognises a store.
         val_windows: Number of held-out windows per domain that validation uses.
         seed: Seed of the splits: which episodes are held out, and which of the others are used.
         shuffle_seed: Seed of the order in which training windows are seen, and of the noise that the ambient
@@ -60,7 +72,11 @@ class CotrainingData(pl.LightningDataModule):
         max_sim: int | None = None,
         max_real: int | None = None,
         validation: int | float = 0.1,
-        image_size: int | None = None,
+        image_size: int | list[int] | None = None,
+        image_fit: Fit = "stretch",
+        images: Keep = "auto",
+        cache: str | None = None,
+        reader: type[Reader] | None = None,
         val_windows: int = 512,
         seed: int = 0,
         shuffle_seed: int = 0,
@@ -80,7 +96,8 @@ class CotrainingData(pl.LightningDataModule):
         self.keys = {Domain.SIM: sim_keys, Domain.REAL: real_keys}
         self.max_demos = {Domain.SIM: max_sim, Domain.REAL: max_real}
         self.alpha, self.balanced, self.batch_size = alpha, balanced, batch_size
-        self.validation, self.image_size = validation, image_size
+        self.validation, self.image_size, self.image_fit = validation, image_size, image_fit
+        self.images, self.cache, self.reader = images, cache, reader
         self.val_windows, self.seed, self.shuffle_seed = val_windows, seed, shuffle_seed
         if pairing is not None and gating is not None:
             raise InputError(
@@ -102,7 +119,10 @@ class CotrainingData(pl.LightningDataModule):
         Raises:
             InputError: The demonstrations are gone or no longer fit.
         """
-        data = cls(**{name: value for name, value in options.items() if name not in ("pairing", "gating")})
+        kept = {name: value for name, value in options.items() if name not in ("pairing", "gating")}
+        if isinstance(kept.get("reader"), str):
+            kept["reader"] = named_class(kept["reader"], Reader)
+        data = cls(**kept)
         data.read(policy)
         return data
 
@@ -165,7 +185,16 @@ class CotrainingData(pl.LightningDataModule):
             InputError: A store cannot be read.
         """
         episodes = {
-            d: read_store(self.paths[d], self.keys[d], self.image_size, images=n_image_steps > 0)
+            d: read_store(
+                self.paths[d],
+                self.keys[d],
+                self.image_size,
+                images=n_image_steps > 0,
+                reader=self.reader,
+                fit=self.image_fit,
+                keep=self.images,
+                cache=self.cache,
+            )
             for d in Domain
         }
         check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])

@@ -29,7 +29,6 @@ def _episodes() -> Episodes:
     gripper = np.zeros((1000, 1), np.float32)
     gripper[500:530] = 1.0
     return Episodes(
-        image=None,
         agent_pos=np.concatenate([position, gripper], 1),
         action=np.concatenate([position, gripper], 1),
         state=None,

@@ -1,24 +1,25 @@
-"""Episodes: demonstrations of one domain in memory, and the native store they are read from."""
+"""Episodes: demonstrations of one domain, and the native store they are written to."""
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import zarr
 
-from align.data.columns import Column
-from align.data.formats import Store
-from align.data.store_chunks import ImageWriter, create_array
+from align.data.columns import take_columns
+from align.data.images import Fit, Keep, read_images
+from align.data.keys import find_keys
+from align.data.readers import open_store
+from align.data.readers.reader import Reader
+from align.data.readers.store_chunks import ImageWriter, create_array
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path
 from align.seeding import numpy_rng
 
-KEYS = {"image": "img", "agent_pos": "state[:2]", "action": "action", "state": "state"}
-"""Where a store keeps what; agent_pos is `data/agent_pos` in a store that has it."""
 PROBED_EPISODES = 4
 """Held-out episodes of a domain that a probe needs; fewer leave no honest split."""
 
@@ -31,19 +32,27 @@ class Episodes:
         agent_pos: Proprioception, (T, P) float32, in the store's units (Push-T: pusher position in px).
         action: Actions, (T, A) float32, in the store's units (Push-T: target pusher position in px).
         ends: Where each episode ends, exclusive, (E,) int64, increasing; the last is T.
-        image: Camera images, (T, H, W, C) uint8, or None where there are none or none were asked for.
+        images: By camera, (T, H, W, C) uint8; empty where there are none or none were asked for. The only
+            camera of a policy is "image", each of several "image.NAME".
         state: Full state, (T, S) float32, or None where the store has none.
         attrs: Attributes of the store (domain, rate_hz, world, gap, seed).
         path: Where they were read from, for messages.
+        codecs: By camera, the lossy codec that its images went through, or None.
     """
 
     agent_pos: np.ndarray
     action: np.ndarray
     ends: np.ndarray
-    image: np.ndarray | None = None
+    images: dict[str, np.ndarray] = field(default_factory=dict)
     state: np.ndarray | None = None
     attrs: dict = field(default_factory=dict)
     path: str = ""
+    codecs: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def image(self) -> np.ndarray | None:
+        """Images of the only camera, (T, H, W, C) uint8; None where there is none, or several."""
+        return self.images.get("image")
 
     @property
     def n_episodes(self) -> int:
@@ -64,17 +73,28 @@ class Episodes:
 def read_store(
     path: str | os.PathLike,
     keys: Mapping[str, str] | None = None,
-    image_size: int | None = None,
-    images: bool = True,
+    image_size: int | Sequence[int] | None = None,
+    images: bool | Sequence[str] = True,
+    reader: type[Reader] | None = None,
+    fit: Fit = "stretch",
+    keep: Keep = "auto",
+    cache: str | os.PathLike | None = None,
 ) -> Episodes:
-    """Read a store of the Diffusion Policy layout: our own, or anyone's (see `align.data.formats`).
+    """Read demonstrations: a store of our own, or anyone's (see `align.data.readers`).
 
     Args:
-        path: Folder or `.zip` file with a Zarr group of format 2 or 3.
-        keys: Where to find what, laid over `KEYS`, e.g. `{"image": "camera0", "agent_pos": "robot[:3]"}`.
-            Names refer to `data/`; a slice takes columns. "state" may be absent unless it is named here.
-        image_size: Side in px of the square to which images are resized by area averaging; None keeps them.
-        images: Whether to read images. False reads none, whether the store has them or not.
+        path: What to read.
+        keys: Where to find what, laid over what is found by itself (see `align.data.keys.find_keys`), e.g.
+            `{"image": "camera0", "agent_pos": "pose + gripper[:1]"}`. "state" may be absent unless it is
+            named here.
+        image_size: Size in px to which images are resized: the side of a square, or (height, width); None
+            keeps theirs.
+        images: Cameras to read: "image" for a policy's only one, or "image.NAME" for each of several; True
+            reads "image", False none, whether the store has them or not.
+        reader: A format of your own, asked before the others whether it recognises the path.
+        fit: How images of other proportions are resized; see `align.data.images.Fit`.
+        keep: Where images are kept; see `align.data.images.Keep`.
+        cache: Where the cache of images is; None takes a folder beside the store.
 
     Returns:
         The episodes; images as uint8 whatever the store holds.
@@ -82,30 +102,30 @@ def read_store(
     Raises:
         InputError: The store is missing, damaged, truncated, empty or inconsistent, or an argument is wrong.
     """
-    unknown = sorted(set(keys or {}) - set(KEYS))
-    if unknown:
-        raise InputError(f"keys: unknown name {unknown[0]!r}; expected some of {', '.join(KEYS)}")
-    if image_size is not None and image_size < 1:
-        raise InputError(f"image_size: {image_size}; expected a positive integer or None")
-    columns = {name: Column.parse(text) for name, text in {**KEYS, **(keys or {})}.items()}
-    if columns["image"].start is not None or columns["image"].stop is not None:
-        raise InputError(f"keys: image is {(keys or {})['image']!r}; expected a key without a slice")
-    with contextlib.closing(Store(path)) as store:
+    size = _size(image_size)
+    cameras = ("image",) if images is True else tuple(images or ())
+    with contextlib.closing(open_store(path, reader)) as store:
         ends = store.episode_ends()
-        total = int(ends[-1])
-        if "agent_pos" not in (keys or {}) and store.has("agent_pos"):
-            columns["agent_pos"] = Column("agent_pos")
+        found = find_keys(store, keys, cameras)
         # The small arrays first: what is wrong with them is known before the images are decoded.
-        vectors = {name: store.columns(columns[name], total) for name in ("action", "agent_pos")}
-        if "state" in (keys or {}) or store.has(columns["state"].name):
-            vectors["state"] = store.columns(columns["state"], total)
-        if images and "image" not in (keys or {}) and not store.has(KEYS["image"]):
-            raise InputError(
-                f"store {store.path}: no key 'img' in data/; expected images, or a policy of n_image_steps=0"
-            )
-        if images:
-            vectors["image"] = store.images(columns["image"].name, total, image_size)
-        return Episodes(**vectors, ends=ends, attrs=store.attrs, path=str(store.path))
+        vectors = {name: take_columns(store, columns) for name, columns in found.vectors.items()}
+        pictures = {
+            name: read_images(store, camera, size, fit, keep, cache) for name, camera in found.cameras.items()
+        }
+        known = store.cameras() if cameras else {}
+        codecs = {name: known[camera].codec for name, camera in found.cameras.items()}
+        return Episodes(
+            **vectors, ends=ends, images=pictures, attrs=store.attrs, path=str(store.path), codecs=codecs
+        )
+
+
+def _size(image_size: int | Sequence[int] | None) -> tuple[int, int] | None:
+    if image_size is None:
+        return None
+    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    if len(size) != 2 or not all(isinstance(side, int) and side >= 1 for side in size):
+        raise InputError(f"image_size: {image_size}; expected a positive integer, [height, width] or None")
+    return size
 
 
 def write_store(
@@ -188,15 +208,15 @@ def check_compatible(sim: Episodes, real: Episodes) -> None:
     Raises:
         InputError: Action dimensions, agent_pos dimensions or image shapes differ, or one has no images.
     """
-    if (sim.image is None) != (real.image is None):
-        without = sim if sim.image is None else real
+    if bool(sim.images) != bool(real.images):
+        without = sim if not sim.images else real
         raise InputError(f"image: none in {without.path}; expected images in both domains, or in neither")
-    for name in ("action", "agent_pos", "image"):
-        if getattr(sim, name) is None:
-            continue
-        ours, theirs = getattr(sim, name).shape[1:], getattr(real, name).shape[1:]
+    pairs = {name: (getattr(sim, name), getattr(real, name)) for name in ("action", "agent_pos")}
+    pairs |= {name: (sim.images[name], real.images[name]) for name in sim.images}
+    for name, (ours, theirs) in pairs.items():
+        ours, theirs = ours.shape[1:], theirs.shape[1:]
         if ours != theirs:
-            hint = "; image_size resizes both" if name == "image" else ""
+            hint = "; image_size resizes both" if name.startswith("image") else ""
             raise InputError(
                 f"{name}: shape {ours} a frame in sim ({sim.path}), {theirs} in real ({real.path});"
                 f" expected the same{hint}"

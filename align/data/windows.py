@@ -70,9 +70,11 @@ class Windows:
         self._offset = torch.from_numpy(offset)
         self._low = torch.from_numpy(episodes.starts.astype(np.int64))
         self._high = torch.from_numpy(episodes.ends.astype(np.int64) - 1)
-        if n_image_steps and episodes.image is None:
+        if n_image_steps and not episodes.images:
             raise InputError(f"n_image_steps: {n_image_steps}; {episodes.path} has no images, expected 0")
-        self._image = torch.from_numpy(episodes.image).permute(0, 3, 1, 2) if n_image_steps else None
+        self._images = {
+            name: torch.from_numpy(image).permute(0, 3, 1, 2) for name, image in episodes.images.items()
+        }
         self._agent_pos = torch.from_numpy(episodes.agent_pos)
         self._action = torch.from_numpy(episodes.action)
 
@@ -117,9 +119,9 @@ class Windows:
             images: Whether to gather images; False leaves the key out.
 
         Returns:
-            "image" (n, Ti, C, H, W) uint8, contiguous, where Ti > 0; "agent_pos" (n, To, P) float32; "action"
-            (n, H, A) float32; "episode" (n,) int64, its number in the store; "step" (n,) int64, the step in
-            its episode of the newest observation.
+            Of each camera ("image", or "image.NAME") (n, Ti, C, H, W) uint8, where Ti > 0; "agent_pos"
+            (n, To, P) float32; "action" (n, H, A) float32; "episode" (n,) int64, its number in the store;
+            "step" (n,) int64, the step in its episode of the newest observation.
         """
         episode = self._episode[indices]
         rows = self._rows(indices)  # (n, H)
@@ -130,8 +132,9 @@ class Windows:
             "episode": episode,
             "step": observed[:, -1] - self._low[episode],
         }
-        if images and self._image is not None:
-            batch["image"] = _take(self._image, observed[:, -self.n_image_steps :])
+        if images and self.n_image_steps:
+            seen = observed[:, -self.n_image_steps :]
+            batch |= {name: _take(image, seen) for name, image in self._images.items()}
         return batch
 
     def states(self, indices: Tensor) -> Tensor | None:

@@ -32,7 +32,7 @@ def store(tmp_path, demonstrations):
 def episodes(demonstrations):
     joined = {key: np.concatenate([d[key] for d in demonstrations]) for key in demonstrations[0]}
     return Episodes(
-        image=joined["img"],
+        images={"image": joined["img"]},
         agent_pos=np.ascontiguousarray(joined["state"][:, :2]),
         action=joined["action"],
         state=joined["state"],

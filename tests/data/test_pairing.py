@@ -17,7 +17,7 @@ def episodes(motions, state=True):
     """Episodes of given motions (n, P), actions in other units, images that carry nothing."""
     values = np.concatenate(motions).astype(np.float32)
     return Episodes(
-        image=np.zeros((len(values), 2, 2, 3), np.uint8),
+        images={"image": np.zeros((len(values), 2, 2, 3), np.uint8)},
         agent_pos=values,
         action=100 * values + 7,
         state=np.concatenate([values, values[:, :1] ** 2], axis=1) if state else None,

@@ -94,7 +94,7 @@ def test_short_episodes_are_padded_or_named(episodes):
 
 def test_without_images_nothing_else_changes(episodes):
     """Whether the store has none or the policy asks for none."""
-    blind = dataclasses.replace(episodes, image=None)
+    blind = dataclasses.replace(episodes, images={})
     whole = Windows(episodes, range(5))
     expected = whole.gather(torch.arange(len(whole)))
     del expected["image"]

@@ -1,4 +1,4 @@
-"""Reading stores of the Diffusion Policy layout, our own and other people's, without trusting them.
+"""Zarr stores of the Diffusion Policy layout, our own and other people's, without trusting them.
 
 A store is a Zarr group, format 2 or 3, a folder or a `.zip`, with `data/<key>` arrays that share their first
 axis (frames of all episodes, one after the other) and `meta/episode_ends`. Layout and names follow Chi et
@@ -6,26 +6,26 @@ al. 2023 (Diffusion Policy). Whatever is wrong with a file is an `InputError` of
 """
 
 import os
+import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
-import cv2
 import numpy as np
 import zarr
 
-from align.data.columns import Column
-from align.data.store_chunks import codecs, cut_chunks
+from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite
+from align.data.readers.store_chunks import codecs, cut_chunks
 from align.errors import InputError
 
 _BLOCK_BYTES = 64 << 20  # decoded at a time, so that float images never lie in memory whole
+_ROOTS = (".zgroup", "zarr.json")  # which a group has in format 2 and 3
 # What zarr, its codecs and the file system raise over a damaged or foreign store.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile)
 
 
-class Store:
-    """An open store of the Diffusion Policy layout.
+class ZarrStore(Reader):
+    """An open store of the Diffusion Policy layout, simulated or of a real robot.
 
     Args:
         path: Folder or `.zip` file.
@@ -34,10 +34,17 @@ class Store:
         InputError: There is nothing at `path`, or it is not a Zarr group with `data` and `meta/episode_ends`.
     """
 
+    presets = (
+        Preset({"agent_pos": "agent_pos", "action": "action", "image": "img"}),
+        Preset(  # Push-T: the pusher's position is the beginning of the state
+            {"agent_pos": "state[:2]", "action": "action", "image": "img"}, {"state": 5, "action": 2}
+        ),
+        Preset({"agent_pos": "robot_eef_pose", "action": "action"}),  # Diffusion Policy's real robot
+        Preset({"agent_pos": "state", "action": "action", "image": "img"}),
+    )
+
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path).expanduser()
-        if not self.path.exists():
-            raise InputError(f"store {self.path}: no such file or folder")
+        super().__init__(path)
         try:
             source = zarr.storage.ZipStore(self.path, mode="r") if self.path.is_file() else str(self.path)
             self.root = zarr.open_group(source, mode="r")
@@ -49,6 +56,18 @@ class Store:
                 f"store {self.path}: expected a Zarr group with data/ and meta/episode_ends ({_line(error)})"
             ) from error
 
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """A folder or a zip file with the files of a Zarr group, or one called so."""
+        if path.suffix in (".zip", ".zarr"):
+            return True
+        if path.is_file():
+            if not zipfile.is_zipfile(path):
+                return False
+            with zipfile.ZipFile(path) as archive:
+                return any(name in archive.namelist() for name in _ROOTS)
+        return any((path / name).exists() for name in _ROOTS)
+
     @property
     def attrs(self) -> dict:
         """The attributes of the root group."""
@@ -57,10 +76,6 @@ class Store:
     def close(self) -> None:
         """Close the file of a `.zip`."""
         self.root.store.close()
-
-    def has(self, name: str) -> bool:
-        """Whether there is an array `data/<name>`."""
-        return self._lookup(name) is not None
 
     def episode_ends(self) -> np.ndarray:
         """Where each episode ends (exclusive), (E,) int64; checked to be positive and increasing.
@@ -71,25 +86,31 @@ class Store:
         if self._ends.ndim != 1 or not _is_plain(self._ends, "iu"):
             self._refuse("meta/episode_ends", f"is {_describe(self._ends)}; expected a list of integers")
         self._check_chunks("meta/episode_ends", self._ends)
-        ends = self._read("meta/episode_ends", self._ends, slice(None)).astype(np.int64)
-        if not len(ends):
-            self._refuse("meta/episode_ends", "is empty; expected at least one episode")
-        lengths = np.diff(ends, prepend=0)
-        if (lengths <= 0).any():
-            at = int(np.argmax(lengths <= 0))
-            before = int(ends[at - 1]) if at else 0
-            self._refuse(
-                "meta/episode_ends", f"[{at}] is {ends[at]} after {before}; expected increasing ends"
-            )
-        return ends
+        return check_ends(self, "meta/episode_ends", self._read("meta/episode_ends", self._ends, slice(None)))
 
-    def array(self, name: str, total: int) -> zarr.Array:
-        """The array `data/<name>`, checked to hold exactly `total` rows, with no chunk missing or cut short.
+    def vectors(self) -> dict[str, int]:
+        """The arrays of `data/` with two axes, and their widths."""
+        return {name: array.shape[1] for name, array in self._arrays() if array.ndim == 2}
+
+    def cameras(self) -> dict[str, Camera]:
+        """The arrays of `data/` with four axes, the last of 1, 3 or 4 channels."""
+        return {
+            name: Camera(tuple(array.shape[1:]), _lossy(array))
+            for name, array in self._arrays()
+            if array.ndim == 4 and array.shape[3] in (1, 3, 4)
+        }
+
+    def label(self, name: str) -> str:
+        """`data/NAME`."""
+        return f"data/{name}"
+
+    def array(self, name: str) -> zarr.Array:
+        """The array `data/<name>`, checked to hold the rows of all episodes, no chunk missing or cut short.
 
         Raises:
-            InputError: There is no such key, its length is not `total`, it is not numeric, or it is damaged.
+            InputError: There is no such key, it has more or fewer rows, is not numeric, or is damaged.
         """
-        array, label = self._lookup(name), f"data/{name}"
+        array, label, total = self._lookup(name), self.label(name), int(self.episode_ends()[-1])
         if array is None:
             raise InputError(f"store {self.path}: no key {name!r} in data/; it has {self._names()}")
         if not _is_plain(array, "uif"):
@@ -105,65 +126,62 @@ class Store:
         self._check_chunks(label, array)
         return array
 
-    def columns(self, column: Column, total: int) -> np.ndarray:
-        """All `total` rows of a key's columns, (total, D) float32, all finite.
+    def vector(self, name: str) -> np.ndarray:
+        """All rows of an array, (T, D) float32, all finite.
 
         Raises:
-            InputError: As `array`; not two axes; a slice out of range or empty; a NaN or infinite value.
+            InputError: As `array`; not two axes; a NaN or infinite value.
         """
-        array = self.array(column.name, total)
-        label = f"data/{column.name}"
+        array, label = self.array(name), self.label(name)
         if array.ndim != 2:
             self._refuse(label, f"is {_describe(array)}; expected two axes (frames, D)")
-        width = array.shape[1]
-        start = column.start or 0
-        stop = width if column.stop is None else column.stop
-        if not start < stop <= width:
-            self._refuse(
-                label, f"has {width} columns; the slice [{start}:{stop}] asks for others or for none"
-            )
-        values = self._read(label, array, slice(0, total)).astype(np.float32)[:, start:stop]
-        bad = ~np.isfinite(values)
-        if bad.any():
-            row, col = np.argwhere(bad)[0]
-            self._refuse(
-                label, f"has {bad.sum()} NaN or infinite values, the first in row {row}, column {start + col}"
-            )
-        return np.ascontiguousarray(values)
+        return check_finite(self, label, self._read(label, array, slice(None)).astype(np.float32))
 
-    def images(self, name: str, total: int, size: int | None = None) -> np.ndarray:
-        """All `total` images, as uint8 (total, H, W, C), read a block at a time.
+    def frames(self, camera: str, start: int = 0) -> Iterator[np.ndarray]:
+        """Images of a camera from row `start` on, blocks (n, H, W, C) uint8 of whole chunks.
 
-        Float images may span 0–1 or 0–255; which of the two is decided by the first block.
-
-        Args:
-            name: Key in `data/`.
-            total: Rows the array must have.
-            size: Side in pixels of the square to resize to by area averaging; None keeps the images.
+        Float images may span 0–1 or 0–255; which of the two is decided by the first block of the array.
 
         Raises:
             InputError: As `array`; not (T, H, W, C) with C of 1, 3 or 4; values outside 0–255, or not finite.
         """
-        array = self.array(name, total)
-        label = f"data/{name}"
+        array, label = self.array(camera), self.label(camera)
         if array.ndim != 4 or array.shape[3] not in (1, 3, 4) or 0 in array.shape:
             self._refuse(label, f"is {_describe(array)}; expected images (frames, height, width, 1, 3 or 4)")
-        height, width, channels = array.shape[1:]
-        shape = (height, width) if size is None else (size, size)
-        # Laid out channels first, the order in which batches are gathered; indexed channels last.
-        out = np.empty((total, channels, *shape), np.uint8).transpose(0, 2, 3, 1)
+        step, total = _block_rows(array), array.shape[0]
         to_uint8 = None
-        step = _block_rows(array)
-        for start in range(0, total, step):
-            block = self._read(label, array, slice(start, min(start + step, total)))
-            if array.dtype != np.uint8:
-                to_uint8 = to_uint8 or self._pixel_scale(label, block)
-                block = to_uint8(block)
-            if shape != (height, width):
-                block = [cv2.resize(image, shape, interpolation=cv2.INTER_AREA) for image in block]
-                block = np.stack(block).reshape(-1, *shape, channels)  # cv2 drops a single channel
-            out[start : start + len(block)] = block
-        return out
+        if array.dtype != np.uint8:
+            to_uint8 = self._pixel_scale(label, self._read(label, array, slice(0, min(step, total))))
+        for low in range(start - start % step, total, step):
+            block = self._read(label, array, slice(low, min(low + step, total)))
+            block = block if to_uint8 is None else to_uint8(block)
+            yield block[max(start - low, 0) :]
+
+    def files(self, camera: str) -> list[Path]:
+        """The chunks of one array, or the whole file of a `.zip`."""
+        if self.path.is_file():
+            return [self.path]
+        return sorted(p for p in (self.path / "data" / camera).rglob("*") if p.is_file())
+
+    def _arrays(self) -> list[tuple[str, zarr.Array]]:
+        """The arrays of plain numbers that can be opened; what others lack is said when they are read."""
+        found = []
+        for name in self._members():
+            try:
+                array = self._data[name]
+            except _DAMAGE:
+                continue
+            if isinstance(array, zarr.Array) and _is_plain(array, "uif") and 0 not in array.shape[1:]:
+                found.append((name, array))
+        return found
+
+    def _members(self) -> list[str]:
+        """Names of what lies in `data/`, opened or not."""
+        if self.path.is_dir():
+            return sorted(p.name for p in (self.path / self._data.path).iterdir() if p.is_dir())
+        with zipfile.ZipFile(self.path) as archive:
+            inside = [name.split("/") for name in archive.namelist() if name.startswith("data/")]
+        return sorted({parts[1] for parts in inside if len(parts) > 2})
 
     def _lookup(self, name: str) -> zarr.Array | None:
         try:
@@ -217,9 +235,6 @@ class Store:
         except _DAMAGE as error:
             self._refuse(label, f"cannot be read, the store is damaged ({_line(error)})")
 
-    def _refuse(self, label: str, fault: str) -> NoReturn:
-        raise InputError(f"store {self.path}: {label} {fault}")
-
 
 def _block_rows(array: zarr.Array) -> int:
     """Rows to read at a time: whole chunks, about `_BLOCK_BYTES` of them."""
@@ -231,6 +246,11 @@ def _block_rows(array: zarr.Array) -> int:
 def _is_plain(array: zarr.Array, kinds: str) -> bool:
     """Whether an array holds numbers of some NumPy kinds, and decodes without running code of its own."""
     return array.dtype.kind in kinds and "pickle" not in codecs(array)
+
+
+def _lossy(array: zarr.Array) -> str | None:
+    """The lossy image codec of an array, by numcodecs' or imagecodecs' name."""
+    return next((name for name in codecs(array) if re.search(r"jpe?g|jxl|jpeg2k|webp|avif", name)), None)
 
 
 def _describe(array: zarr.Array) -> str:

@@ -1,0 +1,141 @@
+"""Images of a store at the size of training: in memory, or in a file beside the data that is mapped."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NoReturn
+
+import cv2
+import numpy as np
+
+from align.data.image_cache import cached
+from align.data.readers.reader import Reader
+from align.errors import InputError
+
+Fit = Literal["stretch", "pad", "crop"]
+"""How images of another shape become the training's: by area averaging of the whole image, whatever that
+does to its proportions; of the whole image between black bars; or of its central part."""
+Keep = Literal["auto", "memory", "cache"]
+"""Where images are kept: in memory, in a cache beside the data, or there where they are video, or would take
+more than a quarter of the memory that is free."""
+
+
+def read_images(
+    reader: Reader,
+    camera: str,
+    size: tuple[int, int] | None = None,
+    fit: Fit = "stretch",
+    keep: Keep = "auto",
+    folder: str | os.PathLike | None = None,
+) -> np.ndarray:
+    """All images of a camera.
+
+    Args:
+        reader: The store.
+        camera: Its name there.
+        size: (height, width) in pixels to which they are resized; None keeps theirs.
+        fit: How, where the proportions differ.
+        keep: Where to keep them.
+        folder: Where the cache is; None takes `.align-cache` beside the store, or the user's cache folder
+            where that cannot be written to.
+
+    Returns:
+        (T, H, W, C) uint8, laid out channels first, which is the order in which batches are gathered.
+
+    Raises:
+        InputError: The images are damaged, or do not fit in memory.
+    """
+    there = reader.cameras().get(camera)
+    total = int(reader.episode_ends()[-1])
+    if there is None:
+        _refuse(reader, camera)
+    height, width, channels = there.shape
+    shape = (channels, *((height, width) if size is None else size))
+    n_bytes = total * int(np.prod(shape))
+    if keep == "auto":
+        large = n_bytes > _free_memory() / 4
+        keep = "cache" if large or there.codec in VIDEO else "memory"
+
+    def frames(start: int) -> Iterator[np.ndarray]:
+        for block in reader.frames(camera, start):
+            yield fit_images(block, size, fit).transpose(0, 3, 1, 2)
+
+    if keep == "cache":
+        about = {"format": type(reader).__name__, "camera": camera, "size": size, "fit": fit}
+        out = cached(frames, (total, *shape), about, reader.files(camera), reader.path, folder)
+    else:
+        if n_bytes > _free_memory():
+            raise InputError(
+                f"store {reader.path}: {reader.label(camera)} takes {n_bytes / 2**30:.1f} GiB as "
+                f"{total} images of {shape[1]} × {shape[2]} px, and {_free_memory() / 2**30:.1f} GiB are "
+                "free; expected less, by data.image_size, or data.images=cache"
+            )
+        out = np.empty((total, *shape), np.uint8)
+        row = 0
+        for block in frames(0):
+            out[row : row + len(block)] = block[: total - row]
+            row += len(block)
+        if row != total:
+            raise InputError(
+                f"store {reader.path}: {reader.label(camera)} has {row} images; expected {total}, a row each"
+            )
+    return out.transpose(0, 2, 3, 1)
+
+
+VIDEO = ("av1", "h264", "hevc", "vp9", "mpeg4")
+"""Codecs whose frames are decoded in order."""
+
+
+def _refuse(reader: Reader, camera: str) -> NoReturn:
+    """Refuse what is no camera: the reader knows what it has, and why this is none of it."""
+    try:
+        next(reader.frames(camera))
+    except InputError as error:
+        hint = "" if reader.cameras() else "; expected images, or a policy of n_image_steps=0"
+        raise InputError(f"{error}{hint}") from error
+    raise InputError(f"store {reader.path}: {reader.label(camera)} is no camera")
+
+
+def fit_images(images: np.ndarray, size: tuple[int, int] | None, fit: Fit = "stretch") -> np.ndarray:
+    """Images (n, H, W, C) at a size, uint8, by area averaging.
+
+    Args:
+        images: uint8.
+        size: (height, width); None returns them as they are.
+        fit: See `Fit`.
+    """
+    n, height, width, channels = images.shape
+    if size is None or size == (height, width):
+        return images
+    to_height, to_width = size
+    scale = {"stretch": None, "pad": min, "crop": max}[fit]
+    if scale is None:
+        return _resize(images, size)
+    ratio = scale(to_height / height, to_width / width)
+    inner = [max(1, round(side * ratio)) for side in (height, width)]
+    if fit == "crop":  # the part that is seen first, so that what lies outside is not averaged for nothing
+        part = [min(side, round(to / ratio)) for side, to in ((height, to_height), (width, to_width))]
+        top, left = (height - part[0]) // 2, (width - part[1]) // 2
+        return _resize(images[:, top : top + part[0], left : left + part[1]], size)
+    inner = [min(a, b) for a, b in zip(inner, size, strict=True)]
+    out = np.zeros((n, to_height, to_width, channels), np.uint8)
+    top, left = (to_height - inner[0]) // 2, (to_width - inner[1]) // 2
+    out[:, top : top + inner[0], left : left + inner[1]] = _resize(images, tuple(inner))
+    return out
+
+
+def _resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """By area averaging where it shrinks, bilinear where both sides grow."""
+    grows = size[0] >= images.shape[1] and size[1] >= images.shape[2]
+    how = cv2.INTER_LINEAR if grows else cv2.INTER_AREA
+    resized = [cv2.resize(np.ascontiguousarray(image), size[::-1], interpolation=how) for image in images]
+    return np.stack(resized).reshape(len(images), *size, images.shape[3])  # cv2 drops a single channel
+
+
+def _free_memory() -> int:
+    """Bytes of memory that are free, swap apart."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

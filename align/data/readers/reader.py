@@ -1,0 +1,161 @@
+"""What a dataset format has to offer: the seam behind which every format is read."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, NoReturn
+
+import numpy as np
+
+from align.errors import InputError
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Images of one camera, as they are stored.
+
+    Attributes:
+        shape: (height, width, channels) in pixels.
+        codec: Name of the lossy codec they went through ("av1", "h264", "jpeg"), None if lossless.
+    """
+
+    shape: tuple[int, int, int]
+    codec: str | None = None
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Keys that are taken where a store has all of their arrays.
+
+    Attributes:
+        keys: Columns by what they are: "action", "agent_pos", "state", "image"; see `align.data.columns`.
+        widths: Columns that arrays must have for it.
+    """
+
+    keys: Mapping[str, str]
+    widths: Mapping[str, int] = field(default_factory=dict)
+
+
+class Reader(ABC):
+    """Demonstrations in some format, opened for reading.
+
+    A format of your own is a subclass in a module of yours, named by `data.reader=my_module.MyReader`;
+    `align.data.readers.check_reader` tries its contract. Frames of all episodes lie one after the other, in
+    the order of the episodes; a reader brings numbers and images as they are stored, and neither resizes
+    nor normalises. Whatever is wrong with a file is an `InputError` of one line that names it.
+
+    Args:
+        path: What is read.
+
+    Attributes:
+        presets: Keys to take where none are named, in the order in which they are tried: the first whose
+            keys are all there; see `align.data.keys.find_keys`.
+
+    Example:
+        >>> class Npz(Reader):
+        ...     @classmethod
+        ...     def recognises(cls, path):
+        ...         return path.suffix == ".npz"
+        ...
+        ...     def __init__(self, path):
+        ...         super().__init__(path)
+        ...         self.arrays = np.load(path)
+        ...
+        ...     def episode_ends(self):
+        ...         return self.arrays["ends"]
+        ...
+        ...     def vectors(self):
+        ...         return {"action": self.arrays["action"].shape[1], "pose": self.arrays["pose"].shape[1]}
+        ...
+        ...     def vector(self, name):
+        ...         return self.arrays[name].astype(np.float32)
+    """
+
+    presets: ClassVar[Sequence[Preset]] = ()
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path).expanduser()
+        if not self.path.exists():
+            raise InputError(f"store {self.path}: no such file or folder")
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether what is at `path` (which exists) looks like this format; looks at names, reads little."""
+
+    @property
+    def attrs(self) -> dict:
+        """What the file says of itself: `rate_hz`, `domain` ("sim" or "real"), and more, where it does."""
+        return {}
+
+    @abstractmethod
+    def episode_ends(self) -> np.ndarray:
+        """Where each episode ends, exclusive, (E,) int64, increasing."""
+
+    @abstractmethod
+    def vectors(self) -> dict[str, int]:
+        """Names of the arrays (T, D) of numbers, with their D."""
+
+    @abstractmethod
+    def vector(self, name: str) -> np.ndarray:
+        """All rows of one of them, (T, D) float32, all finite."""
+
+    def cameras(self) -> dict[str, Camera]:
+        """Cameras by name; none by default."""
+        return {}
+
+    def frames(self, camera: str, start: int = 0) -> Iterator[np.ndarray]:
+        """Images of a camera from row `start` on, in order: blocks (n, H, W, C) uint8 of a few megabytes."""
+        raise NotImplementedError(f"{type(self).__name__} has no images")
+
+    def label(self, name: str) -> str:
+        """How messages call an array or a camera."""
+        return name
+
+    def names(self, vector: str) -> list[str] | None:
+        """What the columns of an array are called, where the file says so."""
+        return None
+
+    def files(self, camera: str) -> list[Path]:
+        """The files that hold a camera's images: what a cache of them depends on."""
+        return [self.path] if self.path.is_file() else sorted(p for p in self.path.rglob("*") if p.is_file())
+
+    def close(self) -> None:  # noqa: B027 (a format without open files has nothing to do)
+        """Let go of open files."""
+
+    def _refuse(self, label: str, fault: str) -> NoReturn:
+        raise InputError(f"store {self.path}: {label} {fault}")
+
+
+def check_ends(reader: Reader, label: str, ends: np.ndarray) -> np.ndarray:
+    """Episode ends as int64, refused unless there is one and they increase.
+
+    Raises:
+        InputError: No episode, or one without frames.
+    """
+    ends = np.asarray(ends).astype(np.int64)
+    if not len(ends):
+        reader._refuse(label, "is empty; expected at least one episode")
+    lengths = np.diff(ends, prepend=0)
+    if (lengths <= 0).any():
+        at = int(np.argmax(lengths <= 0))
+        before = int(ends[at - 1]) if at else 0
+        reader._refuse(label, f"[{at}] is {ends[at]} after {before}; expected increasing ends")
+    return ends
+
+
+def check_finite(reader: Reader, label: str, values: np.ndarray) -> np.ndarray:
+    """Values (T, D), refused if one of them is not finite.
+
+    Raises:
+        InputError: A NaN or infinite value; says how many, and where the first is.
+    """
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        reader._refuse(
+            label, f"has {bad.sum()} NaN or infinite values, the first in row {row}, column {column}"
+        )
+    return values

@@ -1,0 +1,189 @@
+"""Demonstrations in robomimic's HDF5 files, which LIBERO and MimicGen share, read by h5py without robomimic.
+
+`data/demo_K/{actions, obs/NAME, states}`, attributes `num_samples` and `env_args`, and filters
+`mask/NAME` that list demonstrations.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from align.data.readers.extras import extra
+from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite
+
+_BLOCK_BYTES = 32 << 20
+_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+class RobomimicFile(Reader):
+    """A file of robomimic's layout. Arrays of `obs/` go by their names, the flat simulator state is "states".
+
+    Args:
+        path: The `.hdf5` file.
+
+    Raises:
+        InputError: It is missing, damaged or of another layout, or h5py is not installed.
+    """
+
+    presets = (
+        Preset(  # robomimic's own low-dimensional observations of one arm
+            {
+                "agent_pos": "robot0_eef_pos + robot0_eef_quat + robot0_gripper_qpos",
+                "action": "actions",
+            }
+        ),
+        Preset({"agent_pos": "ee_states + gripper_states", "action": "actions"}),  # LIBERO
+        Preset({"agent_pos": "ee_pos + ee_ori + gripper_states", "action": "actions"}),
+    )
+
+    def __init__(self, path: str | os.PathLike):
+        super().__init__(path)
+        h5py = extra("h5py", "robomimic", self.path)
+        self._h5 = h5py
+        try:
+            self._file = h5py.File(self.path, "r")
+        except OSError as error:
+            self._refuse("", f"cannot be opened as HDF5 ({' '.join(str(error).split())})")
+        try:
+            self._data = self._get(self._file, "data")
+            if not isinstance(self._data, h5py.Group):
+                self._refuse("data", "is missing; expected robomimic's data/demo_K")
+            groups = (name for name in self._data if isinstance(self._get(self._data, name), h5py.Group))
+            self._demos = sorted(groups, key=_number)
+            if not self._demos:
+                self._refuse("data", "has no demonstration; expected data/demo_K")
+            self._lengths = [self._length(name) for name in self._demos]
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """A file that begins as HDF5 does."""
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+
+    @property
+    def attrs(self) -> dict:
+        """The rate, where the environment's arguments say it."""
+        try:
+            arguments = json.loads(self._data.attrs.get("env_args", "{}"))
+            rate = arguments.get("env_kwargs", {}).get("control_freq")
+        except (ValueError, TypeError, AttributeError):
+            return {}
+        return {"rate_hz": rate} if isinstance(rate, int | float) and rate > 0 else {}
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def episode_ends(self) -> np.ndarray:
+        """Where each demonstration ends, exclusive, (E,) int64; demo_10 comes after demo_9."""
+        return check_ends(self, "data", np.cumsum(self._lengths))
+
+    def vectors(self) -> dict[str, int]:
+        """ "actions", "states" if there are any, and the observations that are vectors."""
+        return {
+            name: int(array.shape[1]) if array.ndim == 2 else 1
+            for name, array in self._arrays(self._demos[0]).items()
+            if array.ndim in (1, 2) and array.dtype.kind in "fiu"
+        }
+
+    def vector(self, name: str) -> np.ndarray:
+        """All rows of an array, (T, D) float32, all finite.
+
+        Raises:
+            InputError: A demonstration lacks it, or it has another shape there, or is damaged.
+        """
+        parts = [
+            self._read(demo, name, slice(None)).reshape(length, -1)
+            for demo, length in zip(self._demos, self._lengths, strict=True)
+        ]
+        widths = {part.shape[1] for part in parts}
+        if len(widths) > 1:
+            self._refuse(f"data/*/{name}", f"has {sorted(widths)} columns in different demonstrations")
+        return check_finite(self, name, np.concatenate(parts).astype(np.float32))
+
+    def cameras(self) -> dict[str, Camera]:
+        """The observations that are uint8 images of 1, 3 or 4 channels."""
+        return {
+            name: Camera(tuple(array.shape[1:]))
+            for name, array in self._arrays(self._demos[0]).items()
+            if array.ndim == 4 and array.dtype == np.uint8 and array.shape[3] in (1, 3, 4)
+        }
+
+    def frames(self, camera: str, start: int = 0) -> Iterator[np.ndarray]:
+        """Images of a camera from row `start` on, (n, H, W, C) uint8.
+
+        Raises:
+            InputError: There is no such camera, or its images differ in shape.
+        """
+        cameras = self.cameras()
+        if camera not in cameras:
+            self._refuse(f"obs/{camera}", f"is no camera; it has {', '.join(cameras) or 'none'}")
+        step = max(1, _BLOCK_BYTES // int(np.prod(cameras[camera].shape)))
+        begin = 0
+        for demo, length in zip(self._demos, self._lengths, strict=True):
+            for low in range(max(start - begin, 0), length, step):
+                block = self._read(demo, camera, slice(low, low + step))
+                if block.shape[1:] != cameras[camera].shape or block.dtype != np.uint8:
+                    self._refuse(
+                        f"data/{demo}/obs/{camera}",
+                        f"is {block.dtype} {block.shape[1:]}; expected uint8 {cameras[camera].shape}",
+                    )
+                yield block
+            begin += length
+
+    def _length(self, demo: str) -> int:
+        """Steps of a demonstration, on which its actions, its observations and its attribute agree."""
+        arrays = self._arrays(demo)
+        if "actions" not in arrays:
+            self._refuse(f"data/{demo}", f"has no actions; it has {', '.join(arrays) or 'nothing'}")
+        length = len(arrays["actions"])
+        said = self._data[demo].attrs.get("num_samples")
+        if said is not None and int(said) != length:
+            self._refuse(f"data/{demo}", f"has {length} actions; num_samples says {said} (a truncated copy?)")
+        for name, array in arrays.items():
+            if array.shape[:1] != (length,):
+                self._refuse(f"data/{demo}: {name}", f"has {array.shape[0]} rows; there are {length} actions")
+        return length
+
+    def _arrays(self, demo: str) -> dict:
+        """The arrays of a demonstration by name, without what is no observation."""
+        group, found = self._get(self._data, demo), {}
+        for name in ("actions", "states"):
+            if isinstance(self._get(group, name), self._h5.Dataset):
+                found[name] = self._get(group, name)
+        obs = self._get(group, "obs")
+        for name in obs if isinstance(obs, self._h5.Group) else ():
+            array = self._get(obs, name)
+            if isinstance(array, self._h5.Dataset) and array.ndim >= 1:
+                found.setdefault(name, array)
+        return found
+
+    def _read(self, demo: str, name: str, rows: slice) -> np.ndarray:
+        array = self._arrays(demo).get(name)
+        if array is None:
+            self._refuse(f"data/{demo}", f"has no {name!r}; it has {', '.join(self._arrays(demo))}")
+        try:
+            return array[rows]
+        except OSError as error:
+            self._refuse(f"data/{demo}: {name}", f"is damaged ({' '.join(str(error).split())})")
+
+    def _get(self, group, name: str):
+        """An entry of a group, None if there is none; links to other files are not followed."""
+        link = group.get(name, getlink=True)
+        if isinstance(link, self._h5.ExternalLink):
+            self._refuse(f"{group.name}/{name}", "is a link to another file; expected what it links to")
+        return None if link is None else group.get(name)
+
+
+def _number(demo: str) -> tuple[int, str]:
+    """Sorts demo_10 behind demo_9."""
+    digits = demo.rpartition("_")[2]
+    return (int(digits) if digits.isdecimal() else 1 << 62, demo)
