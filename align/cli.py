@@ -12,12 +12,15 @@ import json
 import sys
 import warnings
 from collections.abc import Callable
+from enum import Enum
+from typing import get_args
 
 from align import own_modules, shipped
-from align.command.options import from_fit, parse, read_old_names
+from align.command.options import check_fit_configs, from_fit, parse, read_old_names
+from align.command.parse_errors import options_of
 from align.command.signatures import signature
 from align.command.usage import command_help, fit_help
-from align.errors import InputError, Unfinished, mistake_behind, one_line
+from align.errors import Unfinished, mistake_behind, one_line
 from align.files import UNWRITABLE
 
 SUBCOMMANDS = {
@@ -91,7 +94,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run: Callable = getattr(importlib.import_module(module), function)
         if module == "align.fit":
-            return run(_with_shipped(arguments)) or 0
+            arguments = _with_shipped(arguments)
+            check_fit_configs(arguments)
+            return run(arguments) or 0
         return _call(run, f"align {name}", rest) or 0
     except KeyboardInterrupt:
         print("align: interrupted", file=sys.stderr)
@@ -136,11 +141,9 @@ def _call(function: Callable, program: str, arguments: list[str]) -> int | None:
     description = function.__doc__.splitlines()[0]
     parser = ArgumentParser(prog=program, description=description, exit_on_error=False)
     names = parser.add_function_arguments(function, as_positional=True, fail_untyped=True)
-    try:
-        given = _gathered(function, from_fit(function, _with_shipped(arguments)))
-        config = parse(parser, _switched(function, given))
-    except InputError as error:
-        raise InputError(_explained(str(error), function)) from None
+    given = _gathered(function, from_fit(function, _with_shipped(arguments)))
+    given = _in_capitals(function, _switched(function, given))
+    config = parse(parser, given, options_of(f"{function.__module__}.{function.__qualname__}"))
     values = parser.instantiate(config)
     return function(**{name.split(".")[0]: values[name.split(".")[0]] for name in names})
 
@@ -170,14 +173,25 @@ def _switched(function: Callable, arguments: list[str]) -> list[str]:
     return switched
 
 
-def _explained(message: str, function: Callable) -> str:
-    """A parser's message that arguments are missing, with what the function's docstring says of them."""
-    from docstring_parser import parse
+def _in_capitals(function: Callable, arguments: list[str]) -> list[str]:
+    """Arguments in which members of an enumeration are named as it does: `--domain real` is REAL."""
+    kinds = {name: _enumeration(p.annotation) for name, p in inspect.signature(function).parameters.items()}
+    members = {f"--{name}": set(kind.__members__) for name, kind in kinds.items() if kind}
+    named = []
+    for before, argument in itertools.pairwise(["", *arguments]):
+        option, equals, value = argument.partition("=")
+        if equals and value.upper() in members.get(option, ()):
+            argument = f"{option}={value.upper()}"
+        elif argument.upper() in members.get(before, ()):
+            argument = argument.upper()
+        named.append(argument)
+    return named
 
-    text, required, names = message.partition("arguments are required: ")
-    texts = {p.arg_name: " ".join(p.description.split()) for p in parse(function.__doc__).params}
-    found = [f"{name} ({texts[name].rstrip('.')})" for name in names.split(", ") if name in texts]
-    return text + required + ", ".join(found) if required else message
+
+def _enumeration(annotation: object) -> type[Enum] | None:
+    """The enumeration that an annotation is, or is one of."""
+    kinds = get_args(annotation) or (annotation,)
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Enum)), None)
 
 
 def _with_shipped(arguments: list[str]) -> list[str]:

@@ -18,6 +18,7 @@ from align.callbacks.termination import Termination, is_trained
 from align.checks import check_alignment
 from align.command.fit_options import RUN_OPTIONS, TRAINER_DEFAULTS
 from align.command.options import read_nested_null
+from align.command.parse_errors import explained, fit_options
 from align.datamodule import CotrainingData
 from align.domain import Domain
 from align.errors import InputError, Unfinished, one_line
@@ -310,4 +311,4 @@ def main(arguments: list[str], cli: type[RunCLI] = RunCLI) -> None:
             parser_kwargs={"exit_on_error": False},
         )
     except ArgumentError as error:
-        raise InputError(one_line(error)) from None
+        raise InputError(explained(error, fit_options())) from None

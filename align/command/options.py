@@ -2,16 +2,24 @@
 
 import functools
 import inspect
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from align.errors import InputError, one_line
+from align.command.parse_errors import explained
+from align.errors import InputError
 from align.run.config import read_yaml
 from align.run.moved import ARGUMENTS, renamed
 
 
-def parse(parser, arguments: list[str]):
+def parse(parser, arguments: list[str], options: Mapping[str, str]):
     """The parsed options.
+
+    Args:
+        parser: Jsonargparse's.
+        arguments: The command line.
+        options: All options and what they say, for messages.
 
     Raises:
         InputError: An option is unknown or has a value that does not fit.
@@ -21,7 +29,30 @@ def parse(parser, arguments: list[str]):
     try:
         return parser.parse_args(arguments)
     except (ArgumentError, TypeError, ValueError) as error:
-        raise InputError(one_line(error)) from None
+        raise InputError(explained(error, options)) from None
+
+
+OWN_DATA = "own_data, which ships"
+
+
+def check_fit_configs(arguments: list[str]) -> None:
+    """Refuse a file after `--config` that is no configuration of `align fit`.
+
+    Raises:
+        InputError: It cannot be read, or is a grid, or a base of grids.
+    """
+    for before, path in itertools.pairwise(arguments):
+        if before in ("--config", "-c"):
+            if not Path(path).is_file():
+                raise InputError(f"config={path!r}: there is no such file; expected YAML, or {OWN_DATA}")
+            content = read_yaml(path)
+            kind = "a grid" if "axes" in content else "a base of sweeps" if "scales" in content else None
+            if kind is not None:
+                run = f"{Path(path).stem}" if kind == "a grid" else f"lambda --base {Path(path).stem}"
+                raise InputError(
+                    f"config={path!r}: is {kind}, which align sweep {run} runs; expected a configuration of "
+                    "align fit, e.g. own_data, with model, data and trainer"
+                )
 
 
 def takes_fit(function: Callable) -> bool:
