@@ -9,6 +9,7 @@ from typing import Any, Literal
 from align.data.episodes import write_store
 from align.domain import Domain
 from align.errors import InputError
+from align.run.ticking import telling
 from align.worlds.make import WorldLike, make_worlds
 from align.worlds.planning import arm_plans as arm_planning
 from align.worlds.planning import plans as planning
@@ -208,15 +209,8 @@ def rollout(
     world = world or Gap()
     name = world if isinstance(world, str) else "world"
     worlds, seeds = make_worlds(world, size, difficulty), range(first_seed, first_seed + trials)
-    rows, films = run(
-        trained,
-        worlds,
-        seeds,
-        steps,
-        name,
-        min(film, trials),
-        domain=domain,
-    )
+    with telling(f"{trials} trials"):
+        rows, films = run(trained, worlds, seeds, steps, name, min(film, trials), domain=domain)
     for measure, mean in summarise(rows).items():
         print(f"{measure}: {mean:.3f}")
     if out is not None:

@@ -20,6 +20,7 @@ from align.domain import Domain
 from align.files import atomic_path
 from align.policy import DiffusionPolicy
 from align.run.layout import EMBEDDINGS, PAIRED
+from align.run.ticking import telling
 from align.seeding import derive, torch_generator
 from align.sites import embed
 from align.worlds.make import pictures_of
@@ -54,8 +55,9 @@ def write_embeddings(
     Returns:
         The files written.
     """
-    files = {EMBEDDINGS: collect(policy, data, sites, per_domain, thumbnail, probe_step, seed)}
-    files[PAIRED] = collect_paired(policy, data, sites, paired, probe_step, seed)
+    with telling("embedding held-out windows"):
+        files = {EMBEDDINGS: collect(policy, data, sites, per_domain, thumbnail, probe_step, seed)}
+        files[PAIRED] = collect_paired(policy, data, sites, paired, probe_step, seed)
     with ExitStack() as stack:  # both are whole before either replaces an earlier one
         written = {}
         for name, arrays in files.items():

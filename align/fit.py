@@ -1,6 +1,7 @@
 """`align fit`, `validate` and `test`: LightningCLI around a run directory."""
 
 import logging
+import shlex
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,6 +29,7 @@ from align.run.config import read_yaml, run_config
 from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY
 from align.run.provenance import provenance
 from align.run.state import is_begun, is_fitted
+from align.run.ticking import telling
 from align.step.precision import AUTO, Trainer, resolve_precision
 
 STOPPED = 75
@@ -147,7 +149,8 @@ class RunCLI(LightningCLI):
         config = self.resolved()
         path = self.run_dir / CONFIG
         if path.exists():
-            difference = _first_difference(self._completed(read_yaml(path)), config)
+            before, now = ({**c, "progress": None} for c in (self._completed(read_yaml(path)), config))
+            difference = _first_difference(before, now)  # how often it reports makes no other run
             if difference and is_begun(self.run_dir):
                 raise InputError(
                     f"run={str(self.run_dir)!r} holds a run of another configuration ({difference}); "
@@ -173,7 +176,8 @@ class RunCLI(LightningCLI):
             InputError: The data or the policy cannot be used.
         """
         self.model.policy.description()  # a component that no checkpoint could hold is refused now
-        self.datamodule.setup("fit")
+        with telling("reading the demonstrations"):
+            self.datamodule.setup("fit")
         if self.model.initial is not None:
             self.model.start_from_initial()
         data, model = self.datamodule, self.model
@@ -228,6 +232,18 @@ class RunCLI(LightningCLI):
                 )
             if self.trainer.is_global_zero:
                 self._summarise()
+                self._say_what_next()
+
+    def _say_what_next(self) -> None:
+        run = shlex.quote(str(self.run_dir))
+        print(
+            f"{self.run_dir}: trained to step {self.trainer.global_step}; policy in {LAST_CHECKPOINT}, "
+            f"losses in {SUMMARY}\n"
+            f"  align probe {run}: can sim and real be told apart in it?\n"
+            f"  align rollout {run} --world WORLD: how does it do in a world?\n"
+            f"  tensorboard --logdir {run}: how did training go?",
+            flush=True,
+        )
 
     def validate(self, model: CotrainingModule, **kwargs) -> None:
         """Losses and MMD of the run's last checkpoint, or of `ckpt_path`, on held-out episodes."""

@@ -99,8 +99,8 @@ class DiffusionPolicy(nn.Module):
             raise InputError("n_image_steps=0: a policy without images; expected encoder=null and crop=null")
         if not 1 <= n_action_steps <= horizon - n_obs_steps + 1:
             raise InputError(
-                f"n_action_steps={n_action_steps}: expected 1 to horizon - n_obs_steps + 1 = "
-                f"{horizon - n_obs_steps + 1}"
+                f"n_action_steps={n_action_steps}, horizon={horizon}, n_obs_steps={n_obs_steps}: expected "
+                f"n_action_steps from 1 to horizon - n_obs_steps + 1 = {horizon - n_obs_steps + 1}"
             )
         self.encoder = ConvEncoder() if encoder is None and n_image_steps > 0 else encoder
         if self.encoder is not None and not isinstance(getattr(self.encoder, "features", None), int):
@@ -145,6 +145,12 @@ class DiffusionPolicy(nn.Module):
         Raises:
             InputError: The denoiser was made for other sizes.
         """
+        made_for = getattr(self.denoiser, "horizon", self.horizon)
+        if made_for != self.horizon:
+            raise InputError(
+                f"horizon={self.horizon}: the denoiser, {type(self.denoiser).__name__}, was made for "
+                f"{made_for}; expected denoiser.init_args.horizon={self.horizon}, too"
+            )
         condition_dim = self.observation_dim + len(Domain) * self.domain_conditioning
         x, condition = torch.zeros(1, self.horizon, self.action_dim), torch.zeros(1, condition_dim)
         try:

@@ -1,5 +1,7 @@
 """The functions behind `align probe`, `compare`, `mechanism` and `keep`; their arguments are the options."""
 
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from sklearn.base import ClassifierMixin
@@ -17,6 +19,7 @@ from align.analysis.statistics.probing.probe import GIVEN, Kind
 from align.checkpoints.trust import trusting
 from align.errors import InputError
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
+from align.run.ticking import pinned, telling
 
 
 def probe(
@@ -25,6 +28,7 @@ def probe(
     umap: bool = False,
     seed: int = 0,
     trust: list[str] | None = None,
+    threads: int = 1,
 ) -> None:
     """Probe how well sim and real embeddings can be told apart, with PNG reports and dashboards.
 
@@ -32,19 +36,29 @@ def probe(
         path: A run directory, or a sweep's: then every run below it is probed, and the sweep reported on.
         probe: Which classifiers tell sim from real: linear, mlp (one hidden layer), both, or any of
             scikit-learn by its class path, e.g. sklearn.svm.SVC.
-        umap: Add a UMAP to the map of `geometry.png`, if umap-learn is installed.
+        umap: Add a UMAP to the map of `geometry.png`; needs umap-learn.
         seed: Seed of folds, controls, permutations and bootstraps: numbers that hold do so for any.
         trust: Your own modules or packages whose objectives runs may name; to measure them runs their code.
+        threads: CPU threads.
     """
+    with pinned(threads):
+        _probe(path, probe, umap, seed, trust or ())
+
+
+def _probe(path: str, probe: Kind | ClassifierMixin, umap: bool, seed: int, trust: Sequence[str]) -> None:
+    if umap and find_spec("umap") is None:
+        raise InputError("umap=true: the package is not installed; pip install umap-learn, or leave it out")
     runs = holding(path, EMBEDDINGS)
     if not runs:
         raise InputError(f"path={path!r}: holds no {EMBEDDINGS}; expected a run or sweep that has trained")
     failures = []
     for run in runs:
         try:
-            result = probe_run(run, seed, probe)
-            measure_run(run, result, seed, umap)
-            if task_probe_run(run, seed) is None:
+            with telling(f"probing {run}"):
+                result = probe_run(run, seed, probe)
+                measure_run(run, result, seed, umap)
+                tasks = task_probe_run(run, seed)
+            if tasks is None:
                 print(f"{run}: older embeddings, no task probe; align embed {run} makes new ones", flush=True)
         except InputError as error:
             failures.append(error)
@@ -58,7 +72,7 @@ def probe(
         )
         print(f"{run}: {found}", flush=True)
     for sweep in sorted({run.parent for run in runs if (run / POINT).exists() and run != Path(path)}):
-        with trusting(trust or ()):
+        with trusting(trust):
             report_sweep(sweep)
     if failures:
         raise InputError(f"{len(failures)} of {len(runs)} runs could not be probed: {failures[0]}")
@@ -66,9 +80,11 @@ def probe(
 
 def report_sweep(path: str | Path) -> None:
     """Write a sweep's tables, figures and dashboard, and say where they are."""
-    for written in report(path):
+    with pinned(1), telling(f"reporting on {path}"):
+        files, dashboard = report(path), write_sweep(path)
+    for written in files:
         print(written)
-    print(f"{write_sweep(path)}: make dashboard RUN={path}", flush=True)
+    print(f"{dashboard}: make dashboard RUN={path}", flush=True)
 
 
 def compare(path: str, reference: str, arms: list[str] | None = None, out: str | None = None) -> None:
@@ -83,6 +99,10 @@ def compare(path: str, reference: str, arms: list[str] | None = None, out: str |
         arms: Labels of those to compare; by default all others.
         out: Where to write, without suffix; by default compared-with-REFERENCE in the sweep.
     """
+    if not any((Path(path) / name).is_file() for name in (GRID, RESULTS)):
+        below = sorted(str(folder) for folder in {*holding(path, GRID), *holding(path, RESULTS)})
+        known = f"one of {', '.join(below)}" if below else "the directory of a sweep that has run"
+        raise InputError(f"path={path!r}: is no sweep; expected {known}")
     sweep = Sweep(path)
     every = sweep.arms()
     base = sweep.find(every, reference)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -28,6 +29,9 @@ def _error(capsys, arguments: list[str]) -> str:
         (["demos", "x.zarr", "--difficulty", "brutal", "--n", "1"], "brutal"),
         (["demos", "x.zarr", "--world", "{visaul: 1}"], "visaul"),
         (["probe", "nowhere"], "nowhere"),
+        (["probe", "nowhere", "--threads", "0"], "threads=0"),
+        (["probe", "nowhere", "--umap", "true"], "umap-learn" if find_spec("umap") is None else "nowhere"),
+        (["compare", ".", "nope"], "path='.': is no sweep"),
         (["keep", "nowhere", "out", "command"], "nowhere"),
         (["rollout", "nowhere"], "nowhere"),
         (["sweep", "nowhere.yaml"], "nowhere.yaml"),

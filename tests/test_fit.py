@@ -134,6 +134,10 @@ def test_lambda_changes_the_encoder_and_zero_is_plain_cotraining(write_config, t
 def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_config, tmp_path, capsys):
     config = write_config()
     assert main(["fit", "--config", config]) == 0
+    *_, where, probe, trials, dashboard = capsys.readouterr().out.splitlines()
+    assert f"{tmp_path / 'run'}: trained to step" in where and "checkpoints/last.ckpt" in where
+    for line, command in ((probe, "align probe"), (trials, "align rollout"), (dashboard, "tensorboard")):
+        assert command in line and str(tmp_path / "run") in line
     before = {
         p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*") if p.suffix in (".ckpt", ".yaml")
     }

@@ -18,7 +18,7 @@ class Progress(pl.Callback):
         seconds: Time between two reports.
     """
 
-    def __init__(self, seconds: float = 15.0):
+    def __init__(self, seconds: float = 10.0):
         self.seconds = seconds
         self.seconds_trained = 0.0
         self.metrics: dict[str, float] = {}

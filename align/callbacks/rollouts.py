@@ -12,6 +12,7 @@ from align.policy import DiffusionPolicy
 from align.rollout import rollout, summarise, try_worlds
 from align.run.layout import PATHS, ROLLOUTS
 from align.run.paths import write_paths
+from align.run.ticking import telling
 from align.run.trials import write_film, write_trials
 from align.worlds.make import WorldLike, make_worlds
 
@@ -94,7 +95,8 @@ class Rollouts(pl.Callback):
             worlds = make_worlds(world, self.size, self.difficulty)
             filmed = min(self.film, self.trials)
             domain = Domain.SIM if name in self.as_sim else Domain.REAL
-            trials, film = rollout(policy, worlds, seeds, self.steps, name, filmed, domain=domain)
+            with telling(f"{len(seeds)} trials in {name}"):
+                trials, film = rollout(policy, worlds, seeds, self.steps, name, filmed, domain=domain)
             rows += trials
             films[name], paths[name] = film, worlds.paths()
             found = ", ".join(f"{measure} {mean:.3f}" for measure, mean in summarise(trials).items())

@@ -237,9 +237,9 @@ def check_roles(sim: Episodes, real: Episodes) -> list[str]:
             f"data.sim={sim.path} says of itself that it is real, and data.real={real.path} that it is sim; "
             "expected them the other way round"
         )
-    labels = {domain.label for domain in Domain}
+    labels, stores = {domain.label for domain in Domain}, {Domain.SIM: sim, Domain.REAL: real}
     notes = [
-        f"data.{domain.label} says of itself that it is {label}"
+        f"warning: data.{domain.label}={stores[domain].path} says of itself that it is {label}"
         for domain, label in says.items()
         if label in labels and label != domain.label
     ]

@@ -21,6 +21,7 @@ from align.domain import Domain
 from align.errors import InputError
 from align.files import write_json
 from align.policy import DiffusionPolicy
+from align.run.ticking import telling
 
 
 def annotate(
@@ -88,7 +89,8 @@ def annotate(
     )
     sigmas, options = policy.schedule.sigmas, classifier or ClassifierOptions()
     print(f"annotating {len(corrupt.x)} sim windows by {len(clean.x)} real ones", flush=True)
-    result = measure_trust(clean, corrupt, sigmas, options, tau, crop_lengths, seed)
+    with telling("annotating"):
+        result = measure_trust(clean, corrupt, sigmas, options, tau, crop_lengths, seed)
     _annotation(result, data.train[Domain.SIM], normalizer).save(out)
     write_json(Path(out).with_suffix(".json"), summary(result))
     save(annotation_figure(result, Path(out).stem), Path(out).with_suffix(".png"))
