@@ -36,7 +36,7 @@ def denoising_losses(
         Losses (B,), means over noise draws, and the denoiser's last hidden layer (k · B, D).
     """
     x0 = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"]).repeat(draws, 1, 1)
-    noise = torch.randn(x0.shape, generator=generator).to(x0)
+    noise = torch.randn(x0.shape, generator=generator, device=generator.device).to(x0)
     if "diffusion_steps" in batch:
         steps, noised, weight = _gated(policy.schedule, x0, noise, batch, draws, ambient)
     else:
@@ -54,12 +54,13 @@ def aligned_samples(
     Args:
         policy: Whose normaliser brings actions and positions to one scale.
         layer: (B, D) at the aligned site, or (k · B, D) where each of k noise draws has its own.
-        batch: "action" (B, H, A), "agent_pos" (B, To, P) and "domain" (B,) of this process.
+        batch: "action" (B, H, A), "agent_pos" (B, To, P) and "domain" (B,) of this process; "n_sim", where
+            there is one, as in `gather_domains`.
     """
     embedding = layer.unflatten(0, (-1, len(batch["domain"]))).mean(0)
     action = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"]).flatten(1)
     agent_pos = policy.normalizer.normalize_agent_pos(batch["agent_pos"])[:, -1]
-    return gather_domains(Samples(embedding, action, agent_pos), batch["domain"])
+    return gather_domains(Samples(embedding, action, agent_pos), batch["domain"], batch.get("n_sim"))
 
 
 def _ordinary(

@@ -327,7 +327,10 @@ class _TrainingBatches(IterableDataset):
         rank, processes = trainer.global_rank, trainer.world_size
         if data.gated is not None:
             for step in itertools.count(trainer.global_step):
-                yield data.gated.batch(step, rank, processes)
+                batch = data.gated.batch(step, rank, processes)
+                if processes == 1:  # of several, each has its own share of sim
+                    batch["n_sim"] = int((batch["domain"] == Domain.SIM).sum())
+                yield batch
         for n in (data.quota, data.batch_size - data.quota):
             if n % processes:
                 raise InputError(f"batch_size={data.batch_size}: {n} do not divide by {processes} devices")
@@ -338,7 +341,7 @@ class _TrainingBatches(IterableDataset):
             counts = {d: len(i) for d, i in indices.items()}
             weight = weights(data.real_alpha, counts.get(Domain.SIM, 0), counts.get(Domain.REAL, 0))
             batch = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-            yield {**batch, **_labels(counts, weight)}
+            yield {**batch, **_labels(counts, weight), "n_sim": counts.get(Domain.SIM, 0)}
             step += 1
 
 

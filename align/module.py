@@ -21,6 +21,7 @@ from align.policy import DiffusionPolicy, Features
 from align.seeding import torch_generator
 from align.site_names import SiteName
 from align.sites import embed
+from align.step.finite import FiniteWatch
 
 
 class CotrainingModule(pl.LightningModule):
@@ -85,6 +86,8 @@ class CotrainingModule(pl.LightningModule):
         self.alignment.build(policy.site_sizes()[site])
         self.learning_rate, self.weight_decay, self.lr_warmup = learning_rate, weight_decay, lr_warmup
         self.noise_draws, self.probe_step, self.seed = noise_draws, probe_step, seed
+        self.alignment.trusts = True
+        self.finite = FiniteWatch("denoising loss", "loss")
         self._validation: list[tuple[Tensor, Tensor]] = []
 
     def on_fit_start(self) -> None:
@@ -124,42 +127,39 @@ class CotrainingModule(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """The loss of a batch: denoising loss + λ · alignment."""
-        generator = torch_generator(self.seed, "training", self.global_step, self.global_rank)
+        step = self.global_step
+        generator = torch_generator(self.seed, "training", step, self.global_rank, device=self.device)
         features = self._encode(batch, generator)
         loss, hidden = denoising_losses(
             self.policy, features, batch, generator, self.noise_draws, self.ambient
         )
         denoise = (loss * batch["weight"]).mean()
-        self._check_finite("denoising loss", denoise)
         layer, lambda_ = self._at_site(features, hidden), self.alignment_lambda()
         aligned = layer.view_as(layer)  # what comes back to it is the alignment's gradient alone
-        distance, measured = self._distance(aligned, batch, lambda_)
+        distance = self._distance(aligned, batch, lambda_) if lambda_ > 0 or self._is_logged() else None
         total = denoise + lambda_ * distance if lambda_ > 0 else denoise
         for parameter in self._opponents():  # DDP waits for the gradient of each, also where it is 0
             total = total + 0.0 * parameter.sum()
-        self._check_finite("loss", total)
-        self._log_step(denoise, distance if measured else None, lambda_, batch)
-        if lambda_ > 0 and measured and self._is_logged():
-            self._log_gradient_ratio(layer, aligned)
+        self.finite.see(step, denoise, total)
+        if self._is_logged():  # the only steps that wait for the device
+            self.finite.check()
+            self._log_step(denoise, distance, lambda_, batch)
+            if lambda_ > 0 and self.alignment.measured:
+                self._log_gradient_ratio(layer, aligned)
         return total
-
-    def _check_finite(self, name: str, loss: Tensor) -> None:
-        if not torch.isfinite(loss):
-            raise InputError(
-                f"{name} is not finite at step {self.global_step}: {float(loss.detach())}; "
-                "lower the learning rate or check the data"
-            )
 
     def _encode(self, batch: dict[str, Tensor], generator: torch.Generator) -> Features:
         """Features of a training batch, cropped at random, the domain withheld from some."""
         features = self.policy.encode(batch.get("image"), batch["agent_pos"], generator, batch["domain"])
         if self.label_dropout > 0:
-            kept = torch.rand(len(features.label), 1, generator=generator) >= self.label_dropout
-            features = replace(features, label=features.label * kept.to(features.label))
+            drawn = torch.rand(len(features.label), 1, generator=generator, device=generator.device)
+            features = replace(
+                features, label=features.label * (drawn >= self.label_dropout).to(features.label)
+            )
         return features
 
-    def _distance(self, layer: Tensor, batch: dict[str, Tensor], lambda_: float) -> tuple[Tensor, bool]:
-        """Distance of sim from real at the aligned layer, and whether both have enough samples for one.
+    def _distance(self, layer: Tensor, batch: dict[str, Tensor], lambda_: float) -> Tensor:
+        """Distance of sim from real at the aligned layer, 0 where a domain has too few samples for one.
 
         With λ = 0 it is measured without gradient, and the objective learns nothing.
         """
@@ -167,8 +167,7 @@ class CotrainingModule(pl.LightningModule):
         if lambda_ > 0 and min(sim.n, real.n) >= self.alignment.min_samples:
             self.alignment.update(sim.each(Tensor.detach), real.each(Tensor.detach))
         with torch.set_grad_enabled(lambda_ > 0):
-            distance = self.alignment(sim, real)
-        return distance, self.alignment.measured
+            return self.alignment(sim, real)
 
     def _opponents(self) -> list[nn.Parameter]:
         """Parameters of the objective that training updates together with the policy."""
@@ -178,21 +177,21 @@ class CotrainingModule(pl.LightningModule):
         """The layer that is aligned: (B, D), or (draws · B, D) in the denoiser."""
         return {"image": features.image, "observation": features.observation, "denoiser": hidden}[self.site]
 
-    def _log_step(self, denoise: Tensor, distance: Tensor | None, lambda_: float, batch: dict) -> None:
-        """Log both terms; `distance` is None where a domain has too few samples to measure it."""
-        denoise = denoise.detach()
-        if self.trainer.world_size > 1 and self._is_logged():  # of the global batch, as the distance is
+    def _log_step(self, denoise: Tensor, distance: Tensor, lambda_: float, batch: dict) -> None:
+        """Log both terms."""
+        denoise, distance, measured = denoise.detach(), distance.detach(), self.alignment.measured
+        if self.trainer.world_size > 1:  # of the global batch, as the distance is
             denoise = self.trainer.strategy.reduce(denoise.clone(), reduce_op="mean")
         values = {
             "train/denoise": denoise,
-            "train/loss": denoise + (0.0 if distance is None else lambda_ * distance.detach()),
-            "train/alignment_skipped": float(distance is None),
+            "train/loss": denoise + lambda_ * distance,
+            "train/alignment_skipped": float(not measured),
             "train/lambda": lambda_,
             "train/real_fraction": (batch["domain"] == Domain.REAL).float().mean(),
             "train/real_weight": (batch["weight"] * (batch["domain"] == Domain.REAL)).mean(),
         }
-        if distance is not None:
-            values["train/alignment"] = distance.detach()
+        if measured:
+            values["train/alignment"] = distance
             values |= {f"train/{name}": value for name, value in self.alignment.logs.items()}
         self.log_dict(values)
 
@@ -251,6 +250,10 @@ class CotrainingModule(pl.LightningModule):
         generator = torch_generator(self.seed, "embed", index)
         return embed(self.ema.model, batch, sites, generator, self.probe_step)
 
+    def on_validation_start(self) -> None:
+        """Validate no weights that were spoilt."""
+        self.finite.check()
+
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Losses per domain and embeddings, on held-out episodes, under the averaged weights."""
         policy, generator = self.ema.model, torch_generator(self.seed, "validation", batch_idx)
@@ -289,5 +292,10 @@ class CotrainingModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Keep what rebuilds the policy beside its weights; see `DiffusionPolicy.from_checkpoint`."""
+        """Keep what rebuilds the policy beside its weights; see `DiffusionPolicy.from_checkpoint`.
+
+        Raises:
+            InputError: The losses so far were not all finite: such weights replace no checkpoint.
+        """
+        self.finite.check()
         checkpoint["policy"] = self.policy.description()

@@ -210,7 +210,10 @@ class DiffusionPolicy(nn.Module):
         if not self.domain_conditioning:
             return None
         domain = torch.full((len(agent_pos),), int(Domain.REAL)) if domain is None else domain
-        return nn.functional.one_hot(domain.to(self.device), len(Domain)).float()
+        kinds = torch.arange(len(Domain), device=self.device)
+        return (
+            domain.to(self.device)[:, None] == kinds
+        ).float()  # `one_hot` would read its smallest and wait
 
     @torch.no_grad()
     def sample(

@@ -21,9 +21,9 @@ def numpy_rng(seed: int, purpose: str, *index: int) -> np.random.Generator:
     return np.random.default_rng(derive(seed, purpose, *index))
 
 
-def torch_generator(seed: int, purpose: str, *index: int):
-    """A torch generator for one draw; see `derive`."""
+def torch_generator(seed: int, purpose: str, *index: int, device="cpu"):
+    """A torch generator on a device for one draw; see `derive`. Other kinds of device draw other numbers."""
     import torch  # here, so that worlds can seed themselves without torch
 
     state = int(derive(seed, purpose, *index).generate_state(1, np.uint64)[0] >> 1)
-    return torch.Generator().manual_seed(state)
+    return torch.Generator(device).manual_seed(state)

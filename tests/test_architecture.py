@@ -30,8 +30,8 @@ RULES = [
 FLOW = (
     *("own_modules", "shipped", "domain", "errors", "seeding", "site_names", "files", "run", "worlds"),
     *("networks", "alignment", "diffusion", "data", "checkpoints", "policy"),
-    *("sites", "batch_loss", "checks", "optimizer", "module", "datamodule"),
-    *("embeddings", "rollout", "callbacks", "step", "command", "fit", "commands", "cli"),
+    *("sites", "batch_loss", "checks", "optimizer", "step", "module", "datamodule"),
+    *("embeddings", "rollout", "callbacks", "command", "fit", "commands", "cli"),
 )
 """What align/ holds, each importing only from what stands left of it."""
 

@@ -4,7 +4,6 @@
 log what its instability shows in: the classifier's accuracy, both losses, and two signs of collapse.
 """
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
@@ -26,7 +25,7 @@ MEMORY = 0.99
 
 class _Reverse(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, strength: float) -> Tensor:
+    def forward(ctx, x: Tensor, strength: Tensor | float) -> Tensor:
         ctx.strength = strength
         return x.view_as(x)
 
@@ -35,7 +34,7 @@ class _Reverse(torch.autograd.Function):
         return -ctx.strength * gradient, None
 
 
-def reverse_gradient(x: Tensor, strength: float) -> Tensor:
+def reverse_gradient(x: Tensor, strength: Tensor | float) -> Tensor:
     """x, whose gradient is multiplied by −strength on the way back (Ganin et al. 2016, arXiv 1505.07818)."""
     return _Reverse.apply(x, strength)
 
@@ -105,8 +104,8 @@ class Adversarial(Objective):
         if self.training:
             self.calls += 1
             self.average_accuracy.lerp_(found, 1 - MEMORY)
-            if not self.first_variance.isfinite():
-                self.first_variance.copy_(variance)
+            first = self.first_variance
+            first.copy_(torch.where(first.isfinite(), first, variance))
         warm = self.calls * (1 - MEMORY) >= 1
         return {
             "discriminator_accuracy": found,
@@ -137,18 +136,18 @@ class DANN(Adversarial):
         self.ramp = ramp
 
     @property
-    def strength(self) -> float:
+    def strength(self) -> Tensor:
         """How strongly the gradient is reversed at this step."""
         if self.ramp == 0:
-            return 1.0
-        return 2 / (1 + math.exp(-10 * min(1.0, int(self.calls) / self.ramp))) - 1
+            return torch.ones_like(self.average_accuracy)
+        return 2 / (1 + torch.exp(-10 * (self.calls / self.ramp).clamp_max(1))) - 1
 
     def distance(self, sim: Samples, real: Samples) -> Tensor:
         """The classifier's loss; scalar, its gradient to both embeddings reversed."""
         strength = self.strength
         logits = self._classify(*(reverse_gradient(x.embedding, strength) for x in (sim, real)))
         self.logs = self._watch(sim.embedding, real.embedding, logits)
-        self.logs["reversal"] = torch.tensor(strength)
+        self.logs["reversal"] = strength
         return classification_loss(*logits)
 
 

@@ -20,13 +20,20 @@ def gather(x: Tensor) -> Tensor:
     return torch.cat(all_gather(x.contiguous()))
 
 
-def gather_domains(samples: Samples, domain: Tensor) -> tuple[Samples, Samples]:
+def gather_domains(samples: Samples, domain: Tensor, n_sim: int | None = None) -> tuple[Samples, Samples]:
     """Sim and real samples of the global batch: gathered with their labels, then told apart.
 
     Args:
         samples: Of this process, n of both domains, as many as in any other.
         domain: (n,) of `Domain`.
+        n_sim: How many of them are of sim, in every process, if these come first: then the parts are slices,
+            where to look for them would wait for the device.
     """
-    everything, domain = samples.each(gather), gather(domain)
+    everything = samples.each(gather)
+    if n_sim is not None:
+        by_process = everything.each(lambda x: x.unflatten(0, (-1, len(domain))))
+        sim = by_process.each(lambda x: x[:, :n_sim].flatten(0, 1))
+        return sim, by_process.each(lambda x: x[:, n_sim:].flatten(0, 1))
+    domain = gather(domain)
     sim, real = (everything.each(lambda x, d=d: x[domain == d]) for d in Domain)
     return sim, real

@@ -170,10 +170,10 @@ class MMD(Objective):
         sigma2 = self.sigma2
         if self.bandwidth in ("median", "mean"):
             sigma2 = bandwidth_from_distances(d_xx, d_yy, d_xy, self.bandwidth)
-        elif self.bandwidth == "ema" and (self.training or not self.sigma2.isfinite()):
-            sigma2 = bandwidth_from_distances(d_xx, d_yy, d_xy, "median")
-            if self.sigma2.isfinite():
-                sigma2 = self.sigma2 + (1 - self.ema_decay) * (sigma2 - self.sigma2)
+        elif self.bandwidth == "ema":
+            median = bandwidth_from_distances(d_xx, d_yy, d_xy, "median")
+            moved = sigma2.lerp(median, 1 - self.ema_decay) if self.training else sigma2
+            sigma2 = torch.where(sigma2.isfinite(), moved, median)  # the first has nothing to move from
         if self.training:
             self.sigma2.copy_(sigma2)
         self.logs = {"bandwidth": sigma2.sqrt()}

@@ -47,6 +47,8 @@ class Objective(nn.Module):
     Attributes:
         min_samples: Samples of each domain that `distance` needs.
         of: What the objective joins embeddings with, a field of `Samples`; None compares embeddings alone.
+        trusts: Whether the caller looks for what is not finite, as training does, on the device; otherwise
+            every call does.
         measured: Whether the last call had enough samples of both, with those of its memory.
         logs: What the last call found beside its value, by name; scalars without gradient.
     """
@@ -59,7 +61,7 @@ class Objective(nn.Module):
         self.memory = memory
         self.past = EmbeddingMemory(memory)
         self.logs: dict[str, Tensor] = {}
-        self.measured = False
+        self.measured = self.trusts = False
 
     def distance(self, sim: Samples, real: Samples) -> Tensor:
         """The distance, of at least `min_samples` fp32 samples of each domain.
@@ -84,9 +86,12 @@ class Objective(nn.Module):
             Scalar fp32.
 
         Raises:
-            InputError: A value is not finite.
+            InputError: A value is not finite, unless the caller is trusted with it.
         """
-        sim, real = (check(x, domain) for x, domain in ((sim, Domain.SIM), (real, Domain.REAL)))
+        sim, real = (Samples(x) if isinstance(x, Tensor) else x for x in (sim, real))
+        if not self.trusts:
+            check(sim, Domain.SIM)
+            check(real, Domain.REAL)
         with torch.autocast(sim.embedding.device.type, enabled=False):
             sim, real = sim.each(Tensor.float), real.each(Tensor.float)
             if self.training:
@@ -108,13 +113,12 @@ class Objective(nn.Module):
         """
 
 
-def check(samples: Samples | Tensor, domain: Domain) -> Samples:
-    """The samples, all of them finite.
+def check(samples: Samples, domain: Domain) -> None:
+    """Refuse samples that are not finite.
 
     Raises:
         InputError: One is not.
     """
-    samples = Samples(samples) if isinstance(samples, Tensor) else samples
     for name, x in zip(Samples._fields, samples, strict=True):
         if x is not None and not x.isfinite().all():
             bad = int((~x.isfinite()).flatten(1).any(1).sum())
@@ -122,4 +126,3 @@ def check(samples: Samples | Tensor, domain: Domain) -> Samples:
                 f"{name} of {domain.label}: NaN or infinity in {bad} of {len(x)} samples, "
                 "expected finite numbers"
             )
-    return samples

@@ -27,10 +27,12 @@ def stratified_steps(n: int, draws: int, train_steps: int, generator: torch.Gene
         n: Number of samples.
         draws: Noise draws a sample.
         train_steps: Number of diffusion steps T.
-        generator: Draws them; on the CPU.
+        generator: Draws them, on its device.
 
     Returns:
         (draws · n,) int64 in [0, T), all samples of the first draw first.
     """
-    strata = torch.arange(draws)[:, None] + torch.rand(draws, n, generator=generator)
+    where = generator.device
+    strata = torch.arange(draws, device=where)[:, None]
+    strata = strata + torch.rand(draws, n, generator=generator, device=where)
     return (strata * (train_steps / draws)).long().clamp_max(train_steps - 1).flatten()

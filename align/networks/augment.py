@@ -22,14 +22,15 @@ def random_crop(images: Tensor, size: int, generator: torch.Generator) -> Tensor
     Args:
         images: (B, C, H, W).
         size: Side of the crop in pixels, at most H and W.
-        generator: CPU generator that draws the places.
+        generator: Draws the places.
 
     Returns:
         (B, C, size, size), the same dtype.
     """
     batch, _, height, width = images.shape
-    top = torch.randint(height - size + 1, (batch,), generator=generator).to(images.device)
-    left = torch.randint(width - size + 1, (batch,), generator=generator).to(images.device)
+    where = {"generator": generator, "device": generator.device}
+    top = torch.randint(height - size + 1, (batch,), **where).to(images.device)
+    left = torch.randint(width - size + 1, (batch,), **where).to(images.device)
     offsets = torch.arange(size, device=images.device)
     rows = (top[:, None] + offsets)[:, None, :, None]  # (B, 1, size, 1)
     columns = (left[:, None] + offsets)[:, None, None, :]  # (B, 1, 1, size)

@@ -30,5 +30,5 @@ class ExponentialMovingAverage(nn.Module):
     def update(self, model: nn.Module, step: int) -> None:
         """Move the average towards `model` after optimiser step `step`."""
         torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - self.decay(step))
-        for shadow, value in zip(self.model.buffers(), model.buffers(), strict=True):
-            shadow.copy_(value)
+        if buffers := list(model.buffers()):
+            torch._foreach_copy_(list(self.model.buffers()), buffers)
