@@ -9,6 +9,7 @@ import importlib
 import inspect
 import itertools
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -72,6 +73,8 @@ def _usage() -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run `align`; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    _print_anything()
+    _draw_into_files()
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())
         return 0
@@ -201,6 +204,19 @@ def _with_shipped(arguments: list[str]) -> list[str]:
         str(shipped.find(part)) if before in ("--config", "-c") else part
         for before, part in itertools.pairwise(["", *parts])
     ]
+
+
+def _print_anything() -> None:
+    """Let a terminal or a log that cannot show λ have a ? for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _draw_into_files() -> None:
+    """Notebooks name a backend of theirs to all they start, without which matplotlib does not even load."""
+    if os.environ.get("MPLBACKEND", "").startswith("module://"):
+        os.environ["MPLBACKEND"] = "agg"
 
 
 def _quiet() -> None:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,6 +19,7 @@ from align.domain import Domain
 from align.files import atomic_path
 from align.policy import DiffusionPolicy
 from align.run.layout import EMBEDDINGS, PAIRED
+from align.run.opencv import cv2
 from align.run.ticking import telling
 from align.seeding import derive, torch_generator
 from align.sites import embed

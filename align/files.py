@@ -88,7 +88,7 @@ def _exchange(a: Path, b: Path) -> None:
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write `text` to `path` atomically."""
     with atomic_path(path) as target:
-        target.write_text(text)
+        target.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | os.PathLike, value) -> None:
@@ -110,7 +110,7 @@ def locked(folder: str | os.PathLike, what: str, wait: bool = False) -> Iterator
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        file = open(Path(folder) / ".lock", "w")
+        file = open(Path(folder) / ".lock", "w", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{what} {str(folder)!r} cannot be written to: {error.strerror}") from error
     with file:

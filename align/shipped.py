@@ -22,4 +22,8 @@ def find(path: str | Path) -> Path:
 
 def names(entry: str) -> list[str]:
     """Names of those that have an entry at their top: `axes` in grids, `config` in bases."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml") if entry in yaml.safe_load(path.read_text()))
+    return sorted(
+        path.stem
+        for path in FOLDER.glob("*.yaml")
+        if entry in yaml.safe_load(path.read_text(encoding="utf-8"))
+    )

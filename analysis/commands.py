@@ -119,7 +119,7 @@ def compare(path: str, reference: str, arms: list[str] | None = None, out: str |
     name = f"compared-with-{base.label}".replace("/", "-").replace(", ", "-")
     for written in write_tables(out or sweep.path / name, rows):
         print(written)
-    print(Path(f"{out or sweep.path / name}.md").read_text(), end="")
+    print(Path(f"{out or sweep.path / name}.md").read_text(encoding="utf-8"), end="")
 
 
 def mechanism(

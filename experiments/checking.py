@@ -53,7 +53,7 @@ def check(configs: Mapping[str, Mapping[str, Any]], elsewhere: bool = False) -> 
                 if str(config["trainer"].get("precision")).startswith("16"):
                     del config["trainer"]["precision"]
             path = Path(folder) / "config.yaml"
-            path.write_text(yaml.safe_dump(config, sort_keys=False))
+            path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
             try:
                 checked(str(path))
             except InputError as error:

@@ -197,7 +197,7 @@ def _read(path: Path, entry: str) -> dict[str, Any]:
     """The content of a grid (`entry` is "axes") or of a base ("config")."""
     what = "grid" if entry == "axes" else "base"
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         shipped = ", ".join(names(entry))
         raise InputError(

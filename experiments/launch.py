@@ -53,7 +53,7 @@ class Job:
     def last_line(self) -> str:
         """The last line of the run's log."""
         try:
-            lines = (self.folder / LOG).read_text(errors="replace").strip().splitlines()
+            lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         except OSError:
             return "no log"
         return lines[-1] if lines else "empty log"
@@ -77,13 +77,13 @@ def execute(folder: str, call: Callable[[list[str], IO], int] | None = None) -> 
 
 def fit_only(folder: str) -> int:
     """Train beside the process that executes a run, as another of its distributed processes."""
-    with open(Path(folder) / LOG, "a") as log:
+    with open(Path(folder) / LOG, "a", encoding="utf-8") as log:
         return _cold(["fit", "--config", f"{folder}/{REQUEST}"], log)
 
 
 def _execute(folder: str, call: Callable[[list[str], IO], int]) -> int:
     resumed, seconds = (Path(folder) / CONFIG).exists(), {}
-    with open(Path(folder) / LOG, "a") as log:
+    with open(Path(folder) / LOG, "a", encoding="utf-8") as log:
         for command in (["fit", "--config", f"{folder}/{REQUEST}"], ["probe", folder]):
             started = time.perf_counter()
             status = call(command, log)
@@ -170,7 +170,7 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
         while waiting or running:
             for job in list(waiting):
                 if failed := [name for name in job.after if states[name].state == "failed"]:
-                    with open(job.folder / LOG, "a") as log:
+                    with open(job.folder / LOG, "a", encoding="utf-8") as log:
                         log.write(f"not started: {', '.join(failed)} failed\n")
                     job.state = "failed"
                     waiting.remove(job)
@@ -185,7 +185,7 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
                 if status is not None:
                     job.state = "failed" if status else "finished"
                     if status < 0:  # the process that runs `execute`: it could not say so itself
-                        with open(job.folder / LOG, "a") as log:
+                        with open(job.folder / LOG, "a", encoding="utf-8") as log:
                             log.write(f"the run was killed by {_signal(status)}\n")
                     running.remove(job)
             yield jobs

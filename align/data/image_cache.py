@@ -70,7 +70,7 @@ def _fill(entry: Path, frames: Callable, shape: Sequence[int], about: Mapping, s
     part, progress = entry / "frames.part.npy", entry / "rows.json"
     row = 0
     if part.exists() and progress.exists():
-        row = json.loads(progress.read_text())["rows"]
+        row = json.loads(progress.read_text(encoding="utf-8"))["rows"]
         out = np.load(part, mmap_mode="r+")
     else:
         free = os.statvfs(entry).f_bavail * os.statvfs(entry).f_frsize
@@ -139,7 +139,7 @@ def _key(about: Mapping, shape: Sequence[int], files: Sequence[Path], root: Path
     """
     memory = root / "files.json"
     try:
-        known = json.loads(memory.read_text())
+        known = json.loads(memory.read_text(encoding="utf-8"))
         known = known if isinstance(known, dict) else {}
     except (OSError, ValueError):
         known = {}

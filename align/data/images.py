@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NoReturn
 
-import cv2
 import numpy as np
 
 from align.data.image_cache import cached
 from align.data.readers.reader import Reader
 from align.errors import InputError
+from align.run.opencv import cv2
 
 Fit = Literal["stretch", "pad", "crop"]
 """How images of another shape become the training's: by area averaging of the whole image, whatever that
@@ -135,7 +135,7 @@ def _resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _free_memory() -> int:
     """Bytes of memory that are free, swap apart."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

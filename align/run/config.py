@@ -19,7 +19,7 @@ def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
         InputError: It cannot be read, is not YAML, or holds something else.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text())
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; expected a YAML file") from None
     except yaml.YAMLError as error:

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from align.files import atomic_path
 from align.run.layout import ROLLOUTS_FILM, ROLLOUTS_PICTURE
+from align.run.opencv import cv2
 
 MOMENTS = 6  # of each trial in the picture of rollouts
 
@@ -18,7 +18,7 @@ MOMENTS = 6  # of each trial in the picture of rollouts
 def write_trials(path: str | Path, trials: Sequence[Mapping[str, Any]]) -> None:
     """Write trials as CSV, one row each; a column that a world does not have is empty in its rows."""
     columns = dict.fromkeys(name for trial in trials for name in trial)
-    with atomic_path(path) as target, open(target, "w", newline="") as file:
+    with atomic_path(path) as target, open(target, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(columns))
         writer.writeheader()
         writer.writerows(trials)

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 
-import cv2
-
 from align import own_modules
 from align.errors import InputError
+from align.run.opencv import cv2
 
 
 class Recording:
@@ -71,6 +70,7 @@ def _attempts(attempt: Callable[[int], dict | str], jobs: int) -> Iterator[dict 
     if jobs == 1:
         yield from map(attempt, itertools.count())
         return
+    cv2.getNumThreads()  # where it does not load, that is said here and not by every process
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare_process)
     with contextlib.closing(_Ahead(pool, attempt, 4 * jobs)) as ahead:

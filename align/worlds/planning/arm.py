@@ -233,7 +233,7 @@ def package_file(name: str) -> Path:
 
 def description() -> str:
     """The URDF of the robot, as in its package."""
-    return package_file("urdf/panda_collision.urdf").read_text()
+    return package_file("urdf/panda_collision.urdf").read_text(encoding="utf-8")
 
 
 def _without_meshes(urdf: str) -> str:

@@ -1,8 +1,8 @@
 """A batch of trials of one arm stepped together: what rollouts of its policies run in."""
 
-import cv2
 import numpy as np
 
+from align.run.opencv import cv2
 from align.worlds.planning.arm import JOINTS, ArmSpec, arm
 from align.worlds.planning.arm_task import RATE, SECONDS, SPEED, TOLERANCE, sample_query
 from align.worlds.planning.trials import QueryWorlds

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import label
 
 from align.errors import InputError
 from align.seeding import numpy_rng
@@ -120,6 +119,8 @@ class Maze:
     def islands(self) -> np.ndarray:
         """A point in each piece of wall that one can walk around, (K, 2) m, for words of homotopy."""
         # Walls that meet in a corner leave no way between them, so they count as connected.
+        from scipy.ndimage import label  # late, as it takes a while and few commands need it
+
         pieces, n = label(self.occupied, structure=np.ones((3, 3)))
         rim = {*pieces[0], *pieces[-1], *pieces[:, 0], *pieces[:, -1]}
         cells = [np.argwhere(pieces == k)[0] for k in range(1, n + 1) if k not in rim]

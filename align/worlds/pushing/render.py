@@ -8,10 +8,10 @@ import functools
 import math
 import zlib
 
-import cv2
 import numpy as np
 
 from align.errors import InputError
+from align.run.opencv import cv2
 from align.seeding import numpy_rng
 from align.worlds.pushing.geometry import (
     BAR,
