@@ -1,6 +1,5 @@
 """Sim and real demonstrations as a LightningDataModule."""
 
-import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from align.data.episodes import PROBED_EPISODES, check_compatible, check_roles, 
 from align.data.gated_batches import GatedBatches
 from align.data.gating import Gating
 from align.data.images import Fit, Keep
-from align.data.mixture import MixtureSampler, real_quota, resolve_alpha, weights
+from align.data.mixture import MixtureSampler, real_quota, resolve_alpha
 from align.data.pairing import Pairing
 from align.data.readers.reader import Reader
 from align.data.windows import Windows
@@ -22,6 +21,7 @@ from align.diffusion.ambient import Ambient
 from align.domain import Domain
 from align.errors import InputError
 from align.policy import DiffusionPolicy
+from align.step.batches import TrainingBatches, labels
 
 
 class CotrainingData(pl.LightningDataModule):
@@ -269,7 +269,7 @@ class CotrainingData(pl.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader:
-        return DataLoader(_TrainingBatches(self), batch_size=None)
+        return DataLoader(TrainingBatches(self), batch_size=None)
 
     def val_dataloader(self) -> DataLoader:
         return DataLoader(_HeldOutBatches(self), batch_size=None)
@@ -305,44 +305,7 @@ class CotrainingData(pl.LightningDataModule):
             windows = self.held_out[domain]
             for rows in self.spread(domain, per_domain).split(batch_size):
                 batch = windows.gather(rows)
-                yield {**batch, **_labels({domain: len(rows)}, torch.ones(len(rows)))}
-
-
-def _labels(counts: Mapping[Domain, int], weight: Tensor) -> dict[str, Tensor]:
-    domain = torch.cat([torch.full((n,), int(d)) for d, n in counts.items()])
-    return {"domain": domain, "weight": weight}
-
-
-class _TrainingBatches(IterableDataset):
-    """An endless stream of batches, from the trainer's current step: a resumed run sees what it would have.
-
-    Each process takes an equal share of each domain's samples of the global batch.
-    """
-
-    def __init__(self, data: CotrainingData):
-        self.data = data
-
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        data, trainer = self.data, self.data.trainer
-        rank, processes = trainer.global_rank, trainer.world_size
-        if data.gated is not None:
-            for step in itertools.count(trainer.global_step):
-                batch = data.gated.batch(step, rank, processes)
-                if processes == 1:  # of several, each has its own share of sim
-                    batch["n_sim"] = int((batch["domain"] == Domain.SIM).sum())
-                yield batch
-        for n in (data.quota, data.batch_size - data.quota):
-            if n % processes:
-                raise InputError(f"batch_size={data.batch_size}: {n} do not divide by {processes} devices")
-        step = trainer.global_step
-        while True:
-            indices = {d: i[rank::processes] for d, i in data.sampler.batch(step).items() if len(i)}
-            parts = [data.train[d].gather(i) for d, i in indices.items()]
-            counts = {d: len(i) for d, i in indices.items()}
-            weight = weights(data.real_alpha, counts.get(Domain.SIM, 0), counts.get(Domain.REAL, 0))
-            batch = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-            yield {**batch, **_labels(counts, weight), "n_sim": counts.get(Domain.SIM, 0)}
-            step += 1
+                yield {**batch, **labels({domain: len(rows)}, torch.ones(len(rows)))}
 
 
 class _HeldOutBatches(IterableDataset):

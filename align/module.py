@@ -21,6 +21,7 @@ from align.policy import DiffusionPolicy, Features
 from align.seeding import torch_generator
 from align.site_names import SiteName
 from align.sites import embed
+from align.step.captured import capture
 from align.step.finite import FiniteWatch
 
 
@@ -54,6 +55,7 @@ class CotrainingModule(pl.LightningModule):
         seed: Seed of the noise and crops of training.
         ambient: How it learns from samples trusted only above a noise level, which needs `data.gating`;
             `None` has the ordinary denoising loss, at the admitted levels where there is gating.
+        cuda_graphs: Record the encoder's and the denoiser's kernels once and replay them, on a single GPU.
     """
 
     def __init__(
@@ -74,11 +76,12 @@ class CotrainingModule(pl.LightningModule):
         initial: str | None = None,
         seed: int = 0,
         ambient: Ambient | None = None,
+        cuda_graphs: bool = True,
     ):
         super().__init__()
         alignment = MMD() if alignment is None else alignment
         check_training(policy, alignment, alignment_weight, site, noise_draws, probe_step, label_dropout)
-        self.label_dropout, self.initial = label_dropout, initial
+        self.label_dropout, self.initial, self.cuda_graphs = label_dropout, initial, cuda_graphs
         self.policy, self.ambient = policy, ambient
         self.alignment = alignment
         self.ema = ExponentialMovingAverage(policy, ema_power, ema_max_decay)
@@ -88,6 +91,7 @@ class CotrainingModule(pl.LightningModule):
         self.noise_draws, self.probe_step, self.seed = noise_draws, probe_step, seed
         self.alignment.trusts = True
         self.finite = FiniteWatch("denoising loss", "loss")
+        self._release = lambda: None
         self._validation: list[tuple[Tensor, Tensor]] = []
 
     def on_fit_start(self) -> None:
@@ -104,6 +108,14 @@ class CotrainingModule(pl.LightningModule):
                 policy.normalizer.load_state_dict(data.normalizer.state_dict())
             if data.image_shape is not None:
                 policy.expect_images(data.image_shape)
+
+    def on_train_start(self) -> None:
+        """Have the kernels of a step recorded, where they can be."""
+        if self.cuda_graphs and self.device.type == "cuda" and self.trainer.world_size == 1:
+            self._release = capture(self.policy)
+
+    def on_train_end(self) -> None:
+        self._release()
 
     def start_from_initial(self) -> None:
         """Take the averaged weights and the normaliser of the initial policy.

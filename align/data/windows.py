@@ -1,5 +1,6 @@
 """Windows of episodes: what a policy is trained on, gathered a batch at a time."""
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -123,6 +124,7 @@ class Windows:
             (n, To, P) float32; "action" (n, H, A) float32; "episode" (n,) int64, its number in the store;
             "step" (n,) int64, the step in its episode of the newest observation.
         """
+        indices = indices.to(self._episode.device, non_blocking=True)
         episode = self._episode[indices]
         rows = self._rows(indices)  # (n, H)
         observed = rows[:, : self.n_obs_steps]
@@ -137,6 +139,20 @@ class Windows:
             batch |= {name: _take(image, seen) for name, image in self._images.items()}
         return batch
 
+    @property
+    def n_bytes(self) -> int:
+        """Size of what batches are gathered from, in bytes; windows of the same episodes share it."""
+        return sum(x.nbytes for x in (*self._images.values(), self._agent_pos, self._action))
+
+    def to(self, device: torch.device) -> "Windows":
+        """The same windows with all that batches are gathered from on a device, where they are gathered."""
+        moved = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(moved, name, value.to(device))
+        moved._images = {name: image.to(device) for name, image in self._images.items()}
+        return moved
+
     def states(self, indices: Tensor) -> Tensor | None:
         """Full states (n, To, S) float32 of the observed steps, oldest first; None if the store has none."""
         if self.episodes.state is None:
@@ -147,7 +163,7 @@ class Windows:
         """Frames (n, H) of the windows; those beyond an episode's edges repeat the first or the last."""
         episode, offset = self._episode[indices], self._offset[indices]
         low, high = self._low[episode], self._high[episode]
-        rows = (low + offset)[:, None] + torch.arange(self.horizon)
+        rows = (low + offset)[:, None] + torch.arange(self.horizon, device=low.device)
         return torch.clamp(rows, low[:, None], high[:, None])
 
 
