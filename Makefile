@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SCALE ?= laptop# smoke, laptop or paper; small with BASE=gym_pusht
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)# runs at once, one thread each
 OUT ?=# directory of the sweep; by default runs/GRID-SCALE
-BASE ?=# another base configuration: gym_pusht
+BASE ?=# another base configuration: own (your own stores, no world) or gym_pusht
 REAL ?= $(if $(filter gym_pusht,$(BASE)),$(ALIGN_PUSHT_ZARR))# your own real demonstrations, a Zarr store in Diffusion Policy's layout
 SIM ?=# your own sim demonstrations
 SET ?=# more options, e.g. SET="model.site=observation trainer.max_steps=8000"

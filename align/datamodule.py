@@ -16,6 +16,7 @@ from align.data.images import Fit, Keep
 from align.data.mixture import MixtureSampler, real_quota, resolve_alpha
 from align.data.pairing import Pairing
 from align.data.readers.reader import Reader
+from align.data.refusals import Refusals
 from align.data.windows import Windows
 from align.diffusion.ambient import Ambient
 from align.domain import Domain
@@ -184,19 +185,20 @@ class CotrainingData(pl.LightningDataModule):
         Raises:
             InputError: A store cannot be read.
         """
-        episodes = {
-            d: read_store(
-                self.paths[d],
-                self.keys[d],
-                self.image_size,
-                images=n_image_steps > 0,
-                reader=self.reader,
-                fit=self.image_fit,
-                keep=self.images,
-                cache=self.cache,
-            )
-            for d in Domain
-        }
+        episodes, refusals = {}, Refusals()
+        for d in Domain:
+            with refusals.collected():
+                episodes[d] = read_store(
+                    self.paths[d],
+                    self.keys[d],
+                    self.image_size,
+                    images=n_image_steps > 0,
+                    reader=self.reader,
+                    fit=self.image_fit,
+                    keep=self.images,
+                    cache=self.cache,
+                )
+        refusals.tell()
         check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])
         self.notes = check_roles(episodes[Domain.SIM], episodes[Domain.REAL])
         for domain, data in episodes.items():

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from align.batch_loss import denoising_losses
 from align.checkpoints.description import fresh
 from align.datamodule import CotrainingData
 from align.domain import Domain
@@ -26,6 +27,8 @@ from align.sites import embed
 from align.worlds.make import pictures_of
 
 BATCH = 128
+DRAWS = 4
+"""Noise draws a window for its denoising loss."""
 
 
 def write_embeddings(
@@ -84,7 +87,8 @@ def collect(
     Returns:
         SITE and `untrained/SITE` (N, D), the latter of a policy with initial weights and the same
         normaliser; `action` (N, H · A), the demonstrated actions, and `chosen`, the policy's own, both on the
-        scale the denoiser sees; `agent_pos` (N, P) and `state` (N, S), newest, in the data's units, `state`
+        scale the denoiser sees; `action_error` and `denoising_loss` (N,), how well it does on each window;
+        `agent_pos` (N, P) and `state` (N, S), newest, in the data's units, `state`
         only where both stores hold one of the same size; `domain`, `episode`, `step` (N,); `thumbnail`
         where there are images.
     """
@@ -97,14 +101,19 @@ def collect(
             noise = torch_generator(seed, "embed", index)
             found = embed(model, there, sites, noise, probe_step)
             part |= {f"{prefix}{site}": z for site, z in found.items()}
-        action = policy.normalizer.normalize_action(there["action"], there["agent_pos"])
-        part |= {"action": action.flatten(1), "chosen": _chosen(policy, there, seed, index)}
+        chosen = _chosen(policy, there, seed, index)
+        for name, actions in (("action", there["action"]), ("chosen", chosen)):
+            part[name] = policy.normalizer.normalize_action(actions, there["agent_pos"]).flatten(1)
+        part |= _held_out(policy, there, chosen, seed, index)
         part |= {"agent_pos": batch["agent_pos"][:, -1]}
         part |= {key: batch[key] for key in ("domain", "episode", "step")}
         if "image" in batch:
             part["thumbnail"] = _shrink(batch["image"][:, -1], thumbnail)
         parts.append({key: value.cpu() for key, value in part.items()})
     arrays = {key: torch.cat([part[key] for part in parts]).numpy() for key in parts[0]}
+    arrays["action_error"] = _unexplained(
+        arrays.pop("action_square"), arrays.pop("actions"), arrays["domain"]
+    )
     states = [data.held_out[domain].states(data.spread(domain, per_domain)) for domain in Domain]
     if all(s is not None and s.shape[2] == states[0].shape[2] for s in states):
         arrays["state"] = torch.cat(states)[:, -1].numpy()
@@ -163,13 +172,53 @@ def untrained(policy: DiffusionPolicy, seed: int) -> DiffusionPolicy:
     return initial.to(policy.device).eval().requires_grad_(False)
 
 
+@torch.no_grad()
+def _held_out(
+    policy: DiffusionPolicy, batch: Mapping[str, Tensor], chosen: Tensor, seed: int, index: int
+) -> dict[str, Tensor]:
+    """How well a policy does on held-out windows, by which policies are compared where there is no world.
+
+    Returns:
+        `denoising_loss` (B,), the mean over noise draws, on the scale the denoiser sees; `action_square`
+        (B, A), squared differences of its own actions to the demonstrated ones, means over steps; `actions`
+        (B, H, A), the latter, in the data's units.
+    """
+    features = policy.encode(batch.get("image"), batch["agent_pos"], domain=batch["domain"])
+    generator = torch_generator(seed, "held out", index)
+    loss, _ = denoising_losses(policy, features, batch, generator, DRAWS)
+    return {
+        "denoising_loss": loss,
+        "action_square": (chosen - batch["action"]).square().mean(1),
+        "actions": batch["action"],
+    }
+
+
+def _unexplained(square: np.ndarray, actions: np.ndarray, domain: np.ndarray) -> np.ndarray:
+    """Squared errors as shares of the variance of held-out actions, so that units do not matter. (N,)
+
+    0 is perfect, 1 as good as always their mean; means over what varies among the A entries of an action. The
+    variance is that of a domain's held-out demonstrations: the same for all policies that are tested on them.
+
+    Args:
+        square: (N, A) squared errors.
+        actions: (N, H, A) demonstrated actions.
+        domain: (N,) of each window.
+    """
+    error = np.zeros(len(square))
+    for d in np.unique(domain):
+        rows = domain == d
+        variance = actions[rows].astype(np.float64).reshape(-1, actions.shape[2]).var(0)
+        moves = variance > 1e-12 * max(variance.max(), 1e-300)
+        error[rows] = (square[rows][:, moves] / variance[moves]).mean(1) if moves.any() else 0.0
+    return error
+
+
 def _chosen(policy: DiffusionPolicy, batch: Mapping[str, Tensor], seed: int, index: int) -> Tensor:
-    """The policy's own actions (B, H · A) as the denoiser sees them; where it is told a domain, real."""
+    """The policy's own actions (B, H, A) in the data's units; where it is told a domain, real."""
     generator = torch_generator(seed, "chosen", index)
     noise = torch.randn(batch["action"].shape, generator=generator).to(batch["action"])
     features = policy.encode(batch.get("image"), batch["agent_pos"])
-    action = policy.sample(features, batch["agent_pos"], noise, generator)
-    return policy.normalizer.normalize_action(action, batch["agent_pos"]).flatten(1)
+    return policy.sample(features, batch["agent_pos"], noise, generator)
 
 
 def _shrink(images: Tensor, side: int) -> Tensor:

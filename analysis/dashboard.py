@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from align.analysis.reports.probe import load_embeddings
 from align.analysis.reports.sweep import Metric, Sweep
-from align.analysis.reports.sweep.run_table import PROBED, measures, read_trials
+from align.analysis.reports.sweep.run_table import HELD_OUT, PROBED, measures, read_trials
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path
@@ -95,6 +95,7 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
     sweep = Sweep(sweep_dir)
     axes = [c for c in sweep.frame.columns if "/" not in c and c not in ("run", "missing")]
     metrics = [Metric("rollout", w, name) for w in sweep.worlds for name in ("score", sweep.success)]
+    metrics += [Metric("held_out", domain, name) for domain in sweep.held_out for name in HELD_OUT]
     metrics += [Metric("motion", w, name) for w in sweep.worlds for name in MOVED]
     metrics += [Metric("probe", s, name) for s in sweep.sites for name in DISCERNED]
     with atomic_path(sweep.path / REPORT) as folder, SummaryWriter(str(folder)) as writer:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from align.errors import InputError
 from align.experiments.grid import Run
+from align.experiments.options import get_option
 from align.run.config import read_yaml
 from align.run.layout import PROGRESS, REQUEST, SECONDS, SUMMARY
 from align.run.reading import read_json, reading
@@ -84,13 +85,7 @@ def _finished(run: Path) -> tuple[dict[str, Any], Measured | None]:
 
 
 def _telling(config: Mapping[str, Any]) -> dict[str, Any]:
-    found = {}
-    for option in TELLING:
-        value: Any = config
-        for part in option.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        found[option] = value
-    return found
+    return {option: get_option(config, option) for option in TELLING}
 
 
 def _progress(run: Path) -> int:

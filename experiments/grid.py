@@ -23,12 +23,13 @@ from align.errors import InputError
 from align.experiments.axes import Axes, check_point, followed, points, read_axes
 from align.experiments.demonstrations import is_option, references, resolve
 from align.experiments.options import check_keys, merge, read_override, set_option
+from align.experiments.own_stores import fill_in
 from align.shipped import find, names
 
 DEMOS = "demos."
 """How options begin that are of the demonstrations."""
 GRID_KEYS = ("title", "takes", "base", "axes", "reference", "scales")
-BASE_KEYS = ("base", "demos", "config", "scales")
+BASE_KEYS = ("base", "demos", "config", "scales", "from_stores")
 SCALE_KEYS = ("demos", "config")
 
 
@@ -63,6 +64,7 @@ class Grid:
         runs: The runs, in order.
         takes: How long it takes or how many runs it is at which scale, over its own base.
         reference: Values of axes that tell the arm which others are compared with; empty: the first.
+        taken: Options that were taken from the stores, see `align.experiments.own_stores`.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Grid:
     demos: dict[str, dict[str, Any]]
     runs: list[Run]
     reference: dict[str, Any]
+    taken: dict[str, Any] = field(default_factory=dict)
 
 
 def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: Sequence[str] = ()) -> Grid:
@@ -105,8 +108,10 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
         set_option(config, option, value)
         demos.pop(option, None)
         demos = resolve(demos, {option: value})
-    for option in (option for option, arguments in demos.items() if arguments is None):
-        raise InputError(f"{option} is missing: give the path of your own store as --set+={option}=PATH")
+    if absent := [option for option, arguments in demos.items() if arguments is None]:
+        given = " ".join(f"--set+={option}=PATH" for option in absent)
+        raise InputError(f"{', '.join(absent)}: missing; give the paths of your own stores as {given}")
+    taken = fill_in(config, common["from_stores"]) if common.get("from_stores") else {}
     axes = read_axes(_axes_at(scale, grid, path))
     reference = grid.get("reference", {})
     check_point(reference, axes, f"reference of grid={str(path)!r}")
@@ -119,7 +124,7 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     demos = _needed(demos, [run.config for run in runs])
     runs = [replace(run, demos=_needed(run.demos, [run.config])) for run in runs]
     takes = "" if base else grid.get("takes", "")
-    return Grid(path.stem, grid["title"], takes, demos, runs, reference)
+    return Grid(path.stem, grid["title"], takes, demos, runs, reference, taken)
 
 
 def _check_scales(path: Path, grid: Mapping, scales: Mapping) -> None:

@@ -29,6 +29,15 @@ def set_option(config: dict[str, Any], option: str, value: Any) -> None:
         ) from None
 
 
+def get_option(config: Any, option: str, default: Any = None) -> Any:
+    """What `a.b.c` is in nested mappings; the default where it is not there."""
+    for part in option.split("."):
+        if not isinstance(config, Mapping) or part not in config:
+            return default
+        config = config[part]
+    return config
+
+
 def merge(base: Any, update: Any) -> Any:
     """`update` over `base`: mappings are merged key by key, anything else is replaced.
 

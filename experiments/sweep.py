@@ -64,6 +64,10 @@ def sweep(
     if jobs < 1:
         raise InputError(f"jobs={jobs}: expected 1 or more")
     expanded = load_grid(grid, scale, base, [set] if isinstance(set, str) else set or [])
+    if expanded.taken:
+        print(
+            "from the stores:", ", ".join(f"{o}={_short(v)}" for o, v in expanded.taken.items()), flush=True
+        )
     folder = Path(out or f"runs/{expanded.name}-{scale}" + (f"-{Path(base).stem}" if base else ""))
     if dry_run:
         return _describe(expanded, folder, Path(data), jobs)
@@ -218,6 +222,11 @@ def _table(jobs: Sequence[Job]) -> Table:
             _minutes(left) if left is not None else "",
         )
     return table
+
+
+def _short(value: Any) -> Any:
+    """A component by its class."""
+    return value["class_path"].rpartition(".")[2] if isinstance(value, dict) else value
 
 
 def _minutes(seconds: float) -> str:

@@ -86,10 +86,10 @@ class Reader:
         else:
             assert main([name, *options, *shlex.split(SHORTER.get(name, ""))]) == 0
 
-    def train_first(self, grid: str, option: str, base: str) -> None:
+    def train_first(self, grid: str, option: str, base: str, *given: str) -> None:
         """The first run of a sweep, in this process and for 300 steps, where the sweep would have put it."""
-        assert option == "--base"
-        expanded = load_grid(grid, "laptop", base)
+        assert option == "--base" and all(more.startswith("--set+=") for more in given)
+        expanded = load_grid(grid, "laptop", base, [more.removeprefix("--set+=") for more in given])
         run = Path(f"runs/{expanded.name}-laptop-{Path(base).stem}") / expanded.runs[0].name
         config = expanded.runs[0].config
         for option, path in prepare(expanded.demos, Path("data"), jobs=1).items():

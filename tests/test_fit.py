@@ -30,6 +30,7 @@ def test_a_run_is_self_contained(write_config, tmp_path):
     rows = len(embeddings["domain"])
     sites = {"image", "observation", "denoiser"}
     told = {"domain", "episode", "step", "thumbnail", "action", "chosen", "agent_pos", "state"}
+    told |= {"action_error", "denoising_loss"}
     assert sites | told | {f"untrained/{site}" for site in sites} == set(embeddings)
     assert not (run / "paired.npz").exists()  # these stores are of no world that could be rendered
     assert all(len(embeddings[key]) == rows for key in embeddings)

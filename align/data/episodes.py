@@ -15,6 +15,7 @@ from align.data.keys import find_keys
 from align.data.readers import open_store
 from align.data.readers.reader import Reader
 from align.data.readers.store_chunks import ImageWriter, create_array
+from align.data.refusals import Refusals
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path
@@ -108,10 +109,15 @@ def read_store(
         ends = store.episode_ends()
         found = find_keys(store, keys, cameras)
         # The small arrays first: what is wrong with them is known before the images are decoded.
-        vectors = {name: take_columns(store, columns) for name, columns in found.vectors.items()}
-        pictures = {
-            name: read_images(store, camera, size, fit, keep, cache) for name, camera in found.cameras.items()
-        }
+        vectors, pictures, refusals = {}, {}, Refusals()
+        for name, columns in found.vectors.items():
+            with refusals.collected():
+                vectors[name] = take_columns(store, columns)
+        for name, camera in found.cameras.items():
+            with refusals.collected():
+                if not refusals or camera not in store.cameras():  # else none are decoded for nothing
+                    pictures[name] = read_images(store, camera, size, fit, keep, cache)
+        refusals.tell()
         known = store.cameras() if cameras else {}
         codecs = {name: known[camera].codec for name, camera in found.cameras.items()}
         return Episodes(
@@ -211,16 +217,19 @@ def check_compatible(sim: Episodes, real: Episodes) -> None:
     if bool(sim.images) != bool(real.images):
         without = sim if not sim.images else real
         raise InputError(f"image: none in {without.path}; expected images in both domains, or in neither")
+    refusals = Refusals()
     pairs = {name: (getattr(sim, name), getattr(real, name)) for name in ("action", "agent_pos")}
     pairs |= {name: (sim.images[name], real.images[name]) for name in sim.images}
     for name, (ours, theirs) in pairs.items():
         ours, theirs = ours.shape[1:], theirs.shape[1:]
         if ours != theirs:
             hint = "; image_size resizes both" if name.startswith("image") else ""
-            raise InputError(
-                f"{name}: shape {ours} a frame in sim ({sim.path}), {theirs} in real ({real.path});"
-                f" expected the same{hint}"
-            )
+            with refusals.collected():
+                raise InputError(
+                    f"{name}: shape {ours} a frame in sim ({sim.path}), {theirs} in real ({real.path});"
+                    f" expected the same{hint}"
+                )
+    refusals.tell()
 
 
 def check_roles(sim: Episodes, real: Episodes) -> list[str]:

@@ -41,6 +41,7 @@ def figure_arms(
     caption: str,
     title: str = "",
     nothing: float | None = None,
+    shares: bool = True,
 ) -> Figure:
     """Arms as dots with 95 % intervals, a row each, a panel a metric; the last is the paired difference.
 
@@ -52,6 +53,7 @@ def figure_arms(
         caption: Below the figure, before what its marks mean.
         title: Above the figure.
         nothing: The first metric of a policy that does nothing, if that is known.
+        shares: Whether the metrics are shares of 1.
     """
     rows = np.arange(len(arms))[::-1]  # the first arm on top
     height = 0.65 + 0.16 * max(2, len(worlds)) * len(arms)
@@ -71,9 +73,12 @@ def figure_arms(
                     figures.whiskers(last, [y], [difference], horizontal=True, **look)
             panels[0].plot([], [], linestyle="none", label=found.world, **look)
         for ax, metric in zip(panels, titles, strict=True):
+            ax.set_xlabel(figures.wrap(metric, 8, 1.7))
+            if not shares:
+                ax.set_xlim(0, 1.05 * ax.dataLim.x1)
+                continue
             top = min(max(0.1, np.ceil(10 * ax.dataLim.x1) / 10), 1.0)
             ax.set_xlim(-0.03 * top, 1.03 * top)  # from 0, and to no more than needed: success may be rare
-            ax.set_xlabel(figures.wrap(metric, 8, 1.7))
         figures.reference(panels[0], x=nothing, dotted=True)
         figures.reference(last, x=0)
         last.set_xlabel(figures.wrap(f"{titles[0]} − {reference}", 8, 1.7))

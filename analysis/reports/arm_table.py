@@ -18,6 +18,7 @@ from align.run.layout import EMBEDDINGS, RESULTS
 
 TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
 PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
+TOLD = {"action_error": "action error", "denoising_loss": "denoising loss"}
 P_VALUE = str(Metric("geometry", "aligned", "mmd_p"))
 GATED = "summary/sigma_min"
 MOTION = {"acceleration": "acceleration", "jerk": "jerk", "detour": "length"}
@@ -29,6 +30,9 @@ NOTES = {
     "acceleration": "Acceleration, jerk: mean squares along successful rollouts, brought to unit length and "
     "equal distances, medians; length: of the path over the beeline, median. Acceleration / that of another "
     "arm: median ratio on the trials in which both succeed.",
+    "action error": "Action error: mean squared difference of the policy's actions to those of held-out "
+    "demonstrations, over the variance of the latter; 0 is perfect, 1 as good as always their mean. "
+    "Denoising loss: on the same episodes, in normalised actions. Neither is success.",
     "MMD p": "MMD p: permutation test of sim against real, smallest to largest over trainings.",
     LEVEL: "σ_min: noise level above which sim is trusted; that of all its windows together.",
     OWN: "Own distance: the arm's objective on held-out embeddings, mean over trainings; before the arrow "
@@ -83,8 +87,9 @@ class ArmTable:
         self.base = sweep.find(self.arms)
         self.reference, bases = sweep.references(self.arms)
         self._bases = {arm.label: base for arm, base in zip(self.arms, bases, strict=True)}
-        shown = ("score", sweep.success)
-        named = {f"{w}: {name}": Metric("rollout", w, name) for w in sweep.worlds for name in shown}
+        kind, places, names = sweep.outcomes_shown
+        self.compared = [Metric(kind, place, names[0]) for place in places]
+        named = {f"{p}: {TOLD.get(n, n)}": Metric(kind, p, n) for p in places for n in names}
         for place, kind, titles in (
             *((w, "motion", MOTION) for w in sweep.worlds),
             *((site, "probe", PROBED) for site in self._sites()),
@@ -93,7 +98,6 @@ class ArmTable:
         named |= {f"{title} R²": Metric("task", "aligned", name) for name, title in TASK_NAMES.items()}
         named["aligned: mixing"] = Metric("geometry", "aligned", "mixing")
         self.metrics = {title: metric for title, metric in named.items() if sweep.has(metric)}
-        self.compared = [Metric("rollout", w, "score") for w in sweep.worlds]
         self.related = [Metric("motion", w, "acceleration") for w in sweep.worlds]
         self.related = [metric for metric in self.related if sweep.has(metric)]
         self._own = {arm.label: self._own_distance(arm) for arm in self.arms}
@@ -128,7 +132,7 @@ class ArmTable:
                     continue
                 row = {"arm": arm.label, "metric": str(metric), "trainings": len(found.runs)}
                 row |= found.interval._asdict()
-                if metric.kind == "rollout":
+                if metric.kind == "rollout" or metric in self.compared:
                     row |= _named("difference", self._pair(arm, metric))
                 if metric in self.related:
                     row |= _named("ratio", self._ratio(arm, metric))
@@ -150,7 +154,7 @@ class ArmTable:
         gated = [LEVEL] if GATED in self.sweep.frame else []
         tested = ["MMD p"] if P_VALUE in self.sweep.frame else []
         owned = [OWN] if any(self._own.values()) else []
-        paired = [f"{m.place}: score − {self.reference}" for m in self.compared]
+        paired = [f"{m.place}: {TOLD.get(m.name, m.name)} − {self.reference}" for m in self.compared]
         paired += [f"{m.place}: acceleration / {self.reference}" for m in self.related]
         rows = []
         for arm in self.arms:
@@ -159,7 +163,7 @@ class ArmTable:
             row += (self._cell(arm, m) for m in self.metrics.values())
             row += [self._range(arm, P_VALUE)] if tested else []
             row += [self._owned(arm)] if owned else []
-            row += (_compared(self._pair(arm, m), "+.2f", same=0) for m in self.compared)
+            row += (_compared(self._pair(arm, m), f"+.{_digits(m)}f", same=0) for m in self.compared)
             rows.append([*row, *(_compared(self._ratio(arm, m), ".2f", same=1) for m in self.related)])
         return ["arm", "trainings", *gated, *self.metrics, *tested, *owned, *paired], rows
 
@@ -168,7 +172,7 @@ class ArmTable:
         found = self.sweep.estimate(arm.runs, metric)
         if found is None:
             return NOTHING
-        digits = 4 if metric.name == "mmd2" else 2
+        digits = _digits(metric)
         if metric.kind == "motion" and found.interval.value >= 10:
             digits = 1 if found.interval.value < 1000 else 0
         part = "" if len(found.runs) == len(arm.runs) else f" ({len(found.runs)} of {len(arm.runs)})"
@@ -206,6 +210,11 @@ def _markdown(titles: Sequence[str], rows: Sequence[Sequence[Cell]], sweep: Swee
         text += "\nIncomplete runs, counted only where they were measured:\n\n"
         text += "".join(f"- `{r.run}` lacks {r.missing}\n" for r in sweep.incomplete.itertuples())
     return text
+
+
+def _digits(metric: Metric) -> int:
+    """Decimals that are shown."""
+    return 4 if metric.name == "mmd2" or metric.kind == "held_out" else 2
 
 
 def _has(titles: Sequence[str], title: str) -> bool:

@@ -44,7 +44,7 @@ def draw(sweep: Sweep) -> dict[str, Figure]:
                 drawn[f"lambda{suffix}{width}.png"] = _over_weights(sweep, where, wide=bool(width))
         return drawn
     drawn = {"arms.png": _side_by_side(sweep)}
-    if sweep.worlds and sweep.sites:
+    if sweep.outcomes_shown[1] and sweep.sites:
         drawn["discernibility.png"] = _against_probes(sweep)
     return drawn
 
@@ -59,10 +59,10 @@ def _combinations(sweep: Sweep) -> list[Mapping[str, object]]:
 
 def _over_weights(sweep: Sweep, where: Mapping[str, object], wide: bool) -> Figure:
     arms = sweep.arms(where)
+    kind, places, names = sweep.outcomes_shown
     panels = []
     for kind, places, name in (
-        ("rollout", sweep.worlds, "score"),
-        ("rollout", sweep.worlds, sweep.success),
+        *((kind, places, name) for name in names),
         ("probe", sweep.sites, "auc"),
         ("probe", sweep.sites, "mmd2"),
     ):
@@ -82,10 +82,11 @@ def _points(sweep: Sweep, arms: Sequence[Arm], metric: Metric) -> list[tuple[flo
 def _side_by_side(sweep: Sweep) -> Figure:
     arms = sweep.arms()
     against, bases = sweep.references(arms)
-    metrics = [Metric("rollout", "any", name) for name in ("score", sweep.success)]
+    kind, places, names = sweep.outcomes_shown
+    metrics = [Metric(kind, "any", name) for name in names]
     worlds = []
-    for world in sweep.worlds:
-        here = [Metric("rollout", world, metric.name) for metric in metrics]
+    for world in places:
+        here = [Metric(kind, world, metric.name) for metric in metrics]
         worlds.append(
             OfWorld(
                 world,
@@ -97,18 +98,21 @@ def _side_by_side(sweep: Sweep) -> Figure:
             )
         )
     labels, titles = [arm.label for arm in arms], [metric.title for metric in metrics]
-    return figure_arms(labels, worlds, titles, against, _caption(sweep, arms), sweep.title)
+    shares, caption = kind == "rollout", _caption(sweep, arms)
+    return figure_arms(labels, worlds, titles, against, caption, sweep.title, shares=shares)
 
 
 def _against_probes(sweep: Sweep) -> Figure:
     arms = sweep.arms()
     _, bases = sweep.references(arms)
     one = arms.index(bases[0]) if all(base is bases[0] for base in bases) else None  # of several, no band
-    score = Metric("rollout", sweep.target, "score")
+    kind, places, names = sweep.outcomes_shown
+    score = Metric(kind, sweep.target or places[0], names[0])
     panels = [
         [_scatter(sweep, arms, Metric("probe", site, name), score) for site in sweep.sites] for name in SCALES
     ]
-    labels, success = [arm.label for arm in arms], f"{score.title} in {sweep.target}"
+    where = "in" if kind == "rollout" else "on"
+    labels, success = [arm.label for arm in arms], f"{score.title} {where} {score.place}"
     return figure_discernibility(labels, panels, success, one, _caption(sweep, arms), sweep.title)
 
 
@@ -130,7 +134,10 @@ def _caption(sweep: Sweep, arms: Sequence[Arm]) -> str:
     """How many trainings and trials are behind a figure, and how many runs are not in it."""
     trainings = sorted({len(arm.runs) for arm in arms})
     span = f"{trainings[0]}" if len(trainings) == 1 else f"{trainings[0]}–{trainings[-1]}"
-    score = sweep.estimate(arms[0].runs, Metric("rollout", sweep.target, "score")) if sweep.worlds else None
-    text = f"{span} training{'s' if span != '1' else ''}" + (f" × {score.trials} trials" if score else "")
+    kind, places, names = sweep.outcomes_shown
+    first = Metric(kind, sweep.target or places[0], names[0]) if places else None
+    score = sweep.estimate(arms[0].runs, first) if first else None
+    of = "trials" if kind == "rollout" else "held-out episodes"
+    text = f"{span} training{'s' if span != '1' else ''}" + (f" × {score.trials} {of}" if score else "")
     missing = len(sweep.incomplete)
     return text + (f"; {missing} of {len(sweep.frame)} runs incomplete" if missing else "")

@@ -18,7 +18,7 @@ def report(sweep_dir: str | os.PathLike) -> list[Path]:
         InputError: The sweep cannot be read, or nothing of it was measured yet.
     """
     sweep = Sweep(sweep_dir)
-    if not sweep.worlds and not sweep.sites:
+    if not (sweep.worlds or sweep.sites or sweep.held_out):
         raise InputError(
             f"sweep_dir={sweep_dir}: no run has rollouts.csv or probe.json yet, expected one or more"
         )

@@ -25,7 +25,10 @@ from align.run.layout import (
 from align.run.reading import read_arrays
 from align.site_names import SITES
 
-COLUMNS = ("domain", "episode", "step", "thumbnail", "action", "chosen", "agent_pos", "state")
+COLUMNS = (
+    *("domain", "episode", "step", "thumbnail", "action", "chosen", "agent_pos", "state"),
+    *("action_error", "denoising_loss"),
+)
 MAX_WINDOWS = 400  # a domain; windows of an episode are alike, so more add time and little else
 
 

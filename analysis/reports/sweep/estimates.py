@@ -11,12 +11,12 @@ import pandas as pd
 
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_paths import motion, repeated
-from align.analysis.reports.sweep.run_table import read_trials, recorded
+from align.analysis.reports.sweep.run_table import HELD_OUT, held_out, read_trials, recorded
 from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.medians import hierarchical_median, hierarchical_ratio
 from align.errors import InputError
-from align.run.layout import GRID, POINT, ROLLOUTS
+from align.run.layout import EMBEDDINGS, GRID, POINT, ROLLOUTS
 from align.run.reading import read_json
 from align.worlds.batch import shown_success
 
@@ -59,6 +59,7 @@ class Sweep:
         worlds: Names of the worlds that policies are tested in.
         repeated: Those in which trials repeat queries, for measures of diversity; none of `worlds`.
         sites: Names of those that were probed.
+        held_out: Domains on whose held-out episodes policies were tested.
     """
 
     def __init__(self, sweep_dir: str | os.PathLike):
@@ -72,7 +73,9 @@ class Sweep:
         self.repeated = [w for w in worlds if any(repeated(self.path / run, w) for run in self.frame["run"])]
         self.worlds = [w for w in worlds if w not in self.repeated]
         self.sites = list(dict.fromkeys(m.place for m in self.metrics if m.kind == "probe"))
-        self._table = cache(self._read_trials)
+        held_out = [m.place for m in self.metrics if m.kind == "held_out"]
+        self.held_out = list(dict.fromkeys(held_out))
+        self._table, self._episodes = cache(self._read_trials), cache(self._read_episodes)
 
     @property
     def title(self) -> str:
@@ -94,6 +97,16 @@ class Sweep:
         """The success rate that reports show: the first that the worlds of the sweep define."""
         rates = [metric.name for metric in self.metrics if metric.count in self.frame]
         return shown_success(rates) or "success"
+
+    @property
+    def outcomes_shown(self) -> tuple[str, list[str], tuple[str, str]]:
+        """What says how good policies are: kind, places and names of metrics, of which the first is compared.
+
+        Success in the worlds they are tested in; without any, the errors on held-out episodes.
+        """
+        if self.worlds or not self.held_out:
+            return "rollout", self.worlds, ("score", self.success)
+        return "held_out", self.held_out, HELD_OUT
 
     def has(self, metric: Metric) -> bool:
         """Whether it was measured of any run."""
@@ -173,7 +186,7 @@ class Sweep:
             table = self._moved(metric, runs)
             found = rows.set_index("run").loc[[run for run in runs if run in table.index], column].dropna()
             return Estimate(hierarchical_median(table.to_numpy()), found.to_numpy(float), table.shape[1])
-        if metric.kind == "rollout":
+        if metric.kind == "rollout" or (metric.kind == "held_out" and self._keeps_episodes):
             table = self.outcomes(runs, metric)
             if metric.is_rate:
                 interval = intervals.hierarchical_rate(table)
@@ -185,7 +198,7 @@ class Sweep:
         return Estimate(intervals.across_seeds(found, bounds=metric.bounds), rows[column].to_numpy(float), 0)
 
     def difference(self, runs: Sequence[str], reference: Sequence[str], metric: Metric) -> Interval | None:
-        """An arm minus the reference on shared trials, for a rollout metric; None if either lacks it."""
+        """An arm minus the reference on shared trials or held-out episodes; None if either lacks it."""
         if self.estimate(runs, metric) is None or self.estimate(reference, metric) is None:
             return None
         return intervals.paired_difference(self.outcomes(runs, metric), self.outcomes(reference, metric))
@@ -197,8 +210,13 @@ class Sweep:
         return hierarchical_ratio(values[shared].to_numpy(), base[shared].to_numpy()) if shared else None
 
     def outcomes(self, runs: Sequence[str], metric: Metric) -> np.ndarray:
-        """A rollout metric of every trial that all runs of the sweep share, in one order. (runs, trials)"""
-        table = self._table(metric.place, metric.name)
+        """A metric of every trial, or held-out episode, that all runs of the sweep share, in one order.
+
+        Returns:
+            (runs, trials)
+        """
+        read = self._episodes if metric.kind == "held_out" else self._table
+        table = read(metric.place, metric.name)
         return table.loc[[run for run in runs if run in table.index]].to_numpy(float)
 
     def _moved(self, metric: Metric, runs: Sequence[str]) -> pd.DataFrame:
@@ -222,6 +240,18 @@ class Sweep:
         table = pd.DataFrame(outcomes).T.dropna(axis=1)
         if not table.shape[1]:
             raise InputError(f"{self.path}: no trial seed of world {world!r} is shared by all runs")
+        return table
+
+    @property
+    def _keeps_episodes(self) -> bool:
+        """Whether there is more than the tables that `align keep` kept."""
+        return any((self.path / run / EMBEDDINGS).is_file() for run in self.frame["run"])
+
+    def _read_episodes(self, domain: str, name: str) -> pd.DataFrame:
+        found = {run: held_out(self.path / run).get(domain) for run in self.frame["run"]}
+        table = pd.DataFrame({run: t[name] for run, t in found.items() if t is not None}).T.dropna(axis=1)
+        if not table.shape[1]:
+            raise InputError(f"{self.path}: no held-out episode of {domain} is shared by all runs")
         return table
 
 

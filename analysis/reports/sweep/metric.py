@@ -12,12 +12,13 @@ import numpy as np
 from align.errors import InputError
 from align.worlds.batch import is_rate
 
-KINDS = ("rollout", "motion", "probe", "geometry", "task")
+KINDS = ("rollout", "held_out", "motion", "probe", "geometry", "task")
 SHARES = ("score", "coverage", "final_coverage", "auc", "mlp_auc", "accuracy")
 TITLES = {
     "score": "Score", "success": "Success", "success_90": "Success (coverage ≥ .90)",
     "success_95": "Success (coverage ≥ .95)", "success_pose": "Success (≤ 15 mm, ≤ 5°)",
     "held": "Held at the goal", "auc": "Probe AUC", "accuracy": "Probe accuracy",
+    "action_error": "Action error (share of variance)", "denoising_loss": "Denoising loss (held-out)",
     "mmd2": "MMD$^2$ (held-out)", "margin": "Probe margin $d'$",
 }  # fmt: skip
 CHANCE = {"auc": 0.5, "mlp_auc": 0.5, "accuracy": 0.5, "mmd2": 0.0, "margin": 0.0}
@@ -28,8 +29,9 @@ class Metric:
     """What is measured of a run; as text, its column in the table of runs.
 
     Args:
-        kind: rollout, motion (of its paths), probe, geometry or task.
-        place: The world or the site; of tasks and geometry also `aligned`, the site that training aligned.
+        kind: rollout, held_out (on held-out episodes), motion (of its paths), probe, geometry or task.
+        place: The world, the domain or the site; of tasks and geometry also `aligned`, the site that training
+            aligned.
         name: As score, success or auc.
 
     Raises:
@@ -82,6 +84,8 @@ class Metric:
         """What it cannot leave."""
         if self.kind == "task":  # R²
             return -np.inf, 1.0
+        if self.kind == "held_out":
+            return 0.0, np.inf
         if self.name == "mixing":  # relative to chance, so it may exceed 1
             return 0.0, np.inf
         return (0.0, 1.0) if self.name in SHARES or self.is_rate else (-np.inf, np.inf)

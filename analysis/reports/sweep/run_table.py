@@ -1,9 +1,9 @@
 """The runs of a sweep as one table, a row a run, read from the files that each of them left.
 
 In the table, the axes of the sweep have their bare names; everything measured has a slash in its name:
-`summary/...`, `rollout/<world>/...`, `motion/<world>/...` (medians over successful rollouts),
-`probe/<site>/...`, `geometry/<site>/...`, and `task/aligned/...`: R² of task probes; the site
-"aligned" is the one that the run's training aligned.
+`summary/...`, `rollout/<world>/...`, `held_out/<domain>/...`, `motion/<world>/...` (medians over
+successful rollouts), `probe/<site>/...`, `geometry/<site>/...`, and `task/aligned/...`: R² of
+task probes; the site "aligned" is the one that the run's training aligned.
 """
 
 import json
@@ -11,18 +11,22 @@ import os
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_paths import MEASURES, motion
 from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
+from align.domain import Domain
 from align.errors import InputError
-from align.run.layout import GEOMETRY, POINT, PROBE, RESULTS, ROLLOUTS, SUMMARY, TASK_PROBE, runs
-from align.run.reading import read_json, reading
+from align.run.layout import EMBEDDINGS, GEOMETRY, POINT, PROBE, RESULTS, ROLLOUTS, SUMMARY, TASK_PROBE, runs
+from align.run.reading import read_arrays, read_json, reading
 from align.run.state import missing
 from align.worlds.batch import RESERVED, is_rate, shown_success
 
+HELD_OUT = ("action_error", "denoising_loss")
+"""How well a policy does on held-out episodes; see `align.embeddings`."""
 PROBED = ("auc", "accuracy", "margin", "mmd2")
 TASKS = {f"block_pose_{cell}": ("block_pose", cell) for cell in ("sim_to_real", "real_to_real")}
 """Names of metrics, with the task and the cell of its table that each is of."""
@@ -100,6 +104,32 @@ def read_trials(run: Path) -> pd.DataFrame:
     return table
 
 
+def held_out(run: Path) -> dict[str, pd.DataFrame]:
+    """By domain, real first, how well a run's policy does on each held-out episode; empty in older runs.
+
+    Returns:
+        Columns `HELD_OUT`, means over an episode's windows, by episode number.
+
+    Raises:
+        InputError: The embeddings cannot be read.
+    """
+    path = Path(run) / EMBEDDINGS
+    if not path.is_file():
+        return {}
+    stored = read_arrays(path, (*HELD_OUT, "domain", "episode"))
+    if not set(HELD_OUT) <= set(stored):
+        return {}
+    with reading(path, "what align fit or align embed wrote"):
+        table = pd.DataFrame({name: stored[name] for name in (*HELD_OUT, "domain", "episode")})
+        if not np.isfinite(table.to_numpy(float)).all():
+            raise InputError(f"{path}: errors on held-out windows are not all finite")
+        return {
+            domain.label: table[table["domain"] == domain].groupby("episode")[list(HELD_OUT)].mean()
+            for domain in (Domain.REAL, Domain.SIM)
+            if (table["domain"] == domain).any()
+        }
+
+
 def measures(trials: pd.DataFrame) -> list[str]:
     """The columns of `rollouts.csv` that say how trials went, those left out that a world does not have."""
     numbers = trials.drop(columns=list(RESERVED), errors="ignore").select_dtypes(["number", "bool"])
@@ -121,6 +151,11 @@ def _row(run: Path) -> dict:
         row |= _rollouts(run)
         for world, moved in motion(run).items():
             row |= {str(Metric("motion", world, name)): moved[name].median() for name in MEASURES}
+    for domain, episodes in held_out(run).items():
+        for name in HELD_OUT:
+            metric = Metric("held_out", domain, name)
+            found = intervals.bootstrap_mean(episodes[name], bounds=metric.bounds)
+            row |= dict(zip((str(metric), *metric.ends), map(float, found), strict=True))
     site = row.get("summary/site")
     for name, interpret in ((PROBE, _probe), (TASK_PROBE, partial(_tasks, site)), (GEOMETRY, _geometry)):
         if (run / name).is_file():  # older sweeps do without some
