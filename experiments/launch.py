@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from align.errors import InputError
 from align.experiments import warm
@@ -22,7 +22,7 @@ from align.run.state import is_finished
 POLL_SECONDS = 0.5
 STOP_SECONDS = 20.0  # a run writes a checkpoint when it is told to stop
 REPORTED = {"step": int, "steps": int, "steps_per_second": float}
-"""What a run says of its progress."""
+"""What a run says of its progress; those of today also say their `loss`."""
 
 
 @dataclass
@@ -34,20 +34,25 @@ class Job:
         folder: Its directory.
         state: "waiting", "running", "finished", "skipped" or "failed".
         after: Names of the jobs that must be finished before.
+        point: Its value on each axis of the sweep.
+        seconds: How long it has been running, or did.
     """
 
     name: str
     folder: Path
     state: str = "waiting"
     after: Sequence[str] = ()
+    point: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
     handle: object = field(default=None, repr=False)
 
     def progress(self) -> dict:
-        """What the run last reported: step, steps and steps per second; empty where that cannot be read."""
+        """What the run last reported: step, steps, steps_per_second, loss; empty where that is unreadable."""
         path = self.folder / PROGRESS
         with contextlib.suppress(InputError), reading(path):
             found = read_json(path)
-            return {name: kind(found[name]) for name, kind in REPORTED.items()}
+            loss = {"loss": float(found["loss"])} if found.get("loss") is not None else {}
+            return {name: kind(found[name]) for name, kind in REPORTED.items()} | loss
         return {}
 
     def last_line(self) -> str:
@@ -165,6 +170,7 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
     if not waiting:
         yield jobs
     running: list[Job] = []
+    started: dict[str, float] = {}
     states = {job.name: job for job in jobs}
     try:
         while waiting or running:
@@ -178,9 +184,10 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
             for job in ready[: parallel - len(running)]:
                 waiting.remove(job)
                 launcher.start(job)
-                job.state = "running"
+                job.state, started[job.name] = "running", time.monotonic()
                 running.append(job)
             for job in list(running):
+                job.seconds = time.monotonic() - started[job.name]
                 status = launcher.status(job)
                 if status is not None:
                     job.state = "failed" if status else "finished"

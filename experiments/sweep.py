@@ -4,22 +4,19 @@ import copy
 import json
 import signal
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
 from align.checkpoints.trust import named_modules, trusting
 from align.errors import InputError
 from align.experiments.checking import check
 from align.experiments.cluster import SubmititLauncher
 from align.experiments.demonstrations import is_option, prepare, resolve, store_paths
-from align.experiments.estimate import expected
+from align.experiments.estimate import Measured, duration, expected
+from align.experiments.following import follow
 from align.experiments.grid import Grid, Run, load_grid
 from align.experiments.launch import Job, LocalLauncher, run_jobs
 from align.experiments.options import set_option
@@ -70,7 +67,7 @@ def sweep(
         )
     folder = Path(out or f"runs/{expanded.name}-{scale}" + (f"-{Path(base).stem}" if base else ""))
     if dry_run:
-        return _describe(expanded, folder, Path(data), jobs)
+        return _describe(expanded, folder, Path(data), jobs, elsewhere=cluster is not None)
     if demos_only:
         for option, path in dict.fromkeys(
             item for paths in _prepare(expanded, Path(data), jobs).values() for item in paths.items()
@@ -103,7 +100,7 @@ def sweep(
 
             with trusting(named_modules([run.config for run in expanded.runs])):
                 report_sweep(folder)
-        print(f"{folder}: {_minutes(time.perf_counter() - started)}", flush=True)
+        print(f"{folder}: {duration(time.perf_counter() - started)}", flush=True)
     return failed
 
 
@@ -154,7 +151,7 @@ def _claim(run: Run, folder: Path, config: dict[str, Any]) -> Job:
     write_text(directory / REQUEST, yaml.safe_dump(config, sort_keys=False))
     write_json(directory / POINT, run.point)
     state = "skipped" if is_finished(directory) else "waiting"
-    return Job(run.name, directory, state, tuple(run.after.values()))
+    return Job(run.name, directory, state, tuple(run.after.values()), run.point)
 
 
 def _prepare(grid: Grid, data: Path, jobs: int) -> dict[str, dict[str, str]]:
@@ -167,7 +164,7 @@ def _prepare(grid: Grid, data: Path, jobs: int) -> dict[str, dict[str, str]]:
     return {run.name: made[json.dumps(run.demos)] for run in grid.runs}
 
 
-def _describe(grid: Grid, folder: Path, data: Path, jobs: int) -> int:
+def _describe(grid: Grid, folder: Path, data: Path, jobs: int, elsewhere: bool) -> int:
     different = {json.dumps(run.demos): run.demos for run in grid.runs}.values()
     stores = {
         (option, path): demos[option]
@@ -183,54 +180,32 @@ def _describe(grid: Grid, folder: Path, data: Path, jobs: int) -> int:
         print(f"{folder / run.name}: {'finished' if done else 'to run'}{after}")
         left += [] if done else [run]
     print(f"{len(grid.runs)} runs, {len(left)} of them to run")
-    print(expected(left, folder, jobs))
+    print(expected(left, folder, jobs, None if elsewhere else _measure))
     return 0
 
 
+def _measure(run: Run) -> Measured:
+    """Times of a run that is tried for a moment."""
+    print(f"trying {run.name} for a moment", flush=True)
+    from align.experiments.measure import measure  # late, as it takes seconds
+
+    sizes = [made.get("size") for made in run.demos.values() if isinstance(made.get("size"), int)]
+    return measure(run.config, *sizes[:1] or [64])
+
+
 def _follow(jobs: Sequence[Job], launcher, parallel: int) -> None:
-    """Run the jobs under a live table, or, where the output is not a terminal, a line a change."""
-    console = Console()
+    """Run the jobs; however that ends, they are stopped."""
     previous = {s: signal.signal(s, signal.default_int_handler) for s in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        if console.is_terminal:
-            with Live(console=console, refresh_per_second=2) as live:
-                for state in run_jobs(jobs, launcher, parallel):
-                    live.update(_table(state))
-        else:
-            seen: dict[str, str] = {}
-            for state in run_jobs(jobs, launcher, parallel):
-                for job in state:
-                    if seen.get(job.name) != job.state:
-                        seen[job.name] = job.state
-                        counts = Counter(j.state for j in state)
-                        print(f"{job.name}: {job.state} ({dict(counts)})", flush=True)
+        follow(run_jobs(jobs, launcher, parallel), parallel)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def _table(jobs: Sequence[Job]) -> Table:
-    table = Table("run", "state", "step", "steps/s", "time left")
-    for job in jobs:
-        p = job.progress() if job.state == "running" else {}
-        left = (p["steps"] - p["step"]) / p["steps_per_second"] if p else None
-        table.add_row(
-            job.name,
-            job.state,
-            f"{p['step']}/{p['steps']}" if p else "",
-            f"{p['steps_per_second']:.1f}" if p else "",
-            _minutes(left) if left is not None else "",
-        )
-    return table
-
-
 def _short(value: Any) -> Any:
     """A component by its class."""
     return value["class_path"].rpartition(".")[2] if isinstance(value, dict) else value
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.1f} min"
 
 
 def _list_failures(jobs: Sequence[Job]) -> int:

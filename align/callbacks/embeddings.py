@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 from align.callbacks.termination import is_trained
 from align.embeddings import write_embeddings
 from align.errors import InputError
+from align.run.ticking import telling
 
 
 class Embeddings(pl.Callback):
@@ -42,14 +43,15 @@ class Embeddings(pl.Callback):
 
     def on_fit_end(self, trainer: pl.Trainer, module) -> None:
         if trainer.is_global_zero and is_trained(trainer):
-            write_embeddings(
-                Path(trainer.default_root_dir),
-                module.ema.model.to(trainer.strategy.root_device),  # Lightning has moved it to the CPU
-                trainer.datamodule,
-                self.sites,
-                self.per_domain,
-                self.paired,
-                self.thumbnail,
-                module.probe_step,
-                module.seed,
-            )
+            with telling("embedding held-out observations"):
+                write_embeddings(
+                    Path(trainer.default_root_dir),
+                    module.ema.model.to(trainer.strategy.root_device),  # Lightning has moved it to the CPU
+                    trainer.datamodule,
+                    self.sites,
+                    self.per_domain,
+                    self.paired,
+                    self.thumbnail,
+                    module.probe_step,
+                    module.seed,
+                )
