@@ -5,9 +5,11 @@ import json
 import pytest
 import yaml
 
-from align.experiments.estimate import expected
-from align.experiments.grid import Run
+from align.errors import InputError
+from align.experiments.estimate import KINDS, Measured, expected
+from align.experiments.grid import Run, load_grid
 from align.experiments.launch import Job
+from align.experiments.measure import measure
 from align.run.layout import SECONDS
 
 CONFIG = {"model": {"policy": {"encoder": {"class_path": "E"}}}, "trainer": {"max_steps": 1000}}
@@ -69,3 +71,34 @@ def test_damaged_files_of_runs_are_unknown(tmp_path, runs, content):
     assert expected([runs[0]], tmp_path / "sweep", 1).startswith("expected time: 3 min")  # all 1000 steps
     assert Job("run0", tmp_path / "sweep/run0").progress() == {}
     assert Job("none", tmp_path / "none").progress() == {}
+
+
+def test_what_never_ran_here_is_tried_a_run_a_kind(tmp_path, runs):
+    tried = []
+
+    def measure(run):
+        tried.append(run.name)
+        return Measured(0.1, 20.0)
+
+    others = [Run(f"other{i}", {}, {**CONFIG, "data": {"batch_size": i}}) for i in range(KINDS)]
+    text = expected([*runs, *others], tmp_path / "sweep", 3, measure)  # 9 x (100 + 20) s / 3
+    assert text.startswith("expected time: 6 min with 3") and "tried here just now" in text
+    assert tried == ["run0", "other0", "other1"] and "1 runs are of another kind" in text
+    finished(tmp_path / "other/a")
+    expected(runs, tmp_path / "sweep", 3, measure)
+    assert len(tried) == 3  # what is finished tells more
+
+    def refuse(run):
+        raise InputError("model.lr: unknown")
+
+    assert expected(runs, tmp_path / "new/sweep", 3, refuse).endswith("none can be tried: model.lr: unknown")
+
+
+@pytest.mark.parametrize("name", ["lambda", "ambient"])
+def test_a_run_is_tried_for_a_moment(name):
+    """Steps and rollouts are timed, whatever else would have to be made for the run before."""
+    config = load_grid(name, "smoke").runs[-1].config
+    if name == "ambient":
+        config["trainer"]["callbacks"] = []  # their world needs Drake
+    found = measure(config, 64)
+    assert 0 < found.step < 60 and (found.rest > 0) == (name == "lambda")
