@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from align.errors import InputError
+from align.errors import InputError, one_line
 from align.experiments import warm
 from align.experiments.warm import ONE_THREAD
 from align.files import locked, write_json
@@ -45,6 +45,7 @@ class Job:
     point: Mapping[str, Any] = field(default_factory=dict)
     seconds: float | None = None
     handle: object = field(default=None, repr=False)
+    noted: str = field(default="", repr=False)
 
     def progress(self) -> dict:
         """What the run last reported: step, steps, steps_per_second, loss; empty where that is unreadable."""
@@ -55,13 +56,19 @@ class Job:
             return {name: kind(found[name]) for name, kind in REPORTED.items()} | loss
         return {}
 
+    def note(self, text: str) -> None:
+        """Add a line to the run's log; where that cannot be written, as on a full disk, it is kept here."""
+        self.noted = text
+        with contextlib.suppress(OSError), open(self.folder / LOG, "a", encoding="utf-8") as log:
+            log.write(f"{text}\n")
+
     def last_line(self) -> str:
         """The last line of the run's log."""
         try:
             lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         except OSError:
-            return "no log"
-        return lines[-1] if lines else "empty log"
+            return self.noted or "no log"
+        return lines[-1] if lines else self.noted or "empty log"
 
 
 def execute(folder: str, call: Callable[[list[str], IO], int] | None = None) -> int:
@@ -157,7 +164,11 @@ def _is_alive(group: int) -> bool:
 def _lead(folder: str) -> None:
     """Execute a run as the leader of a process group."""
     os.setsid()
-    sys.exit(execute(folder, warm.call if warm.fits(Path(folder)) else None))
+    try:
+        sys.exit(execute(folder, warm.call if warm.fits(Path(folder)) else None))
+    except (InputError, OSError) as error:  # not even its log can be written, say
+        print(f"{folder}: {one_line(error)}", file=sys.stderr, flush=True)
+        sys.exit(2)
 
 
 def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[Job]]:
@@ -176,8 +187,7 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
         while waiting or running:
             for job in list(waiting):
                 if failed := [name for name in job.after if states[name].state == "failed"]:
-                    with open(job.folder / LOG, "a", encoding="utf-8") as log:
-                        log.write(f"not started: {', '.join(failed)} failed\n")
+                    job.note(f"not started: {', '.join(failed)} failed")
                     job.state = "failed"
                     waiting.remove(job)
             ready = [j for j in waiting if all(states[n].state in ("finished", "skipped") for n in j.after)]
@@ -192,8 +202,7 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
                 if status is not None:
                     job.state = "failed" if status else "finished"
                     if status < 0:  # the process that runs `execute`: it could not say so itself
-                        with open(job.folder / LOG, "a", encoding="utf-8") as log:
-                            log.write(f"the run was killed by {_signal(status)}\n")
+                        job.note(f"the run was killed by {_signal(status)}")
                     running.remove(job)
             yield jobs
             time.sleep(POLL_SECONDS)

@@ -351,3 +351,18 @@ def test_runs_get_the_demonstrations_of_their_axes(tiny, tmp_path, instant, monk
         request = yaml.safe_load((tmp_path / f"out/level={level},lambda=1/request.yaml").read_text())
         assert request["data"]["real"] == f"data.real-{{'visual': {level}}}"
     assert len(made) == 2  # one a level, not one a run
+
+
+def test_a_run_whose_log_cannot_be_written_fails_in_a_line(tmp_path, capfd):
+    """As on a full disk; the sweep goes on to the others, and says why as far as it knows."""
+    (tmp_path / "log.txt").mkdir()
+    (tmp_path / "request.yaml").write_text("trainer: {accelerator: cpu}")
+    process = multiprocessing.get_context("fork").Process(target=launch._lead, args=(str(tmp_path),))
+    process.start()
+    process.join()
+    assert process.exitcode == 2
+    told = capfd.readouterr().err
+    assert "log.txt" in told and "Traceback" not in told and told.count("\n") == 1
+    job = Job("x", tmp_path)
+    job.note("not started: y failed")
+    assert job.last_line() == "not started: y failed"

@@ -18,7 +18,7 @@ TITLES = {
     "score": "Score", "success": "Success", "success_90": "Success (coverage ≥ .90)",
     "success_95": "Success (coverage ≥ .95)", "success_pose": "Success (≤ 15 mm, ≤ 5°)",
     "held": "Held at the goal", "auc": "Probe AUC", "accuracy": "Probe accuracy",
-    "action_error": "Action error (share of variance)", "denoising_loss": "Denoising loss (held-out)",
+    "action_error": "Action error", "denoising_loss": "Denoising loss",
     "mmd2": "MMD$^2$ (held-out)", "margin": "Probe margin $d'$",
 }  # fmt: skip
 CHANCE = {"auc": 0.5, "mlp_auc": 0.5, "accuracy": 0.5, "mmd2": 0.0, "margin": 0.0}
