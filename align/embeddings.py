@@ -210,7 +210,7 @@ def _unexplained(square: np.ndarray, actions: np.ndarray, domain: np.ndarray) ->
         variance = actions[rows].astype(np.float64).reshape(-1, actions.shape[2]).var(0)
         moves = variance > 1e-12 * max(variance.max(), 1e-300)
         error[rows] = (square[rows][:, moves] / variance[moves]).mean(1) if moves.any() else 0.0
-    return error
+    return error.astype(np.float32)
 
 
 def _chosen(policy: DiffusionPolicy, batch: Mapping[str, Tensor], seed: int, index: int) -> Tensor:

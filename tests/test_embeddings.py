@@ -95,6 +95,12 @@ def test_arrays_are_of_the_windows_they_stand_beside(worlds):
         torch.from_numpy(arrays["action"][:20]).unflatten(1, (8, 2)), batch["agent_pos"]
     )
     assert torch.allclose(action, batch["action"], atol=1e-3)
+    chosen = policy.normalizer.unnormalize_action(
+        torch.from_numpy(arrays["chosen"][:20]).unflatten(1, (8, 2)), batch["agent_pos"]
+    )
+    variance = batch["action"].double().flatten(0, 1).var(0, unbiased=False)
+    error = ((chosen - batch["action"]).square() / variance).mean((1, 2))
+    np.testing.assert_allclose(arrays["action_error"][:20], error, rtol=1e-3)
     assert np.abs(arrays["untrained/image"] - arrays["image"]).max() > 1e-3
 
 
