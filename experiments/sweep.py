@@ -5,6 +5,7 @@ import json
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -197,7 +198,8 @@ def _follow(jobs: Sequence[Job], launcher, parallel: int) -> None:
     """Run the jobs; however that ends, they are stopped."""
     previous = {s: signal.signal(s, signal.default_int_handler) for s in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        follow(run_jobs(jobs, launcher, parallel), parallel)
+        with closing(run_jobs(jobs, launcher, parallel)) as states:
+            follow(states, parallel)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
