@@ -53,7 +53,7 @@ def measure(config: Mapping[str, Any], size: int) -> Measured:
         return found[0]
 
 
-def _write_random(path: str, config: Mapping[str, Any], size: int) -> None:
+def _write_random(path: str, config: Mapping[str, Any], size: int | list[int]) -> None:
     policy = get_option(config, "model.policy", {})
     length, rng = 4 * policy.get("horizon", 16), numpy_rng(0, "measure")
     made = {
@@ -63,7 +63,8 @@ def _write_random(path: str, config: Mapping[str, Any], size: int) -> None:
     }
     if policy.get("n_image_steps", 2):
         channels = get_option(policy, "encoder.init_args.in_channels") or 3
-        made["img"] = rng.integers(0, 256, (length, size, size, channels), dtype=np.uint8)
+        height, width = (size, size) if isinstance(size, int) else size
+        made["img"] = rng.integers(0, 256, (length, height, width, channels), dtype=np.uint8)
     write_store(path, [made] * 4)
 
 

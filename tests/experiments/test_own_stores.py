@@ -57,7 +57,7 @@ def test_a_policy_predicts_so_many_seconds(write, rate, horizon):
 
 def test_images_of_other_shapes_are_made_alike_and_none_are_needed(write):
     grid = _grid(write("sim", image=(60, 80, 1)), write("real", image=(120, 160, 1), n=60))
-    assert _options(grid, "data.image_size", "model.policy.encoder.init_args.in_channels") == [60, 1]
+    assert _options(grid, "data.image_size", "model.policy.encoder.init_args.in_channels") == [[60, 80], 1]
     blind = _grid(write("a", image=None, targets=False), write("b", image=None))
     wanted = (
         "model.policy.n_image_steps",
