@@ -87,14 +87,19 @@ class Reader:
             assert main([name, *options, *shlex.split(SHORTER.get(name, ""))]) == 0
 
     def train_first(self, grid: str, option: str, base: str, *given: str) -> None:
-        """The first run of a sweep, in this process and for 300 steps, where the sweep would have put it."""
+        """The first run of a sweep, in this process, where the sweep would have put it: of a base that a page
+        makes for 300 steps, after which it has learnt something, of one that ships for a few."""
         assert option == "--base" and all(more.startswith("--set+=") for more in given)
         expanded = load_grid(grid, "laptop", base, [more.removeprefix("--set+=") for more in given])
         run = Path(f"runs/{expanded.name}-laptop-{Path(base).stem}") / expanded.runs[0].name
         config = expanded.runs[0].config
         for option, path in prepare(expanded.demos, Path("data"), jobs=1).items():
             set_option(config, option, path)
-        changes = {"run": str(run), "trainer.max_steps": 300, "embeddings.per_domain": 200}
+        changes = {
+            "run": str(run),
+            "trainer.max_steps": 300 if base.endswith(".yaml") else 5,
+            "embeddings.per_domain": 200,
+        }
         for option, value in changes.items():
             set_option(config, option, value)
         Path("first.yaml").write_text(yaml.safe_dump(config))
