@@ -14,6 +14,7 @@ import yaml
 
 from align.cli import main
 from align.experiments import launch
+from align.experiments.estimate import Measured
 from align.experiments.launch import Job, LocalLauncher, run_jobs
 from align.run.layout import PROBE, ROLLOUTS, SUMMARY
 
@@ -66,11 +67,13 @@ def _sweep(grid, out, *more) -> int:
 
 
 @pytest.mark.parametrize("switch", ["--dry_run true", "--dry-run", "--dry-run=true", "--dry-run --jobs 1"])
-def test_dry_run_does_nothing(tiny, tmp_path, capsys, switch):
+def test_dry_run_does_nothing(tiny, tmp_path, capsys, switch, monkeypatch):
+    monkeypatch.setattr("align.experiments.sweep._measure", lambda run: Measured(0.6, 54.0))
     assert _sweep(tiny, tmp_path / "out", *switch.split()) == 0
     assert main(["sweep", *switch.split(), str(tiny), "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert "lambda=0: to run" in printed and "2 runs" in printed
+    assert "expected time: " in printed
     assert not (tmp_path / "out").exists()
 
 
