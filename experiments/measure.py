@@ -47,7 +47,7 @@ def measure(config: Mapping[str, Any], size: int) -> Measured:
         for option, value in {"run": f"{folder}/run", "data.max_real": None, **LEFT_OUT, **steps}.items():
             set_option(changed, option, value)
         path = Path(folder) / "config.yaml"
-        path.write_text(yaml.safe_dump(changed))
+        path.write_text(yaml.safe_dump(changed), encoding="utf-8")
         found: list[Measured] = []
         main(["fit", "--config", str(path)], partial(_Timing, found))
         return found[0]
