@@ -1,9 +1,7 @@
 """Which arguments of training do not go together."""
 
-import math
-
 from align.alignment.objective import Objective
-from align.errors import InputError
+from align.errors import InputError, check_numbers
 from align.policy import DiffusionPolicy
 from align.site_names import SITES
 
@@ -13,7 +11,6 @@ def check_training(
     alignment: Objective,
     alignment_weight: float,
     site: str,
-    noise_draws: int,
     probe_step: int,
     label_dropout: float,
 ) -> None:
@@ -26,8 +23,6 @@ def check_training(
         raise InputError(
             f"alignment={type(alignment).__name__}: expected a subclass of align.alignment.Objective"
         )
-    if not (math.isfinite(alignment_weight) and alignment_weight >= 0):
-        raise InputError(f"alignment_weight={alignment_weight}: expected a finite λ ≥ 0")
     if site not in SITES:
         raise InputError(f"site={site!r}: expected one of {', '.join(SITES)}")
     if policy.n_image_steps == 0 and site == "image":
@@ -40,17 +35,12 @@ def check_training(
             f"alignment_weight={alignment_weight}: the observation of a policy without images has no "
             "weights to train; expected site=denoiser, or 0 to measure only"
         )
-    if noise_draws < 1:
-        raise InputError(f"noise_draws={noise_draws}: expected 1 or more")
-    if not 0 <= probe_step < policy.schedule.train_steps:
-        raise InputError(f"probe_step={probe_step}: expected 0 to {policy.schedule.train_steps - 1}")
+    check_numbers(f"[0, {policy.schedule.train_steps - 1}]", whole=True, probe_step=probe_step)
     if site == "denoiser" and policy.domain_conditioning:
         raise InputError(
             f"site={site!r}: with policy.domain_conditioning that layer holds the domain itself; "
             "expected image or observation"
         )
-    if not 0 <= label_dropout < 1:
-        raise InputError(f"label_dropout={label_dropout}: expected a share in [0, 1)")
     if label_dropout > 0 and not policy.domain_conditioning:
         raise InputError(f"label_dropout={label_dropout}: needs policy.domain_conditioning=true")
     if policy.guidance_weight > 0 and label_dropout == 0:

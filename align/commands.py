@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from align.data.episodes import write_store
 from align.domain import Domain
-from align.errors import InputError
+from align.errors import COUNT, JOBS, SEED, SIZE, InputError, check_numbers
 from align.run.ticking import telling
 from align.worlds.make import WorldLike, make_worlds
 from align.worlds.planning import arm_plans as arm_planning
@@ -46,10 +46,12 @@ def demos(
         jobs: Processes.
         overwrite: Replace a store at `out`.
     """
+    check_numbers(COUNT, whole=True, n=n)
+    check_numbers(SEED, whole=True, seed=seed)
+    check_numbers(SIZE, whole=True, size=size)
+    check_numbers(JOBS, whole=True, jobs=jobs)
     if Path(out).exists() and not overwrite:
         raise InputError(f"out={out!r} exists; choose another path or --overwrite=true")
-    if n < 1:
-        raise InputError(f"n={n}: expected 1 or more demonstrations")
     world = world or Gap()
     levels = dataclasses.asdict(world) if isinstance(world, Gap) else None
     world = world.world() if isinstance(world, Gap) else world
@@ -111,10 +113,11 @@ def plans(
         jobs: Processes.
         overwrite: Replace a store at `out`.
     """
+    check_numbers(COUNT, whole=True, n=n, repeats=repeats)
+    check_numbers(SEED, whole=True, seed=seed, first_trial=first_trial)
+    check_numbers(JOBS, whole=True, jobs=jobs)
     if Path(out).exists() and not overwrite:
         raise InputError(f"out={out!r} exists; choose another path or --overwrite=true")
-    if n < 1:
-        raise InputError(f"n={n}: expected 1 or more plans")
     of_other = {"arm": arm, "regions": regions} if world == "maze" else {"maze": maze}
     for name, value in of_other.items():
         if value is not None:
@@ -200,8 +203,12 @@ def rollout(
     from align.run.paths import write_paths
     from align.run.trials import write_film, write_trials
 
-    if trials < 1 or steps < 1 or film < 0:
-        raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1, 1 and 0 or more")
+    check_numbers(COUNT, whole=True, trials=trials, steps=steps)
+    check_numbers(SEED, whole=True, first_seed=first_seed)
+    check_numbers(SIZE, whole=True, size=size)
+    check_numbers("[0, 1000]", whole=True, film=film)
+    check_numbers("[0, 1000]", guidance_weight=guidance_weight)
+    check_numbers(JOBS, whole=True, threads=threads)
     torch.set_num_threads(threads)
     trained = DiffusionPolicy.from_checkpoint(policy, trust or ())
     if guidance_weight is not None:
@@ -247,6 +254,9 @@ def embed(
     from align.policy import DiffusionPolicy
     from align.run.config import fit_config
 
+    check_numbers(COUNT, whole=True, per_domain=per_domain)
+    check_numbers("[0, 1e9]", whole=True, paired=paired)
+    check_numbers(JOBS, whole=True, threads=threads)
     recorded = fit_config(run)
     given = {"sites": sites, "per_domain": per_domain, "paired": paired}
     options = dict(recorded.get("embeddings") or {}) | {

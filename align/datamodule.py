@@ -20,7 +20,7 @@ from align.data.refusals import Refusals
 from align.data.windows import Windows
 from align.diffusion.ambient import Ambient
 from align.domain import Domain
-from align.errors import InputError
+from align.errors import COUNT, SEED, SIZE, InputError, check_numbers
 from align.policy import DiffusionPolicy
 from align.step.batches import TrainingBatches, labels
 
@@ -85,14 +85,12 @@ class CotrainingData(pl.LightningDataModule):
         gating: Gating | None = None,
     ):
         super().__init__()
-        if alpha is not None and not 0 <= alpha <= 1:
-            raise InputError(f"alpha={alpha}: expected a weight in [0, 1], or null for the natural share")
-        if min(seed, shuffle_seed) < 0:
-            raise InputError(f"seed={seed}, shuffle_seed={shuffle_seed}: expected 0 or more")
-        if batch_size < 2:
-            raise InputError(f"batch_size={batch_size}: expected 2 or more")
-        if val_windows < 2:
-            raise InputError(f"val_windows={val_windows}: expected 2 or more")
+        check_numbers("[0, 1]", alpha=alpha)
+        check_numbers("[2, 1e6]", whole=True, batch_size=batch_size, val_windows=val_windows)
+        check_numbers(COUNT, whole=True, max_sim=max_sim, max_real=max_real)
+        check_numbers("[0, 1e9]", whole=not 0 <= validation < 1, validation=validation)
+        check_numbers(SIZE, whole=True, image_size=image_size)
+        check_numbers(SEED, whole=True, seed=seed, shuffle_seed=shuffle_seed)
         self.paths = {Domain.SIM: sim, Domain.REAL: real}
         self.keys = {Domain.SIM: sim_keys, Domain.REAL: real_keys}
         self.max_demos = {Domain.SIM: max_sim, Domain.REAL: max_real}

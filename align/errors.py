@@ -1,4 +1,11 @@
-"""The exceptions that end a command with one line: a user's mistake, and work that is not finished."""
+"""The exceptions that end a command with one line, and the check of numbers that raises one.
+
+They are a user's mistake, and work that is not finished.
+"""
+
+import re
+from numbers import Integral, Real
+from typing import Any
 
 
 class InputError(ValueError):
@@ -33,3 +40,48 @@ def mistake_behind(error: BaseException) -> InputError | None:
     while cause is not None and not isinstance(cause, InputError):
         cause = cause.__cause__ or cause.__context__
     return cause
+
+
+SIZE = "[1, 65536]"
+"""Of layers, pictures and windows, of which no larger ones are made."""
+COUNT = "[1, 1e9]"
+"""Of steps, trials and demonstrations."""
+SEED = "[0, 1e18]"
+JOBS = "[1, 4096]"
+"""Of processes, or threads, of one machine."""
+
+_INTERVAL = re.compile(r"([\[(])\s*(\S+),\s*(\S+)([\])])")
+
+
+def check_numbers(interval: str, whole: bool = False, **numbers: Any) -> None:
+    """Refuse numbers that make no sense, at the top of what takes them: NaN, infinity, out of range.
+
+    Args:
+        interval: In which they make sense, e.g. "[0, 1)" or "(0, inf)"; infinity itself is never within.
+        whole: Whether they are whole numbers.
+        **numbers: The arguments by name; `None` is an option that was not given. Of a sequence each entry is
+            checked.
+
+    Raises:
+        InputError: One is outside, or is no number.
+    """
+    left, low, high, right = _INTERVAL.fullmatch(interval).groups()
+    kind = "whole number" if whole else "number"
+    for name, value in numbers.items():
+        for number in value if isinstance(value, list | tuple) else [value]:
+            if number is not None and not (
+                _is_number(number, whole)
+                and abs(number) < float("inf")
+                and (float(low) <= number if left == "[" else float(low) < number)
+                and (number <= float(high) if right == "]" else number < float(high))
+            ):
+                raise InputError(f"{name}={_short(value)}: expected a {kind} in {interval}")
+
+
+def _is_number(value: Any, whole: bool) -> bool:
+    return isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+
+
+def _short(value: Any) -> str:
+    """A value for a message: huge whole numbers as powers of ten."""
+    return f"{float(value):g}" if isinstance(value, int) and abs(value) >= 10**12 else repr(value)

@@ -22,7 +22,7 @@ from align.command.options import read_nested_null
 from align.command.parse_errors import explained, fit_options
 from align.datamodule import CotrainingData
 from align.domain import Domain
-from align.errors import InputError, Unfinished, one_line
+from align.errors import JOBS, InputError, Unfinished, check_numbers, one_line
 from align.files import locked, remove_temporaries, write_json, write_text
 from align.module import CotrainingModule
 from align.run.config import read_yaml, run_config
@@ -74,8 +74,7 @@ class RunCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs):
         import torch
 
-        if self._value("threads") < 1:
-            raise InputError(f"threads={self._value('threads')}: expected 1 or more")
+        check_numbers(JOBS, whole=True, threads=self._value("threads"))
         torch.set_num_threads(self._value("threads"))
         trainer = self._get(self.config_init, "trainer")
         loggers = self._loggers(trainer["logger"])

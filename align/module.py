@@ -14,7 +14,7 @@ from align.checkpoints.reading import averaged_weights, read_checkpoint
 from align.checks import check_training
 from align.diffusion.ambient import Ambient
 from align.domain import Domain
-from align.errors import InputError
+from align.errors import SEED, SIZE, InputError, check_numbers
 from align.networks.ema import ExponentialMovingAverage
 from align.optimizer import adamw, clip_apart, warmup_cosine
 from align.policy import DiffusionPolicy, Features
@@ -80,7 +80,16 @@ class CotrainingModule(pl.LightningModule):
     ):
         super().__init__()
         alignment = MMD() if alignment is None else alignment
-        check_training(policy, alignment, alignment_weight, site, noise_draws, probe_step, label_dropout)
+        check_numbers("[0, 1e6]", alignment_weight=alignment_weight)
+        check_numbers("[0, 1e9]", whole=True, alignment_warmup=alignment_warmup, lr_warmup=lr_warmup)
+        check_numbers("(0, 10]", learning_rate=learning_rate)
+        check_numbers("[0, 10]", weight_decay=weight_decay)
+        check_numbers(SIZE, whole=True, noise_draws=noise_draws)
+        check_numbers("(0, 10]", ema_power=ema_power)
+        check_numbers("[0, 1]", ema_max_decay=ema_max_decay)
+        check_numbers("[0, 1)", label_dropout=label_dropout)
+        check_numbers(SEED, whole=True, seed=seed)
+        check_training(policy, alignment, alignment_weight, site, probe_step, label_dropout)
         self.label_dropout, self.initial, self.cuda_graphs = label_dropout, initial, cuda_graphs
         self.policy, self.ambient = policy, ambient
         self.alignment = alignment

@@ -1,6 +1,5 @@
 """The policy a robot runs: observations in, a chunk of actions out."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from align.checkpoints.trust import trusting
 from align.data.normalizer import Normalizer
 from align.diffusion.schedule import NoiseSchedule
 from align.domain import Domain
-from align.errors import InputError
+from align.errors import SIZE, InputError, check_numbers
 from align.networks.augment import center_crop, random_crop, to_float
 from align.networks.base import Denoiser, Encoder
 from align.networks.encoder import ConvEncoder
@@ -93,11 +92,15 @@ class DiffusionPolicy(nn.Module):
         guidance_weight: float = 0.0,
     ):
         super().__init__()
-        if not 0 <= n_image_steps <= n_obs_steps:
+        sizes = {"action_dim": action_dim, "agent_pos_dim": agent_pos_dim, "horizon": horizon, "crop": crop}
+        steps = {"n_obs_steps": n_obs_steps, "n_action_steps": n_action_steps}
+        check_numbers(SIZE, whole=True, **sizes, **steps)
+        check_numbers("[0, 65536]", whole=True, n_image_steps=n_image_steps)
+        if n_image_steps > n_obs_steps:
             raise InputError(f"n_image_steps={n_image_steps}: expected 0 to n_obs_steps={n_obs_steps}")
         if n_image_steps == 0 and not (encoder is None and crop is None):
             raise InputError("n_image_steps=0: a policy without images; expected encoder=null and crop=null")
-        if not 1 <= n_action_steps <= horizon - n_obs_steps + 1:
+        if n_action_steps > horizon - n_obs_steps + 1:
             raise InputError(
                 f"n_action_steps={n_action_steps}, horizon={horizon}, n_obs_steps={n_obs_steps}: expected "
                 f"n_action_steps from 1 to horizon - n_obs_steps + 1 = {horizon - n_obs_steps + 1}"
@@ -167,10 +170,9 @@ class DiffusionPolicy(nn.Module):
         """Set the weight of the guidance on the domain.
 
         Raises:
-            InputError: It is negative or not finite, or the policy is not told the domain.
+            InputError: It is out of range, or the policy is not told the domain.
         """
-        if not (math.isfinite(weight) and weight >= 0):
-            raise InputError(f"guidance_weight={weight}: expected a finite weight w ≥ 0")
+        check_numbers("[0, 1000]", guidance_weight=weight)
         if weight > 0 and not self.domain_conditioning:
             raise InputError(f"guidance_weight={weight}: needs a policy with domain_conditioning=true")
         self.guidance_weight = weight

@@ -17,7 +17,7 @@ from align.analysis.reports.tables import write_tables
 from align.analysis.reports.task_probe import task_probe_run
 from align.analysis.statistics.probing.probe import GIVEN, Kind
 from align.checkpoints.trust import trusting
-from align.errors import InputError
+from align.errors import JOBS, SEED, InputError, check_numbers
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
 from align.run.ticking import pinned, telling
 
@@ -41,6 +41,8 @@ def probe(
         trust: Your own modules or packages whose objectives runs may name; to measure them runs their code.
         threads: CPU threads.
     """
+    check_numbers(SEED, whole=True, seed=seed)
+    check_numbers(JOBS, whole=True, threads=threads)
     with pinned(threads):
         _probe(path, probe, umap, seed, trust or ())
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from align.checkpoints.trust import named_modules, trusting
-from align.errors import InputError
+from align.errors import JOBS, InputError, check_numbers
 from align.experiments.checking import check
 from align.experiments.cluster import SubmititLauncher
 from align.experiments.demonstrations import is_option, prepare, resolve, store_paths
@@ -59,8 +59,7 @@ def sweep(
         report: Write tables, figures and dashboards at the end.
         demos_only: Make the demonstrations and stop.
     """
-    if jobs < 1:
-        raise InputError(f"jobs={jobs}: expected 1 or more")
+    check_numbers(JOBS, whole=True, jobs=jobs)
     expanded = load_grid(grid, scale, base, [set] if isinstance(set, str) else set or [])
     if expanded.taken:
         print(

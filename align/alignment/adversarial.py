@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from align.alignment.objective import Objective, Samples
-from align.errors import InputError
+from align.errors import SIZE, InputError, check_numbers
 
 SATURATED = 0.99
 """Average accuracy from which on the classifier has won, and its gradient says little."""
@@ -81,8 +81,9 @@ class Adversarial(Objective):
 
     def __init__(self, widths: Sequence[int] = (64, 64), spectral_norm: bool = False, memory: int = 0):
         super().__init__(memory)
-        if not widths or min(widths) < 1:
-            raise InputError(f"widths={tuple(widths)}: expected one or more numbers ≥ 1")
+        check_numbers(SIZE, whole=True, widths=widths)
+        if not widths:
+            raise InputError("widths=(): expected one or more hidden layers")
         self.widths, self.spectral_norm = tuple(widths), spectral_norm
         self.register_buffer("calls", torch.tensor(0))
         self.register_buffer("average_accuracy", torch.tensor(0.5))
@@ -131,8 +132,7 @@ class DANN(Adversarial):
         self, ramp: int = 1000, widths: Sequence[int] = (64, 64), spectral_norm: bool = False, memory: int = 0
     ):
         super().__init__(widths, spectral_norm, memory)
-        if ramp < 0:
-            raise InputError(f"ramp={ramp}: expected 0 or more steps")
+        check_numbers("[0, 1e9]", whole=True, ramp=ramp)
         self.ramp = ramp
 
     @property
@@ -181,12 +181,9 @@ class ADDA(Adversarial):
         memory: int = 0,
     ):
         super().__init__(widths, spectral_norm, memory)
-        if not learning_rate > 0:
-            raise InputError(f"learning_rate={learning_rate}: expected a number > 0")
-        if discriminator_steps < 1:
-            raise InputError(f"discriminator_steps={discriminator_steps}: expected 1 or more")
-        if gradient_penalty < 0:
-            raise InputError(f"gradient_penalty={gradient_penalty}: expected 0 or more")
+        check_numbers("(0, 10]", learning_rate=learning_rate)
+        check_numbers(SIZE, whole=True, discriminator_steps=discriminator_steps)
+        check_numbers("[0, 1e6]", gradient_penalty=gradient_penalty)
         if moved not in ("both", "sim", "real"):
             raise InputError(f"moved={moved!r}: expected 'both', 'sim' or 'real'")
         self.learning_rate, self.discriminator_steps = learning_rate, discriminator_steps

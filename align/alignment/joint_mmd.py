@@ -13,7 +13,7 @@ from align.alignment.mmd import (
     squared_distances,
 )
 from align.alignment.objective import Samples
-from align.errors import InputError
+from align.errors import InputError, check_numbers
 
 
 class JointMMD(MMD):
@@ -48,8 +48,9 @@ class JointMMD(MMD):
             raise InputError("kernel='energy': expected 'rbf' or 'laplacian', whose product is a kernel")
         if of not in ("action", "agent_pos"):
             raise InputError(f"of={of!r}: expected 'action' or 'agent_pos'")
-        number = isinstance(of_bandwidth, (int, float))
-        if (number and not of_bandwidth > 0) or (not number and of_bandwidth not in ("median", "mean")):
+        if isinstance(of_bandwidth, (int, float)):
+            check_numbers("(0, 1e12]", of_bandwidth=of_bandwidth)
+        elif of_bandwidth not in ("median", "mean"):
             raise InputError(f"of_bandwidth={of_bandwidth!r}: expected a number > 0, 'median' or 'mean'")
         self.of, self.of_bandwidth = of, of_bandwidth
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from align.errors import InputError
+from align.errors import check_numbers
 
 Fields = TypeVar("Fields", bound=tuple)  # a named tuple of tensors, `None` where one is absent
 
@@ -21,8 +21,7 @@ class EmbeddingMemory(nn.Module):
 
     def __init__(self, batches: int):
         super().__init__()
-        if batches < 0:
-            raise InputError(f"memory={batches}: expected 0 or more past batches")
+        check_numbers("[0, 65536]", whole=True, memory=batches)
         self.batches = batches
         self.queues: tuple[list[list[Tensor | None]], ...] = ([], [])
 

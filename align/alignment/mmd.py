@@ -13,7 +13,7 @@ from torch import Tensor
 
 from align.alignment.mmd_gradient import Blocks, pair_distances, rbf_mmd2
 from align.alignment.objective import Objective, Samples
-from align.errors import InputError
+from align.errors import InputError, check_numbers
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
@@ -127,12 +127,14 @@ class MMD(Objective):
             raise InputError(f"kernel={kernel!r}: expected one of {', '.join(KERNELS)}")
         if estimator not in ("quadratic", "linear"):
             raise InputError(f"estimator={estimator!r}: expected 'quadratic' or 'linear'")
-        if (fixed and not bandwidth > 0) or (not fixed and bandwidth not in ("median", "mean", "ema")):
+        if fixed:
+            check_numbers("(0, 1e12]", bandwidth=bandwidth)
+        elif bandwidth not in ("median", "mean", "ema"):
             raise InputError(f"bandwidth={bandwidth!r}: expected a number > 0, 'median', 'mean' or 'ema'")
-        if not multipliers or min(multipliers) <= 0:
-            raise InputError(f"multipliers={tuple(multipliers)}: expected one or more numbers > 0")
-        if not 0 <= ema_decay < 1:
-            raise InputError(f"ema_decay={ema_decay}: expected 0 ≤ ema_decay < 1")
+        check_numbers("(0, 1e6]", multipliers=multipliers)
+        if not multipliers:
+            raise InputError("multipliers=(): expected one or more numbers")
+        check_numbers("[0, 1)", ema_decay=ema_decay)
         self.kernel, self.estimator = kernel, estimator
         self.bandwidth, self.multipliers, self.unbiased = bandwidth, tuple(multipliers), unbiased
         self.ema_decay = ema_decay

@@ -16,7 +16,7 @@ from torch import Tensor
 from align.alignment.joint_mmd import joined
 from align.alignment.mmd import centred, squared_distances
 from align.alignment.objective import Objective, Samples
-from align.errors import InputError
+from align.errors import SIZE, InputError, check_numbers
 
 CHECK_EVERY = 10  # iterations between two looks at the convergence
 
@@ -95,7 +95,8 @@ class SinkhornDivergence(Objective):
 
     def __init__(self, epsilon: float = 0.1, iterations: int = 100, tolerance: float = 1e-3, memory: int = 0):
         super().__init__(memory)
-        _check(epsilon=epsilon, iterations=iterations, tolerance=tolerance)
+        check_numbers("(0, 1e6]", epsilon=epsilon, tolerance=tolerance)
+        check_numbers(SIZE, whole=True, iterations=iterations)
         self.epsilon, self.iterations, self.tolerance = epsilon, iterations, tolerance
 
     def distance(self, sim: Samples, real: Samples) -> Tensor:
@@ -142,13 +143,13 @@ class UnbalancedOT(Objective):
         memory: int = 0,
     ):
         super().__init__(memory)
-        _check(epsilon=epsilon, reg_m=reg_m, iterations=iterations, tolerance=tolerance)
+        check_numbers(
+            "(0, 1e6]", epsilon=epsilon, reg_m=reg_m, tolerance=tolerance, embedding_weight=embedding_weight
+        )
+        check_numbers("[0, 1e6]", of_weight=of_weight)
+        check_numbers(SIZE, whole=True, iterations=iterations)
         if of not in ("action", "agent_pos"):
             raise InputError(f"of={of!r}: expected 'action' or 'agent_pos'")
-        if embedding_weight <= 0 or of_weight < 0:
-            raise InputError(
-                f"embedding_weight={embedding_weight}, of_weight={of_weight}: expected > 0 and ≥ 0"
-            )
         self.of, self.embedding_weight, self.of_weight = of, embedding_weight, of_weight
         self.epsilon, self.reg_m = epsilon, reg_m
         self.iterations, self.tolerance = iterations, tolerance
@@ -169,9 +170,3 @@ def _scaled(x: Tensor, y: Tensor) -> Tensor:
     x, y = centred(x, y)
     d_xy = squared_distances(x, y)
     return d_xy / pooled_scale(squared_distances(x, x), squared_distances(y, y), d_xy)
-
-
-def _check(**numbers: float) -> None:
-    for name, value in numbers.items():
-        if not value > 0:
-            raise InputError(f"{name}={value}: expected a number > 0")

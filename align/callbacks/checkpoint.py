@@ -8,7 +8,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins import TorchCheckpointIO
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from align.errors import InputError
+from align.errors import COUNT, check_numbers
 from align.files import atomic_path
 from align.run.layout import LAST_CHECKPOINT
 
@@ -35,8 +35,7 @@ class LastCheckpoint(Checkpoint):
     """
 
     def __init__(self, every: int = 500):
-        if every < 1:
-            raise InputError(f"every={every}: expected 1 or more steps")
+        check_numbers(COUNT, whole=True, every=every)
         self.every = every
 
     def on_train_start(self, trainer: pl.Trainer, module) -> None:

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 
 from align.callbacks.termination import is_trained
 from align.embeddings import write_embeddings
-from align.errors import InputError
+from align.errors import COUNT, InputError, check_numbers
 from align.run.ticking import telling
 
 
@@ -32,10 +32,9 @@ class Embeddings(pl.Callback):
         sites: Sequence[str] | None = None,
         paired: int = 300,
     ):
-        if per_domain < 1 or thumbnail < 1 or paired < 0:
-            raise InputError(
-                f"per_domain={per_domain}, thumbnail={thumbnail}, paired={paired}: expected 1, 1, 0 or more"
-            )
+        check_numbers(COUNT, whole=True, per_domain=per_domain)
+        check_numbers("[1, 1024]", whole=True, thumbnail=thumbnail)
+        check_numbers("[0, 1e9]", whole=True, paired=paired)
         if sites is not None and not sites:
             raise InputError("sites: none; expected one or more, as image")
         self.per_domain, self.thumbnail, self.paired = per_domain, thumbnail, paired

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from align.callbacks.embeddings import Embeddings
+from align.errors import check_numbers
 from align.files import write_json
 from align.run.layout import PROGRESS
 from align.run.ticking import telling
@@ -23,6 +24,7 @@ class Progress(pl.Callback):
     """
 
     def __init__(self, seconds: float = 10.0):
+        check_numbers("[0, 1e9]", seconds=seconds)
         self.seconds = seconds
         self.seconds_trained = 0.0
         self.metrics: dict[str, float] = {}

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 
 from align.callbacks.termination import is_trained
 from align.domain import Domain
-from align.errors import InputError
+from align.errors import COUNT, SEED, SIZE, InputError, check_numbers
 from align.policy import DiffusionPolicy
 from align.rollout import rollout, summarise, try_worlds
 from align.run.layout import PATHS, ROLLOUTS
@@ -50,8 +50,10 @@ class Rollouts(pl.Callback):
         as_sim: Sequence[str] = ("sim",),
         reference: str | None = None,
     ):
-        if trials < 1 or steps < 1 or film < 0:
-            raise InputError(f"trials={trials}, steps={steps}, film={film}: expected 1, 1 and 0 or more")
+        check_numbers(COUNT, whole=True, trials=trials, steps=steps)
+        check_numbers(SEED, whole=True, first_seed=first_seed)
+        check_numbers(SIZE, whole=True, size=size)
+        check_numbers("[0, 1000]", whole=True, film=film)
         if not worlds:
             raise InputError("worlds: none; expected one or more by name, or no Rollouts callback")
         if unknown := sorted(set(as_sim) - set(worlds) - {Domain.SIM.label}):

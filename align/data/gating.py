@@ -15,7 +15,7 @@ from torch import Tensor
 from align.data.annotation import Annotation
 from align.data.normalizer import Normalizer
 from align.data.windows import Windows
-from align.errors import InputError
+from align.errors import InputError, check_numbers
 
 
 class Thresholds(NamedTuple):
@@ -58,10 +58,8 @@ class Gating:
             raise InputError(
                 f"gating: sigma_min={self.sigma_min} and annotation={self.annotation!r}; expected one of them"
             )
-        for name, value in (("sigma_min", self.sigma_min), ("sigma_max", self.sigma_max)):
-            number = isinstance(value, int | float) and 0 <= value < 1
-            if not (value is None or number or (name == "sigma_max" and value == "annotation")):
-                raise InputError(f"{name}={value!r}: expected a noise level σ = √(1 − ᾱ) in [0, 1)")
+        sigma_max = None if self.sigma_max == "annotation" else self.sigma_max
+        check_numbers("[0, 1)", sigma_min=self.sigma_min, sigma_max=sigma_max)
         if self.sigma_max == "annotation" and self.annotation is None:
             raise InputError("sigma_max='annotation': needs gating.annotation; expected a number without one")
         if self.exclusive and self.sigma_max is not None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from align.data.warping import Warping, warp
 from align.data.windows import Windows
 from align.domain import Domain
-from align.errors import InputError
+from align.errors import COUNT, InputError, check_numbers
 from align.files import atomic_path
 
 Key = Literal["agent_pos", "action", "state"]
@@ -119,16 +119,11 @@ class Pairing:
     def __post_init__(self):
         if self.key not in get_args(Key):
             raise InputError(f"pairing.key={self.key!r}: expected one of {', '.join(get_args(Key))}")
-        if self.neighbours is not None and self.neighbours < 1:
-            raise InputError(f"pairing.neighbours={self.neighbours}: expected 1 or more, or null for all")
-        if not 0 <= self.slope < np.inf:
-            raise InputError(f"pairing.slope={self.slope}: expected a finite number ≥ 0")
-        if not np.isfinite(self.midpoint):
-            raise InputError(f"pairing.midpoint={self.midpoint}: expected a finite number")
-        if self.window < 0:
-            raise InputError(f"pairing.window={self.window}: expected 0 or more steps")
-        if not 0 < self.share <= 1:
-            raise InputError(f"pairing.share={self.share}: expected a share in (0, 1]")
+        check_numbers(COUNT, whole=True, **{"pairing.neighbours": self.neighbours})
+        check_numbers("[0, 1e6]", **{"pairing.slope": self.slope})
+        check_numbers("[-1e6, 1e6]", **{"pairing.midpoint": self.midpoint})
+        check_numbers("[0, 1e9]", whole=True, **{"pairing.window": self.window})
+        check_numbers("(0, 1]", **{"pairing.share": self.share})
 
     def match(self, sim: Windows, real: Windows) -> Partners:
         """Find the partners of every real window.

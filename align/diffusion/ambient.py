@@ -7,14 +7,13 @@ Diffusion Omni, arXiv 2506.10038). Here in the variance-preserving form, with α
 Δ = σ_t² − σ_m². A clean sample has σ_m = 0: then x_m = x_0 and everything below is the ordinary loss.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from align.errors import InputError
+from align.errors import InputError, check_numbers
 
 
 def alpha(sigma: Tensor) -> Tensor:
@@ -108,8 +107,7 @@ class Ambient:
             raise InputError(f"loss={self.loss!r}: expected 'restricted' or 'ambient'")
         if self.weighting not in ("rescaled", "unscaled"):
             raise InputError(f"weighting={self.weighting!r}: expected 'rescaled' or 'unscaled'")
-        if self.buffer is not None and not (math.isfinite(self.buffer) and self.buffer > 1):
-            raise InputError(f"buffer={self.buffer}: expected a finite s > 1, or null for none")
+        check_numbers("(1, 1e6]", buffer=self.buffer)
 
     def admission(self, sigma_m: Tensor) -> Tensor:
         """The level above which a sample trusted above σ_m is used."""

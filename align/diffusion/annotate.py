@@ -8,7 +8,6 @@ did say when that training should stop, so accuracy and calibration are a little
 """
 
 import copy
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from align.diffusion.thresholds import Evaluation, Judgement
-from align.errors import InputError
+from align.errors import COUNT, SIZE, InputError, check_numbers
 from align.networks.classifier import NoisyClassifier
 from align.seeding import torch_generator
 
@@ -83,7 +82,7 @@ class ClassifierOptions:
         levels: Noise levels at which samples are judged, spread evenly over the diffusion steps.
 
     Raises:
-        InputError: A number is too small.
+        InputError: A number is out of range.
     """
 
     width: int = 128
@@ -100,24 +99,15 @@ class ClassifierOptions:
     levels: int = 25
 
     def __post_init__(self):
-        minima = {
-            "width": 1,
-            "blocks": 0,
-            "frequencies": 0,
-            "weight_decay": 0,
-            "max_steps": 1,
-            "batch_size": 2,
-            "every": 1,
-            "patience": 1,
-            "folds": 2,
-            "draws": 4,
-            "levels": 2,
-        }
-        for name, low in minima.items():
-            if not getattr(self, name) >= low:
-                raise InputError(f"{name}={getattr(self, name)}: expected {low} or more")
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"learning_rate={self.learning_rate}: expected a positive number")
+        check_numbers(SIZE, whole=True, width=self.width)
+        check_numbers("[0, 1000]", whole=True, blocks=self.blocks)
+        check_numbers("[0, 60]", whole=True, frequencies=self.frequencies)
+        check_numbers(COUNT, whole=True, max_steps=self.max_steps, every=self.every, patience=self.patience)
+        check_numbers("[2, 1e6]", whole=True, batch_size=self.batch_size)
+        check_numbers("(0, 10]", learning_rate=self.learning_rate)
+        check_numbers("[0, 10]", weight_decay=self.weight_decay)
+        check_numbers("[2, 65536]", whole=True, folds=self.folds, levels=self.levels)
+        check_numbers("[4, 65536]", whole=True, draws=self.draws)
 
     def steps(self, train_steps: int) -> Tensor:
         """(L,) diffusion steps at which samples are judged, increasing."""

@@ -7,7 +7,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from torch import Tensor, nn
 
-from align.errors import InputError
+from align.errors import SIZE, InputError, check_numbers
 
 FAINT = 0.01
 """Signal level √ᾱ below which predicted noise tells nothing of the clean sample."""
@@ -51,15 +51,17 @@ class NoiseSchedule(nn.Module):
             raise InputError(f"prediction={prediction!r}: expected 'epsilon' or 'sample'")
         if sampler not in ("ddim", "ddpm"):
             raise InputError(f"sampler={sampler!r}: expected 'ddim' or 'ddpm'")
-        if not 1 <= inference_steps <= train_steps:
+        check_numbers(SIZE, whole=True, train_steps=train_steps, inference_steps=inference_steps)
+        if inference_steps > train_steps:
             raise InputError(f"inference_steps={inference_steps}: expected 1 to train_steps={train_steps}")
         if sampler == "ddim" and train_steps % inference_steps:
             # diffusers' DDIM takes steps of T // n from levels that lie T / n apart, and is biased between
             raise InputError(
                 f"inference_steps={inference_steps}: expected a divisor of train_steps={train_steps} for ddim"
             )
-        if clip is not None and clip != "data" and not (not isinstance(clip, str) and clip > 0):
-            raise InputError(f"clip={clip}: expected 'data', a positive number, or null for none")
+        if isinstance(clip, str) and clip != "data":
+            raise InputError(f"clip={clip!r}: expected 'data', a positive number, or null for none")
+        check_numbers("(0, 1e6]", clip=None if clip == "data" else clip)
         if spacing not in ("auto", "leading", "trailing"):
             raise InputError(f"spacing={spacing!r}: expected 'auto', 'leading' or 'trailing'")
         self.train_steps, self.beta_schedule, self.prediction = train_steps, beta_schedule, prediction

@@ -5,6 +5,8 @@ import copy
 import torch
 from torch import nn
 
+from align.errors import check_numbers
+
 
 class ExponentialMovingAverage(nn.Module):
     """A shadow copy of a model whose floating-point weights are averaged over training.
@@ -19,6 +21,8 @@ class ExponentialMovingAverage(nn.Module):
 
     def __init__(self, model: nn.Module, power: float = 0.75, max_decay: float = 0.9999):
         super().__init__()
+        check_numbers("(0, 10]", power=power)
+        check_numbers("[0, 1]", max_decay=max_decay)
         self.power, self.max_decay = power, max_decay
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
 

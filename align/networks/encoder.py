@@ -6,6 +6,7 @@ A user's own encoder is any `nn.Module` that does as `Encoder` says.
 import torch
 from torch import Tensor, nn
 
+from align.errors import SIZE, check_numbers
 from align.networks.base import Encoder
 
 
@@ -21,6 +22,8 @@ class SpatialSoftmax(nn.Module):
 
     def __init__(self, channels: int, keypoints: int = 32, sharpness: float = 10.0):
         super().__init__()
+        check_numbers(SIZE, whole=True, channels=channels, keypoints=keypoints)
+        check_numbers("(0, 1e6]", sharpness=sharpness)
         self.channels, self.keypoints, self.sharpness = channels, keypoints, sharpness
         self.project = nn.Conv2d(channels, keypoints, 1)
 
@@ -55,6 +58,8 @@ class ConvEncoder(Encoder):
 
     def __init__(self, features: int = 64, width: int = 32, blocks: int = 2, in_channels: int = 3):
         super().__init__()
+        check_numbers(SIZE, whole=True, features=features, width=width, in_channels=in_channels)
+        check_numbers("[0, 1000]", whole=True, blocks=blocks)
         self.features, self.width, self.blocks, self.in_channels = features, width, blocks, in_channels
         self.backbone = nn.Sequential(
             nn.Conv2d(in_channels, width, 4, stride=4),
@@ -82,6 +87,7 @@ class ResNetEncoder(Encoder):
         from torchvision.models import resnet18  # late, as it is seldom needed and takes a while
 
         super().__init__()
+        check_numbers(SIZE, whole=True, features=features, keypoints=keypoints)
         self.features, self.keypoints = features, keypoints
         resnet = resnet18(weights=None, norm_layer=_group_norm)
         self.backbone = nn.Sequential(*list(resnet.children())[:-2])  # drop average pool and classifier

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from align.errors import SIZE, check_numbers
 from align.networks.base import Denoiser
 from align.networks.embedding import fourier_features, step_embedding
 
@@ -47,6 +48,11 @@ class ConditionalMLP(Denoiser):
         frequencies: int = 0,
     ):
         super().__init__()
+        sizes = {"action_dim": action_dim, "condition_dim": condition_dim, "horizon": horizon, "width": width}
+        check_numbers(SIZE, whole=True, **sizes)
+        check_numbers("[0, 1000]", whole=True, blocks=blocks)
+        check_numbers("[4, 65536]", whole=True, step_features=step_features)
+        check_numbers("[0, 60]", whole=True, frequencies=frequencies)
         self.action_dim, self.condition_dim, self.horizon = action_dim, condition_dim, horizon
         self.width, self.step_features = width, step_features
         self.frequencies = frequencies

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from align.errors import InputError
+from align.errors import SIZE, InputError, check_numbers
 from align.networks.base import Denoiser
 from align.networks.embedding import step_embedding
 
@@ -55,6 +55,9 @@ class ConditionalUnet1D(Denoiser):
         step_features: int = 128,
     ):
         super().__init__()
+        sizes = {"action_dim": action_dim, "condition_dim": condition_dim, "kernel": kernel, "groups": groups}
+        check_numbers(SIZE, whole=True, **sizes, channels=channels)
+        check_numbers("[4, 65536]", whole=True, step_features=step_features)
         self.action_dim, self.condition_dim = action_dim, condition_dim
         self.channels, self.kernel, self.groups = tuple(channels), kernel, groups
         self.step_features = step_features

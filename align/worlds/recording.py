@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 from align import own_modules
-from align.errors import InputError
+from align.errors import COUNT, JOBS, InputError, check_numbers
 from align.run.opencv import cv2
 
 
@@ -30,9 +30,8 @@ class Recording:
     """
 
     def __init__(self, attempt: Callable[[int], dict | str], n: int, jobs: int, expected: str):
-        for name, value in (("n", n), ("jobs", jobs)):
-            if not isinstance(value, int) or value < 1:
-                raise InputError(f"{name} is {value!r}; expected a positive integer")
+        check_numbers(COUNT, whole=True, n=n)
+        check_numbers(JOBS, whole=True, jobs=jobs)
         self.reasons: Counter[str] = Counter()
         self._left, self._expected = n, expected
         self._attempts = _attempts(attempt, jobs)

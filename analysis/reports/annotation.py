@@ -18,7 +18,7 @@ from align.data.windows import Windows
 from align.datamodule import CotrainingData
 from align.diffusion.annotate import ClassifierOptions, Sequences, fast_part
 from align.domain import Domain
-from align.errors import InputError
+from align.errors import JOBS, SEED, InputError, check_numbers
 from align.files import write_json
 from align.policy import DiffusionPolicy
 from align.run.ticking import telling
@@ -61,26 +61,22 @@ def annotate(
     from align.analysis.figures.annotation import annotation_figure  # matplotlib takes a second to load
     from align.analysis.figures.style import save
 
-    if not 0 < tau < 0.5:
-        raise InputError(f"tau={tau}: expected a threshold in (0, 0.5); at 0.5 nothing can be told apart")
+    check_numbers("(0, 0.5)", tau=tau)  # at 0.5 nothing can be told apart
+    check_numbers(SEED, whole=True, seed=seed)
+    check_numbers(JOBS, whole=True, threads=threads)
     if Path(out).suffix != ".npz":
         raise InputError(f"out={out!r}: expected a path that ends in .npz")
     data = CotrainingData() if data is None else data
     policy = DiffusionPolicy() if policy is None else policy
     horizon = policy.horizon
-    if detrend is not None and not 0 <= detrend < horizon - 1:
-        raise InputError(f"detrend={detrend}: expected a degree from 0 to horizon - 2 = {horizon - 2}")
+    check_numbers(f"[0, {horizon - 2}]", whole=True, detrend=detrend)  # a degree
     if detrend is not None and crop_lengths:
         raise InputError(f"detrend={detrend}: has no stretches to try; expected crop_lengths=[]")
     if crop_lengths is None and detrend is not None:
         crop_lengths = ()
     if crop_lengths is None:
         crop_lengths = tuple(2**i for i in range(1, horizon.bit_length()) if 2**i <= horizon)
-    for length in crop_lengths:
-        if not 1 <= length <= horizon:
-            raise InputError(f"crop_lengths: {length}; expected 1 to horizon={horizon}")
-    if threads < 1:
-        raise InputError(f"threads={threads}: expected 1 or more")
+    check_numbers(f"[1, {horizon}]", whole=True, crop_lengths=crop_lengths)
     torch.set_num_threads(threads)
     data.load(policy, n_image_steps=0)
     told, normalizer = observation == "agent_pos", data.normalizer

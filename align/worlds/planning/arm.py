@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from align.errors import InputError
+from align.errors import SEED, InputError, check_numbers
 from align.worlds.planning.arm_kinematics import fingers
 from align.worlds.planning.scene import View
 
@@ -48,12 +48,9 @@ class ArmSpec:
     seed: int = 0
 
     def __post_init__(self):
-        if not 0.4 <= self.shelf <= 0.7:
-            raise InputError(f"shelf={self.shelf!r}: expected 0.4 to 0.7 m, where the arm reaches into it")
-        if not 0 <= self.spread <= 1:
-            raise InputError(f"spread={self.spread!r}: expected 0 to 1 rad")
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise InputError(f"seed={self.seed!r}: expected a non-negative integer")
+        check_numbers("[0.4, 0.7]", shelf=self.shelf)  # where the arm reaches into it
+        check_numbers("[0, 1]", spread=self.spread)
+        check_numbers(SEED, whole=True, seed=self.seed)
 
     @property
     def boxes(self) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from align.errors import InputError
+from align.errors import SEED, InputError, check_numbers
 from align.seeding import numpy_rng
 from align.worlds.planning.scene import View
 
@@ -34,13 +34,11 @@ class MazeSpec:
     wall: float = 0.3
 
     def __post_init__(self):
-        if self.cells < 2:
-            raise InputError(f"cells={self.cells!r}: expected 2 or more rooms along each side")
-        if self.seed < 0:
-            raise InputError(f"seed={self.seed!r}: expected a non-negative integer")
-        if not 0 <= self.loops <= 1:
-            raise InputError(f"loops={self.loops!r}: expected a share of the walls in [0, 1]")
-        if not 0 < self.wall < self.cell < np.inf:
+        check_numbers("[2, 1000]", whole=True, cells=self.cells)
+        check_numbers(SEED, whole=True, seed=self.seed)
+        check_numbers("[0, 1]", loops=self.loops)
+        check_numbers("(0, 1e6]", cell=self.cell, wall=self.wall)
+        if self.wall >= self.cell:
             raise InputError(f"wall={self.wall!r}, cell={self.cell!r}: expected 0 < wall < cell, in metres")
 
     def maze(self) -> "Maze":

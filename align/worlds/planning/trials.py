@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from align.errors import InputError
+from align.errors import COUNT, SIZE, InputError, check_numbers
 from align.seeding import numpy_rng
 from align.worlds.batch import Worlds
 
@@ -31,14 +31,15 @@ class QueryWorlds(Worlds):
         repeats: How many trials of successive seeds have one query, e.g. to see how much its answers differ.
 
     Raises:
-        InputError: `repeats` is out of range.
+        InputError: A number is out of range.
     """
 
     def __init__(
         self, size: int, rate: float, reach: float, tolerance: float, seconds: float, repeats: int = 1
     ):
-        if not isinstance(repeats, int) or repeats < 1:
-            raise InputError(f"repeats={repeats!r}: expected a positive integer")
+        check_numbers(SIZE, whole=True, size=size)
+        check_numbers("(0, 1e6]", rate=rate, reach=reach, tolerance=tolerance, seconds=seconds)
+        check_numbers(COUNT, whole=True, repeats=repeats)
         self.repeats = repeats
         self._size, self._rate, self._reach = size, rate, reach
         self._tolerance, self._limit = tolerance, round(seconds * rate)

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from align.errors import InputError
+from align.errors import COUNT, SEED, check_numbers
 from align.seeding import numpy_rng
 from align.worlds.pushing.expert import Expert
 from align.worlds.pushing.gaps import World
@@ -46,10 +46,8 @@ def record(
     Raises:
         InputError: an argument is out of range, or the expert keeps failing.
     """
-    if not isinstance(max_steps, int) or max_steps < 1:
-        raise InputError(f"max_steps is {max_steps!r}; expected a positive integer")
-    if not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed is {seed!r}; expected a non-negative integer")
+    check_numbers(COUNT, whole=True, max_steps=max_steps)
+    check_numbers(SEED, whole=True, seed=seed)
     attempt = functools.partial(
         _attempt, world, seed, check_size(size), check_difficulty(difficulty), max_steps
     )

@@ -4,10 +4,9 @@ A gap is data: a `World` is three small dataclasses of numbers, and a `Gap` move
 towards the target's. Give a `World` of your own in its place to study the gap you have.
 """
 
-import math
 from dataclasses import dataclass, field
 
-from align.errors import InputError
+from align.errors import check_numbers
 from align.worlds.pushing.expert import Style
 from align.worlds.pushing.knobs import blend
 from align.worlds.pushing.render import Look
@@ -77,9 +76,7 @@ class Gap:
 
     def __post_init__(self) -> None:
         for name in ("visual", "physics", "expert"):
-            level = getattr(self, name)
-            if not isinstance(level, int | float) or not 0 <= level < math.inf:
-                raise InputError(f"the {name} gap's level is {level!r}; expected a number of at least 0")
+            check_numbers("[0, 10]", **{name: getattr(self, name)})
 
     def world(self) -> World:
         """The world at these levels between `SIM` (all 0) and `TARGET` (all 1)."""

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any, TypeVar
 
-from align.errors import InputError
+from align.errors import InputError, check_numbers
 
 T = TypeVar("T")
 
@@ -25,13 +25,11 @@ def check_knobs(settings: Any) -> None:
             continue
         value = getattr(settings, field.name)
         low, high = field.metadata["bounds"]
-        expected = f"{_shape(field.default)} in [{low:g}, {high:g}]"
-        values = value if isinstance(value, tuple | list) else (value,)
+        name = f"{type(settings).__name__}.{field.name}"
         count = len(field.default) if isinstance(field.default, tuple) else None
-        sized = len(values) == count if isinstance(value, tuple | list) else count is None
-        if not sized or not all(isinstance(v, int | float) and low <= v <= high for v in values):
-            name = f"{type(settings).__name__}.{field.name}"
-            raise InputError(f"{name} is {value!r}; expected {expected}")
+        if (len(value) if isinstance(value, tuple | list) else None) != count:
+            raise InputError(f"{name}={value!r}: expected {_shape(field.default)} in [{low:g}, {high:g}]")
+        check_numbers(f"[{low:g}, {high:g}]", whole=isinstance(field.default, int), **{name: value})
 
 
 def blend(base: T, full: T, level: float) -> T:

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-from align.errors import InputError
+from align.errors import check_numbers
 from align.run.opencv import cv2
 from align.seeding import numpy_rng
 from align.worlds.pushing.geometry import (
@@ -117,8 +117,7 @@ class Renderer:
 
 def check_size(size: int) -> int:
     """Return `size`, or raise InputError when it cannot be the side of a picture."""
-    if not isinstance(size, int | np.integer) or size < 16:
-        raise InputError(f"size is {size!r}; expected an integer of at least 16 (pixels)")
+    check_numbers("[16, 65536]", whole=True, size=size)
     return int(size)
 
 
