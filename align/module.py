@@ -281,7 +281,7 @@ class CotrainingModule(pl.LightningModule):
         features = policy.encode(batch.get("image"), batch["agent_pos"], domain=batch["domain"])
         loss, hidden = denoising_losses(policy, features, batch, generator)
         noise = torch.randn(batch["action"].shape, generator=generator).to(batch["action"])
-        actions = policy.sample(features, batch["agent_pos"], noise)
+        actions = policy.sample(features, batch["agent_pos"], noise, generator)
         error = (actions - batch["action"]).square().flatten(1).mean(1)
         for domain in Domain:
             rows = batch["domain"] == domain

@@ -11,7 +11,7 @@ from align.checkpoints.description import build, describe
 from align.checkpoints.reading import averaged_weights, read_checkpoint
 from align.checkpoints.trust import trusting
 from align.data.normalizer import Normalizer
-from align.diffusion.schedule import NoiseSchedule
+from align.diffusion.schedule import Generators, NoiseSchedule
 from align.domain import Domain
 from align.errors import SIZE, InputError, check_numbers
 from align.networks.augment import center_crop, random_crop, to_float
@@ -120,6 +120,11 @@ class DiffusionPolicy(nn.Module):
         condition_dim = self.observation_dim + len(Domain) * domain_conditioning
         is_module = isinstance(denoiser, nn.Module)
         self.denoiser = denoiser if is_module else denoiser(action_dim, condition_dim)
+        if not callable(getattr(self.denoiser, "features", None)):
+            raise InputError(
+                f"denoiser={type(self.denoiser).__name__}: has no method 'features'; expected one that "
+                "returns the prediction and the last hidden layer (B, D)"
+            )
         self.schedule = NoiseSchedule() if schedule is None else schedule
         self.normalizer = self.new_normalizer(action_dim, agent_pos_dim)
         self.register_buffer("image_shape", torch.zeros(3, dtype=torch.long))
@@ -219,7 +224,7 @@ class DiffusionPolicy(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self, features: Features, agent_pos: Tensor, noise: Tensor, generator: torch.Generator | None = None
+        self, features: Features, agent_pos: Tensor, noise: Tensor, generator: Generators | None = None
     ) -> Tensor:
         """Whole sequences of actions, in the data's units.
 
@@ -227,7 +232,7 @@ class DiffusionPolicy(nn.Module):
             features: Of B observations.
             agent_pos: (B, To, P).
             noise: (B, horizon, A) standard normal, from which sampling starts.
-            generator: For the DDPM sampler's own noise.
+            generator: For the DDPM sampler's own noise; a list has one a sample.
 
         Returns:
             (B, horizon, A).
@@ -285,7 +290,7 @@ class DiffusionPolicy(nn.Module):
         self,
         observation: Mapping[str, Tensor],
         noise: Tensor,
-        generator: torch.Generator | None = None,
+        generator: Generators | None = None,
         domain: Domain = Domain.REAL,
     ) -> Tensor:
         """The actions to execute next.
@@ -294,7 +299,7 @@ class DiffusionPolicy(nn.Module):
             observation: "image" (B, Ti, C, H, W) uint8, unless the policy sees none, and "agent_pos"
                 (B, To, P), oldest first.
             noise: (B, horizon, A) standard normal; equal noise gives equal actions.
-            generator: For the DDPM sampler's own noise.
+            generator: For the DDPM sampler's own noise; a list has one a sample, which needs no other.
             domain: Where it acts, for a policy with domain conditioning.
 
         Returns:

@@ -50,16 +50,12 @@ def rollout(
     frames = [_film(worlds, film)]
     taken = 0
     while taken < steps:
-        noise = torch.stack(
-            [
-                torch.randn(
-                    policy.horizon, policy.action_dim, generator=torch_generator(seed, "rollout", taken)
-                )
-                for seed in seeds
-            ]
-        )
+        own = [torch_generator(seed, "rollout", taken) for seed in seeds]
+        shape = policy.horizon, policy.action_dim
+        noise = torch.stack([torch.randn(shape, generator=generator) for generator in own])
         observation = {key: value.to(policy.device) for key, value in _observation(history, policy).items()}
-        actions = policy.act(observation, noise.to(policy.device), domain=domain).double().cpu().numpy()
+        actions = policy.act(observation, noise.to(policy.device), generator=own, domain=domain)
+        actions = actions.double().cpu().numpy()
         for k in range(min(policy.n_action_steps, steps - taken)):
             worlds.step(actions[:, k])
             taken += 1

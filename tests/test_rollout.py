@@ -6,6 +6,9 @@ import torch
 from PIL import Image
 
 from align.cli import main
+from align.diffusion.schedule import NoiseSchedule
+from align.networks import ConditionalMLP
+from align.policy import DiffusionPolicy
 from align.rollout import rollout
 from align.run.trials import write_film, write_trials
 from align.worlds.batch import Worlds
@@ -24,7 +27,7 @@ class Scripted:
     def __init__(self, action):
         self.action, self.seen = action, []
 
-    def act(self, observation, noise, domain):
+    def act(self, observation, noise, generator, domain):
         self.seen.append((observation, noise))
         newest = observation["agent_pos"][:, -1]
         return self.action(newest)[:, None].repeat(1, self.n_action_steps, 1)
@@ -69,6 +72,24 @@ def test_rows_follow_the_states(monkeypatch):
     assert [left[key] for key in ("success_pose", "held", "steps", "seed", "trial")] == [1, 0, 6, 6, 1]
     assert left["final_coverage"] == pytest.approx(float(coverage(visited[1, 12, 2:5])), abs=1e-4)
     assert film.shape == (1, 4, 96, 96, 3) and film[0, :, 0, 0, 0].tolist() == [0, 4, 8, 12]
+
+
+def test_the_noise_of_ddpm_is_a_trials_own():
+    """Whatever else was drawn, and whoever else is in the batch."""
+    torch.manual_seed(0)
+    mlp, schedule = ConditionalMLP(2, 4, width=8), NoiseSchedule(10, inference_steps=10, sampler="ddpm")
+    policy = DiffusionPolicy(denoiser=mlp, schedule=schedule, n_image_steps=0).eval()
+    worlds = make_worlds(Gap(), 16, "easy")
+
+    def paths(seeds, global_seed):
+        torch.manual_seed(global_seed)
+        rollout(policy, worlds, seeds, steps=4, name="w")
+        return worlds.observe()["agent_pos"]
+
+    both = paths([5, 6], 1)
+    assert (both == paths([5, 6], 2)).all()
+    assert (both[1:] == paths([6], 3)).all()
+    assert (both[0] != both[1]).all()
 
 
 def test_a_trial_depends_on_its_own_seed_alone():

@@ -5,6 +5,9 @@ from torch import Tensor
 
 from align.alignment.objective import Objective, Samples
 
+SMALLEST = 1e-18
+"""Variance below which embeddings count as constant; its square, by which gradients are divided, is not 0."""
+
 
 def covariance(x: Tensor) -> Tensor:
     """The unbiased covariance (D, D) of x (n, D)."""
@@ -12,9 +15,12 @@ def covariance(x: Tensor) -> Tensor:
     return x.T @ x / (len(x) - 1)
 
 
-def coral(x: Tensor, y: Tensor) -> Tensor:
-    """‖C_x − C_y‖²_F / (4 D²) of x (n, D) and y (m, D) (Sun & Saenko 2016, arXiv 1607.01719, eq. 1)."""
-    return (covariance(x) - covariance(y)).square().sum() / (4 * x.shape[1] ** 2)
+def coral(x: Tensor, y: Tensor, scale: Tensor | float = 1.0) -> Tensor:
+    """‖C_x − C_y‖²_F / (4 D²) of x (n, D) and y (m, D) (Sun & Saenko 2016, arXiv 1607.01719, eq. 1).
+
+    The covariances are in units of `scale`.
+    """
+    return ((covariance(x) - covariance(y)) / scale).square().sum() / (4 * x.shape[1] ** 2)
 
 
 def moment_distance(x: Tensor, y: Tensor) -> Tensor:
@@ -28,7 +34,7 @@ def moment_distance(x: Tensor, y: Tensor) -> Tensor:
 
 def within_variance(x: Tensor, y: Tensor) -> Tensor:
     """The mean over features and over both samples of the variance within a sample; with gradient."""
-    return 0.5 * (x.var(0).mean() + y.var(0).mean()).clamp_min(torch.finfo(x.dtype).tiny)
+    return 0.5 * (x.var(0).mean() + y.var(0).mean()).clamp_min(SMALLEST)
 
 
 class CORAL(Objective):
@@ -50,7 +56,7 @@ class CORAL(Objective):
     def distance(self, sim: Samples, real: Samples) -> Tensor:
         """Of embeddings (n, D) and (m, D); scalar."""
         x, y = sim.embedding, real.embedding
-        return coral(x, y) / within_variance(x, y).square() if self.scaled else coral(x, y)
+        return coral(x, y, within_variance(x, y) if self.scaled else 1.0)
 
 
 class MomentMatching(Objective):

@@ -58,6 +58,8 @@ class Objective(nn.Module):
 
     def __init__(self, memory: int = 0):
         super().__init__()
+        if hasattr(type(self), "least"):  # it would pass unnoticed, and the default be taken
+            raise InputError(f"{type(self).__name__}.least: is called min_samples; expected it by that name")
         self.memory = memory
         self.past = EmbeddingMemory(memory)
         self.logs: dict[str, Tensor] = {}

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from align.errors import SIZE, InputError, check_numbers
 
+Generators = torch.Generator | list[torch.Generator]
+
 FAINT = 0.01
 """Signal level √ᾱ below which predicted noise tells nothing of the clean sample."""
 
@@ -125,7 +127,7 @@ class NoiseSchedule(nn.Module):
         self,
         denoise: Callable[[Tensor, Tensor], Tensor],
         noise: Tensor,
-        generator: torch.Generator | None = None,
+        generator: Generators | None = None,
         bounds: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Denoise pure noise to samples.
@@ -135,7 +137,8 @@ class NoiseSchedule(nn.Module):
         Args:
             denoise: Called as `denoise(x, steps)` with x (B, ...) and steps (B,); returns the prediction.
             noise: (B, ...) standard normal.
-            generator: Draws the noise that DDPM adds on the way; DDIM needs none.
+            generator: Draws the noise that DDPM adds on the way, one for all or a list of one a sample; DDIM
+                needs none.
             bounds: Lowest and highest values (...) of the training data, for `clip="data"`; without them that
                 does not clip.
 

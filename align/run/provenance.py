@@ -40,7 +40,8 @@ def hash_store(path: str | Path) -> str:
     root, digest = Path(path).expanduser(), hashlib.blake2b(digest_size=16)
     for file in [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file()):
         digest.update(str(file.relative_to(root)).encode())
-        digest.update(file.read_bytes())
+        with file.open("rb") as stream:
+            hashlib.file_digest(stream, lambda: digest)  # block by block
     return digest.hexdigest()
 
 

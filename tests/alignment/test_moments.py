@@ -36,6 +36,24 @@ def test_moments_are_the_distance_of_uncorrelated_gaussians():
     assert 4 * float(MomentMatching()(x, y)) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", [CORAL, MomentMatching])
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_constant_embeddings_have_a_distance_and_a_gradient(kind, value):
+    x, y = (torch.full((n, 4), value, requires_grad=True) for n in (9, 7))
+    distance = kind(scaled=True)(x, y)
+    distance.backward()
+    assert float(distance) == 0
+    assert x.grad.isfinite().all() and y.grad.isfinite().all()
+
+
+def test_scaled_coral_is_in_units_of_the_variance_within():
+    x, y = _samples()
+    variance = 0.5 * (x.var(0).mean() + y.var(0).mean())
+    expected = float(coral(x, y) / variance**2)
+    for scale in (1e-6, 1.0, 1e6):
+        assert float(CORAL(scaled=True)(scale * x, scale * y)) == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize("function", [coral, moment_distance])
 def test_gradients(function):
     x, y = (z.double().requires_grad_() for z in _samples())

@@ -26,6 +26,14 @@ def _distance(name: str, sim: Samples, real: Samples, **arguments) -> torch.Tens
     return objective.eval()(sim, real)
 
 
+def test_the_old_name_of_min_samples_is_refused_and_not_ignored():
+    class Old(CORAL):
+        least = 5
+
+    with pytest.raises(InputError, match=r"^Old\.least: is called min_samples"):
+        Old()
+
+
 @every
 def test_scalar_in_fp32_under_autocast(name):
     sim, real = make_samples(7, 0), make_samples(5, 1, shift=1.0)

@@ -1,12 +1,14 @@
 """The commit a run was made with: that of this code, and nothing of the checkout is touched for it."""
 
+import hashlib
 import os
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from align.run.provenance import provenance
+from align.run.provenance import hash_store, provenance
 
 
 @pytest.fixture
@@ -51,3 +53,19 @@ def test_asking_does_not_write_to_the_checkout(checkout):
     before = index.read_bytes()
     assert _commit() == git("rev-parse", "HEAD")
     assert index.read_bytes() == before
+
+
+def test_a_store_is_hashed_block_by_block(tmp_path):
+    """A large file takes no memory; the hash is that of names and contents in order, as it always was."""
+    store, names = tmp_path / "store", ("a/0.0", "b")
+    digest = hashlib.blake2b(digest_size=16)
+    for name in names:
+        (store / name).parent.mkdir(parents=True, exist_ok=True)
+        (store / name).write_bytes(os.urandom(1 << 24))
+        digest.update(name.encode() + (store / name).read_bytes())
+    tracemalloc.start()
+    found = hash_store(store)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == digest.hexdigest()
+    assert peak < 1 << 22, f"{peak} bytes for files of {1 << 24}"
