@@ -17,6 +17,7 @@ from align.worlds.planning.arm import ArmSpec
 from align.worlds.planning.maze import MazeSpec
 from align.worlds.pushing.demos import record
 from align.worlds.pushing.gaps import Gap, World
+from align.worlds.pushing.geometry import GOAL
 
 REPORT_SECONDS = 10.0  # between two lines of progress
 
@@ -59,6 +60,7 @@ def demos(
         "domain": domain.label,
         "rate_hz": 10,
         "world": dataclasses.asdict(world),
+        "goal": GOAL.tolist(),
         "gap": levels,
         "seed": seed,
         "difficulty": difficulty,

@@ -15,6 +15,7 @@ from align.data.gating import Gating
 from align.data.images import Fit, Keep
 from align.data.mixture import MixtureSampler, real_quota, resolve_alpha
 from align.data.pairing import Pairing
+from align.data.plausibility import doubts
 from align.data.readers.reader import Reader
 from align.data.refusals import Refusals
 from align.data.windows import Windows
@@ -198,7 +199,9 @@ class CotrainingData(pl.LightningDataModule):
                 )
         refusals.tell()
         check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])
-        self.notes = check_roles(episodes[Domain.SIM], episodes[Domain.REAL])
+        pair = episodes[Domain.SIM], episodes[Domain.REAL]
+        compared = [] if self.pairing is None else [self.pairing.key]
+        self.notes = [*check_roles(*pair), *doubts(*pair, policy.relative_actions, compared)]
         for domain, data in episodes.items():
             train, held_out = split(data, self.validation, self.max_demos[domain], self.seed)
             self.train[domain], self.held_out[domain] = (

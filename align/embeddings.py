@@ -222,7 +222,9 @@ def _chosen(policy: DiffusionPolicy, batch: Mapping[str, Tensor], seed: int, ind
 
 
 def _shrink(images: Tensor, side: int) -> Tensor:
-    """(B, C, H, W) uint8 → (B, side, side, C) uint8."""
+    """(B, C, H, W) uint8 → (B, s, s, 3) uint8, what can be shown of them; s is `side`, but never enlarges."""
+    side = min(side, *images.shape[-2:])
     frames = images.permute(0, 2, 3, 1).cpu().numpy()
+    frames = np.repeat(frames, 3, -1) if frames.shape[-1] == 1 else frames[..., :3]  # grey; without alpha
     shrunk = [cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA) for f in frames]
     return torch.from_numpy(np.stack(shrunk))

@@ -59,8 +59,8 @@ def check_numbers(interval: str, whole: bool = False, **numbers: Any) -> None:
     Args:
         interval: In which they make sense, e.g. "[0, 1)" or "(0, inf)"; infinity itself is never within.
         whole: Whether they are whole numbers.
-        **numbers: The arguments by name; `None` is an option that was not given. Of a sequence each entry is
-            checked.
+        **numbers: The arguments by name; `None` is an option that was not given. Of a sequence or a
+            mapping each entry is checked.
 
     Raises:
         InputError: One is outside, or is no number.
@@ -68,7 +68,8 @@ def check_numbers(interval: str, whole: bool = False, **numbers: Any) -> None:
     left, low, high, right = _INTERVAL.fullmatch(interval).groups()
     kind = "whole number" if whole else "number"
     for name, value in numbers.items():
-        for number in value if isinstance(value, list | tuple) else [value]:
+        entries = value.values() if isinstance(value, dict) else value
+        for number in entries if isinstance(value, list | tuple | dict) else [value]:
             if number is not None and not (
                 _is_number(number, whole)
                 and abs(number) < float("inf")

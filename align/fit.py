@@ -27,10 +27,11 @@ from align.files import locked, remove_temporaries, write_json, write_text
 from align.module import CotrainingModule
 from align.run.config import read_yaml, run_config
 from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY
+from align.run.place import at_its_place, first_difference
 from align.run.provenance import provenance
 from align.run.state import is_begun, is_fitted
 from align.run.ticking import telling
-from align.step.precision import AUTO, Trainer, resolve_precision
+from align.step.precision import AUTO, Trainer, check_precision, resolve_precision
 
 STOPPED = 75
 """Exit status of a run that ran out of time, as sysexits.h has it for what is to be tried again."""
@@ -77,6 +78,7 @@ class RunCLI(LightningCLI):
         check_numbers(JOBS, whole=True, threads=self._value("threads"))
         torch.set_num_threads(self._value("threads"))
         trainer = self._get(self.config_init, "trainer")
+        check_precision(trainer["precision"])
         loggers = self._loggers(trainer["logger"])
         plugins = [*_listed(trainer["plugins"]), AtomicCheckpointIO()]
         try:
@@ -148,14 +150,18 @@ class RunCLI(LightningCLI):
         config = self.resolved()
         path = self.run_dir / CONFIG
         if path.exists():
-            before, now = ({**c, "progress": None} for c in (self._completed(read_yaml(path)), config))
-            difference = _first_difference(before, now)  # how often it reports makes no other run
+            recorded = self._completed(read_yaml(path))
+            here = at_its_place(self.run_dir, recorded, config)
+            before, now = ({**c, "progress": None} for c in (here, config))
+            difference = first_difference(before, now)  # how often it reports makes no other run
             if difference and is_begun(self.run_dir):
                 raise InputError(
                     f"run={str(self.run_dir)!r} holds a run of another configuration ({difference}); "
                     "nothing was overwritten: choose another directory"
                 )
             if not difference:
+                if recorded != config and self.trainer.is_global_zero:  # it or its data lie elsewhere now
+                    write_text(path, yaml.safe_dump(config, sort_keys=False))
                 return
         self.find_mistakes()
         if self.trainer.is_global_zero:
@@ -209,7 +215,8 @@ class RunCLI(LightningCLI):
         shape = tuple(batch["image"].shape[-2:]) if "image" in batch else None
         for callback in self.trainer.callbacks:
             if isinstance(callback, Rollouts):
-                callback.try_worlds(self.model.policy, shape)
+                stores = {w.episodes.path: w.episodes.attrs for w in self.datamodule.train.values()}
+                self.datamodule.notes += callback.try_worlds(self.model.policy, shape, stores)
 
     def fit(self, model: CotrainingModule, **kwargs) -> None:
         """Train from the beginning or from the last checkpoint, then summarise."""
@@ -285,18 +292,6 @@ class RunCLI(LightningCLI):
 def _listed(value) -> list:
     """What an option holds that takes nothing, one thing or a list."""
     return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _first_difference(old: dict, new: dict, prefix: str = "") -> str | None:
-    """The first option that differs, as "name: old → new", or `None`."""
-    for key in sorted({*old, *new}):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            if difference := _first_difference(a, b, f"{prefix}{key}."):
-                return difference
-        elif a != b:
-            return f"{prefix}{key}: {a} there, {b} here"
-    return None
 
 
 def main(arguments: list[str], cli: type[RunCLI] = RunCLI) -> None:

@@ -120,7 +120,7 @@ class DiffusionPolicy(nn.Module):
         condition_dim = self.observation_dim + len(Domain) * domain_conditioning
         is_module = isinstance(denoiser, nn.Module)
         self.denoiser = denoiser if is_module else denoiser(action_dim, condition_dim)
-        if not callable(getattr(self.denoiser, "features", None)):
+        if getattr(type(self.denoiser), "features", Denoiser.features) is Denoiser.features:
             raise InputError(
                 f"denoiser={type(self.denoiser).__name__}: has no method 'features'; expected one that "
                 "returns the prediction and the last hidden layer (B, D)"

@@ -121,8 +121,11 @@ def trained(write_config, tmp_path) -> Path:
 
 
 def test_fine_tuning_starts_from_the_averaged_policy_and_its_normaliser(trained, write_config, tmp_path):
+    tiny = 1e-300  # it moves no float32
     still = write_config(
-        "still", run=str(tmp_path / "still"), **{"model.initial": str(trained), "model.learning_rate": 0.0}
+        "still",
+        run=str(tmp_path / "still"),
+        **{"model.initial": str(trained), "model.learning_rate": tiny},
     )
     moved = write_config(
         "moved", run=str(tmp_path / "moved"), **{"model.initial": str(trained), "data.alpha": 1.0}

@@ -79,7 +79,7 @@ def test_resumed_gated_run_ends_with_the_weights_of_an_uninterrupted_one(write_c
     ("changes", "words"),
     [
         ({"model.ambient": {"loss": "ambient"}}, ["ambient", "data.gating"]),
-        ({"data.gating": {"sigma_min": 1.5}}, ["sigma_min", "1.5", "noise level"]),
+        ({"data.gating": {"sigma_min": 1.5}}, ["sigma_min", "1.5", "[0, 1)"]),
         ({"data.gating": {"sigma_min": 0.99999999}}, ["none of the", "sim windows", "lower"]),
         ({"data.gating": {"annotation": "nowhere.npz"}}, ["nowhere.npz"]),
         ({"data.gating": {}}, ["sigma_min", "annotation"]),
@@ -220,10 +220,16 @@ def test_an_annotation_is_found_by_episode_and_start(windows, tmp_path):
         ({"horizon": 8}, "horizon=8; the policy has horizon=16"),
         ({"relative_actions": False}, "relative_actions=False"),
         ({"digest": "0" * 32}, "store of other actions"),
-        ({"sigma_min": np.full(1, np.nan, np.float32)}, r"levels that are not in \[0, 1\]"),
+        ({"sigma_min": np.full(1, np.nan, np.float32)}, "sigma_min holds NaN or infinity"),
+        ({"sigma_min": np.full(1, 0.5, np.float32)}, "do not go together"),
+        ({"sigma_min": np.full(1, 0.5j)}, r"sigma_min is complex128 of shape \(1,\)"),
+        ({"horizon": np.arange(2)}, r"horizon is int64 of shape \(2,\)"),
         ({"dataset_sigma_min": 1.5}, r"levels that are not in \[0, 1\]"),
         ({"action_std": np.ones((16, 2), np.float32)}, "times differently"),
-        ({"start": np.zeros(1, np.int64), "episode": np.zeros(1, np.int64)}, "lacks"),
+        (
+            {"start": np.zeros(1, int), "episode": np.zeros(1, int), "sigma_min": np.ones(1, np.float32)},
+            "lacks",
+        ),
     ],
 )
 def test_an_annotation_of_other_windows_is_refused(windows, tmp_path, changes, words):

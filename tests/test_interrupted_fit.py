@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from align.callbacks import Rollouts
@@ -135,6 +137,37 @@ def test_killed_between_validation_and_what_follows(whole, write_config, tmp_pat
             main(["fit", "--config", config])
         assert main(["fit", "--config", config]) == 0
         _compare(run, whole)
+
+
+def test_a_run_that_was_moved_with_its_data_goes_on(
+    whole, write_config, stores, tmp_path, monkeypatch, capsys
+):
+    """From another folder, too; a store of the same path or place with other contents is another."""
+    from align.callbacks import LastCheckpoint
+
+    config, real = write_config("cut", run=str(tmp_path / "cut"), **OPTIONS), LastCheckpoint._write
+
+    def write_once(self, trainer):
+        real(self, trainer)
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(LastCheckpoint, "_write", write_once)
+        main(["fit", "--config", config])
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for path in (tmp_path / "cut", *map(Path, stores.values())):
+        shutil.move(path, elsewhere / path.name)
+    monkeypatch.chdir(elsewhere)
+    moved = ["fit", "--config", "cut/config.yaml", "--run", "cut"]
+    assert main([*moved, "--data.sim", "real.zarr", "--data.real", "sim.zarr"]) == 2
+    assert "another configuration (data." in capsys.readouterr().err
+    assert main([*moved, "--data.sim", "sim.zarr", "--data.real", "./real.zarr"]) == 0
+    recorded = yaml.safe_load(Path("cut/config.yaml").read_text())
+    assert [recorded["run"], recorded["data"]["sim"]] == ["cut", "sim.zarr"]
+    found = contents(Path("cut"))
+    for name in ("checkpoints/last.ckpt", "summary.json", "embeddings.npz", "rollouts.csv", "events"):
+        assert found[name] == whole[name], name
 
 
 def test_killed_while_it_is_evaluated(whole, write_config, tmp_path, monkeypatch):

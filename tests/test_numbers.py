@@ -10,10 +10,8 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from torch import nn
 
 import align
-import align.networks
 from align.alignment import CORAL
 from align.cli import SUBCOMMANDS
 from align.datamodule import CotrainingData
@@ -41,6 +39,7 @@ MEANINGFUL = {
                 "rollout.": "first_seed film guidance_weight",
                 "embed.": "paired",
                 "probe.": "seed",
+                "evaluate.": "values",
                 "DiffusionPolicy.": "n_image_steps guidance_weight",
                 "Objective.": "memory",
                 "Adversarial.": "memory",
@@ -58,7 +57,6 @@ MEANINGFUL = {
                 "ClassifierOptions.": "blocks frequencies weight_decay",
                 "MazeSpec.": "seed loops",
                 "ArmSpec.": "spread seed",
-                "ExponentialMovingAverage.": "max_decay",
                 "ConvEncoder.": "blocks",
                 "ConditionalMLP.": "blocks frequencies",
                 "Look.": "table wall goal block pusher rim rim_shade texture light_jitter shadow camera_turn "
@@ -93,8 +91,6 @@ GIVEN = {
     "Gating": lambda: {"sigma_min": 0.5},
     "Rollouts": lambda: {"worlds": {"sim": align.worlds.pushing.gaps.Gap()}},
     "PushingWorlds": lambda: {"world": align.worlds.pushing.gaps.World()},
-    "ExponentialMovingAverage": lambda: {"model": nn.Linear(1, 1)},
-    "SpatialSoftmax": lambda: {"channels": 4},
     "ConditionalMLP": lambda: {"action_dim": 2, "condition_dim": 2},
     "ConditionalUnet1D": lambda: {"action_dim": 2, "condition_dim": 2, "channels": (8, 8)},
     **{name: (lambda: {"out": "o.npz"}) for name in ("demos", "plans", "annotate")},
@@ -102,6 +98,7 @@ GIVEN = {
     "embed": lambda: {"run": "none"},
     "sweep": lambda: {"grid": "none"},
     "probe": lambda: {"path": "none"},
+    "evaluate": lambda: {"files": ["none"]},
 }
 """What a constructor or function needs beside the number."""
 
@@ -110,13 +107,17 @@ def named(hint: object) -> set[type]:
     """All classes in a type hint."""
     found, todo = set(), [hint]
     for part in todo:
-        todo += [*typing.get_args(part), typing.get_origin(part)]
+        todo += filter(None, [*typing.get_args(part), typing.get_origin(part)])
         found |= {part} if inspect.isclass(part) else set()
     return found
 
 
 def hints(taker: object) -> dict[str, object]:
     return typing.get_type_hints(taker.__init__ if inspect.isclass(taker) else taker)
+
+
+def is_ours(kind: type) -> bool:
+    return kind.__module__.split(".")[0] == "align"
 
 
 def below(kind: type) -> set[type]:
@@ -143,9 +144,8 @@ def takers() -> list:
             continue
         found[taker] = True
         for kind in set().union(*map(named, hints(taker).values())):
-            if kind is nn.Module:  # an encoder or a denoiser
-                todo += [v for v in vars(align.networks).values() if inspect.isclass(v)]
-            todo += [k for k in below(kind) if {"align"} == {c.__module__.split(".")[0] for c in (k, kind)}]
+            if is_ours(kind):
+                todo += filter(is_ours, below(kind))
     return [t for t in found if not inspect.isabstract(t)]
 
 
@@ -168,7 +168,7 @@ def check(taker, parameter: inspect.Parameter) -> None:
             continue  # it would do its work
         listed = any(issubclass(kind, Sequence) and kind is not str for kind in kinds)
         size = len(parameter.default) if isinstance(parameter.default, tuple) else 1
-        given = (value,) * size if listed else value
+        given = {"a": value} if dict in kinds else (value,) * size if listed else value
         try:
             taker(**{**GIVEN.get(taker.__name__, dict)(), parameter.name: given})
         except InputError as error:

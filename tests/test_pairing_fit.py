@@ -56,7 +56,7 @@ def test_batches_hold_the_partners_of_their_real_windows(write_config, monkeypat
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"data.pairing": {"neighbours": 0}}, ["neighbours", "0", "1 or more"]),
+        ({"data.pairing": {"neighbours": 0}}, ["neighbours", "0", "[1, 1e9]"]),
         ({"data.pairing": {"nieghbours": 3}}, ["nieghbours"]),
         ({"data.pairing": {"key": "pose"}}, ["key", "pose"]),
         ({"data.pairing": {}, "data.alpha": 1.0}, ["pairing", "alpha=1.0", "one domain"]),

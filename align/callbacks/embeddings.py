@@ -18,7 +18,8 @@ class Embeddings(pl.Callback):
 
     Args:
         per_domain: Number of windows of each domain, spread evenly over its held-out episodes.
-        thumbnail: Side in pixels of the small image kept beside each embedding, where there are images.
+        thumbnail: Side in pixels of the small image kept beside each embedding, where there are images; at
+            most 128, and no larger than they are.
         sites: Where embeddings are read: "image", "observation", "denoiser", or the path of a module of the
             policy, as "encoder.backbone.0"; "denoiser@50" and "denoiser.layers.1@50" read at diffusion step
             50 instead of `model.probe_step`. `None` is the first three, without "image" where there are none.
@@ -33,7 +34,7 @@ class Embeddings(pl.Callback):
         paired: int = 300,
     ):
         check_numbers(COUNT, whole=True, per_domain=per_domain)
-        check_numbers("[1, 1024]", whole=True, thumbnail=thumbnail)
+        check_numbers("[1, 128]", whole=True, thumbnail=thumbnail)
         check_numbers("[0, 1e9]", whole=True, paired=paired)
         if sites is not None and not sites:
             raise InputError("sites: none; expected one or more, as image")

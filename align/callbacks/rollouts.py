@@ -1,7 +1,9 @@
 """Rollouts of the trained policy at the end of training."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 
@@ -64,12 +66,21 @@ class Rollouts(pl.Callback):
         self.trials, self.steps, self.first_seed, self.film = trials, steps, first_seed, film
         self.reference = reference
 
-    def try_worlds(self, policy: DiffusionPolicy, image_shape: Sequence[int] | None) -> None:
+    def try_worlds(
+        self,
+        policy: DiffusionPolicy,
+        image_shape: Sequence[int] | None,
+        stores: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> list[str]:
         """Begin a trial in each world, to find before training what would go wrong after it.
 
         Args:
             policy: The policy that is to be evaluated.
             image_shape: (H, W) in pixels of the demonstrations' images, for a policy that sees them.
+            stores: By path, the attributes of the demonstrations.
+
+        Returns:
+            A line for each world whose scene or goal is not that of any of the stores, as these say.
 
         Raises:
             InputError: A world does not show what the policy sees, or its results cannot be used, or the
@@ -77,8 +88,10 @@ class Rollouts(pl.Callback):
         """
         if self.reference is not None and not Path(self.reference).exists():
             raise InputError(f"reference={self.reference!r}: no such store; expected one of plans, or null")
+        told = []
         for name, world in self.worlds.items():
             worlds = make_worlds(world, self.size, self.difficulty)
+            told += _other_scenes(name, worlds.scene(), stores or {})
             shape = try_worlds(policy, worlds, self.first_seed, name)
             if shape is not None and tuple(shape[:2]) != tuple(image_shape):
                 found, expected = (" × ".join(map(str, s)) for s in (shape[:2], image_shape))
@@ -86,6 +99,8 @@ class Rollouts(pl.Callback):
                     f"rollouts: size: images are {found} pixels (height × width) in {name!r}, those of the "
                     f"demonstrations {expected}"
                 )
+
+        return told
 
     def on_fit_end(self, trainer: pl.Trainer, module) -> None:
         if not (trainer.is_global_zero and is_trained(trainer)):
@@ -108,3 +123,25 @@ class Rollouts(pl.Callback):
         write_paths(folder / PATHS, seeds, paths)
         if self.film:
             write_film(folder, films)
+
+
+def _other_scenes(world: str, scene: Mapping[str, Any], stores: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Warnings of what no store says as the world does; sim and real may differ, so one is enough."""
+    told = []
+    for key, value in json.loads(json.dumps(scene)).items():
+        said = {path: attrs[key] for path, attrs in stores.items() if attrs.get(key) is not None}
+        if said and value not in said.values():
+            found = ", ".join(f"{_difference(other, value)} in store {path}" for path, other in said.items())
+            here = _difference(value, next(iter(said.values())))
+            told.append(
+                f"warning: world {world!r}: {key} is {here}, but {found}, so the policy is tried elsewhere "
+                "than it has learnt; expected the world of the stores"
+            )
+    return told
+
+
+def _difference(value: Any, other: Any) -> Any:
+    """Of mappings, what is different in the first."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        return {key: part for key, part in value.items() if other.get(key) != part}
+    return value

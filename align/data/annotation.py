@@ -2,9 +2,7 @@
 
 import hashlib
 import os
-import zipfile
-from dataclasses import MISSING, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -15,8 +13,23 @@ from align.data.normalizer import Normalizer
 from align.data.windows import Windows
 from align.errors import InputError
 from align.files import atomic_path
+from align.run.reading import read_arrays, read_table
 
 _SCALE = 1.25  # a factor on the action scale that moves a threshold by as much
+
+SCHEMA = {
+    "episode": ("iu", 1),
+    "start": ("iu", 1),
+    "sigma_min": ("f", 1),
+    "dataset_sigma_min": ("f", 0),
+    "dataset_sigma_max": ("f", 0),
+    "tau": ("f", 0),
+    "ends": ("iu", 1),
+    "horizon": ("iu", 0),
+    "relative_actions": ("b", 0),
+    "action_std": ("f", 2),
+}
+"""What an annotation's file holds."""
 
 
 def action_digest(episodes: Episodes) -> str:
@@ -64,22 +77,17 @@ class Annotation:
         """Read one that `save` wrote.
 
         Raises:
-            InputError: There is none at `path`.
+            InputError: There is none at `path`, or it is damaged.
         """
-        if not Path(path).is_file():
-            raise InputError(
-                f"annotation={str(path)!r}: no such file; expected one written by align annotate"
-            )
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                names = [f.name for f in fields(cls) if f.name in archive.files or f.default is MISSING]
-                arrays = {name: archive[name] for name in names}
-        except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"annotation={str(path)!r}: {error}; expected one by align annotate") from None
+        expected = "an annotation by align annotate"
+        arrays = read_table(path, SCHEMA, expected) | read_arrays(path, ["digest"])  # the digest came later
         annotation = cls(**{name: a if a.ndim else a.item() for name, a in arrays.items()})
+        lengths = {len(a) for a in (annotation.episode, annotation.start, annotation.sigma_min)}
+        if len(lengths) > 1 or not len(annotation.ends) or (np.diff(annotation.ends, prepend=0) <= 0).any():
+            raise InputError(f"{path}: its arrays do not go together; expected {expected}")
         levels = np.append(annotation.sigma_min, [annotation.dataset_sigma_min, annotation.dataset_sigma_max])
         if not ((levels >= 0) & (levels <= 1)).all():
-            raise InputError(f"annotation={str(path)!r}: holds noise levels that are not in [0, 1]")
+            raise InputError(f"{path}: holds noise levels that are not in [0, 1]; expected {expected}")
         return annotation
 
     def of(self, windows: Windows, normalizer: Normalizer) -> Tensor:

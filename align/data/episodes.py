@@ -39,6 +39,7 @@ class Episodes:
         attrs: Attributes of the store (domain, rate_hz, world, gap, seed).
         path: Where they were read from, for messages.
         codecs: By camera, the lossy codec that its images went through, or None.
+        notes: What of the store was left out, a line each.
     """
 
     agent_pos: np.ndarray
@@ -49,6 +50,7 @@ class Episodes:
     attrs: dict = field(default_factory=dict)
     path: str = ""
     codecs: dict[str, str | None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def image(self) -> np.ndarray | None:
@@ -109,10 +111,15 @@ def read_store(
         ends = store.episode_ends()
         found = find_keys(store, keys, cameras)
         # The small arrays first: what is wrong with them is known before the images are decoded.
-        vectors, pictures, refusals = {}, {}, Refusals()
+        vectors, pictures, notes, refusals = {}, {}, [], Refusals()
         for name, columns in found.vectors.items():
             with refusals.collected():
-                vectors[name] = take_columns(store, columns)
+                try:
+                    vectors[name] = take_columns(store, columns)
+                except InputError as error:
+                    if name != "state" or "state" in (keys or {}):
+                        raise
+                    notes.append(f"warning: {error}; it is left out, as nothing needs it")
         for name, camera in found.cameras.items():
             with refusals.collected():
                 if not refusals or camera not in store.cameras():  # else none are decoded for nothing
@@ -121,7 +128,13 @@ def read_store(
         known = store.cameras() if cameras else {}
         codecs = {name: known[camera].codec for name, camera in found.cameras.items()}
         return Episodes(
-            **vectors, ends=ends, images=pictures, attrs=store.attrs, path=str(store.path), codecs=codecs
+            **vectors,
+            ends=ends,
+            images=pictures,
+            attrs=store.attrs,
+            path=str(store.path),
+            codecs=codecs,
+            notes=notes,
         )
 
 
@@ -247,7 +260,8 @@ def check_roles(sim: Episodes, real: Episodes) -> list[str]:
             "expected them the other way round"
         )
     labels, stores = {domain.label for domain in Domain}, {Domain.SIM: sim, Domain.REAL: real}
-    notes = [
+    notes = [*sim.notes, *real.notes]
+    notes += [
         f"warning: data.{domain.label}={stores[domain].path} says of itself that it is {label}"
         for domain, label in says.items()
         if label in labels and label != domain.label

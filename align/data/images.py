@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal, NoReturn
 
 import numpy as np
 
 from align.data.image_cache import cached
+from align.data.readers.memory import available_memory, check_fits
 from align.data.readers.reader import Reader
 from align.errors import InputError
 from align.run.opencv import cv2
@@ -53,7 +53,7 @@ def read_images(
     shape = (channels, *((height, width) if size is None else size))
     n_bytes = total * int(np.prod(shape))
     if keep == "auto":
-        large = n_bytes > _free_memory() / 4
+        large = n_bytes > available_memory() / 4
         keep = "cache" if large or there.codec in VIDEO else "memory"
 
     def frames(start: int) -> Iterator[np.ndarray]:
@@ -64,12 +64,8 @@ def read_images(
         about = {"format": type(reader).__name__, "camera": camera, "size": size, "fit": fit}
         out = cached(frames, (total, *shape), about, reader.files(camera), reader.path, folder)
     else:
-        if n_bytes > _free_memory():
-            raise InputError(
-                f"store {reader.path}: {reader.label(camera)} takes {n_bytes / 2**30:.1f} GiB as "
-                f"{total} images of {shape[1]} × {shape[2]} px, and {_free_memory() / 2**30:.1f} GiB are "
-                "free; expected less, by data.image_size, or data.images=cache"
-            )
+        what = f"store {reader.path}: {reader.label(camera)} of {total} images of {shape[1]} × {shape[2]} px"
+        check_fits(what, n_bytes, "less, by data.image_size, or data.images=cache")
         out = np.empty((total, *shape), np.uint8)
         row = 0
         for block in frames(0):
@@ -130,12 +126,3 @@ def _resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     how = cv2.INTER_LINEAR if grows else cv2.INTER_AREA
     resized = [cv2.resize(np.ascontiguousarray(image), size[::-1], interpolation=how) for image in images]
     return np.stack(resized).reshape(len(images), *size, images.shape[3])  # cv2 drops a single channel
-
-
-def _free_memory() -> int:
-    """Bytes of memory that are free, swap apart."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -7,7 +7,6 @@ an objective which matches sim with real samples finds in each batch samples tha
 import dataclasses
 import hashlib
 import json
-import zipfile
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -20,8 +19,18 @@ from align.data.windows import Windows
 from align.domain import Domain
 from align.errors import COUNT, InputError, check_numbers
 from align.files import atomic_path
+from align.run.reading import read_table
 
 Key = Literal["agent_pos", "action", "state"]
+SCHEMA = {
+    "demonstration": ("iu", 1),
+    "cumulative": ("f", 2),
+    "low": ("iu", 2),
+    "high": ("iu", 2),
+    "distance": ("f", 2),
+    "n_windows": ("iu", 0),
+}
+"""What the cache holds of pairs."""
 FORMAT = 1  # of what the cache holds and how it is computed
 
 
@@ -146,14 +155,20 @@ class Pairing:
             with atomic_path(path) as target:
                 np.savez(target, **arrays)
             return partners
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                tensors = {name: torch.from_numpy(file[name]) for name in file.files}
-            return Partners(**{**tensors, "n_windows": int(tensors["n_windows"])})
-        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"pairing.cache: {path} is damaged ({error}); expected pairs; delete it"
-            ) from None
+        expected = "pairs as pairing.cache keeps them; delete it"
+        arrays = read_table(path, SCHEMA, expected)
+        real, sim = sum(map(len, x)), sum(map(len, y))
+        low, high = arrays["low"], arrays["high"]
+        if (
+            (len(arrays["demonstration"]), len(low), arrays["n_windows"]) != (real, real, sim)
+            or len({a.shape[1] for a in (low, high, arrays["cumulative"], arrays["distance"])}) > 1
+            or not len(arrays["cumulative"]) == len(arrays["distance"]) == len(x)
+            or not ((low >= 0) & (low <= high) & (high < sim)).all()
+            or not ((arrays["demonstration"] >= 0) & (arrays["demonstration"] < len(x))).all()
+        ):
+            raise InputError(f"{path}: its arrays do not go together; expected {expected}")
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if array.ndim}
+        return Partners(**tensors, n_windows=sim)
 
     def _sequences(self, sim: Windows, real: Windows) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The key at the windows of each real and each sim demonstration that has any, on one scale."""

@@ -9,7 +9,7 @@ import math
 import os
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,6 +32,10 @@ DAMAGE = (
     zlib.error,
 )
 """What reading a damaged file, or making sense of one, raises."""
+
+
+Schema = Mapping[str, tuple[str, int]]
+"""By name of an array, NumPy's letters for the kinds of its numbers ("iu", "f", "b", "U") and its axes."""
 
 
 @contextlib.contextmanager
@@ -75,17 +79,47 @@ def _finite(digits: str) -> float:
     return number if math.isfinite(number) else _not_a_number(digits)  # 1e999
 
 
-def read_arrays(path: str | os.PathLike, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+def read_table(path: str | os.PathLike, schema: Schema, expected: str) -> dict[str, np.ndarray]:
+    """Arrays of an `.npz` that have the kinds and axes they should, all numbers finite.
+
+    Args:
+        path: The file.
+        schema: Of each array by name.
+        expected: What the file should be, for messages.
+
+    Raises:
+        InputError: It is missing or damaged, or lacks an array or holds another in its place.
+    """
+    with reading(path, expected):
+        if not Path(path).is_file():
+            raise InputError(f"{path}: no such file; expected {expected}")
+        found = read_arrays(path, schema, expected)
+        for name, (kinds, axes) in schema.items():
+            if name not in found:
+                raise InputError(f"{path}: has no {name!r}; expected {expected}")
+            array = found[name]
+            if array.dtype.kind not in kinds or array.ndim != axes:
+                what = f"{array.dtype} of shape {array.shape}"
+                raise InputError(f"{path}: {name} is {what}; expected {expected}")
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise InputError(f"{path}: {name} holds NaN or infinity; expected {expected}")
+        return found
+
+
+def read_arrays(
+    path: str | os.PathLike, names: Collection[str] | None = None, expected: str = "what the run wrote"
+) -> dict[str, np.ndarray]:
     """Arrays of an `.npz`, plain numbers and text alone.
 
     Args:
         path: The file.
         names: Those to read, of which some may be absent; by default all.
+        expected: What the file should be, for messages.
 
     Raises:
         InputError: It is missing or damaged, or declares more than it holds.
     """
-    with reading(path), zipfile.ZipFile(path) as archive:
+    with reading(path, expected), zipfile.ZipFile(path) as archive:
         found = {}
         for member in archive.infolist():
             name = member.filename.removesuffix(".npy")

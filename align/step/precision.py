@@ -7,7 +7,11 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.precision.precision import _PRECISION_INPUT
 
+from align.errors import InputError
+
 AUTO = "auto"
+TRAINED = (None, "32", 32, "32-true", "16", 16, "16-mixed", "bf16", "bf16-mixed")
+"""Precisions, and Lightning's other names of them, in which weights, losses and statistics stay float32."""
 
 
 class Trainer(pl.Trainer):
@@ -21,6 +25,19 @@ class Trainer(pl.Trainer):
         self, *args: Any, precision: Literal["auto"] | _PRECISION_INPUT | None = None, **kwargs: Any
     ):
         super().__init__(*args, precision=precision, **kwargs)
+
+
+def check_precision(precision: str | int | None) -> None:
+    """Refuse a precision in which nothing here was written to be trained.
+
+    Raises:
+        InputError: It is not of `TRAINED`.
+    """
+    if precision not in TRAINED:
+        raise InputError(
+            f"trainer.precision={precision}: expected auto, 32-true, bf16-mixed or 16-mixed, in which "
+            "weights and statistics stay float32"
+        )
 
 
 def resolve_precision(accelerator: str) -> str:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,14 @@ class Worlds(ABC):
     def paths(self) -> list[np.ndarray] | None:
         """The executed path (T, D) of each trial until its end, for measures of smoothness, or None."""
         return None
+
+    def scene(self) -> Mapping[str, Any]:
+        """What attributes of a store say of the same scene, e.g. {"goal": [256, 256, 0.785]}; plain data.
+
+        Where a store's attributes of these names say something else, training warns that a policy has learnt
+        another goal. Nothing by default.
+        """
+        return {}
 
     def frame(self, i: int, size: int) -> np.ndarray | None:
         """World `i` as a picture (size, size, 3) uint8 for films, or None where it cannot be drawn."""

@@ -10,6 +10,7 @@ import pytest
 import zarr
 
 from align.data.episodes import read_store
+from align.data.readers import memory
 from align.errors import InputError
 
 CHUNKS = {"img": (10, 12, 12, 3), "state": (10, 5), "action": (10, 2)}
@@ -174,11 +175,56 @@ def images(function):
         (images(lambda i: i / 255 - 0.5), "expected 0 to 1 and no NaN"),
         (images(lambda i: np.where(i > 250, np.nan, i)), "no NaN"),
         (images(lambda i: i > 9), "expected plain numbers"),
+        (images(lambda i: i[..., :1] / np.float32(100)), "float32 pixels up to 2.55, as depth in metres"),
+        (images(lambda i: i[..., :1] * np.uint16(20)), "has pixels from 0 to 5100; expected 0 to 255"),
+        (
+            put("action", 33, 1, 1e38),
+            r"values of 1e\+38; expected at most 1e\+18",
+        ),
     ],
 )
 def test_wrong_content(path, demonstrations, change, message):
     write(path, demonstrations, change=change)
     assert_refused(path, message)
+
+
+@pytest.mark.parametrize(("name", "needed"), [("img", 89 * 12 * 12 * 3), ("state", 89 * 5 * 12)])
+def test_more_than_memory_holds_is_refused_before_it_is_asked_for(store, name, needed, monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: needed)
+    read_store(store, images=name == "img")
+    monkeypatch.setattr(memory, "available_memory", lambda: needed - 1)
+    words = rf"data/{name}.*: takes .*iB of memory, and .*iB are available"
+    assert_refused(store, words, images=name == "img")
+
+
+def test_memory_is_what_all_limits_leave(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
+    (tmp_path / "meminfo").write_text("MemTotal: 900 kB\nMemAvailable: 700 kB\n")
+    monkeypatch.setattr(memory, "GROUPS", tmp_path)
+    assert memory.available_memory() == 700 * 1024
+    for name, text in (
+        ("max", "5000"),
+        ("current", "4500"),
+        ("stat", "active_file 100\ninactive_file 200\n"),
+    ):
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert memory.available_memory() == 5000 - 4500 + 300
+    (tmp_path / "memory.max").write_text("max")
+    assert memory.available_memory() == 700 * 1024
+
+
+def test_a_state_that_nobody_uses_is_left_out_with_a_word(path, demonstrations):
+    def change(arrays, ends):
+        state = arrays["state"].copy()
+        state[5, 4] = np.nan
+        return {**arrays, "state": state}, ends
+
+    write(path, demonstrations, change=change)
+    read = read_store(path, keys={"agent_pos": "action"})
+    (note,) = read.notes
+    assert read.state is None and read.agent_pos.shape == (89, 2)
+    assert note.startswith("warning: ") and "data/state has 1 NaN" in note and "left out" in note
+    assert_refused(path, "data/state has 1 NaN", keys={"agent_pos": "action", "state": "state"})
 
 
 def test_lost_arrays(store):

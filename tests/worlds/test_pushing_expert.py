@@ -143,11 +143,11 @@ def test_failed_demonstrations_are_replaced_and_counted():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n": 0}, "n is 0; expected a positive integer"),
-        ({"jobs": 0}, "jobs is 0"),
-        ({"seed": -1}, "seed is -1; expected a non-negative integer"),
+        ({"n": 0}, "n=0: expected a whole number"),
+        ({"jobs": 0}, "jobs=0:"),
+        ({"seed": -1}, "seed=-1: expected a whole number"),
         ({"difficulty": "hard"}, "difficulty is 'hard'"),
-        ({"size": 3}, "size is 3"),
+        ({"size": 3}, "size=3:"),
         ({"n": 1, "max_steps": 1}, "coverage below 0.9; expected a world in which its expert succeeds"),
     ],
 )
@@ -157,5 +157,5 @@ def test_bad_recordings_are_named(arguments, message):
 
 
 def test_bad_styles_are_named():
-    with pytest.raises(InputError, match=r"Style.pause_rate is 2; expected a number in \[0, 0.3\]"):
+    with pytest.raises(InputError, match=r"Style.pause_rate=2: expected a number in \[0, 0.3\]"):
         Style(pause_rate=2)

@@ -63,7 +63,7 @@ def test_beyond_one_extrapolates_within_bounds():
 
 @pytest.mark.parametrize("level", [-0.1, math.nan, math.inf, "1"])
 def test_bad_levels_are_named(level):
-    with pytest.raises(InputError, match=r"physics gap's level is .*; expected a number of at least 0"):
+    with pytest.raises(InputError, match=r"physics=.*: expected a number in \[0, 10\]"):
         Gap(physics=level)
 
 
@@ -110,7 +110,7 @@ def test_drawn_area_of_the_block_is_right():
 
 @pytest.mark.parametrize("size", [8, 64.0, "64"])
 def test_bad_sizes_and_looks_are_named(size):
-    with pytest.raises(InputError, match=r"size is .*; expected an integer of at least 16"):
+    with pytest.raises(InputError, match=r"size=.*: expected a whole number in \[16, 65536\]"):
         Renderer(Look(), size)
-    with pytest.raises(InputError, match=r"Look.table is \(1, 2\); expected 3 numbers, each in \[0, 255\]"):
+    with pytest.raises(InputError, match=r"Look.table=\(1, 2\): expected 3 numbers, each in \[0, 255\]"):
         Look(table=(1, 2))

@@ -111,8 +111,8 @@ def test_environment_is_reproducible():
     ("options", "message"),
     [
         ({"difficulty": "hard"}, "difficulty is 'hard'"),
-        ({"visual": -1.0}, "visual gap's level is -1.0"),
-        ({"size": 1}, "size is 1"),
+        ({"visual": -1.0}, "visual=-1.0"),
+        ({"size": 1}, "size=1:"),
         ({"render_mode": "ansi"}, "render_mode is 'ansi'"),
     ],
 )

@@ -146,8 +146,12 @@ def check_ends(reader: Reader, label: str, ends: np.ndarray) -> np.ndarray:
     return ends
 
 
+LARGEST = 1e18
+"""No position or action is larger: float32 holds its square, and the sums of squares of a batch."""
+
+
 def check_finite(reader: Reader, label: str, values: np.ndarray) -> np.ndarray:
-    """Values (T, D), refused if one of them is not finite.
+    """Values (T, D), refused if one of them is not finite or larger than `LARGEST`.
 
     Raises:
         InputError: A NaN or infinite value; says how many, and where the first is.
@@ -158,4 +162,6 @@ def check_finite(reader: Reader, label: str, values: np.ndarray) -> np.ndarray:
         reader._refuse(
             label, f"has {bad.sum()} NaN or infinite values, the first in row {row}, column {column}"
         )
+    if values.size and (largest := np.abs(values).max()) > LARGEST:
+        reader._refuse(label, f"has values of {largest:.3g}; expected at most {LARGEST:g}, for float32")
     return values

@@ -14,10 +14,13 @@ from pathlib import Path
 import numpy as np
 import zarr
 
+from align.data.readers.memory import check_fits
 from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite
 from align.data.readers.store_chunks import codecs, cut_chunks
 from align.errors import InputError
 
+DARK = 16
+"""Pixels of 0 to 255 in another type than uint8 that stay below are taken for another unit's."""
 _BLOCK_BYTES = 64 << 20  # decoded at a time, so that float images never lie in memory whole
 _ROOTS = (".zgroup", "zarr.json")  # which a group has in format 2 and 3
 # What zarr, its codecs and the file system raise over a damaged or foreign store.
@@ -135,6 +138,8 @@ class ZarrStore(Reader):
         array, label = self.array(name), self.label(name)
         if array.ndim != 2:
             self._refuse(label, f"is {_describe(array)}; expected two axes (frames, D)")
+        needed = array.size * (array.dtype.itemsize + 8)  # as stored, as float32, and a copy of that
+        check_fits(f"store {self.path}: {label}", needed, "a smaller store")
         return check_finite(self, label, self._read(label, array, slice(None)).astype(np.float32))
 
     def frames(self, camera: str, start: int = 0) -> Iterator[np.ndarray]:
@@ -201,6 +206,9 @@ class ZarrStore(Reader):
     def _pixel_scale(self, label: str, first: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """How pixels become uint8, decided by the first block and demanded of all others."""
         unit = first.dtype.kind == "f" and first.max() <= 1
+        if not unit and first.max() <= DARK:  # of 255, or rather in another unit: it would be all but black
+            found = f"{first.dtype} pixels up to {first.max():g}"
+            self._refuse(label, f"has {found}, as depth in metres; expected 0 to 1, or 0 to 255")
         high = 1 if unit else 255
 
         def convert(block: np.ndarray) -> np.ndarray:

@@ -1,5 +1,8 @@
 """A batch of trials of one arm stepped together: what rollouts of its policies run in."""
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 
 from align.run.opencv import cv2
@@ -30,6 +33,10 @@ class ArmWorlds(QueryWorlds):
     def __init__(self, arm: ArmSpec = ArmSpec(), repeats: int = 1):  # noqa: B008 (immutable)
         self.arm = arm
         super().__init__(JOINTS, RATE, SPEED / RATE, TOLERANCE, SECONDS, repeats)
+
+    def scene(self) -> dict[str, Any]:
+        """Of what the arm is made, as plans say it."""
+        return {"arm": dataclasses.asdict(self.arm)}
 
     def _query(self, rng: np.random.Generator) -> np.ndarray:
         return sample_query(self.arm, rng)

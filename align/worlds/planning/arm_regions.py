@@ -13,12 +13,12 @@ import json
 import os
 from importlib import metadata
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from align.errors import InputError
 from align.files import atomic_path, locked
+from align.run.reading import read_table
 from align.seeding import numpy_rng
 from align.worlds.planning.arm import JOINTS, Arm, ArmSpec, arm, description
 from align.worlds.planning.arm_rrt import ArmRrt, shortened
@@ -85,12 +85,12 @@ def cached(spec: ArmSpec, folder: str | os.PathLike) -> list[Region]:
                     ends=np.cumsum([len(b) for _, b in found]),
                     depends=text,
                 )
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            cuts = stored["ends"][:-1]
-            return list(zip(np.split(stored["A"], cuts), np.split(stored["b"], cuts), strict=True))
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError(f"regions {str(path)!r} cannot be read: {error}; delete the file") from None
+    expected = "regions of the arm; delete it"
+    stored = read_table(path, {"A": ("f", 2), "b": ("f", 1), "ends": ("iu", 1)}, expected)
+    A, b, ends = stored["A"], stored["b"], stored["ends"]
+    if A.shape != (len(b), JOINTS) or (np.diff(ends, prepend=0) <= 0).any() or ends[-1:].tolist() != [len(b)]:
+        raise InputError(f"{path}: its arrays do not go together; expected {expected}")
+    return list(zip(np.split(A, ends[:-1]), np.split(b, ends[:-1]), strict=True))
 
 
 def make_folder(out: str = "regions", arm: ArmSpec | None = None) -> None:

@@ -1,9 +1,12 @@
 """A batch of trials in one maze stepped together: what rollouts of a planning policy run in."""
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 
 from align.worlds.planning.maze import MazeSpec
-from align.worlds.planning.plans import scene
+from align.worlds.planning.plans import scene as maze_scene
 from align.worlds.planning.task import RATE, SECONDS, SPEED, TOLERANCE, sample_query
 from align.worlds.planning.trials import QueryWorlds
 
@@ -24,8 +27,12 @@ class MazeWorlds(QueryWorlds):
 
     def __init__(self, maze: MazeSpec = MazeSpec(), repeats: int = 1):  # noqa: B008 (immutable)
         self.maze = maze
-        self._walls, self._padded = scene(maze)
+        self._walls, self._padded = maze_scene(maze)
         super().__init__(2, RATE, SPEED / RATE, TOLERANCE, SECONDS, repeats)
+
+    def scene(self) -> dict[str, Any]:
+        """Of what the maze is made, as plans say it."""
+        return {"maze": dataclasses.asdict(self.maze)}
 
     def _query(self, rng: np.random.Generator) -> np.ndarray:
         return sample_query(self._padded, rng)

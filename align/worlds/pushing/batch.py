@@ -10,7 +10,7 @@ from align.worlds.batch import Worlds
 from align.worlds.pushing.gaps import World
 from align.worlds.pushing.outcome import Outcomes
 from align.worlds.pushing.render import Renderer, check_size
-from align.worlds.pushing.scene import PushScene, check_difficulty, sample_start
+from align.worlds.pushing.scene import GOAL, PushScene, check_difficulty, sample_start
 
 
 def start_of_trial(seed: int, difficulty: str) -> np.ndarray:
@@ -34,6 +34,10 @@ class PushingWorlds(Worlds):
         self.world, self.size, self.difficulty = world, check_size(size), check_difficulty(difficulty)
         self._scenes: list[PushScene] = []
         self._renderers: list[Renderer] = []
+
+    def scene(self) -> dict[str, list[float]]:
+        """Where the T is to go, as stores of demonstrations say it."""
+        return {"goal": GOAL.tolist()}
 
     def __len__(self) -> int:
         return len(self._scenes)

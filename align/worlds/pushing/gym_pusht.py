@@ -10,7 +10,7 @@ from align.worlds.batch import Worlds
 from align.worlds.pushing.batch import check_actions, start_of_trial
 from align.worlds.pushing.outcome import Outcomes
 from align.worlds.pushing.render import check_size
-from align.worlds.pushing.scene import check_difficulty
+from align.worlds.pushing.scene import GOAL, check_difficulty
 
 OWN_STARTS = "gym-pusht"
 """The difficulty that stands for gym-pusht's own starts, those of `env.reset(seed)`."""
@@ -50,6 +50,10 @@ class GymPushTWorlds(Worlds):
         self.difficulty = difficulty if difficulty == OWN_STARTS else check_difficulty(difficulty)
         self._make = _environment()
         self._envs: list = []
+
+    def scene(self) -> dict[str, list[float]]:
+        """Where the T is to go, which is the same place as in `PushingWorlds`."""
+        return {"goal": GOAL.tolist()}
 
     def __len__(self) -> int:
         return len(self._envs)

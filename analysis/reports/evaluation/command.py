@@ -14,7 +14,7 @@ from align.analysis.reports.evaluation.trials import Missing, read_trials
 from align.analysis.reports.evaluation.words import Words
 from align.analysis.reports.tables import markdown_table, write_csv
 from align.analysis.statistics.intervals import Interval
-from align.errors import InputError
+from align.errors import InputError, check_numbers
 from align.files import write_text
 
 
@@ -56,6 +56,9 @@ def evaluate(
         level: Confidence level.
         out: Folder to write to; by default FILE-evaluation beside the first file.
     """
+    check_numbers("(0, 1)", level=level)
+    check_numbers("(0, 1e6]", full_marks=full_marks)
+    check_numbers("[0, 1e6]", values=values)
     columns = {"arm": arm, "start": start, "outcome": outcome, "training": training, "predicted": predicted}
     read = read_trials(files, columns, wide or (), names or (), values, full_marks, missing, repeats)
     design = arrange(read.trials, arms)

@@ -1,0 +1,96 @@
+"""Stores that are read without a fault and are seldom meant: each a line that names store, key and column."""
+
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from align.callbacks import Rollouts
+from align.data.episodes import Episodes
+from align.data.plausibility import delta_columns, doubts
+from align.worlds.planning.batch import MazeWorlds
+from align.worlds.planning.maze import MazeSpec
+from align.worlds.pushing.gaps import Gap
+from align.worlds.pushing.scene import GOAL
+
+
+def walk(path: str = "a.zarr", seed: int = 0, action: str = "target", noise: float = 0.0) -> Episodes:
+    """A smooth walk of two coordinates about 256 px, 6 episodes of 40 frames, and what is commanded on it."""
+    rng = np.random.default_rng(seed)
+    ways = [256 + rng.normal(0, 3, (41, 2)).cumsum(0).cumsum(0) * 0.3 for _ in range(6)]
+    position, following = (np.concatenate([w[s] for w in ways]) for s in (slice(0, -1), slice(1, None)))
+    actions = {
+        "target": following,
+        "delta": following - position,
+        "velocity": 10 * (following - position),
+        "goal": np.concatenate([np.repeat(w[-1:], 40, 0) for w in ways]),
+    }[action]
+    actions = actions + noise * rng.normal(size=actions.shape)
+    ends = np.arange(40, 241, 40)
+    return Episodes(position.astype(np.float32), actions.astype(np.float32), ends, path=path)
+
+
+@pytest.mark.parametrize(("action", "noise"), [("target", 0), ("target", 20.0), ("goal", 0)])
+def test_targets_are_not_doubted(action, noise):
+    for seed in range(5):
+        assert delta_columns(walk(action=action, noise=noise, seed=seed)) == []
+
+
+@pytest.mark.parametrize(("action", "noise"), [("delta", 0), ("velocity", 0), ("delta", 1.0)])
+def test_differences_are_found(action, noise):
+    for seed in range(5):
+        assert delta_columns(walk(action=action, noise=noise, seed=seed)) == [0, 1]
+
+
+def test_differences_are_told_where_they_would_be_mixed_or_taken_twice():
+    target, delta = walk("target.zarr"), walk("delta.zarr", action="delta")
+    also = walk("also.zarr", 1, action="delta")
+    assert doubts(target, walk("other.zarr", 1), True) == []
+    assert doubts(delta, also, False) == [], "both are, and the policy takes them as they are"
+    lines = doubts(delta, also, True)
+    assert [line.split(": ")[1] for line in lines] == ["store delta.zarr", "store also.zarr"]
+    assert all(line.startswith("warning: ") and "relative_actions=false" in line for line in lines)
+    for relative in (True, False):
+        (line,) = doubts(target, delta, relative)
+        assert "store delta.zarr: action [0, 1]" in line and "one kind in both" in line
+
+
+@pytest.mark.parametrize(("scale", "label"), [(1.0, "2π"), (180 / np.pi, "360")])
+def test_angles_that_wrap_are_told(scale, label):
+    turning = np.linspace(0, 30, 240).reshape(6, 40)  # about five turns, 0.13 rad a frame
+    wrapped = (turning + np.pi) % (2 * np.pi) - np.pi
+
+    def episodes(angle: np.ndarray) -> Episodes:
+        rows = np.stack([np.arange(240) % 40, scale * angle.ravel()], 1).astype(np.float32)
+        return Episodes(rows, rows, np.arange(40, 241, 40), path="a.zarr", state=rows)
+
+    assert doubts(episodes(turning), episodes(turning), False) == []
+    lines = doubts(episodes(wrapped), episodes(turning), False, ["state"])
+    assert [line.split(" jumps")[0] for line in lines] == [
+        f"warning: store a.zarr: {name} [1]" for name in ("agent_pos", "action", "state")
+    ]
+    assert all(label in line and "numpy.unwrap" in line for line in lines)
+
+
+def test_another_scene_than_every_stores_is_told():
+    world = MazeWorlds(MazeSpec(seed=1))
+    rollouts = Rollouts({"maze": world}, trials=1)
+    policy = SimpleNamespace(n_image_steps=0, agent_pos_dim=4, image_shape=np.zeros(3))
+    same, other = ({"maze": asdict(MazeSpec(seed=seed))} for seed in (1, 2))
+    for stores in ({}, {"a.zarr": same, "b.zarr": other}, {"a.zarr": {"rate_hz": 10}}):
+        assert rollouts.try_worlds(policy, None, stores) == []
+    (line,) = rollouts.try_worlds(policy, None, {"a.zarr": other, "b.zarr": {}})
+    assert line.startswith("warning: world 'maze': maze is {'seed': 1}, but {'seed': 2} in store a.zarr")
+    pushing = Rollouts({"real": Gap(physics=1.0)}, size=16)
+    shown = SimpleNamespace(n_image_steps=0, agent_pos_dim=2, image_shape=np.zeros(3))
+    assert pushing.try_worlds(shown, None, {"a.zarr": {"goal": GOAL.tolist()}}) == []
+    assert "goal is [256.0" in pushing.try_worlds(shown, None, {"a.zarr": {"goal": [0, 0, 0]}})[0]
+
+
+def test_a_jump_of_a_period_that_is_no_angle_is_not_told():
+    rng = np.random.default_rng(0)
+    rows = rng.uniform(0, 512, (240, 2)).astype(np.float32)
+    rows[100:, 0] += 360
+    episodes = Episodes(rows, rows, np.array([240]), path="a.zarr")
+    assert doubts(episodes, episodes, False) == []
