@@ -27,7 +27,7 @@ sweeps = $(subst _,-,$(patsubst experiments/%.yaml,sweep-%,$(1)))
 SWEEPS := $(call sweeps,$(GRIDS))
 PLANNED := $(call sweeps,$(shell grep -lE '^base: (maze|arm)\.yaml' $(GRIDS)))# those that need Drake and OMPL
 
-.PHONY: help setup setup-planning demos $(SWEEPS) dashboard probe test docs lint
+.PHONY: help setup setup-planning demos $(SWEEPS) dashboard probe test docs benchmark lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -73,6 +73,9 @@ test: $(READY) ## run the tests (about 12 minutes on 2 cores)
 docs: $(READY) ## fill in the numbers of README and docs/ from results/, and write docs/reference.md
 	$(PYTHON) docs/values.py
 	$(PYTHON) docs/reference.py
+
+benchmark: $(READY) ## measure how fast everything is here, beside others (at most eight minutes; OUT=folder)
+	$(PYTHON) benchmarks/benchmark.py $(if $(OUT),--out $(OUT))
 
 lint: $(READY) ## check the style
 	$(PYTHON) -m ruff check .

@@ -1,0 +1,110 @@
+"""Rows as they are measured: appended to a CSV file at once, printed as a table at the end."""
+
+import csv
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure.
+
+    Attributes:
+        what: What was measured.
+        whose: "align", or the peer and its version.
+        unit: Of the numbers.
+        median, low, high: Of the repetitions.
+        n: How many there were.
+        note: What else is to be known, or why there is no number.
+    """
+
+    what: str
+    whose: str
+    unit: str
+    median: float
+    low: float
+    high: float
+    n: int
+    note: str = ""
+
+
+class Table:
+    """Rows, in a file from the moment each is known.
+
+    Args:
+        folder: Holds `benchmark.csv` and `benchmark.md`, which are written anew.
+        seconds: After so many, nothing more is begun.
+    """
+
+    def __init__(self, folder: Path, seconds: float):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.rows, self._end = folder, [], time.monotonic() + seconds
+        with open(folder / "benchmark.csv", "w", newline="") as file:
+            csv.writer(file).writerow(field.name for field in fields(Row))
+
+    def add(self, what: str, whose: str, unit: str, values: Iterable[float], note: str = "") -> float:
+        """A row of repetitions of one figure; returns their median."""
+        values = list(values)
+        low, high = (min(values), max(values)) if values else (float("nan"),) * 2
+        median = statistics.median(values) if values else float("nan")
+        self._write(Row(what, whose, unit, median, low, high, len(values), note))
+        return median
+
+    def measure(
+        self, what: str, whose: str, unit: str, function: Callable[..., Iterable[float]], *arguments
+    ) -> float:
+        """A row of what a function returns; where it fails or there is no time left, a row that says so."""
+        if time.monotonic() > self._end:
+            return self.add(what, whose, unit, [], "not measured: no time left")
+        try:
+            return self.add(what, whose, unit, function(*arguments))
+        except Exception as error:  # the other figures are worth having; this one says what went wrong
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            return self.add(what, whose, unit, [], f"failed: {reason[:200]}")
+
+    def _write(self, row: Row) -> None:
+        self.rows.append(row)
+        with open(self.folder / "benchmark.csv", "a", newline="") as file:
+            csv.writer(file).writerow(astuple(row))
+        print(f"{row.what} [{row.whose}]: {row.median:.4g} {row.unit} {row.note}", flush=True)
+
+    def markdown(self, heading: str) -> str:
+        """All rows under a heading; also written to `benchmark.md`."""
+        lines = [
+            heading,
+            "",
+            "| what | whose | median | lowest – highest | n | |",
+            "|---|---|---|---|---|---|",
+        ]
+        for row in self.rows:
+            number = f"{row.median:.3g} {row.unit}" if row.n else "–"
+            spread = f"{row.low:.3g} – {row.high:.3g}" if row.n else "–"
+            lines.append(f"| {row.what} | {row.whose} | {number} | {spread} | {row.n} | {row.note} |")
+        text = "\n".join(lines) + "\n"
+        (self.folder / "benchmark.md").write_text(text, encoding="utf-8")
+        return text
+
+
+def repeated(function: Callable[[], object], seconds: float = 1.0, most: int = 20) -> list[float]:
+    """Seconds of each call, after one that does not count, until there were enough calls or seconds."""
+    function()
+    times: list[float] = []
+    while len(times) < 3 or (sum(times) < seconds and len(times) < most):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def processor() -> str:
+    """The CPU's name and number of cores."""
+    names = []
+    if Path("/proc/cpuinfo").is_file():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"

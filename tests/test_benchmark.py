@@ -1,0 +1,63 @@
+"""`make benchmark`: rows are written at once and say what is missing; what is compared computes the same."""
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+import pieces
+import training
+from table import Table, repeated
+
+from align.alignment import MMD
+from align.analysis.statistics.permutation import mmd_test
+
+
+def test_every_row_is_in_the_file_at_once_and_a_failure_is_one(tmp_path):
+    table = Table(tmp_path, 60)
+    rows = []
+
+    def fail():
+        raise ValueError("no such\ncard")
+
+    for function in (lambda: [3.0, 1.0, 2.0], fail):
+        table.measure("a", "align", "ms", function)
+        rows = list(csv.DictReader(open(tmp_path / "benchmark.csv")))
+    assert [row["median"] for row in rows] == ["2.0", "nan"]
+    assert rows[0]["low"] == "1.0" and rows[1]["note"] == "failed: ValueError: no such card"
+    late = Table(tmp_path / "late", 0)
+    late.measure("b", "align", "ms", fail)
+    assert "no time left" in late.markdown("here") and "| b | align | – |" in late.markdown("here")
+    assert len(repeated(lambda: None, seconds=0)) == 3
+
+
+def test_what_stands_beside_the_mmd_and_the_test_computes_the_same():
+    torch.manual_seed(0)
+    x, y = torch.randn(20, 5), torch.randn(20, 5) + 0.5
+    z = torch.cat([x, y])
+    base = float(torch.cdist(z, z).square().sum() / (40 * 39))
+    ours = MMD(bandwidth=base, unbiased=False)(x, y)
+    torch.testing.assert_close(pieces.authors_mmd(x, y), ours, rtol=1e-4, atol=1e-6)
+    rng = np.random.default_rng(0)
+    x, label = rng.normal(size=(60, 4)) + 0.25 * np.repeat([[0], [1]], 30, axis=0), np.repeat([0, 1], 30)
+    found = mmd_test(x, label, np.arange(60)).p_value
+    assert pieces.numpy_test(x, label) == pytest.approx(found, abs=0.04) and found < 0.5
+
+
+def test_training_rows_on_a_cpu(tmp_path, monkeypatch):
+    for module in (training, pieces):
+        monkeypatch.setattr(module, "BATCH", 4)
+    monkeypatch.setitem(training.STEPS, "cpu", training.FEW_STEPS)
+    monkeypatch.setattr(training, "OBJECTIVES", {"MMD": MMD})
+    table = Table(tmp_path, 60)
+    training.measure(table, tmp_path, "cpu", ["laptop"], {"32-true": 1e11, "bf16-mixed": 1e11})
+    pieces.data(table, tmp_path, "laptop")
+    assert not [row for row in table.rows if row.note.startswith("failed")], table.rows
+    shares = [row.median for row in table.rows if "share of" in row.what]
+    assert len(shares) == 6 and sum(shares) == pytest.approx(200)
+    assert all(row.median > 0 for row in table.rows) and len(table.rows) == 2 * 8 + 1
