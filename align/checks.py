@@ -23,8 +23,9 @@ def check_training(
         raise InputError(
             f"alignment={type(alignment).__name__}: expected a subclass of align.alignment.Objective"
         )
-    if site not in SITES:
-        raise InputError(f"site={site!r}: expected one of {', '.join(SITES)}")
+    known = (*SITES, *policy.image_sites)
+    if site not in known:
+        raise InputError(f"site={site!r}: expected one of {', '.join(known)}")
     if policy.n_image_steps == 0 and site == "image":
         raise InputError(
             f"site={site!r}: a policy without images (n_image_steps=0) has none; "

@@ -17,7 +17,6 @@ from enum import Enum
 from typing import get_args
 
 from align import own_modules, shipped
-from align.command.lean_imports import without_metrics
 from align.command.options import check_fit_configs, from_fit, parse, read_old_names
 from align.command.parse_errors import options_of
 from align.command.signatures import signature
@@ -96,8 +95,6 @@ def main(arguments: list[str] | None = None) -> int:
     _quiet()
     read_old_names()
     try:
-        if module == "align.fit":
-            without_metrics()
         run: Callable = getattr(importlib.import_module(module), function)
         if module == "align.fit":
             arguments = _with_shipped(arguments)

@@ -191,7 +191,7 @@ class CotrainingData(pl.LightningDataModule):
                     self.paths[d],
                     self.keys[d],
                     self.image_size,
-                    images=n_image_steps > 0,
+                    images=policy.cameras if n_image_steps > 0 else (),
                     reader=self.reader,
                     fit=self.image_fit,
                     keep=self.images,
@@ -243,10 +243,10 @@ class CotrainingData(pl.LightningDataModule):
         return MixtureSampler(*arguments, partners, self.pairing.share)
 
     @property
-    def image_shape(self) -> tuple[int, int, int] | None:
-        """(C, H, W) of the images, or None for a policy without any."""
-        image = self.train[Domain.REAL].episodes.image
-        return None if image is None else (image.shape[3], *image.shape[1:3])
+    def image_shapes(self) -> dict[str, tuple[int, int, int]]:
+        """(C, H, W) of the images, by camera."""
+        images = self.train[Domain.REAL].episodes.images
+        return {name: (image.shape[3], *image.shape[1:3]) for name, image in images.items()}
 
     def describe(self) -> str:
         """One line on what a batch holds, for the log."""

@@ -107,8 +107,8 @@ def collect(
         part |= _held_out(policy, there, chosen, seed, index)
         part |= {"agent_pos": batch["agent_pos"][:, -1]}
         part |= {key: batch[key] for key in ("domain", "episode", "step")}
-        if "image" in batch:
-            part["thumbnail"] = _shrink(batch["image"][:, -1], thumbnail)
+        if policy.cameras:  # the first stands for all
+            part["thumbnail"] = _shrink(batch[policy.cameras[0]][:, -1], thumbnail)
         parts.append({key: value.cpu() for key, value in part.items()})
     arrays = {key: torch.cat([part[key] for part in parts]).numpy() for key in parts[0]}
     arrays["action_error"] = _unexplained(
@@ -140,7 +140,7 @@ def collect_paired(
     windows = data.held_out[Domain.SIM]
     rows = data.spread(Domain.SIM, states)
     found = windows.states(rows)
-    if not len(rows) or not policy.n_image_steps or found is None:
+    if not len(rows) or policy.cameras != ("image",) or found is None:
         return None
     drawn = {d: pictures_of(data.held_out[d].episodes.attrs, found.shape[2]) for d in Domain}
     if None in drawn.values():
@@ -183,7 +183,7 @@ def _held_out(
         (B, A), squared differences of its own actions to the demonstrated ones, means over steps; `actions`
         (B, H, A), the latter, in the data's units.
     """
-    features = policy.encode(batch.get("image"), batch["agent_pos"], domain=batch["domain"])
+    features = policy.encode(batch, batch["agent_pos"], domain=batch["domain"])
     generator = torch_generator(seed, "held out", index)
     loss, _ = denoising_losses(policy, features, batch, generator, DRAWS)
     return {
@@ -217,7 +217,7 @@ def _chosen(policy: DiffusionPolicy, batch: Mapping[str, Tensor], seed: int, ind
     """The policy's own actions (B, H, A) in the data's units; where it is told a domain, real."""
     generator = torch_generator(seed, "chosen", index)
     noise = torch.randn(batch["action"].shape, generator=generator).to(batch["action"])
-    features = policy.encode(batch.get("image"), batch["agent_pos"])
+    features = policy.encode(batch, batch["agent_pos"])
     return policy.sample(features, batch["agent_pos"], noise, generator)
 
 

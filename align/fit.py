@@ -212,11 +212,12 @@ class RunCLI(LightningCLI):
             self.model.embed(batch, sites=sites)
         except RuntimeError as error:
             raise InputError(f"the policy does not fit the data: {one_line(error)}") from None
-        shape = tuple(batch["image"].shape[-2:]) if "image" in batch else None
         for callback in self.trainer.callbacks:
             if isinstance(callback, Rollouts):
                 stores = {w.episodes.path: w.episodes.attrs for w in self.datamodule.train.values()}
-                self.datamodule.notes += callback.try_worlds(self.model.policy, shape, stores)
+                self.datamodule.notes += callback.try_worlds(
+                    self.model.policy, self.datamodule.image_shapes, stores
+                )
 
     def fit(self, model: CotrainingModule, **kwargs) -> None:
         """Train from the beginning or from the last checkpoint, then summarise."""

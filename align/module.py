@@ -19,7 +19,6 @@ from align.networks.ema import ExponentialMovingAverage
 from align.optimizer import adamw, clip_apart, warmup_cosine
 from align.policy import DiffusionPolicy, Features
 from align.seeding import torch_generator
-from align.site_names import SiteName
 from align.sites import embed
 from align.step.captured import capture
 from align.step.finite import FiniteWatch
@@ -39,8 +38,9 @@ class CotrainingModule(pl.LightningModule):
         alignment_weight: λ ≥ 0.
         alignment_warmup: Steps over which λ rises linearly from 0.
         site: What is aligned: "image" (image features; proprioception stays out, since its gap is not an
-            artefact), "observation" (the whole conditioning vector) or "denoiser" (its last hidden layer). A
-            policy without images has no "image", and nothing to train at "observation".
+            artefact), "image.NAME" (those of one of several cameras), "observation" (the whole conditioning
+            vector) or "denoiser" (its last hidden layer). A policy without images has no "image", and nothing
+            to train at "observation".
         learning_rate: Peak learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
         lr_warmup: Steps of linear warm-up, followed by a cosine to 0 at the last step.
@@ -64,7 +64,7 @@ class CotrainingModule(pl.LightningModule):
         alignment: Objective | None = None,
         alignment_weight: float = 0.0,
         alignment_warmup: int = 0,
-        site: SiteName = "image",
+        site: str = "image",
         learning_rate: float = 1e-4,
         weight_decay: float = 1e-6,
         lr_warmup: int = 500,
@@ -115,8 +115,7 @@ class CotrainingModule(pl.LightningModule):
                 policy.normalizer.widen(data.normalizer)
             else:
                 policy.normalizer.load_state_dict(data.normalizer.state_dict())
-            if data.image_shape is not None:
-                policy.expect_images(data.image_shape)
+            policy.expect_images(data.image_shapes)
 
     def on_train_start(self) -> None:
         """Have the kernels of a step recorded, where they can be."""
@@ -171,7 +170,7 @@ class CotrainingModule(pl.LightningModule):
 
     def _encode(self, batch: dict[str, Tensor], generator: torch.Generator) -> Features:
         """Features of a training batch, cropped at random, the domain withheld from some."""
-        features = self.policy.encode(batch.get("image"), batch["agent_pos"], generator, batch["domain"])
+        features = self.policy.encode(batch, batch["agent_pos"], generator, batch["domain"])
         if self.label_dropout > 0:
             drawn = torch.rand(len(features.label), 1, generator=generator, device=generator.device)
             features = replace(
@@ -196,6 +195,8 @@ class CotrainingModule(pl.LightningModule):
 
     def _at_site(self, features: Features, hidden: Tensor) -> Tensor:
         """The layer that is aligned: (B, D), or (draws · B, D) in the denoiser."""
+        if self.site in self.policy.image_sites:
+            return features.image[:, self.policy.image_sites[self.site]]
         return {"image": features.image, "observation": features.observation, "denoiser": hidden}[self.site]
 
     def _log_step(self, denoise: Tensor, distance: Tensor, lambda_: float, batch: dict) -> None:
@@ -278,7 +279,7 @@ class CotrainingModule(pl.LightningModule):
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Losses per domain and embeddings, on held-out episodes, under the averaged weights."""
         policy, generator = self.ema.model, torch_generator(self.seed, "validation", batch_idx)
-        features = policy.encode(batch.get("image"), batch["agent_pos"], domain=batch["domain"])
+        features = policy.encode(batch, batch["agent_pos"], domain=batch["domain"])
         loss, hidden = denoising_losses(policy, features, batch, generator)
         noise = torch.randn(batch["action"].shape, generator=generator).to(batch["action"])
         actions = policy.sample(features, batch["agent_pos"], noise, generator)

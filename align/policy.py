@@ -16,6 +16,7 @@ from align.domain import Domain
 from align.errors import SIZE, InputError, check_numbers
 from align.networks.augment import center_crop, random_crop, to_float
 from align.networks.base import Denoiser, Encoder
+from align.networks.cameras import CameraEncoders
 from align.networks.encoder import ConvEncoder
 from align.networks.unet import ConditionalUnet1D
 
@@ -48,8 +49,8 @@ class DiffusionPolicy(nn.Module):
     """A diffusion policy (Chi et al. 2023, arXiv 2303.04137) on images and proprioception, or without images.
 
     Args:
-        encoder: Maps images (B, C, H, W) in [-1, 1] to (B, `encoder.features`); `None` takes a `ConvEncoder`,
-            or none where `n_image_steps` is 0.
+        encoder: Maps images (B, C, H, W) in [-1, 1] to (B, `encoder.features`); `CameraEncoders` of several
+            cameras. `None` takes a `ConvEncoder`, or none where `n_image_steps` is 0.
         denoiser: The denoiser, or what makes one from (action_dim, condition_dim).
         schedule: The noise schedule.
         action_dim: Size of one action.
@@ -127,7 +128,8 @@ class DiffusionPolicy(nn.Module):
             )
         self.schedule = NoiseSchedule() if schedule is None else schedule
         self.normalizer = self.new_normalizer(action_dim, agent_pos_dim)
-        self.register_buffer("image_shape", torch.zeros(3, dtype=torch.long))
+        shape = (len(self.cameras), 3) if self.image_sites else (3,)
+        self.register_buffer("image_shape", torch.zeros(shape, dtype=torch.long))
 
     def new_normalizer(self, action_dim: int, agent_pos_dim: int) -> Normalizer:
         """A normaliser as the policy's own is, not fitted yet, of data of these sizes."""
@@ -142,13 +144,30 @@ class DiffusionPolicy(nn.Module):
         )
 
     @property
+    def cameras(self) -> tuple[str, ...]:
+        """What it sees, as batches name it: "image", or "image.NAME" for each of several; maybe nothing."""
+        if self.n_image_steps == 0:
+            return ()
+        several = isinstance(self.encoder, CameraEncoders)
+        return tuple(f"image.{name}" for name in self.encoder.sizes) if several else ("image",)
+
+    @property
+    def image_sites(self) -> dict[str, slice]:
+        """Where the features of each of several cameras lie among those of all, by "image.NAME"."""
+        found, first = {}, 0
+        for camera in self.cameras if isinstance(self.encoder, CameraEncoders) else ():
+            size = self.n_image_steps * self.encoder.sizes[camera.removeprefix("image.")]
+            found[camera] = slice(first, first := first + size)
+        return found
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are, and where observations must be."""
         return self.normalizer.action_mean.device
 
     @torch.no_grad()
     def site_sizes(self) -> dict[str, int]:
-        """Size of the embedding at each site: "image", where there are images, "observation" and "denoiser".
+        """Size of the embedding at each site: "image" and cameras, if any, "observation" and "denoiser".
 
         Raises:
             InputError: The denoiser was made for other sizes.
@@ -169,6 +188,7 @@ class DiffusionPolicy(nn.Module):
                 f"{self.horizon}, action_dim={self.action_dim} and a condition of {condition_dim}: {error}"
             ) from None
         image = {"image": self.image_dim} if self.n_image_steps > 0 else {}
+        image |= {name: part.stop - part.start for name, part in self.image_sites.items()}
         return {**image, "observation": self.observation_dim, "denoiser": hidden.shape[1]}
 
     def guide(self, weight: float) -> None:
@@ -184,7 +204,7 @@ class DiffusionPolicy(nn.Module):
 
     def encode(
         self,
-        image: Tensor | None,
+        images: Tensor | Mapping[str, Tensor] | None,
         agent_pos: Tensor,
         crop_generator: torch.Generator | None = None,
         domain: Tensor | None = None,
@@ -192,7 +212,8 @@ class DiffusionPolicy(nn.Module):
         """Encode observations.
 
         Args:
-            image: (B, Ti, C, H, W) uint8; not looked at by a policy without images.
+            images: (B, Ti, C, H, W) uint8, or a mapping (a batch, an observation) that holds it for each of
+                `cameras`; not looked at by a policy without images.
             agent_pos: (B, To, P) in the data's units.
             crop_generator: Draws random crops; without it the central crop is taken.
             domain: (B,) of `Domain`, what a policy with domain conditioning is told; all real by default.
@@ -201,17 +222,28 @@ class DiffusionPolicy(nn.Module):
         label = self._label(agent_pos, domain)
         if self.n_image_steps == 0:
             return Features(proprioception[:, :0], proprioception, label)
-        frames = image.flatten(0, 1)
-        if self.crop is not None:
-            if self.crop > min(frames.shape[-2:]):
-                raise InputError(f"crop={self.crop}: images are {tuple(frames.shape[-2:])} pixels")
-            frames = (
-                center_crop(frames, self.crop)
-                if crop_generator is None
-                else random_crop(frames, self.crop, crop_generator)
-            )
-        features = self.encoder(to_float(frames)).unflatten(0, image.shape[:2]).flatten(1)
+        images = images if isinstance(images, Mapping) else {"image": images}
+        frames = {
+            camera: to_float(self._crop(camera, images[camera].flatten(0, 1), crop_generator))
+            for camera in self.cameras
+        }
+        steps = images[self.cameras[0]].shape[:2]
+        if self.cameras == ("image",):
+            features = self.encoder(frames["image"]).unflatten(0, steps).flatten(1)
+        else:
+            seen = self.encoder({name.removeprefix("image."): frame for name, frame in frames.items()})
+            features = torch.cat([z.unflatten(0, steps).flatten(1) for z in seen.values()], dim=-1)
         return Features(features, torch.cat([features, proprioception], dim=-1), label)
+
+    def _crop(self, camera: str, frames: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Images (N, C, H, W) cut to the size of their camera's crop, if it has one."""
+        own = self.encoder.crops if isinstance(self.encoder, CameraEncoders) else {}
+        side = own.get(camera.removeprefix("image."), self.crop)
+        if side is None:
+            return frames
+        if side > min(frames.shape[-2:]):
+            raise InputError(f"crop={side}: images are {tuple(frames.shape[-2:])} pixels")
+        return center_crop(frames, side) if generator is None else random_crop(frames, side, generator)
 
     def _label(self, agent_pos: Tensor, domain: Tensor | None) -> Tensor | None:
         if not self.domain_conditioning:
@@ -251,9 +283,22 @@ class DiffusionPolicy(nn.Module):
             return told
         return (1 + w) * told - w * self.denoiser(x, steps, features.without_label().condition)
 
-    def expect_images(self, shape: Sequence[int]) -> None:
-        """Remember the shape (C, H, W) of the images that it is trained on: `act` refuses any other."""
-        self.image_shape.copy_(torch.tensor(shape))
+    def expect_images(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        """Remember the shapes (C, H, W) of the images that it is trained on: `act` refuses any others.
+
+        Args:
+            shapes: By camera; see `cameras`.
+        """
+        if shapes:
+            found = torch.tensor([list(shapes[camera]) for camera in self.cameras])
+            self.image_shape.copy_(found.reshape(self.image_shape.shape))
+
+    def expected_images(self) -> dict[str, tuple[int, int, int]]:
+        """The shapes (C, H, W) of the images that it is trained on, by camera; empty if it does not know."""
+        if not self.image_shape.any():
+            return {}
+        shapes = self.image_shape.reshape(-1, 3).tolist()
+        return {camera: tuple(shape) for camera, shape in zip(self.cameras, shapes, strict=True)}
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest) -> None:
         """A policy saved before it knew the shape of its images takes any, as it did."""
@@ -268,9 +313,8 @@ class DiffusionPolicy(nn.Module):
         """
         free = ["C", "H", "W"]  # of a policy that was saved before it knew
         wanted = {"agent_pos": [self.n_obs_steps, self.agent_pos_dim]}
-        if self.n_image_steps > 0:
-            known = self.image_shape.tolist()
-            wanted["image"] = [self.n_image_steps, *(known if any(known) else free)]
+        known = self.expected_images()
+        wanted |= {camera: [self.n_image_steps, *known.get(camera, free)] for camera in self.cameras}
         for name, shape in wanted.items():
             if name not in observation:
                 raise InputError(f"observation: has {sorted(observation)}; expected {name!r}")
@@ -281,9 +325,12 @@ class DiffusionPolicy(nn.Module):
                 raise InputError(f"observation: {name} is ({found}); expected ({expected}), as in training")
         if not torch.isfinite(observation["agent_pos"]).all():
             raise InputError("observation: agent_pos holds NaN or infinity; expected finite numbers")
-        image = observation.get("image")
-        if self.n_image_steps > 0 and image.dtype != torch.uint8:
-            raise InputError(f"observation: image is {image.dtype}; expected uint8, 0 to 255, as in training")
+        for camera in self.cameras:
+            found = observation[camera].dtype
+            if found != torch.uint8:
+                raise InputError(
+                    f"observation: {camera} is {found}; expected uint8, 0 to 255, as in training"
+                )
 
     @torch.no_grad()
     def act(
@@ -296,8 +343,8 @@ class DiffusionPolicy(nn.Module):
         """The actions to execute next.
 
         Args:
-            observation: "image" (B, Ti, C, H, W) uint8, unless the policy sees none, and "agent_pos"
-                (B, To, P), oldest first.
+            observation: Of each of `cameras` ("image", or "image.NAME") (B, Ti, C, H, W) uint8, and
+                "agent_pos" (B, To, P), oldest first.
             noise: (B, horizon, A) standard normal; equal noise gives equal actions.
             generator: For the DDPM sampler's own noise; a list has one a sample, which needs no other.
             domain: Where it acts, for a policy with domain conditioning.
@@ -314,7 +361,7 @@ class DiffusionPolicy(nn.Module):
             expected = (n, self.horizon, self.action_dim)
             raise InputError(f"noise: has shape {tuple(noise.shape)}; expected {expected}")
         told = torch.full((len(noise),), int(domain))
-        features = self.encode(observation.get("image"), observation["agent_pos"], domain=told)
+        features = self.encode(observation, observation["agent_pos"], domain=told)
         actions = self.sample(features, observation["agent_pos"], noise, generator)
         first = self.n_obs_steps - 1
         return actions[:, first : first + self.n_action_steps]

@@ -65,11 +65,11 @@ def rollout(
     return _rows(worlds.results(), seeds, name), np.stack(frames, axis=1)
 
 
-def try_worlds(policy: DiffusionPolicy, worlds: Worlds, seed: int, name: str) -> tuple[int, ...] | None:
+def try_worlds(policy: DiffusionPolicy, worlds: Worlds, seed: int, name: str) -> dict[str, tuple[int, ...]]:
     """Begin one trial, to find now what would go wrong later.
 
     Returns:
-        Shape of an image, (H, W, C), or None for a policy without images.
+        Shape of an image, (H, W, C), by camera.
 
     Raises:
         InputError: As `rollout`.
@@ -77,13 +77,13 @@ def try_worlds(policy: DiffusionPolicy, worlds: Worlds, seed: int, name: str) ->
     worlds.reset([seed])
     seen = _see(worlds, policy, 1, name)
     check_results(worlds.results(), 1, name)
-    return seen["image"].shape[1:] if "image" in seen else None
+    return {camera: seen[camera].shape[1:] for camera in policy.cameras}
 
 
 def _see(worlds: Worlds, policy: DiffusionPolicy, n: int, name: str) -> dict[str, np.ndarray]:
     """What the policy sees in `n` worlds, checked, and copied: a world may go on to change its arrays."""
     shown = worlds.observe()
-    wanted = ("image", "agent_pos") if policy.n_image_steps > 0 else ("agent_pos",)
+    wanted = (*policy.cameras, "agent_pos")
     missing = [key for key in wanted if key not in shown]
     if missing:
         raise InputError(f"world {name!r} shows {sorted(shown)}; expected {missing[0]} for this policy")
@@ -94,16 +94,17 @@ def _see(worlds: Worlds, policy: DiffusionPolicy, n: int, name: str) -> dict[str
             f"world {name!r}: agent_pos has shape {shape}; expected ({n}, {policy.agent_pos_dim}), "
             "as the policy's agent_pos_dim"
         )
-    if "image" in seen and (seen["image"].ndim != 4 or seen["image"].dtype != np.uint8):
-        image = seen["image"]
-        raise InputError(
-            f"world {name!r}: image is {image.dtype} of shape {image.shape}; expected uint8 (N, H, W, C)"
-        )
-    if "image" in seen and policy.image_shape.any():
-        channels, *size = policy.image_shape.tolist()
-        if seen["image"].shape[1:] != (*size, channels):
+    for camera in policy.cameras:
+        image = seen[camera]
+        if image.ndim != 4 or image.dtype != np.uint8:
             raise InputError(
-                f"world {name!r}: images are {seen['image'].shape[1:]}; the policy was trained on "
+                f"world {name!r}: {camera} is {image.dtype} of shape {image.shape}; expected uint8 "
+                "(N, H, W, C)"
+            )
+    for camera, (channels, *size) in policy.expected_images().items():
+        if seen[camera].shape[1:] != (*size, channels):
+            raise InputError(
+                f"world {name!r}: {camera} is {seen[camera].shape[1:]}; the policy was trained on "
                 f"{(*size, channels)} (height, width, channels)"
             )
     return seen
@@ -112,9 +113,9 @@ def _see(worlds: Worlds, policy: DiffusionPolicy, n: int, name: str) -> dict[str
 def _observation(history: Sequence[Mapping], policy: DiffusionPolicy) -> dict[str, torch.Tensor]:
     agent_pos = np.stack([o["agent_pos"] for o in history], axis=1)
     observation = {"agent_pos": torch.from_numpy(agent_pos).float()}
-    if policy.n_image_steps > 0:
-        images = np.stack([o["image"] for o in list(history)[-policy.n_image_steps :]], axis=1)
-        observation["image"] = torch.from_numpy(images).permute(0, 1, 4, 2, 3).contiguous()
+    for camera in policy.cameras:
+        images = np.stack([o[camera] for o in list(history)[-policy.n_image_steps :]], axis=1)
+        observation[camera] = torch.from_numpy(images).permute(0, 1, 4, 2, 3).contiguous()
     return observation
 
 

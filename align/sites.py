@@ -1,9 +1,9 @@
 """Where embeddings of a policy are read: named sites, and any of its modules, at any diffusion step.
 
-A site is "image" (image features), "observation" (the whole conditioning vector without the domain's label),
-"denoiser" (its last hidden layer) or the dotted path of a module of the policy ("encoder.backbone.0",
-"denoiser.layers.1"). What lies in the denoiser depends on the diffusion step: the default one, or that of a
-suffix ("denoiser@50", "denoiser.layers.1@50").
+A site is "image" (image features), "image.NAME" (those of one of several cameras), "observation" (the whole
+conditioning vector without the domain's label), "denoiser" (its last hidden layer) or the dotted path of a
+module of the policy ("encoder.backbone.0", "denoiser.layers.1"). What lies in the denoiser depends on the
+diffusion step: the default one, or that of a suffix ("denoiser@50", "denoiser.layers.1@50").
 """
 
 import difflib
@@ -20,8 +20,8 @@ from align.site_names import SITES
 
 
 def own_sites(policy: DiffusionPolicy) -> tuple[str, ...]:
-    """The named sites that a policy has: all, or all but "image"."""
-    return SITES if policy.n_image_steps > 0 else SITES[1:]
+    """The named sites that a policy has: all, or all but "image"; each of several cameras after "image"."""
+    return (*SITES[:1], *policy.image_sites, *SITES[1:]) if policy.n_image_steps > 0 else SITES[1:]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Site:
 
     Attributes:
         name: As the user wrote it.
-        path: One of `SITES`, or the path of a module.
+        path: A named site, or the path of a module.
         step: Diffusion step at which it is read, or None for what does not depend on it.
     """
 
@@ -54,11 +54,11 @@ def parse_site(policy: DiffusionPolicy, name: str, probe_step: int) -> Site:
     modules = [module for module, _ in policy.named_modules() if module]
     if path == "image" and policy.n_image_steps == 0:
         raise InputError(f"sites: {name!r}: the policy sees no images; expected observation or denoiser")
-    if path not in SITES and path not in modules:
+    named = {*SITES, *policy.image_sites}
+    if path not in named and path not in modules:
         near = difflib.get_close_matches(path, modules, n=4, cutoff=0.4) or modules[:4]
-        raise InputError(
-            f"sites: {name!r}: expected {', '.join(SITES)} or a module's path, as {', '.join(near)}"
-        )
+        known = ", ".join(own_sites(policy))
+        raise InputError(f"sites: {name!r}: expected {known} or a module's path, as {', '.join(near)}")
     if path.split(".")[0] != "denoiser":
         if at:
             raise InputError(
@@ -87,8 +87,8 @@ def embed(
 
     Args:
         policy: The policy.
-        batch: "image" (B, Ti, C, H, W) uint8, "agent_pos" (B, To, P) and "action" (B, H, A) in the data's
-            units, where the policy is.
+        batch: Of each camera (B, Ti, C, H, W) uint8, "agent_pos" (B, To, P) and "action" (B, H, A) in the
+            data's units, where the policy is.
         sites: Where to read; see the module's docstring; `None` is `own_sites`. A module's output
             (B · k, ...), e.g. of Ti images a sample, is averaged over space if it has any (dimensions from
             the third of four or more) and flattened otherwise; of a module that runs several times the last
@@ -108,8 +108,9 @@ def embed(
     x0 = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"])
     noise = torch.randn(x0.shape, generator=generator).to(x0)
     with _outputs(policy, [s.path for s in wanted if s.step is None]) as read:
-        features = policy.encode(batch.get("image"), batch["agent_pos"])
+        features = policy.encode(batch, batch["agent_pos"])
         read |= {"image": features.image, "observation": features.observation}
+        read |= {name: features.image[:, part] for name, part in policy.image_sites.items()}
     found = {s.name: _rows(s.name, read.get(s.path), n) for s in wanted if s.step is None}
     for step in sorted({s.step for s in wanted if s.step is not None}):
         here = [s for s in wanted if s.step == step]
@@ -126,7 +127,7 @@ def _outputs(policy: DiffusionPolicy, paths: Sequence[str]) -> Iterator[dict[str
     """Collects what the modules at `paths` return, by path; named sites are the caller's."""
     read: dict[str, Tensor] = {}
     with ExitStack() as hooks:
-        for path in set(paths) - set(SITES):
+        for path in set(paths) - {*SITES, *policy.image_sites}:
             hook = policy.get_submodule(path).register_forward_hook(
                 lambda module, inputs, output, path=path: read.update({path: output})
             )

@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Any
 import yaml
 
 from align.errors import InputError, one_line
-from align.run.ticking import telling
 
+REPORT_SECONDS = 5.0  # between two lines of progress
 OF_OTHER_MACHINES = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto", "plugins": None}
 """Options of the trainer for which a cluster's nodes may have what this machine has not."""
 
@@ -36,12 +37,15 @@ def check(configs: Mapping[str, Mapping[str, Any]], elsewhere: bool = False) -> 
         distinct.setdefault(json.dumps(compared, default=str), name)
     if not distinct:
         return
-    what = f"checking {len(distinct)} configurations and their stores"
-    with telling(what), tempfile.TemporaryDirectory() as folder, _without_slurm():
-        from align.experiments.dry_fit import DryFit  # late, as it takes seconds
+    from align.experiments.dry_fit import DryFit  # late, as it takes seconds
 
-        checked = DryFit()
-        for name in distinct.values():
+    checked = DryFit()
+    last = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, _without_slurm():
+        for i, name in enumerate(distinct.values()):
+            if time.monotonic() - last > REPORT_SECONDS:
+                last = time.monotonic()
+                print(f"  checking configurations: {i} of {len(distinct)}", flush=True)
             config = copy.deepcopy(dict(configs[name]))
             config["run"] = f"{folder}/run"
             if elsewhere:

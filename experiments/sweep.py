@@ -26,7 +26,6 @@ from align.run.config import read_yaml
 from align.run.layout import GRID, LOG, POINT, REQUEST
 from align.run.moved import renamed
 from align.run.state import is_begun, is_finished
-from align.run.ticking import telling
 
 
 def sweep(
@@ -188,11 +187,10 @@ def _describe(grid: Grid, folder: Path, data: Path, jobs: int, elsewhere: bool) 
 def _measure(run: Run) -> Measured:
     """Times of a run that is tried for a moment."""
     print(f"trying {run.name} for a moment", flush=True)
-    sizes = [made.get("size") for made in run.demos.values() if isinstance(made.get("size"), int)]
-    with telling(f"trying {run.name}"):
-        from align.experiments.measure import measure  # late, as it takes seconds
+    from align.experiments.measure import measure  # late, as it takes seconds
 
-        return measure(run.config, *sizes[:1] or [64])
+    sizes = [made.get("size") for made in run.demos.values() if isinstance(made.get("size"), int)]
+    return measure(run.config, *sizes[:1] or [64])
 
 
 def _follow(jobs: Sequence[Job], launcher, parallel: int) -> None:

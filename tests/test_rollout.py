@@ -21,11 +21,14 @@ from align.worlds.pushing.scene import GOAL, coverage
 class Scripted:
     """A policy that acts as a function of the newest observation, with a policy's interface."""
 
-    device, image_shape = "cpu", torch.zeros(3)
+    device, cameras = "cpu", ("image",)
     n_obs_steps, n_image_steps, horizon, action_dim, n_action_steps, agent_pos_dim = 2, 1, 16, 2, 4, 2
 
     def __init__(self, action):
         self.action, self.seen = action, []
+
+    def expected_images(self):
+        return {}
 
     def act(self, observation, noise, generator, domain):
         self.seen.append((observation, noise))

@@ -69,14 +69,14 @@ class Rollouts(pl.Callback):
     def try_worlds(
         self,
         policy: DiffusionPolicy,
-        image_shape: Sequence[int] | None,
+        image_shapes: Mapping[str, Sequence[int]],
         stores: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> list[str]:
         """Begin a trial in each world, to find before training what would go wrong after it.
 
         Args:
             policy: The policy that is to be evaluated.
-            image_shape: (H, W) in pixels of the demonstrations' images, for a policy that sees them.
+            image_shapes: (C, H, W) of the demonstrations' images, by camera.
             stores: By path, the attributes of the demonstrations.
 
         Returns:
@@ -92,13 +92,13 @@ class Rollouts(pl.Callback):
         for name, world in self.worlds.items():
             worlds = make_worlds(world, self.size, self.difficulty)
             told += _other_scenes(name, worlds.scene(), stores or {})
-            shape = try_worlds(policy, worlds, self.first_seed, name)
-            if shape is not None and tuple(shape[:2]) != tuple(image_shape):
-                found, expected = (" × ".join(map(str, s)) for s in (shape[:2], image_shape))
-                raise InputError(
-                    f"rollouts: size: images are {found} pixels (height × width) in {name!r}, those of the "
-                    f"demonstrations {expected}"
-                )
+            for camera, shape in try_worlds(policy, worlds, self.first_seed, name).items():
+                if shape[:2] != tuple(image_shapes[camera][1:]):
+                    found, expected = (" × ".join(map(str, s)) for s in (shape[:2], image_shapes[camera][1:]))
+                    raise InputError(
+                        f"rollouts: size: images are {found} pixels (height × width) in {name!r}, those of "
+                        f"the demonstrations {expected}"
+                    )
 
         return told
 

@@ -36,6 +36,8 @@ def describe(component: nn.Module) -> dict[str, Any]:
 
 
 def _plain(value: Any, where: str) -> Any:
+    if isinstance(value, nn.ModuleDict):  # components by name
+        return {name: describe(part) for name, part in value.items()}
     if isinstance(value, nn.Module):
         return describe(value)
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -61,10 +63,7 @@ def build(description: Mapping[str, Any]) -> nn.Module:
     if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
         raise InputError(f"init_args of {path}: {arguments!r}; expected arguments by name")
     kind = named_class(path, nn.Module)
-    arguments = {
-        key: build(value) if isinstance(value, Mapping) and "class_path" in value else value
-        for key, value in arguments.items()
-    }
+    arguments = {key: _built(value) for key, value in arguments.items()}
     for name, value in arguments.items() if kind.__module__.startswith("align.") else ():
         if (isinstance(value, int) and abs(value) > LARGEST) or value != value:
             raise InputError(f"init_args of {path}: {name}={value}; expected a number up to {LARGEST}")
@@ -77,8 +76,21 @@ def build(description: Mapping[str, Any]) -> nn.Module:
         raise InputError(f"init_args of {path}: {what}") from None
 
 
+def _built(value: Any) -> Any:
+    """An argument with the components in it built, also those of a mapping by name."""
+    if not isinstance(value, Mapping):
+        return value
+    return build(value) if "class_path" in value else {key: _built(part) for key, part in value.items()}
+
+
 def fresh(component: nn.Module) -> nn.Module:
     """Another component of the same class and constructor arguments, with fresh weights; imports nothing."""
     kind = type(component)
     arguments = {name: getattr(component, name) for name in inspect.signature(kind).parameters}
-    return kind(**{k: fresh(v) if isinstance(v, nn.Module) else v for k, v in arguments.items()})
+    return kind(**{name: _fresh(value) for name, value in arguments.items()})
+
+
+def _fresh(value: Any) -> Any:
+    if isinstance(value, nn.ModuleDict):
+        return {name: fresh(part) for name, part in value.items()}
+    return fresh(value) if isinstance(value, nn.Module) else value

@@ -253,19 +253,28 @@ def check_roles(sim: Episodes, real: Episodes) -> list[str]:
     """
     if Path(sim.path).resolve() == Path(real.path).resolve():
         raise InputError(f"data.sim, data.real: both {sim.path}; expected two stores")
-    says = {Domain.SIM: sim.attrs.get("domain"), Domain.REAL: real.attrs.get("domain")}
+    stores = {Domain.SIM: sim, Domain.REAL: real}
+    says = {domain: e.attrs.get("domain") for domain, e in stores.items()}
     if says == {Domain.SIM: Domain.REAL.label, Domain.REAL: Domain.SIM.label}:
         raise InputError(
             f"data.sim={sim.path} says of itself that it is real, and data.real={real.path} that it is sim; "
             "expected them the other way round"
         )
-    labels, stores = {domain.label for domain in Domain}, {Domain.SIM: sim, Domain.REAL: real}
+    labels = {domain.label for domain in Domain}
     notes = [*sim.notes, *real.notes]
     notes += [
         f"warning: data.{domain.label}={stores[domain].path} says of itself that it is {label}"
         for domain, label in says.items()
         if label in labels and label != domain.label
     ]
+    lossy = {d: {c: codec for c, codec in e.codecs.items() if codec} for d, e in stores.items()}
+    for domain, other in ((Domain.SIM, Domain.REAL), (Domain.REAL, Domain.SIM)):
+        for camera in sorted(set(lossy[domain]) - set(lossy[other])):
+            notes.append(
+                f"warning: data.{domain.label}: images of {camera} went through "
+                f"{lossy[domain][camera]}, those of data.{other.label} through no codec; a codec alone tells "
+                "domains apart"
+            )
     rates = {e.path: e.attrs.get("rate_hz") for e in (sim, real)}
     if None not in rates.values() and len(set(rates.values())) > 1:
         at = ", ".join(f"{path} at {rate:g} Hz" for path, rate in rates.items())

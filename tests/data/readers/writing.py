@@ -164,13 +164,13 @@ def write_lerobot_v21(root, episodes):
     return root
 
 
-def write_robomimic(path, episodes):
+def write_robomimic(path, episodes, rate=20):
     """A robomimic file, its demonstrations written in an order that is not theirs."""
     import h5py
 
     with h5py.File(path, "w") as file:
         data = file.create_group("data")
-        data.attrs["env_args"] = json.dumps({"env_name": "Lift", "env_kwargs": {"control_freq": 20}})
+        data.attrs["env_args"] = json.dumps({"env_name": "Lift", "env_kwargs": {"control_freq": rate}})
         for n, episode in reversed(list(enumerate(episodes))):
             demo = data.create_group(f"demo_{n}")
             demo.attrs["num_samples"] = len(episode["action"])

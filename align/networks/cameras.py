@@ -1,0 +1,66 @@
+"""Several cameras, each with its encoder."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from align.errors import InputError
+from align.networks.base import Encoder
+
+
+class CameraEncoders(Encoder):
+    """An encoder for each of several cameras, whose features stand side by side in the order of their names.
+
+    Where a policy has it as its encoder, observations and batches hold "image.NAME" for each camera instead
+    of "image", and each camera is a site of that name beside "image", which is all of them.
+
+    Args:
+        cameras: The encoder of each camera, by name.
+        share: Cameras that see through another's encoder, weights included, as {right: left}. They come
+            after those that have one of their own.
+        crops: Side in pixels of a camera's random crop in training, central in use; one that is not named
+            has the policy's `crop`.
+
+    Attributes:
+        sizes: By camera, the size of what its encoder makes of an image; `features` is their sum.
+
+    Example:
+        >>> CameraEncoders({"top": ConvEncoder(), "wrist": ConvEncoder(32)}, crops={"wrist": 56})
+    """
+
+    def __init__(
+        self,
+        cameras: dict[str, Encoder],
+        share: dict[str, str] | None = None,
+        crops: dict[str, int] | None = None,
+    ):
+        super().__init__()
+        share, crops = dict(share or {}), dict(crops or {})
+        if not cameras:
+            raise InputError("cameras: none; expected an encoder by name")
+        for name, encoder in cameras.items():
+            if not name or "." in name:
+                raise InputError(f"cameras: {name!r}: expected a name without a dot")
+            if not isinstance(getattr(encoder, "features", None), int):
+                raise InputError(f"cameras: {name}: needs an integer attribute 'features'")
+        for name, other in share.items():
+            if name in cameras or "." in name or other not in cameras:
+                raise InputError(
+                    f"share: {{{name}: {other}}}; expected a camera without an encoder of its own, and one "
+                    f"of {', '.join(cameras)}"
+                )
+        for name in crops:
+            if name not in cameras and name not in share:
+                raise InputError(f"crops: {name!r}; expected one of {', '.join([*cameras, *share])}")
+        self.cameras = nn.ModuleDict(cameras)
+        self.share, self.crops = share, crops
+        self.sizes = {name: self.of(name).features for name in (*cameras, *share)}
+        self.features = sum(self.sizes.values())
+
+    def of(self, camera: str) -> nn.Module:
+        """The encoder of a camera."""
+        return self.cameras[self.share.get(camera, camera)]
+
+    def forward(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Images (B, C, H, W) in [-1, 1] by camera → features (B, `sizes[camera]`) by camera."""
+        return {name: self.of(name)(images[name]) for name in self.sizes}
