@@ -8,11 +8,12 @@ from pathlib import Path
 
 import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from align.callbacks.checkpoint import AtomicCheckpointIO, LastCheckpoint
 from align.callbacks.embeddings import Embeddings
+from align.callbacks.logger import StepLogger
 from align.callbacks.progress import Progress
 from align.callbacks.rollouts import Rollouts
 from align.callbacks.termination import Termination, is_trained
@@ -97,7 +98,7 @@ class RunCLI(LightningCLI):
         others = [logger for logger in _listed(wanted) if isinstance(logger, Logger)]
         if self.subcommand != "fit":
             return others
-        return [TensorBoardLogger(self.run_dir, name="", version="", default_hp_metric=False), *others]
+        return [StepLogger(self.run_dir, name="", version="", default_hp_metric=False), *others]
 
     def before_fit(self) -> None:
         """Claim the run directory, and find every mistake that can be found, before anything is written.

@@ -1,36 +1,46 @@
 """What a run and a sweep show in TensorBoard beyond the training's own scalars.
 
-Everything is written anew into the folder `report` of the run or sweep, so that writing twice changes
-nothing and the training's events stay as they are. Open with `tensorboard --logdir SWEEP`.
+Everything is written anew, into event files of their own beside the training's, so that writing twice changes
+nothing, the training's events stay as they are, and TensorBoard shows a run once. Open with `tensorboard
+--logdir SWEEP`.
 """
 
+import contextlib
 import os
-from collections.abc import Sequence
+import re
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.colors import to_rgb
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
+from align.analysis.figures.style import DOMAIN_COLOUR
 from align.analysis.reports.probe import load_embeddings
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.run_table import HELD_OUT, PROBED, measures, read_trials
 from align.domain import Domain
 from align.errors import InputError
-from align.files import atomic_path
+from align.files import atomic_path, write_text
 from align.run.layout import (
     EMBEDDINGS,
+    EVENTS,
     GEOMETRY_PICTURE,
     PROBE,
     PROBE_PICTURE,
     PROBE_SCORES,
     PROBE_STEPS_PICTURE,
+    PROJECTOR,
     REPORT,
     ROLLOUTS,
     ROLLOUTS_PICTURE,
     SUMMARY,
+    SWEEP_EVENTS,
     TASK_PROBE_PICTURE,
 )
 from align.run.reading import read_arrays, read_json, reading
@@ -57,7 +67,7 @@ def write_run(run_dir: str | os.PathLike) -> Path:
         run_dir: Run directory; files it lacks are left out.
 
     Returns:
-        The folder written, `run_dir/report`.
+        The event file written.
 
     Raises:
         InputError: The run has nothing to show yet.
@@ -66,7 +76,7 @@ def write_run(run_dir: str | os.PathLike) -> Path:
     shown = (ROLLOUTS, PROBE, EMBEDDINGS, *PICTURES.values())
     if not any((run_dir / name).is_file() for name in shown):
         raise InputError(f"run_dir={run_dir}: expected a run directory holding one of {', '.join(shown)}")
-    with atomic_path(run_dir / REPORT) as folder, SummaryWriter(str(folder)) as writer:
+    with _events(run_dir / EVENTS) as (writer, folder):
         scalars = _rollout_scalars(run_dir) | _probe_scalars(run_dir)
         writer.add_custom_scalars(_layout(list(scalars)))
         step = _last_step(run_dir)
@@ -76,7 +86,33 @@ def write_run(run_dir: str | os.PathLike) -> Path:
         _projector(writer, run_dir)
         for tag, name in PICTURES.items():
             _picture(writer, tag, run_dir / name, step)
-    return run_dir / REPORT
+        writer.flush()
+        _keep_projector(folder, run_dir)
+    return run_dir / EVENTS
+
+
+@contextlib.contextmanager
+def _events(path: Path) -> Iterator[tuple[SummaryWriter, Path]]:
+    """A writer of one event file, which appears whole at `path`, and the folder of what else it writes."""
+    with atomic_path(path) as target:
+        folder = target.parent / "log"
+        with SummaryWriter(str(folder)) as writer:
+            yield writer, folder
+        (written,) = folder.glob("events*")
+        os.replace(written, target)
+
+
+def _keep_projector(folder: Path, run_dir: Path) -> None:
+    """Move what a writer left for the projector into the run, whose own configuration names it."""
+    if (folder / PROJECTOR).is_file():
+        with atomic_path(run_dir / REPORT) as target:
+            target.mkdir()
+            for embeddings in (path for path in folder.iterdir() if path.is_dir()):
+                shutil.move(embeddings, target)
+        text = re.sub(r'(path: ")', rf"\g<1>{REPORT}/", (folder / PROJECTOR).read_text())
+        write_text(run_dir / PROJECTOR, text)
+    for old in (run_dir / REPORT).glob("events*"):  # of a dashboard that was a run of its own
+        old.unlink()
 
 
 def write_sweep(sweep_dir: str | os.PathLike) -> Path:
@@ -98,12 +134,16 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
     metrics += [Metric("held_out", domain, name) for domain in sweep.held_out for name in HELD_OUT]
     metrics += [Metric("motion", w, name) for w in sweep.worlds for name in MOVED]
     metrics += [Metric("probe", s, name) for s in sweep.sites for name in DISCERNED]
+    for row in sweep.frame.to_dict("records"):
+        point = {axis: row[axis] for axis in axes if not pd.isna(row[axis])}
+        measured = {f"final/{m}": row[str(m)] for m in metrics if not pd.isna(row.get(str(m)))}
+        if point and (sweep.path / row["run"]).is_dir():
+            with _events(sweep.path / row["run"] / SWEEP_EVENTS) as (writer, _):
+                for summary in hparams(point, measured):  # add_hparams would make a run of its own
+                    writer.file_writer.add_summary(summary)
+                for tag, value in measured.items():
+                    writer.add_scalar(tag, value)
     with atomic_path(sweep.path / REPORT) as folder, SummaryWriter(str(folder)) as writer:
-        for row in sweep.frame.to_dict("records"):
-            point = {axis: row[axis] for axis in axes if not pd.isna(row[axis])}
-            measured = {f"final/{m}": row[str(m)] for m in metrics if not pd.isna(row.get(str(m)))}
-            if point:
-                writer.add_hparams(point, measured, run_name=row["run"])
         for path in sorted(sweep.path.glob("*.png")):
             _picture(writer, f"sweep/{path.stem}", path, 0)
     return sweep.path / REPORT
@@ -187,18 +227,25 @@ def _projector(writer: SummaryWriter, run_dir: Path) -> None:
         known = [name for name in ("episode", "step") if name in columns]
         rows = zip(data.domain, *(columns[name][data.row] for name in known), strict=True)
         metadata = [[Domain(domain).label, *map(str, rest)] for domain, *rest in rows]
-        thumbnails = (
-            columns["thumbnail"][data.row] / 255 if "thumbnail" in columns else None
-        )  # (N, 32, 32, 3)
+        thumbnails = columns["thumbnail"][data.row] if "thumbnail" in columns else None  # (N, 32, 32, 3)
         writer.add_embedding(
             data.x,
             metadata=metadata,
             metadata_header=["domain", *known],
-            label_img=None
-            if thumbnails is None
-            else torch.from_numpy(thumbnails.transpose(0, 3, 1, 2)).float(),
+            label_img=None if thumbnails is None else _framed(thumbnails, data.domain),
             tag=data.site,
         )
+
+
+def _framed(thumbnails: np.ndarray, domain: np.ndarray) -> torch.Tensor:
+    """Thumbnails (N, S, S, 3) uint8 in a frame of their domain's colour, as (N, 3, S, S) in [0, 1]."""
+    colours = np.array([to_rgb(DOMAIN_COLOUR[Domain(d)]) for d in domain])
+    framed = np.repeat(colours[:, None, None], thumbnails.shape[1], axis=1).repeat(
+        thumbnails.shape[2], axis=2
+    )
+    edge = max(1, thumbnails.shape[1] // 12)
+    framed[:, edge:-edge, edge:-edge] = thumbnails[:, edge:-edge, edge:-edge] / 255
+    return torch.from_numpy(framed.transpose(0, 3, 1, 2)).float()
 
 
 def _picture(writer: SummaryWriter, tag: str, path: Path, step: int) -> None:

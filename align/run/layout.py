@@ -49,7 +49,13 @@ GRID = "grid.json"
 RESULTS = "results.csv"
 """A row a run of the sweep."""
 REPORT = "report"
-"""Folder of the dashboard, of a run and of a sweep."""
+"""Folder of the dashboard: of a run what its projector shows, of a sweep its figures."""
+EVENTS = "events.out.tfevents.report"
+"""What the dashboard adds to the events of a training, in a file beside them: one run in TensorBoard."""
+SWEEP_EVENTS = "events.out.tfevents.sweep"
+"""What the dashboard of a sweep adds to those of a run."""
+PROJECTOR = "projector_config.pbtxt"
+"""Where TensorBoard's projector finds what it shows of a run."""
 
 
 def title(run: str | os.PathLike) -> str:

@@ -3,18 +3,23 @@ import json
 import numpy as np
 import pytest
 from google.protobuf import text_format
+from matplotlib.colors import to_rgb
 from PIL import Image
 from synthetic_runs import write_run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.plugins.projector import projector_config_pb2
 from torch.utils.tensorboard import SummaryWriter
 
 from align.analysis import dashboard
+from align.analysis.figures.style import DOMAIN_COLOUR
 from align.analysis.reports.everything import report
 from align.analysis.reports.probe import load_embeddings, probe_run
+from align.domain import Domain
 from align.errors import InputError
+from align.run.layout import EVENTS, SWEEP_EVENTS
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +44,8 @@ def events(folder):
 
 def test_a_run_shows_scalars_curves_pictures_and_a_layout(sweep):
     run = sweep / "lambda=0.0"
-    found = events(dashboard.write_run(run))
+    dashboard.write_run(run)
+    found = events(run)
     probe = json.loads((run / "probe.json").read_text())["sites"]
     scalar = found.Scalars("probe/image/auc")
     assert len(scalar) == 1 and scalar[0].step == 100
@@ -60,8 +66,8 @@ def test_a_run_shows_scalars_curves_pictures_and_a_layout(sweep):
 
 def test_every_site_is_in_the_projector_with_metadata_and_sprites(sweep):
     run = sweep / "lambda=0.0"
-    folder = dashboard.write_run(run)
-    config = projector_config_pb2.ProjectorConfig()
+    dashboard.write_run(run)
+    folder, config = run, projector_config_pb2.ProjectorConfig()
     text_format.Parse((folder / "projector_config.pbtxt").read_text(), config)
     assert [e.tensor_name.split(":")[0] for e in config.embeddings] == ["image", "observation", "denoiser"]
     for embedding, data in zip(config.embeddings, load_embeddings(run), strict=True):
@@ -74,25 +80,39 @@ def test_every_site_is_in_the_projector_with_metadata_and_sprites(sweep):
         assert sprite.shape == (32 * side, 32 * side, 3)
         first, last = sprite[:32, :32].mean((0, 1)), sprite[-64:-32].mean((0, 1))
         assert first[2] > first[0] and last[0] > last[2]  # sim is blue in the synthetic thumbnails, real red
+        for corner, domain in ((sprite[0, 0], Domain.SIM), (sprite[32, 0], Domain.SIM)):
+            np.testing.assert_allclose(corner / 255, to_rgb(DOMAIN_COLOUR[domain]), atol=0.01)
+        row, column = divmod(len(data.x) - 1, side)
+        of_last = sprite[32 * row : 32 * row + 32, 32 * column : 32 * column + 32] / 255
+        frame = np.concatenate([of_last[0], of_last[-1], of_last[:, 0], of_last[:, -1]])
+        np.testing.assert_allclose(frame, np.tile(to_rgb(DOMAIN_COLOUR[Domain.REAL]), (128, 1)), atol=0.01)
+        assert not np.allclose(of_last[16, 16], to_rgb(DOMAIN_COLOUR[Domain.REAL]), atol=0.01)
 
 
-def test_writing_twice_changes_nothing_and_leaves_the_training_alone(sweep):
+def test_a_run_is_one_run_however_often_it_is_written(sweep):
     run = sweep / "lambda=0.1"
-    before = [p.name for p in run.glob("events*")]
+    training = {p: p.read_bytes() for p in run.glob("events*") if p.name not in (EVENTS, SWEEP_EVENTS)}
+    (run / "report").mkdir(exist_ok=True)
+    (run / "report" / "events.out.tfevents.1.older").write_bytes(b"")  # as dashboards left it once
     for _ in range(2):
-        folder = dashboard.write_run(run)
-        assert len(list(folder.glob("events*"))) == 1
-        assert (folder / "projector_config.pbtxt").read_text().count("embeddings {") == 3
-    assert [p.name for p in run.glob("events*")] == before and len(before) == 1
-    for _ in range(2):
-        folder = dashboard.write_sweep(sweep)
-        assert len(list(folder.glob("*/events*"))) == 3
+        assert dashboard.write_run(run) == run / EVENTS
+        assert (run / "projector_config.pbtxt").read_text().count("embeddings {") == 3
+        dashboard.write_sweep(sweep)
+    assert len(training) == 1 and all(p.read_bytes() == content for p, content in training.items())
+    assert {p.name for p in run.glob("events*")} == {p.name for p in training} | {EVENTS, SWEEP_EVENTS}
+    assert set(EventMultiplexer().AddRunsFromDirectory(str(sweep)).Runs()) == {
+        "lambda=0.0",
+        "lambda=0.1",
+        "lambda=1",
+        "report",
+    }
+    assert not [p for p in sweep.rglob(".*")], "nothing is left aside"
 
 
 def test_the_sweep_has_an_entry_a_run_and_its_figures(sweep):
     folder = dashboard.write_sweep(sweep)
     for value, measured in (("0.0", True), ("0.1", True), ("1", False)):
-        found = events(folder / f"lambda={value}")
+        found = events(sweep / f"lambda={value}")
         content = found.PluginTagToContent("hparams")["_hparams_/session_start_info"]
         start = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
         assert start.hparams["lambda"].number_value == float(value)

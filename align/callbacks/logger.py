@@ -1,0 +1,15 @@
+"""The logger of training: TensorBoard's, without what nobody looks at."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytorch_lightning.loggers import TensorBoardLogger
+
+
+class StepLogger(TensorBoardLogger):
+    """Logs against the step alone; the epoch that Lightning adds would be the first card that is shown."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> Any:
+        """Log all but the epoch."""
+        kept = {name: value for name, value in metrics.items() if name != "epoch"}
+        return super().log_metrics(kept, step) if kept else None
