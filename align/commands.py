@@ -226,7 +226,7 @@ def rollout(
         write_trials(Path(out) / ROLLOUTS, rows)
         write_paths(Path(out) / PATHS, seeds, {name: worlds.paths()})
         if film:
-            write_film(out, {name: films})
+            write_film(out, {name: films}, rows)
 
 
 def embed(

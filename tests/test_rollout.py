@@ -135,10 +135,20 @@ def test_the_moments_shown_are_those_in_which_something_moves(tmp_path):
     film = np.zeros((2, 41, 64, 64, 3), np.uint8)
     film[0, :11] = (10 * np.arange(11, dtype=np.uint8))[:, None, None, None]
     film[0, 11:] = 100  # the first trial ends here, the other never begins
-    write_film(tmp_path, {"w": film})
-    picture = np.array(Image.open(tmp_path / "rollouts.png"))
-    shown = picture[60::64, 32::64, 0]
-    np.testing.assert_array_equal(shown, [[0, 20, 40, 60, 80, 100], [0] * 6])
+    trials = [{"world": w, "trial": i, "score": 0.25 * i} for w in ("other", "w") for i in range(2)]
+    pictures = {}
+    for changed in (None, {"score": 0.75}, {"trial": 7}, {"world": "other"}):
+        write_film(tmp_path, {"w": film}, [*trials[:3], trials[3] | (changed or {})])
+        pictures[str(changed)] = np.array(Image.open(tmp_path / "rollouts.png")).astype(int)
+    picture = pictures.pop("None")
+    strip = picture[-128:, -6 * 64 :]
+    np.testing.assert_array_equal(strip[60::64, 32::64, 0], [[0, 20, 40, 60, 80, 100], [0] * 6])
+    assert (picture[:-128] < 128).any(), "the run's name above"
+    for other in pictures.values():  # beside the second row, and nowhere else, it says how the trial went
+        text = slice(0, min(other.shape[1], picture.shape[1]) - 6 * 64)
+        assert (other[-64:, text] != picture[-64:, text]).any()
+        np.testing.assert_array_equal(other[-128:-64, text], picture[-128:-64, text])
+        np.testing.assert_array_equal(other[-128:, -6 * 64 :], strip)
 
 
 def test_command_evaluates_a_run(write_config, tmp_path, capsys):

@@ -122,7 +122,7 @@ class Rollouts(pl.Callback):
         write_trials(folder / ROLLOUTS, rows)
         write_paths(folder / PATHS, seeds, paths)
         if self.film:
-            write_film(folder, films)
+            write_film(folder, films, rows)
 
 
 def _other_scenes(world: str, scene: Mapping[str, Any], stores: Mapping[str, Mapping[str, Any]]) -> list[str]:

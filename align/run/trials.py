@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from align.files import atomic_path
-from align.run.layout import ROLLOUTS_FILM, ROLLOUTS_PICTURE
-from align.run.opencv import cv2
+from align.run.layout import ROLLOUTS_FILM, ROLLOUTS_PICTURE, title
 
 MOMENTS = 6  # of each trial in the picture of rollouts
+FONT, PAD, GUTTER = 11, 4, 120  # pixels: of the text in it, around the text, at most beside the moments
 
 
 def write_trials(path: str | Path, trials: Sequence[Mapping[str, Any]]) -> None:
@@ -24,7 +24,9 @@ def write_trials(path: str | Path, trials: Sequence[Mapping[str, Any]]) -> None:
         writer.writerows(trials)
 
 
-def write_film(folder: str | Path, films: Mapping[str, np.ndarray]) -> None:
+def write_film(
+    folder: str | Path, films: Mapping[str, np.ndarray], trials: Sequence[Mapping[str, Any]] = ()
+) -> None:
     """Write `rollouts.gif` (all filmed trials playing) and `rollouts.png` (a few moments of each).
 
     Moments are spread over the time in which anything moves: trials may end long before others do. Nothing is
@@ -33,6 +35,7 @@ def write_film(folder: str | Path, films: Mapping[str, np.ndarray]) -> None:
     Args:
         folder: Where to.
         films: (film, frames, size, size, 3) uint8 a world, as `rollout` returns them.
+        trials: The rows of these trials, which say beside the moments how each went.
     """
     films = {name: film for name, film in films.items() if len(film)}
     if not films:
@@ -41,13 +44,46 @@ def write_film(folder: str | Path, films: Mapping[str, np.ndarray]) -> None:
     images = [Image.fromarray(frame) for frame in grid]
     with atomic_path(Path(folder) / ROLLOUTS_FILM) as target:
         images[0].save(target, save_all=True, append_images=images[1:], duration=400, loop=0)
-    rows = []
-    for name, film in films.items():
-        for trial in film:
-            strip = np.concatenate(list(trial[_moments(trial)]), axis=1)
-            rows.append(cv2.putText(strip.copy(), name, (3, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1))
     with atomic_path(Path(folder) / ROLLOUTS_PICTURE) as target:
-        Image.fromarray(np.concatenate(rows)).save(target)
+        _picture(films, trials, title(folder)).save(target)
+
+
+def _picture(films: Mapping[str, np.ndarray], trials: Sequence[Mapping[str, Any]], name: str) -> Image.Image:
+    """A row a trial, what it is at the left of its moments, and whose trials they are above all."""
+    rows, notes = [], []
+    for world, film in films.items():
+        of_world = [row for row in trials if row["world"] == world]
+        for i, trial in enumerate(film):
+            rows.append(np.concatenate(list(trial[_moments(trial)]), axis=1))
+            row = of_world[i] if i < len(of_world) else {}
+            notes.append([world, f"trial {row.get('trial', i)}"])
+            notes[-1] += [f"score {float(row['score']):.2f}"] if "score" in row else []
+    strip, font = np.concatenate(rows), ImageFont.load_default(size=FONT)
+    gutter = int(min(max(font.getlength(line) for note in notes for line in note), GUTTER)) + 2 * PAD
+    head = _broken(
+        f"{name}: {MOMENTS} moments of a trial, while anything moves", font, gutter + strip.shape[1]
+    )
+    above = len(head) * (FONT + 3) + 2 * PAD
+    picture = Image.new("RGB", (gutter + strip.shape[1], above + strip.shape[0]), "white")
+    picture.paste(Image.fromarray(strip), (gutter, above))
+    draw = ImageDraw.Draw(picture)
+    draw.multiline_text((PAD, PAD), "\n".join(head), "black", font, spacing=3)
+    for i, note in enumerate(notes):
+        lines = [line for part in note for line in _broken(part, font, gutter)]
+        lines = lines[: (len(rows[0]) - PAD) // (FONT + 3)]
+        draw.multiline_text((PAD, above + i * len(rows[0]) + PAD), "\n".join(lines), "black", font, spacing=3)
+    return picture
+
+
+def _broken(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Lines that fit into `width` pixels."""
+    lines = [""]
+    for letter in text:
+        if lines[-1] and font.getlength(lines[-1] + letter) > width - 2 * PAD:
+            head, space, tail = lines[-1].rpartition(" ")
+            lines[-1:] = [head, tail] if space else [lines[-1], ""]
+        lines[-1] += letter
+    return lines
 
 
 def _moments(film: np.ndarray) -> np.ndarray:
