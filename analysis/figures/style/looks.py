@@ -72,10 +72,9 @@ def arm_looks(family: Sequence[str]) -> list[Look]:
         key = "" if name in spare else name
         n, i = len(spare) if name in spare else family.count(name), seen[key]
         seen[key] += 1
-        marker = MARKERS[i % len(MARKERS)]
         if name in spare:
-            looks.append({"color": GREY, "marker": marker})
+            looks.append({"color": GREY, "marker": MARKERS[i % len(MARKERS)]})
         else:
-            shade = PALEST * i / (n - 1) if n > 1 else 0.0
-            looks.append(look(hues.index(name), shade) | {"marker": marker})
+            hue, shade = hues.index(name), PALEST * i / (n - 1) if n > 1 else 0.0
+            looks.append(look(hue, shade) | {"marker": MARKERS[(hue + i) % len(MARKERS)]})
     return looks
