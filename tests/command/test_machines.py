@@ -31,7 +31,9 @@ def python(tmp_path):
 
 def test_a_sweep_is_planned_without_libgl_in_any_locale_and_without_what_takes_time(python):
     done = python(
-        "import sys; from align.cli import main; status = main(['sweep', 'lambda', '--dry-run'])\n"
+        "import sys; from align.cli import main\n"
+        "options = ['--dry-run', '--cluster', 'local']  # so no run is tried here\n"
+        "status = main(['sweep', 'lambda', *options])\n"
         "heavy = {'torch', 'matplotlib', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)\n"
         "import matplotlib.pyplot; sys.exit(str(heavy) if heavy else status)"
     )
