@@ -17,7 +17,7 @@ from align.cli import SUBCOMMANDS
 from align.datamodule import CotrainingData
 from align.errors import InputError, check_numbers
 from align.module import CotrainingModule
-from align.networks import ConditionalMLP
+from align.networks import ConditionalMLP, ConvEncoder
 from align.policy import DiffusionPolicy
 
 SENSELESS = [math.nan, math.inf, -1, 1e30, 10**30]
@@ -88,6 +88,7 @@ def small_policy(**options) -> DiffusionPolicy:
 GIVEN = {
     "CotrainingModule": lambda: {"policy": small_policy(), "site": "denoiser"},
     "DiffusionPolicy": lambda: {"denoiser": lambda a, c: ConditionalMLP(a, c, width=8)},
+    "CameraEncoders": lambda: {"cameras": {"a": ConvEncoder()}},
     "Gating": lambda: {"sigma_min": 0.5},
     "Rollouts": lambda: {"worlds": {"sim": align.worlds.pushing.gaps.Gap()}},
     "PushingWorlds": lambda: {"world": align.worlds.pushing.gaps.World()},

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from align.errors import InputError
+from align.errors import InputError, check_numbers
 from align.networks.base import Encoder
 
 
@@ -35,6 +35,7 @@ class CameraEncoders(Encoder):
         crops: dict[str, int] | None = None,
     ):
         super().__init__()
+        check_numbers("[1, 65536]", whole=True, crops=crops)
         share, crops = dict(share or {}), dict(crops or {})
         if not cameras:
             raise InputError("cameras: none; expected an encoder by name")
