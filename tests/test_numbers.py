@@ -157,7 +157,7 @@ def numbers() -> list:
             kinds = named(hints(taker).get(name, str))
             if kinds & {int, float}:
                 cases.append(pytest.param(taker, parameter, id=f"{taker.__name__}.{name}"))
-    return cases
+    return sorted(cases, key=lambda case: case.id)
 
 
 def check(taker, parameter: inspect.Parameter) -> None:
