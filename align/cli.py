@@ -55,6 +55,11 @@ SUBCOMMANDS = {
         "evaluate",
         "say what trials on a robot show, from a CSV kept by hand or LeRobot's records",
     ),
+    "plan": (
+        "align.analysis.reports.evaluation.plan",
+        "plan",
+        "say which differences so many trials and trainings can detect",
+    ),
 }
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from align.analysis.figures import style as figures
 from align.analysis.figures.evaluation import Tried, figure_evaluation
 from align.analysis.figures.series import Point
+from align.analysis.reports.evaluation import assisted, sequence
 from align.analysis.reports.evaluation.design import Design, arrange
 from align.analysis.reports.evaluation.findings import Findings, find
 from align.analysis.reports.evaluation.trials import Missing, read_trials
@@ -33,6 +34,8 @@ def evaluate(
     full_marks: float | None = None,
     missing: Missing = "skip",
     repeats: bool = False,
+    sequential: bool = False,
+    simulated: list[str] | None = None,
     level: float = 0.95,
     out: str | None = None,
 ) -> None:
@@ -53,6 +56,10 @@ def evaluate(
         full_marks: What a perfect trial gets, where numbers are not from 0 to 1.
         missing: What a row without an outcome is: skip or failure.
         repeats: Starts were tried several times by the same arm.
+        sequential: Follow two arms trial by trial, in the order of the rows: say whether it is settled, valid
+            however often it is asked.
+        simulated: Files of trials in simulation of the same arms, from the same starts and many more, which
+            make the intervals shorter; or predicted is a column.
         level: Confidence level.
         out: Folder to write to; by default FILE-evaluation beside the first file.
     """
@@ -61,19 +68,43 @@ def evaluate(
     check_numbers("[0, 1e6]", values=values)
     columns = {"arm": arm, "start": start, "outcome": outcome, "training": training, "predicted": predicted}
     read = read_trials(files, columns, wide or (), names or (), values, full_marks, missing, repeats)
-    design = arrange(read.trials, arms)
-    findings = find(design, reference, level)
     folder = Path(out) if out else Path(files[0]).parent / f"{Path(files[0]).stem}-evaluation"
     if folder.exists() and not folder.is_dir():
         raise InputError(f"out={str(folder)!r}: a file; expected a folder to write to")
-    rows = table(findings, design)
-    said = Words(findings, design.binary, read.skipped).paragraphs()
-    text = page(said, rows, notes(findings, design), [*read.how, *design.notes])
-    write_csv(folder / "evaluation.csv", rows)
-    figures.save(draw(findings, design), folder / "evaluation.png")
-    write_text(folder / "evaluation.md", text)
+    if sequential:
+        pairs = sequence.pair_up(read.trials, arms, reference)
+        followed, rows = sequence.follow(pairs, level)
+        said = sequence.words(pairs, followed, level)
+        text = page(said, rows[-1:], ["The last pair; all are in sequence.csv."], read.how)
+        _write(folder / "sequence", rows, text, sequence.draw(pairs, followed, level))
+        return
+    design = arrange(read.trials, arms)
+    findings = find(design, reference, level)
+    rows, how = table(findings, design), [*read.how, *design.notes]
+    said, explained = Words(findings, design.binary, read.skipped).paragraphs(), notes(findings, design)
+    if simulated or any(trial.predicted is not None for trial in read.trials):
+        others = read_trials(simulated, columns, values=values, repeats=True) if simulated else None
+        names = [found.arm.name for found in findings.arms]
+        helped = assisted.assist(
+            read.trials, others.trials if others else (), names, findings.reference, level
+        )
+        said += assisted.words(helped, findings.reference, design.binary, level)
+        explained += [markdown_table(assisted.table(helped, findings.reference)).rstrip("\n")]
+        explained += [
+            "With simulation: prediction-powered intervals (Angelopoulos), never trusted by luck alone."
+        ]
+        write_csv(folder / "assisted.csv", assisted.table(helped, findings.reference))
+        how += others.how if others else []
+    _write(folder / "evaluation", rows, page(said, rows, explained, how), draw(findings, design))
+
+
+def _write(path: Path, rows: Sequence[dict[str, object]], text: str, figure: Figure) -> None:
+    """Write table, words and figure, and print the words."""
+    write_csv(path.with_suffix(".csv"), rows)
+    figures.save(figure, path.with_suffix(".png"))
+    write_text(path.with_suffix(".md"), text)
     print(text)
-    print(f"written: {folder}/evaluation.md, .csv, .png")
+    print(f"written: {path}.md, .csv, .png")
 
 
 def table(findings: Findings, design: Design) -> list[dict[str, object]]:

@@ -120,8 +120,8 @@ def find(design: Design, reference: str | None = None, level: float = 0.95) -> F
     for i, arm in enumerate(design.arms):
         difference = None
         if i != base:
-            spread = _variances(tables[i], tables[base], between, design.shared is not None)
-            difference = _planned(*pairs[i], spread, tables[i], tables[base], between, level, len(names) - 1)
+            v = spread(tables[i], tables[base], between, design.shared is not None)
+            difference = _planned(*pairs[i], v, tables[i], tables[base], between, level, len(names) - 1)
         found.append(Finding(arm, intervals[i], difference, bool(members[i])))
     paired = tables[0].shape[1] if design.shared is not None else None
     return Findings(found, names[base], paired, level)
@@ -175,7 +175,7 @@ def _unpaired(
     }
 
 
-def _variances(table: np.ndarray, base: np.ndarray, between: Between | None, paired: bool) -> Variances:
+def spread(table: np.ndarray, base: np.ndarray, between: Between | None, paired: bool) -> Variances:
     """The variances of a difference, with half a win and half a loss: few trials alike prove nothing."""
     if between is not None and between.relative:
         unit = float(np.mean([t.mean() * (1 - t.mean()) for t in (table, base)]))

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from align.analysis.statistics.intervals import LEVEL, Interval
 from align.analysis.statistics.trials.crossed import checked_level
 from align.errors import InputError
+from align.seeding import numpy_rng
 
 FRACTIONS = np.arange(1, 21) / 21  # of the capital that is bet
 GRID = np.linspace(0, 1, 801)  # means that are tried
@@ -108,3 +109,45 @@ def _lower_end(z: np.ndarray, threshold: float) -> np.ndarray:
             break
         low = np.where(lost, mean, low)
     return low
+
+
+def pairs_to_go(
+    outcomes: ArrayLike,
+    reference: ArrayLike,
+    level: float = LEVEL,
+    seed: int = 0,
+    draws: int = 200,
+    most: int = 1000,
+) -> int | None:
+    """After how many further pairs half of all comparisons would be settled, going on like those so far.
+
+    Continues with pairs drawn from those seen, so it is as uncertain as they are few. It is no part of the
+    guarantee, nor does it harm it.
+
+    Args:
+        outcomes, reference: As in `compare`.
+        level: As in `compare`.
+        seed, draws: Of the continuations.
+        most: Further pairs that are tried.
+
+    Returns:
+        0 where it is settled, None where more than `most` are needed.
+
+    Raises:
+        InputError: As in `compare`.
+    """
+    if compare(outcomes, reference, level).settled is not None:
+        return 0
+    d = np.asarray(outcomes, float) - np.asarray(reference, float)
+    drawn = numpy_rng(seed, "pairs to go").choice(d, (draws, most))
+    threshold = np.log(2 / (1 - level)) + np.log(len(FRACTIONS))  # of a sum of capitals, not their mean
+    won = np.zeros((draws, most), bool)
+    for sign in (1, -1):
+        worth = np.full((draws, most), -np.inf)
+        for fraction in sign * FRACTIONS:
+            begun = np.log1p(fraction * d).sum()
+            worth = np.logaddexp(worth, begun + np.cumsum(np.log1p(fraction * drawn), axis=1))
+        won |= worth >= threshold
+    first = np.where(won.any(1), won.argmax(1) + 1, most + 1)
+    middle = float(np.median(first))
+    return None if middle > most else int(np.ceil(middle))
