@@ -49,6 +49,11 @@ SUBCOMMANDS = {
         "compare",
         "compare arms of a sweep with each other on shared trials",
     ),
+    "report": (
+        "align.analysis.commands",
+        "report",
+        "draw a sweep's tables and figures again, also from what was kept of it",
+    ),
     "keep": ("align.analysis.commands", "keep", "copy the results of a sweep that are worth keeping"),
     "evaluate": (
         "align.analysis.reports.evaluation.command",

@@ -1,5 +1,6 @@
-"""The functions behind `align probe`, `compare`, `mechanism` and `keep`; their arguments are the options."""
+"""The functions behind `align probe`, `compare`, `mechanism`, `report`, `keep`; arguments are the options."""
 
+import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,17 +8,20 @@ from pathlib import Path
 from sklearn.base import ClassifierMixin
 
 from align.analysis.dashboard import write_run, write_sweep
-from align.analysis.reports.everything import report
+from align.analysis.reports.everything import measured_beside, not_redrawn
+from align.analysis.reports.everything import report as report_everything
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.mechanism import report as report_mechanism
 from align.analysis.reports.probe import probe_run
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.keep import keep as keep_files
+from align.analysis.reports.sweep.kept import is_kept
 from align.analysis.reports.tables import write_tables
 from align.analysis.reports.task_probe import task_probe_run
 from align.analysis.statistics.probing.probe import GIVEN, Kind
 from align.checkpoints.trust import trusting
 from align.errors import JOBS, SEED, InputError, check_numbers
+from align.files import atomic_path
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
 from align.run.ticking import pinned, telling
 
@@ -83,7 +87,7 @@ def _probe(path: str, probe: Kind | ClassifierMixin, umap: bool, seed: int, trus
 def report_sweep(path: str | Path) -> None:
     """Write a sweep's tables, figures and dashboard, and say where they are."""
     with pinned(1), telling(f"reporting on {path}"):
-        files, dashboard = report(path), write_sweep(path)
+        files, dashboard = report_everything(path), write_sweep(path)
     for written in files:
         print(written)
     print(f"{dashboard}: make dashboard RUN={path}", flush=True)
@@ -148,13 +152,38 @@ def mechanism(
         print(written)
 
 
+def report(path: str, out: str | None = None) -> None:
+    """Write the tables and figures of a sweep anew, from its runs or from what was kept of it.
+
+    Args:
+        path: The sweep, or a folder that align keep wrote.
+        out: Folder to write to, with all else that was kept; by default into the sweep itself.
+    """
+    if out is not None:
+        if not is_kept(path):
+            raise InputError(
+                f"out={out!r}: only what was kept of a sweep is drawn elsewhere; {path!r} was not"
+            )
+        if Path(out).exists():
+            raise InputError(f"out={out!r} exists; choose another folder")
+        with atomic_path(out) as folder:
+            shutil.copytree(path, folder)
+            report_everything(folder)
+        path = out
+    else:
+        report_everything(path)
+    print(f"written: {path}")
+    if is_kept(path) and (same := not_redrawn(path)):
+        print(f"as they were, for what they show was not kept: {', '.join(same)}")
+
+
 def keep(sweep: str, results: str, command: str) -> None:
-    """Copy the results of a sweep that are worth keeping.
+    """Copy the results of a sweep that are worth keeping: tables, figures and every trial.
 
     Args:
         sweep: Directory of the sweep.
         results: Directory to copy to, e.g. results/lambda.
         command: The command that made them, which is recorded.
     """
-    for path in keep_files(sweep, results, command):
+    for path in keep_files(sweep, results, command, measured_beside(sweep)):
         print(path)

@@ -11,6 +11,7 @@ from align.analysis.figures import style as figures
 from align.analysis.figures.table import figure_table
 from align.analysis.reports.own_distance import own_distance
 from align.analysis.reports.sweep import Arm, Metric, Sweep
+from align.analysis.reports.sweep.kept import facts
 from align.analysis.reports.sweep.run_table import TASKS
 from align.analysis.statistics.intervals import Interval
 from align.files import atomic_path, write_text
@@ -100,7 +101,7 @@ class ArmTable:
         self.metrics = {title: metric for title, metric in named.items() if sweep.has(metric)}
         self.related = [Metric("motion", w, "acceleration") for w in sweep.worlds]
         self.related = [metric for metric in self.related if sweep.has(metric)]
-        self._own = {arm.label: self._own_distance(arm) for arm in self.arms}
+        self.own = {arm.label: self._own_distance(arm) for arm in self.arms}
 
     def _sites(self) -> list[str]:
         """The site that was aligned, if all runs agree; or else all that were probed."""
@@ -109,6 +110,8 @@ class ArmTable:
 
     def _own_distance(self, arm: Arm) -> tuple[float, float] | None:
         """The arm's objective, of the reference's runs and of its own; None where there is nothing to say."""
+        if (kept := facts(self.sweep.path).get("own_distance", {}).get(arm.label)) is not None:
+            return tuple(kept)
         folders = [[self.sweep.path / run for run in a.runs] for a in (self.base, arm)]
         folders = [[f for f in runs if (f / EMBEDDINGS).is_file()] for runs in folders]
         if arm is self.base or not all(folders) or not arm.point.get("lambda"):
@@ -137,8 +140,8 @@ class ArmTable:
                 if metric in self.related:
                     row |= _named("ratio", self._ratio(arm, metric))
                 rows.append(row)
-            if self._own[arm.label] is not None:
-                for name, value in zip(("of_reference", "of_arm"), self._own[arm.label], strict=True):
+            if self.own[arm.label] is not None:
+                for name, value in zip(("of_reference", "of_arm"), self.own[arm.label], strict=True):
                     own = {"metric": f"own_distance/{name}", "trainings": len(arm.runs), "value": value}
                     rows.append({"arm": arm.label, **own})
         return pd.DataFrame(rows)
@@ -153,7 +156,7 @@ class ArmTable:
         """Titles of the columns and the cells, a row an arm."""
         gated = [LEVEL] if GATED in self.sweep.frame else []
         tested = ["MMD p"] if P_VALUE in self.sweep.frame else []
-        owned = [OWN] if any(self._own.values()) else []
+        owned = [OWN] if any(self.own.values()) else []
         paired = [f"{m.place}: {TOLD.get(m.name, m.name)} − {self.reference}" for m in self.compared]
         paired += [f"{m.place}: acceleration / {self.reference}" for m in self.related]
         rows = []
@@ -196,7 +199,7 @@ class ArmTable:
         return Cell(" to ".join(dict.fromkeys(f"{x:.3f}" for x in (values.min(), values.max()))))
 
     def _owned(self, arm: Arm) -> Cell:
-        found = self._own[arm.label]
+        found = self.own[arm.label]
         return NOTHING if found is None else Cell(f"{found[0]:.3g} → {found[1]:.3g}")
 
 

@@ -1,6 +1,6 @@
 """How rollouts move, where their paths were kept: success against smoothness, and the paths themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -9,6 +9,7 @@ from align.analysis.figures import style as figures
 from align.analysis.figures.paths import PlanPaths, RolloutPaths, figure_paths
 from align.analysis.figures.smoothness import ArmMotion, PlanMotion, figure_smoothness
 from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.reports.sweep.kept import facts
 from align.analysis.reports.sweep.run_paths import MEASURES, Plans, learnt_plans, measure, motion
 from align.domain import Domain
 from align.run.layout import PATHS
@@ -32,7 +33,7 @@ def report(sweep: Sweep) -> list[Path]:
             continue
         plans = learnt_plans(kept[0])
         for name, figure in (
-            ("smoothness", _smoothness(sweep, world, plans)),
+            ("smoothness", _smoothness(sweep, world, plan_lines(sweep, world))),
             ("paths", _paths(sweep, world, plans)),
         ):
             if figure is not None:
@@ -41,7 +42,16 @@ def report(sweep: Sweep) -> list[Path]:
     return written
 
 
-def _smoothness(sweep: Sweep, world: str, plans: Mapping[Domain, Plans]) -> Figure | None:
+def plan_lines(sweep: Sweep, world: str) -> list[PlanMotion]:
+    """How rough the plans are that the first run with paths in a world learnt from."""
+    if (kept := facts(sweep.path).get("plans", {}).get(world)) is not None:
+        return [PlanMotion(title, Domain(domain), rough) for title, domain, rough in kept]
+    run = next((sweep.path / run for run in sweep.frame["run"] if world in motion(sweep.path / run)), None)
+    plans = {} if run is None else learnt_plans(run)
+    return [PlanMotion(p.title, d, float(measure(p.paths)[MEASURE].median())) for d, p in plans.items()]
+
+
+def _smoothness(sweep: Sweep, world: str, lines: Sequence[PlanMotion]) -> Figure | None:
     """Success against smoothness; None where no rollout succeeded."""
     arms = []
     for arm in sweep.arms():
@@ -51,7 +61,6 @@ def _smoothness(sweep: Sweep, world: str, plans: Mapping[Domain, Plans]) -> Figu
             arms.append(ArmMotion(arm.label, success.interval, rough and rough.interval))
     if all(arm.roughness is None for arm in arms):
         return None
-    lines = [PlanMotion(p.title, d, measure(p.paths)[MEASURE].median()) for d, p in plans.items()]
     return figure_smoothness(arms, lines, MEASURES[MEASURE], f"Success in {world}", sweep.title)
 
 

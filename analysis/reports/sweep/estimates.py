@@ -11,12 +11,12 @@ import pandas as pd
 
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_paths import motion, repeated
-from align.analysis.reports.sweep.run_table import HELD_OUT, held_out, read_trials, recorded
+from align.analysis.reports.sweep.run_table import HELD_OUT, has_trials, held_out, read_trials, recorded
 from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.medians import hierarchical_median, hierarchical_ratio
 from align.errors import InputError
-from align.run.layout import EMBEDDINGS, GRID, POINT, ROLLOUTS
+from align.run.layout import EMBEDDINGS, GRID, POINT
 from align.run.reading import read_json
 from align.worlds.batch import shown_success
 
@@ -227,15 +227,15 @@ class Sweep:
     def _read_trials(self, world: str, name: str) -> pd.DataFrame:
         outcomes = {}
         for run in self.frame["run"]:
-            if (self.path / run / ROLLOUTS).is_file():
+            if has_trials(self.path / run):
                 rows = read_trials(self.path / run)
                 rows = rows[rows["world"] == world]
                 if len(rows):
                     outcomes[run] = pd.Series(rows[name].to_numpy(float), index=rows["seed"])
         if not outcomes:
             raise InputError(
-                f"{self.path}: holds no trials of world {world!r}; what `align keep` kept of a sweep are its "
-                "tables and pictures, which cannot be made again without them"
+                f"{self.path}: holds no trials of world {world!r}; of a sweep that was kept without them its "
+                "tables and pictures cannot be made again"
             )
         table = pd.DataFrame(outcomes).T.dropna(axis=1)
         if not table.shape[1]:

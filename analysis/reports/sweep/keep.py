@@ -2,9 +2,17 @@
 
 import os
 import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from align.analysis.reports.sweep.run_table import collect
+import pandas as pd
+
+from align.analysis.reports.sweep import kept
+from align.analysis.reports.sweep.metric import Metric
+from align.analysis.reports.sweep.run_paths import motion, repeated
+from align.analysis.reports.sweep.run_table import collect, has_trials, read_trials
 from align.errors import InputError
 from align.files import atomic_path, write_text
 from align.run.layout import (
@@ -36,19 +44,25 @@ OF_ONE_RUN = (
 )
 
 
-def keep(sweep_dir: str | os.PathLike, results_dir: str | os.PathLike, command: str) -> list[Path]:
-    """Copy what is worth keeping: tables, figures, and configuration and probe of the first complete run.
+def keep(
+    sweep_dir: str | os.PathLike,
+    results_dir: str | os.PathLike,
+    command: str,
+    facts: Mapping[str, Any] | None = None,
+) -> list[Path]:
+    """Copy what is worth keeping: tables, figures, every trial, and configuration and probe of one run.
 
     Args:
         sweep_dir: A sweep that was reported on.
         results_dir: Where to; files already there under the same names are replaced.
         command: The command line that made the sweep, recorded in `command.txt`.
+        facts: What reports take from files of runs that are not kept, by its name, as JSON.
 
     Returns:
         The files written.
 
     Raises:
-        InputError: The sweep has no `results.csv`.
+        InputError: The sweep has no `results.csv`, or what would be kept is too large: nothing is written.
     """
     sweep_dir, results_dir = Path(sweep_dir), Path(results_dir)
     if not (sweep_dir / RESULTS).is_file():
@@ -58,8 +72,49 @@ def keep(sweep_dir: str | os.PathLike, results_dir: str | os.PathLike, command: 
     complete = frame.loc[frame["missing"] == "", "run"]
     run = sweep_dir / (complete if len(complete) else frame["run"]).iloc[0]
     sources |= {name: run / name for name in OF_ONE_RUN if (run / name).is_file()}
-    for name, source in sources.items():
-        with atomic_path(results_dir / name) as path:
-            shutil.copyfile(source, path)
+    with tempfile.TemporaryDirectory() as folder:
+        trials = _trials([sweep_dir / name for name in frame["run"]])
+        tables = kept.write(Path(folder), trials, frame, dict(facts or {}) | _repeated(sweep_dir, frame))
+        sources |= {path.name: path for path in tables}
+        _check_size(sweep_dir, sources, len(trials))
+        for name, source in sources.items():
+            with atomic_path(results_dir / name) as path:
+                shutil.copyfile(source, path)
     write_text(results_dir / "command.txt", f"{command}\n")
     return [results_dir / name for name in (*sources, "command.txt")]
+
+
+def _check_size(sweep_dir: Path, sources: Mapping[str, Path], trials: int) -> None:
+    sizes = {name: path.stat().st_size for name, path in sources.items()}
+    if (total := sum(sizes.values())) > kept.MOST_BYTES:
+        largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
+        names = ", ".join(f"{name} {sizes[name] / 1e6:.1f}" for name in largest)
+        raise InputError(
+            f"sweep_dir={sweep_dir}: {total / 1e6:.1f} MB would be kept, of {trials} trials; expected at "
+            f"most {kept.MOST_BYTES / 1e6:.0f} MB (the largest: {names}); keep a part of it"
+        )
+
+
+def _trials(runs: Sequence[Path]) -> pd.DataFrame:
+    """Every trial of every run, with how its path moved where it was kept."""
+    tables = []
+    for run in runs:
+        if not has_trials(run):
+            continue
+        table = read_trials(run)
+        table.insert(0, "run", run.name)
+        for world, moved in motion(run).items():
+            here = table["world"] == world
+            rows = moved.reindex(table.loc[here, "seed"])
+            table.loc[here, kept.MOVED] = 1
+            for name in moved.columns:
+                table.loc[here, kept.PATH + name] = rows[name].to_numpy()
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["run", "world", "seed"])
+
+
+def _repeated(sweep_dir: Path, frame: pd.DataFrame) -> dict[str, list[str]]:
+    """The worlds whose trials repeat queries."""
+    worlds = {m.place for m in Metric.among(frame.columns) if m.kind == "rollout"}
+    found = [w for w in sorted(worlds) if any(repeated(sweep_dir / run, w) for run in frame["run"])]
+    return {"repeated": found}

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from align.analysis.reports.sweep.kept import facts, kept_motion
 from align.analysis.statistics.smoothness import path_length, smoothness
 from align.data.episodes import Episodes, read_store
 from align.domain import Domain
@@ -48,7 +49,9 @@ def motion(run: str | os.PathLike) -> dict[str, pd.DataFrame]:
         InputError: The paths are of other trials than `rollouts.csv`.
     """
     files = [Path(run) / name for name in (PATHS, ROLLOUTS)]
-    return _motion(Path(run), *(f.stat().st_mtime_ns for f in files)) if files[0].is_file() else {}
+    if not files[0].is_file():
+        return kept_motion(run)
+    return _motion(Path(run), *(f.stat().st_mtime_ns for f in files))
 
 
 @lru_cache(maxsize=512)
@@ -70,6 +73,8 @@ def _motion(run: Path, *_written: int) -> dict[str, pd.DataFrame]:
 
 def repeated(run: str | os.PathLike, world: str) -> bool:
     """Whether trials of a world were configured to repeat queries: they tell how much answers differ."""
+    if world in facts(Path(run).parent).get("repeated", ()):
+        return True
     worlds = [options.get("worlds", {}).get(world) for options in callback_options(run)]
     options = [w.get("init_args") or {} for w in worlds if isinstance(w, dict)]
     return any(o.get("repeats", 1) > 1 for o in options)

@@ -14,6 +14,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from align.analysis.reports.sweep.kept import (
+    MOVED,
+    PATH,
+    TRIALS,
+    is_kept,
+    kept_episodes,
+    kept_frame,
+    kept_trials,
+)
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_paths import MEASURES, motion
 from align.analysis.statistics import intervals
@@ -64,6 +73,8 @@ def recorded(sweep_dir: str | os.PathLike) -> pd.DataFrame:
         InputError: As `collect`.
     """
     table = Path(sweep_dir) / RESULTS
+    if is_kept(sweep_dir):
+        return kept_frame(sweep_dir)
     if any(Path(sweep_dir).glob(f"*/{POINT}")) or not table.is_file():
         return collect(sweep_dir)
     with reading(table, "one row a run, as a report writes it"):
@@ -81,8 +92,14 @@ def read_trials(run: Path) -> pd.DataFrame:
             not one.
     """
     path = Path(run) / ROLLOUTS
-    with reading(path, "one row a trial, as rollouts write them"):
-        table = pd.read_csv(path).rename(columns=lambda name: name.replace("/", "."))
+    table = kept_trials(run)
+    if table is not None:
+        path = Path(run).parent / TRIALS
+        measures_of_paths = [name for name in table.columns if name.startswith(PATH) or name == MOVED]
+        table = table.drop(columns=measures_of_paths).dropna(axis=1, how="all")
+    else:
+        with reading(path, "one row a trial, as rollouts write them"):
+            table = pd.read_csv(path).rename(columns=lambda name: name.replace("/", "."))
     absent = {"world", "seed", "score"} - set(table.columns)
     absent |= {"success"} if shown_success(table.columns) is None else set()
     if absent:
@@ -115,7 +132,7 @@ def held_out(run: Path) -> dict[str, pd.DataFrame]:
     """
     path = Path(run) / EMBEDDINGS
     if not path.is_file():
-        return {}
+        return kept_episodes(run)
     stored = read_arrays(path, (*HELD_OUT, "domain", "episode"))
     if not set(HELD_OUT) <= set(stored):
         return {}
@@ -128,6 +145,11 @@ def held_out(run: Path) -> dict[str, pd.DataFrame]:
             for domain in (Domain.REAL, Domain.SIM)
             if (table["domain"] == domain).any()
         }
+
+
+def has_trials(run: Path) -> bool:
+    """Whether a run left trials, or they were kept of it."""
+    return (run / ROLLOUTS).is_file() or kept_trials(run) is not None
 
 
 def measures(trials: pd.DataFrame) -> list[str]:

@@ -1,0 +1,182 @@
+"""What is left of a sweep's runs where only its results were kept: every trial, and every number of each run.
+
+`trials.csv.gz` is a table to read with anything: a row a trial, with the run, the world, the trial's seed,
+what it measured, and how its path moved. `runs.json.gz` holds the table of runs to the last digit, and what
+figures take from files that were not kept.
+"""
+
+import gzip
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from align.errors import InputError
+from align.files import atomic_path
+from align.run.layout import POINT
+from align.run.reading import reading
+
+TRIALS, RUNS = "trials.csv.gz", "runs.json.gz"
+MOST_BYTES = 6_000_000
+"""So large what is kept of a sweep may be, with pictures."""
+MOST_READ = 400_000_000
+"""So large what is compressed may become: anything more is damaged, or not ours."""
+EPISODES = "held_out"
+"""The fact that holds errors on held-out episodes, by run and domain."""
+PATH, MOVED = "path_", "paths"
+"""How columns of a path's measures begin; and whether the world kept the trial's path."""
+
+
+def is_kept(sweep: str | os.PathLike) -> bool:
+    """Whether a folder holds no runs, but what was kept of them with their trials."""
+    return not any(Path(sweep).glob(f"*/{POINT}")) and all(
+        (Path(sweep) / n).is_file() for n in (TRIALS, RUNS)
+    )
+
+
+def write(folder: Path, trials: pd.DataFrame, frame: pd.DataFrame, facts: Mapping[str, Any]) -> list[Path]:
+    """Write both files, the same bytes for the same numbers.
+
+    Args:
+        folder: Where to.
+        trials: A row a trial: run, world, seed, what was measured.
+        frame: The table of runs.
+        facts: What else reports need of the runs, as JSON.
+    """
+    table = trials.copy()
+    for name in table.columns:
+        if table[name].map(type).isin((bool, np.bool_)).any():
+            table[name] = table[name].astype(float)
+    runs = {
+        "columns": {name: str(dtype) for name, dtype in frame.dtypes.items()},
+        "runs": [[_plain(value) for value in row] for row in frame.astype(object).to_numpy()],
+        "facts": facts,
+    }
+    for name, text in (
+        (TRIALS, table.to_csv(index=False)),
+        (RUNS, json.dumps(runs, allow_nan=False)),
+    ):
+        with atomic_path(folder / name) as target:
+            target.write_bytes(gzip.compress(text.encode(), mtime=0))
+    return [folder / TRIALS, folder / RUNS]
+
+
+def _plain(value: object) -> object:
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float) and not np.isfinite(value):
+        return None if np.isnan(value) else str(value)
+    return value
+
+
+def kept_frame(sweep: str | os.PathLike) -> pd.DataFrame:
+    """The table of runs, as it was collected.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    path = Path(sweep) / RUNS
+    found = _runs(path, path.stat().st_mtime_ns)
+    with reading(path, "what align keep wrote"):
+        columns = {str(name): str(dtype) for name, dtype in found["columns"].items()}
+        rows = list(zip(*found["runs"], strict=True)) or [()] * len(columns)
+        frame = pd.DataFrame(
+            {
+                name: _column(values, dtype)
+                for (name, dtype), values in zip(columns.items(), rows, strict=True)
+            }
+        )
+        if not {"run", "missing"} <= set(frame.columns):
+            raise InputError(f"{path}: columns run and missing are not there; expected one row a run")
+        return frame
+
+
+def _column(values: Sequence[object], dtype: str) -> pd.Series:
+    """Values of JSON as the column that they were; how pandas keeps text depends on its version."""
+    if dtype in ("str", "string"):
+        return pd.Series(list(values))
+    present = pd.Series([np.nan if value is None else value for value in values], dtype=object)
+    return present if dtype == "object" else present.astype(dtype)
+
+
+def facts(sweep: str | os.PathLike) -> dict[str, Any]:
+    """What else was kept of the runs; nothing where they are there themselves."""
+    path = Path(sweep) / RUNS
+    if not is_kept(sweep):
+        return {}
+    found = _runs(path, path.stat().st_mtime_ns)["facts"]
+    return found if isinstance(found, dict) else {}
+
+
+def kept_trials(run: str | os.PathLike) -> pd.DataFrame | None:
+    """A run's rows of the kept table; None where its sweep was not kept so, or has none of it.
+
+    Raises:
+        InputError: The table is damaged.
+    """
+    sweep = Path(run).parent
+    if Path(run).is_dir() or not is_kept(sweep):
+        return None
+    path = sweep / TRIALS
+    return _trials(path, path.stat().st_mtime_ns).get(Path(run).name)
+
+
+def kept_motion(run: str | os.PathLike) -> dict[str, pd.DataFrame]:
+    """Measures of each trial of the worlds that kept paths; see `run_paths.motion`."""
+    rows = kept_trials(run)
+    if rows is None or MOVED not in rows:
+        return {}
+    names = [name for name in rows.columns if name.startswith(PATH)]
+    moved = rows[rows[MOVED] == 1]
+    found = {}
+    for world, trials in moved.groupby("world", sort=False):
+        table = trials.set_index("seed")[names].rename(columns=lambda name: name.removeprefix(PATH))
+        found[str(world)] = table.astype(float).set_axis(pd.Index(trials["seed"].astype(int)), axis=0)
+    return found
+
+
+def kept_episodes(run: str | os.PathLike) -> dict[str, pd.DataFrame]:
+    """By domain, how well a run's policy did on each held-out episode; see `run_table.held_out`."""
+    sweep = Path(run).parent
+    if Path(run).is_dir():
+        return {}
+    with reading(sweep / RUNS, "what align keep wrote"):
+        found = facts(sweep).get(EPISODES, {}).get(Path(run).name, {})
+        return {
+            domain: pd.DataFrame(columns).set_index("episode").astype(float)
+            for domain, columns in found.items()
+        }
+
+
+@lru_cache(maxsize=8)
+def _trials(path: Path, _written: int) -> dict[str, pd.DataFrame]:
+    with reading(path, "a row a trial, as align keep wrote it"):
+        table = pd.read_csv(io.StringIO(_text(path)), dtype=str, keep_default_na=False, na_values=[""])
+        for name in table.columns.difference(["run", "world"]):
+            table[name] = table[name].astype(object).astype(float)  # as Python reads them, to the last digit
+        table["seed"] = table["seed"].astype(int)
+        return {str(run): rows.drop(columns="run") for run, rows in table.groupby("run", sort=False)}
+
+
+@lru_cache(maxsize=8)
+def _runs(path: Path, _written: int) -> dict[str, Any]:
+    with reading(path, "what align keep wrote"):
+        found = json.loads(_text(path))
+        if not isinstance(found, dict) or not {"columns", "runs", "facts"} <= set(found):
+            raise InputError(f"{path}: no columns, runs and facts; expected what align keep wrote")
+        return found
+
+
+def _text(path: Path) -> str:
+    with gzip.open(path) as stream:
+        data = stream.read(MOST_READ + 1)
+    if len(data) > MOST_READ:
+        raise InputError(
+            f"{path}: more than {MOST_READ / 1e6:.0f} MB unpacked; expected what align keep wrote"
+        )
+    return data.decode()

@@ -1,0 +1,121 @@
+"""What is kept of a sweep is enough to draw it again: the same bytes, without its runs."""
+
+import gzip
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_runs import write_probe, write_run
+
+from align.analysis.commands import keep as keep_command
+from align.analysis.commands import report as report_command
+from align.analysis.reports.everything import report
+from align.analysis.reports.sweep import kept
+from align.analysis.reports.sweep.keep import keep
+from align.analysis.reports.sweep.run_table import collect, recorded
+from align.cli import main
+from align.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    """Arms with a number and a word on their axes, one run without trials, one world of moved paths."""
+    folder = tmp_path_factory.mktemp("sweep")
+    for arm, value in (("plain", 0), ("mmd", 0.1), ("natural", "natural")):
+        for seed in (0, 1):
+            point = {"arm": arm, "alpha": value, "seed": seed}
+            run = write_run(
+                folder / f"{arm},{seed}", point, 0.6 + seed / 10, seed=seed, episodes=2, windows=1
+            )
+            write_probe(run, auc=0.7 + seed / 30)
+            rng = np.random.default_rng(seed)
+            trials = pd.read_csv(run / "rollouts.csv")
+            good = trials[trials["world"] == "real"]
+            arrays = {}
+            for t in good["seed"]:
+                arrays[f"real/{t}"] = rng.normal(0, 1, (12, 2)).cumsum(0).astype(np.float32)
+            _write_paths(run, good["seed"].tolist(), list(arrays.values()))
+    (folder / "natural,1" / "rollouts.csv").unlink()
+    (folder / "natural,1" / "paths.npz").unlink()
+    (folder / "grid.json").write_text(
+        json.dumps({"title": "Which?", "reference": {"arm": "plain", "alpha": 0}})
+    )
+    report(folder)
+    return folder
+
+
+def _write_paths(run, seeds, paths):
+    from align.run.paths import write_paths
+
+    write_paths(run / "paths.npz", seeds, {"real": paths})
+
+
+@pytest.fixture
+def results(sweep, tmp_path):
+    """What was kept of it, the sweep itself out of reach."""
+    keep_command(str(sweep), str(tmp_path / "results/sweep"), "align sweep it")
+    return tmp_path / "results/sweep"
+
+
+def test_every_file_of_the_report_is_drawn_again_to_the_byte(sweep, results, tmp_path):
+    out = tmp_path / "elsewhere"
+    report_command(str(results), str(out))
+    drawn = {path.name for path in report(results)}
+    assert {"results.csv", "arms.csv", "results.md", "table.png", "arms.png", "discernibility.png"} <= drawn
+    assert "smoothness_real.png" in drawn
+    for name in drawn:
+        assert (out / name).read_bytes() == (sweep / name).read_bytes(), name
+
+
+def test_the_table_of_runs_is_kept_to_the_last_digit_and_type(sweep, results):
+    pd.testing.assert_frame_equal(recorded(results), collect(sweep))
+
+
+def test_the_table_of_trials_is_one_to_read_with_anything(sweep, results):
+    table = pd.read_csv(results / "trials.csv.gz")
+    for run, rows in table.groupby("run"):
+        there = pd.read_csv(sweep / run / "rollouts.csv")
+        assert rows["score"].tolist() == there["score"].tolist()
+        assert rows["seed"].tolist() == there["seed"].tolist()
+    assert set(table["run"]) == {p.name for p in sweep.glob("*,*")} - {"natural,1"}
+
+
+def test_keeping_twice_writes_the_same_bytes(sweep, results, tmp_path):
+    keep_command(str(sweep), str(tmp_path / "again"), "align sweep it")
+    for name in (kept.TRIALS, kept.RUNS):
+        assert (tmp_path / "again" / name).read_bytes() == (results / name).read_bytes()
+
+
+def test_a_sweep_that_is_too_large_is_refused_and_nothing_written(sweep, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "MOST_BYTES", 1000)
+    with pytest.raises(InputError, match="MB would be kept, of 300 trials; expected at most .* the largest:"):
+        keep(sweep, tmp_path / "results", "it")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_sweep_kept_without_trials_is_one_line(results, capsys):
+    (results / kept.TRIALS).unlink()
+    before = {path: path.read_bytes() for path in results.iterdir()}
+    assert main(["report", str(results)]) == 2
+    line = capsys.readouterr().err
+    assert "was kept without its trials (trials.csv.gz)" in line and line.count("\n") == 1
+    assert before == {path: path.read_bytes() for path in results.iterdir()}
+
+
+@pytest.mark.parametrize("name", [kept.TRIALS, kept.RUNS])
+@pytest.mark.parametrize("damage", [b"", b"no gzip", gzip.compress(b"{}"), gzip.compress(b"a,b\n1,2\n")])
+def test_damaged_tables_are_one_line(results, tmp_path, name, damage, capsys):
+    folder = shutil.copytree(results, tmp_path / "damaged")
+    (folder / name).write_bytes(damage)
+    assert main(["report", str(folder)]) == 2
+    line = capsys.readouterr().err
+    assert name in line and line.count("\n") == 1
+
+
+def test_what_was_not_kept_is_said(results, capsys):
+    report_command(str(results))
+    assert "as they were, for what they show was not kept: config.yaml" in capsys.readouterr().out
+    with pytest.raises(InputError, match="exists; choose another folder"):
+        report_command(str(results), str(results))
