@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from align.analysis.reports.sweep.kept import facts
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_paths import motion, repeated
 from align.analysis.reports.sweep.run_table import HELD_OUT, has_trials, held_out, read_trials, recorded
@@ -80,7 +81,8 @@ class Sweep:
     @property
     def title(self) -> str:
         """What figures are headed by: its directory, and the question that its grid asks."""
-        return ": ".join(filter(None, (self.path.absolute().name, self.grid.get("title"))))
+        name = facts(self.path).get("name") or self.path.absolute().name
+        return ": ".join(filter(None, (name, self.grid.get("title"))))
 
     @property
     def incomplete(self) -> pd.DataFrame:

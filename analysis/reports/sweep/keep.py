@@ -74,7 +74,8 @@ def keep(
     sources |= {name: run / name for name in OF_ONE_RUN if (run / name).is_file()}
     with tempfile.TemporaryDirectory() as folder:
         trials = _trials([sweep_dir / name for name in frame["run"]])
-        tables = kept.write(Path(folder), trials, frame, dict(facts or {}) | _repeated(sweep_dir, frame))
+        known = {"name": sweep_dir.absolute().name, "repeated": _repeated(sweep_dir, frame), **(facts or {})}
+        tables = kept.write(Path(folder), trials, frame, known)
         sources |= {path.name: path for path in tables}
         _check_size(sweep_dir, sources, len(trials))
         for name, source in sources.items():
@@ -113,8 +114,7 @@ def _trials(runs: Sequence[Path]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["run", "world", "seed"])
 
 
-def _repeated(sweep_dir: Path, frame: pd.DataFrame) -> dict[str, list[str]]:
+def _repeated(sweep_dir: Path, frame: pd.DataFrame) -> list[str]:
     """The worlds whose trials repeat queries."""
     worlds = {m.place for m in Metric.among(frame.columns) if m.kind == "rollout"}
-    found = [w for w in sorted(worlds) if any(repeated(sweep_dir / run, w) for run in frame["run"])]
-    return {"repeated": found}
+    return [w for w in sorted(worlds) if any(repeated(sweep_dir / run, w) for run in frame["run"])]

@@ -65,6 +65,7 @@ def test_every_file_of_the_report_is_drawn_again_to_the_byte(sweep, results, tmp
     drawn = {path.name for path in report(results)}
     assert {"results.csv", "arms.csv", "results.md", "table.png", "arms.png", "discernibility.png"} <= drawn
     assert "smoothness_real.png" in drawn
+    assert drawn == {path.name for path in sweep.iterdir() if path.suffix in (".csv", ".md", ".png")}
     for name in drawn:
         assert (out / name).read_bytes() == (sweep / name).read_bytes(), name
 
