@@ -25,7 +25,7 @@ from align.policy import DiffusionPolicy
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
-FILE = re.compile(r"# (\w+\.(?:py|yaml))\n")
+FILE = re.compile(r"# (\w+\.(?:py|yaml|csv))\n")
 
 SHORTER = {
     "fit": "--trainer.max_steps 2 --trainer.log_every_n_steps 1 --trainer.accelerator cpu --data.batch_size 8"
@@ -58,6 +58,8 @@ class Reader:
         for language, code in _blocks(page):
             if named := FILE.match(code):
                 (self.folder / named[1]).write_text(code)
+            elif language == "text":
+                continue  # what a command prints
             elif language == "python":
                 exec(compile(code, f"{page.name}", "exec"), self.globals)
             elif language == "bash":
@@ -145,6 +147,14 @@ def test_your_data_runs(reader):
     assert blind.encoder is None and blind.agent_pos_dim == 2
 
 
+def test_evaluate_runs(reader, capsys):
+    page = ROOT / "docs/evaluate.md"
+    reader.read(page)
+    printed = capsys.readouterr().out
+    (said,) = (code for language, code in _blocks(page) if language == "text")
+    assert printed.startswith(said), printed[: len(said)]
+
+
 def test_your_robot_runs(trained):
     trained.read(ROOT / "docs/your_robot.md")
     assert len(trained.globals["history"]) == trained.globals["policy"].n_obs_steps
@@ -167,7 +177,7 @@ def test_extending_runs(reader, capsys):
 
 def test_pages_whose_blocks_run_are_all_pages():
     read = {"README", "alignment", "ambient", "cluster", "reading_a_report", "sweeps"}
-    read |= {"your_data", "your_robot", "extending"}
+    read |= {"evaluate", "your_data", "your_robot", "extending"}
     assert {page.stem for page in PAGES if BLOCK.search(page.read_text())} == read
 
 

@@ -117,7 +117,7 @@ def table(findings: Findings, design: Design) -> list[dict[str, object]]:
         if not design.lone:
             row["trainings"] = len(tried)
         row["trials"] = tried.size
-        if found.arm.binary:
+        if design.binary:
             row["successes"] = int(tried.sum())
         row["success" if design.binary else "score"] = found.interval
         if findings.comparisons:
