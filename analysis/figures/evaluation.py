@@ -30,7 +30,9 @@ class Tried:
     may_be_best: bool
 
 
-def figure_evaluation(arms: Sequence[Tried], measure: str, reference: str, caption: str) -> Figure:
+def figure_evaluation(
+    arms: Sequence[Tried], measure: str, reference: str, caption: str, title: str = ""
+) -> Figure:
     """Arms as dots with intervals, a row each; beside them the differences from the reference.
 
     Filled dots are of arms that may be the best. Of a difference the thick line is the interval by itself,
@@ -41,11 +43,12 @@ def figure_evaluation(arms: Sequence[Tried], measure: str, reference: str, capti
         measure: What the outcomes are.
         reference: What the differences are from.
         caption: Below the figure.
+        title: Above the figure.
     """
     rows = np.arange(len(arms))[::-1]
     panels = 2 if len(arms) > 1 else 1
     with figures.style():
-        size = figures.DOUBLE if panels == 2 else figures.COLUMN, 0.95 + 0.3 * max(len(arms), 2)
+        size = figures.DOUBLE if panels == 2 else figures.COLUMN, 0.65 + 0.3 * max(len(arms), 2)
         figure, axes = figures.canvas(1, panels, *size, sharey=True)
         first = axes[0, 0]
         for y, arm in zip(rows, arms, strict=True):
@@ -59,26 +62,33 @@ def figure_evaluation(arms: Sequence[Tried], measure: str, reference: str, capti
                     figures.whiskers(axes[0, 1], [y], [arm.simultaneous], horizontal=True, **look)
                 thick = look | {"elinewidth": 2.2, "capsize": 0}
                 figures.whiskers(axes[0, 1], [y], [arm.single], horizontal=True, **thick)
-        first.set(xlim=(-0.03, 1.03), xlabel=measure)
-        first.set(yticks=rows, yticklabels=[arm.name for arm in arms], ylim=(-0.6, len(arms) - 0.4))
+        first.set(xlim=(-0.03, 1.03), xlabel=measure, yticks=rows, ylim=(-0.6, len(arms) - 0.4))
+        first.set_yticklabels([figures.wrap(arm.name, 7, 1.6) for arm in arms])
         if panels == 2:
             figures.reference(axes[0, 1], x=0)
-            axes[0, 1].set_xlabel(f"{measure} − {reference}")
+            axes[0, 1].set_xlabel(figures.wrap(f"{measure} − {reference}", 8, 2.4))
             figures.letter(axes[0])
-        figure.supxlabel(caption, fontsize=7, color=figures.GREY)
+        figures.finish(figure, title=title, caption=caption)
     return figure
 
 
 def figure_sequence(
-    difference: np.ndarray, low: np.ndarray, high: np.ndarray, settled: int | None, title: str, caption: str
+    difference: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    settled: int | None,
+    label: str,
+    caption: str,
+    title: str = "",
 ) -> Figure:
     """The difference of two arms after each pair of trials, with the intervals that hold at all times.
 
     Args:
         difference, low, high: (pairs,) mean difference so far, and the ends.
         settled: Pairs after which the interval first left out zero; None where it never did.
-        title: What the difference is.
+        label: What the difference is.
         caption: Below the figure.
+        title: Above the figure.
     """
     pairs = np.arange(1, len(difference) + 1)
     with figures.style():
@@ -89,7 +99,6 @@ def figure_sequence(
         figures.reference(ax, y=0)
         if settled is not None:
             figures.reference(ax, x=settled, colour=figures.VERMILION, label=f"settled after {settled}")
-            figures.legend_above(ax)
-        ax.set(xlabel="Pairs of trials", ylabel=title, ylim=(-1.05, 1.05))
-        figure.supxlabel(caption, fontsize=7, color=figures.GREY)
+        ax.set(xlabel="Pairs of trials", ylabel=figures.wrap(label, 8, 1.6), ylim=(-1.05, 1.05))
+        figures.finish(figure, title=title, legend=figures.named([ax]), caption=caption)
     return figure

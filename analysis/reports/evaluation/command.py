@@ -190,5 +190,5 @@ def draw(findings: Findings, design: Design) -> Figure:
     caption += f", {findings.paired} shared starts" if findings.paired else ""
     caption += f"; {100 * findings.level:g} % intervals"
     if findings.comparisons > 1:
-        caption += ", thin for all at once; filled: may be the best"
+        caption += ", thick by itself, thin for all at once; filled: may be the best"
     return figure_evaluation(arms, "Success" if design.binary else "Score", findings.reference, caption)

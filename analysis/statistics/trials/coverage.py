@@ -6,6 +6,7 @@ python -m align.analysis.statistics.trials.coverage > docs/coverage.md
 from collections.abc import Callable
 
 from align.analysis.statistics.trials import coverage_tables as tables
+from align.analysis.statistics.trials.sequential_table import beside_savi
 
 SECTIONS: dict[str, tuple[Callable[[], str], str]] = {
     "Means of scores": (
@@ -58,6 +59,13 @@ may be the best.""",
         """Share settled within 500 pairs of trials, at 5 % and at 1 %, and the mean number needed (500
 where not settled); beside it the pairs that a test planned for that very difference needs. At
 equal rates *settled* is the type-I error.""",
+    ),
+    "Trial by trial, beside another test": (
+        beside_savi,
+        """The rates, limits and levels of the tasks on which STEP was tried (arXiv 2503.10966), and two
+without a difference, where *settled* is the type-I error; starts of the arms' own. Beside betting
+(`align evaluate --sequential`) stands SAVI, an e-process of success rates. STEP itself is not in
+the table: its rules are computed for a number of trials that is fixed beforehand.""",
     ),
     "With simulation's help": (
         tables.assisted,

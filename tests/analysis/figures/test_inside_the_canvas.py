@@ -20,6 +20,7 @@ import align.analysis.figures as room
 from align.analysis.figures.alpha import OfData
 from align.analysis.figures.arms import OfWorld
 from align.analysis.figures.discernibility import Scatter
+from align.analysis.figures.evaluation import Tried
 from align.analysis.figures.mechanism import Association
 from align.analysis.figures.paths import PlanPaths, RolloutPaths
 from align.analysis.figures.series import Panel, Point, Series
@@ -130,6 +131,14 @@ TITLES = [
     "AUC",
     "trainings",
 ]
+
+
+def tried(name, i):
+    interval = Interval(0.5, 0.2, 0.9)
+    of_pair = interval if i else None
+    return Tried(name, Point(interval, [0.4, 0.6]), of_pair, of_pair, i % 2 == 0)
+
+
 CASES = {
     "figure_alpha": [alpha(1), alpha(9)],
     "annotation_figure": [(trust(), RUN), (trust(lengths={}), "")],
@@ -141,6 +150,14 @@ CASES = {
     "figure_discernibility": [
         (MANY, [[scatter(MANY, s)] * 3 for s in ("auc", "root")], "Score in a-user's-world", 0, CAPTION, RUN),
         (SHORT, [[Scatter("Probe AUC", 0.5, {}, "auc")]], "Score", None, ""),
+    ],
+    "figure_evaluation": [
+        ([tried(n, i) for i, n in enumerate(MANY)], "Success", MANY[0], CAPTION, RUN),
+        ([tried("ours", 0)], "Score", "ours", ""),
+    ],
+    "figure_sequence": [
+        (*np.linspace([0, -1, 1], [0.3, 0.1, 0.5], 60).T, 41, f"{MANY[0]} − {MANY[1]}", CAPTION, RUN),
+        (*np.zeros((3, 1)), None, "ours − theirs", ""),
     ],
     "figure_gap": [gap()],
     "geometry_figure": [geometry(**changes) for changes in ({}, {"actions": None}, BARE)],

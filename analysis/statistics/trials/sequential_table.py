@@ -1,0 +1,49 @@
+"""How soon two arms are told apart trial by trial, beside another test that may be read at any time."""
+
+import numpy as np
+
+from align.analysis.statistics.trials import sequential
+from align.analysis.statistics.trials.coverage_tables import table
+from align.seeding import numpy_rng
+
+SETTINGS = {
+    "FoldRedTowel": (0.56, 0.92, 50, 0.05),
+    "CleanUpSpill": (0.28, 0.80, 50, 0.05),
+    "SpoonOnTowel": (0.084, 0.386, 500, 0.01),
+    "EggplantInBasket": (0.40, 0.564, 500, 0.01),
+    "StackCube": (0.0, 0.03, 500, 0.01),
+    "no difference": (0.5, 0.5, 500, 0.05),
+    "no difference, rare": (0.05, 0.05, 500, 0.05),
+}
+"""Rates, most pairs and level of the tasks on which STEP was tried (Snyder et al., arXiv 2503.10966)."""
+PRIOR = 0.18  # of the Beta estimates of SAVI
+
+
+def savi(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Logarithm of the e-value of "equal rates" after each pair (Turner and Grünwald, arXiv 2302.06401).
+
+    Args:
+        a, b: (repeats, n) successes, 0 or 1.
+    """
+    n = np.arange(a.shape[1])
+    p, q = ((np.cumsum(x, axis=1) - x + PRIOR) / (n + 2 * PRIOR) for x in (a, b))  # before each pair
+    middle = (p + q) / 2
+    likelihoods = [np.log(np.where(x == 1, r, 1 - r)) for x, r in ((a, p), (b, q), (a, middle), (b, middle))]
+    return np.cumsum(likelihoods[0] + likelihoods[1] - likelihoods[2] - likelihoods[3], axis=1)
+
+
+def beside_savi(repeats: int = 1000) -> str:
+    """Share settled and mean number of pairs, by betting and by SAVI; starts of the arms' own."""
+    rows = []
+    for name, (low, high, most, level) in SETTINGS.items():
+        rng = numpy_rng(8, f"beside SAVI {name}")
+        a, b = ((rng.random((repeats, most)) < rate).astype(float) for rate in (low, high))
+        z = (b - a + 1) / 2
+        worth = np.array([np.maximum(sequential.capital(x, 0.5), sequential.capital(1 - x, 0.5)) for x in z])
+        row = [name, f"{low:g}", f"{high:g}", str(most), f"{level:g}"]
+        for won in (worth >= np.log(2 / level), savi(a, b) >= np.log(1 / level)):
+            pairs = np.where(won.any(1), won.argmax(1) + 1, most)
+            row += [float(won.any(1).mean()), f"{pairs.mean():.1f}"]
+        rows.append(row)
+    titles = ("most pairs", "level", "betting: settled", "pairs", "SAVI: settled", "pairs")
+    return table(("task", "rate", "other", *titles), rows)
