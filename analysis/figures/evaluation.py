@@ -46,9 +46,14 @@ def figure_evaluation(
         title: Above the figure.
     """
     rows = np.arange(len(arms))[::-1]
+    names = [figures.wrap(arm.name, 7, 1.6) for arm in arms]
+    lines = max(name.count("\n") + 1 for name in names)
     panels = 2 if len(arms) > 1 else 1
     with figures.style():
-        size = figures.DOUBLE if panels == 2 else figures.COLUMN, 0.65 + 0.3 * max(len(arms), 2)
+        size = (
+            figures.DOUBLE if panels == 2 else figures.COLUMN,
+            0.65 + max(0.3, 0.12 * lines + 0.06) * max(len(arms), 2),
+        )
         figure, axes = figures.canvas(1, panels, *size, sharey=True)
         first = axes[0, 0]
         for y, arm in zip(rows, arms, strict=True):
@@ -63,7 +68,7 @@ def figure_evaluation(
                 thick = look | {"elinewidth": 2.2, "capsize": 0}
                 figures.whiskers(axes[0, 1], [y], [arm.single], horizontal=True, **thick)
         first.set(xlim=(-0.03, 1.03), xlabel=measure, yticks=rows, ylim=(-0.6, len(arms) - 0.4))
-        first.set_yticklabels([figures.wrap(arm.name, 7, 1.6) for arm in arms])
+        first.set_yticklabels(names)
         if panels == 2:
             figures.reference(axes[0, 1], x=0)
             axes[0, 1].set_xlabel(figures.wrap(f"{measure} − {reference}", 8, 2.4))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from align.analysis.reports.sweep.kept import facts
+from align.analysis.reports.sweep.kept import EPISODES, facts
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_paths import motion, repeated
 from align.analysis.reports.sweep.run_table import HELD_OUT, has_trials, held_out, read_trials, recorded
@@ -247,7 +247,8 @@ class Sweep:
     @property
     def _keeps_episodes(self) -> bool:
         """Whether there is more than the tables that `align keep` kept."""
-        return any((self.path / run / EMBEDDINGS).is_file() for run in self.frame["run"])
+        embedded = any((self.path / run / EMBEDDINGS).is_file() for run in self.frame["run"])
+        return embedded or EPISODES in facts(self.path)
 
     def _read_episodes(self, domain: str, name: str) -> pd.DataFrame:
         found = {run: held_out(self.path / run).get(domain) for run in self.frame["run"]}

@@ -12,7 +12,7 @@ import pandas as pd
 from align.analysis.reports.sweep import kept
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_paths import motion, repeated
-from align.analysis.reports.sweep.run_table import collect, has_trials, read_trials
+from align.analysis.reports.sweep.run_table import collect, has_trials, held_out, read_trials
 from align.errors import InputError
 from align.files import atomic_path, write_text
 from align.run.layout import (
@@ -75,6 +75,8 @@ def keep(
     with tempfile.TemporaryDirectory() as folder:
         trials = _trials([sweep_dir / name for name in frame["run"]])
         known = {"name": sweep_dir.absolute().name, "repeated": _repeated(sweep_dir, frame), **(facts or {})}
+        if episodes := {name: found for name in frame["run"] if (found := _episodes(sweep_dir / name))}:
+            known[kept.EPISODES] = episodes
         tables = kept.write(Path(folder), trials, frame, known)
         sources |= {path.name: path for path in tables}
         _check_size(sweep_dir, sources, len(trials))
@@ -112,6 +114,12 @@ def _trials(runs: Sequence[Path]) -> pd.DataFrame:
                 table.loc[here, kept.PATH + name] = rows[name].to_numpy()
         tables.append(table)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["run", "world", "seed"])
+
+
+def _episodes(run: Path) -> dict[str, dict[str, list[float]]]:
+    """How well a run's policy did on each held-out episode, by domain."""
+    tables = {domain: table.rename_axis("episode").reset_index() for domain, table in held_out(run).items()}
+    return {domain: {name: table[name].tolist() for name in table} for domain, table in tables.items()}
 
 
 def _repeated(sweep_dir: Path, frame: pd.DataFrame) -> list[str]:
