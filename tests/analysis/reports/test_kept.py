@@ -14,7 +14,7 @@ from align.analysis.commands import report as report_command
 from align.analysis.reports.everything import report
 from align.analysis.reports.sweep import kept
 from align.analysis.reports.sweep.keep import keep
-from align.analysis.reports.sweep.run_table import collect, recorded
+from align.analysis.reports.sweep.run_table import HELD_OUT, collect, held_out, recorded
 from align.cli import main
 from align.errors import InputError
 
@@ -31,6 +31,9 @@ def sweep(tmp_path_factory):
             )
             write_probe(run, auc=0.7 + seed / 30)
             rng = np.random.default_rng(seed)
+            stored = dict(np.load(run / "embeddings.npz"))
+            stored |= {name: rng.random(len(stored["domain"])).astype(np.float32) for name in HELD_OUT}
+            np.savez(run / "embeddings.npz", **stored)
             trials = pd.read_csv(run / "rollouts.csv")
             good = trials[trials["world"] == "real"]
             arrays = {}
@@ -72,6 +75,10 @@ def test_every_file_of_the_report_is_drawn_again_to_the_byte(sweep, results, tmp
 
 def test_the_table_of_runs_is_kept_to_the_last_digit_and_type(sweep, results):
     pd.testing.assert_frame_equal(recorded(results), collect(sweep))
+    there, here = held_out(sweep / "mmd,1"), held_out(results / "mmd,1")
+    assert list(there) == list(here) and len(there) == 2
+    for domain, table in there.items():
+        assert np.array_equal(table.to_numpy(float), here[domain].to_numpy(float))
 
 
 def test_the_table_of_trials_is_one_to_read_with_anything(sweep, results):

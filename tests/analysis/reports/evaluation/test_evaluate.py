@@ -147,7 +147,7 @@ def test_words_say_what_is_shown_and_what_is_not():
     [
         (["--reference", "ours"], "reference='ours': expected one of 'baseline', 'co-trained'"),
         (["--arms", "[ours]"], "arms: no arm 'ours'; expected some of 'baseline', 'co-trained'"),
-        (["--level", "95"], "level=95.0: expected a confidence level"),
+        (["--level", "95"], "level=95.0: expected a"),
         (["--start", "Comment"], "an outcome, but no start"),
         (["--names", "[a]"], "names=\\['a'\\]: expected 0"),
     ],
