@@ -27,7 +27,7 @@ sweeps = $(subst _,-,$(patsubst experiments/%.yaml,sweep-%,$(1)))
 SWEEPS := $(call sweeps,$(GRIDS))
 PLANNED := $(call sweeps,$(shell grep -lE '^base: (maze|arm)\.yaml' $(GRIDS)))# those that need Drake and OMPL
 
-.PHONY: help setup setup-planning demos $(SWEEPS) dashboard probe test docs benchmark lint
+.PHONY: help setup setup-planning demos $(SWEEPS) dashboard probe test conformance docs benchmark lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -69,6 +69,9 @@ probe: $(READY) ## probe the embeddings of RUN again, with reports (about 10 sec
 
 test: $(READY) ## run the tests (about 12 minutes on 2 cores)
 	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile
+
+conformance: $(READY) ## check against lerobot itself, in .conformance (needs Python 3.12, 8 GB)
+	$(PYTHON) tests/conformance/check.py
 
 docs: $(READY) ## fill in the numbers of README and docs/ from results/, and write docs/reference.md
 	$(PYTHON) docs/values.py
