@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
 
 from align.analysis.reports.evaluation.design import Arm, Design
 from align.analysis.statistics.intervals import Interval
@@ -155,7 +154,7 @@ def _paired(
         if counts:
             pair = discordant(tables[i][0], tables[base][0])
             single, p = tango(pair, level), mcnemar(pair)
-            all_at_once = tango(pair, min(float(2 * ndtr(found.critical) - 1), 1 - 1e-9))
+            all_at_once = tango(pair, 1 - (1 - level) / (len(tables) - 1))  # Bonferroni
         pairs[i] = single, single if len(tables) == 2 else all_at_once, p
     return pairs
 
