@@ -107,13 +107,16 @@ def mean(values: ArrayLike, between: Between | None = None) -> Estimate:
     return combine(c.mean, c.ms_trial / c.trainings, c.trials, [c], between)
 
 
-def difference(values: ArrayLike, reference: ArrayLike, between: Between | None = None) -> Estimate:
+def difference(
+    values: ArrayLike, reference: ArrayLike, between: Between | Sequence[Between] | None = None
+) -> Estimate:
     """An arm's mean minus that of the reference on the same trials, each with trainings of its own.
 
     Args:
         values: (..., trainings, trials) of the arm.
         reference: (..., trainings, trials) of the reference; columns in the same order of trials.
-        between: The variance between trainings, pooled over arms; by default over these two.
+        between: The variance between trainings, pooled over arms, or that of the arm and that of the
+            reference; by default pooled over these two.
 
     Raises:
         InputError: The numbers of trials differ, or as in `components`.
@@ -131,7 +134,11 @@ def difference(values: ArrayLike, reference: ArrayLike, between: Between | None 
 
 
 def combine(
-    value: ArrayLike, over_trials: ArrayLike, trials: int, arms: Sequence[Components], between: Between | None
+    value: ArrayLike,
+    over_trials: ArrayLike,
+    trials: int,
+    arms: Sequence[Components],
+    between: Between | Sequence[Between] | None,
 ) -> Estimate:
     """The estimate whose variance is that over trials and that between the trainings of each arm.
 
@@ -141,7 +148,8 @@ def combine(
             variance of trials and of the rest.
         trials: J.
         arms: Each arm whose trainings enter, with weight 1 or −1.
-        between: The variance between trainings; by default that of the one arm.
+        between: The variance between trainings, or that of each arm, of whose degrees of freedom the fewest
+            count; by default that of the one arm.
     """
     over_trials = np.asarray(over_trials) / trials
     if between is None and all(c.trainings == 1 for c in arms):
@@ -149,12 +157,15 @@ def combine(
     if between is None:
         (arm,) = arms
         between = Between(arm.ms_training / trials, arm.ms_rest / trials, arm.trainings - 1)
-    units = sum((c.mean * (1 - c.mean) if between.relative else 1.0) / c.trainings for c in arms)
-    with_rest, rest = units * between.mean_square, units * between.rest
+    each = [between] * len(arms) if isinstance(between, Between) else between
+    with_rest = rest = 0.0
+    for c, of_arm in zip(arms, each, strict=True):
+        unit = (c.mean * (1 - c.mean) if of_arm.relative else 1.0) / c.trainings
+        with_rest, rest = with_rest + unit * of_arm.mean_square, rest + unit * of_arm.rest
     variance = over_trials + np.maximum(with_rest - rest, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(variance > 0, np.clip(with_rest / variance, 0, 1), 0.0)
-    return Estimate(value, variance, share, between.df, trials - 1)
+    return Estimate(value, variance, share, np.minimum.reduce([b.df for b in each]), trials - 1)
 
 
 def interval_of(value: ArrayLike, low: ArrayLike, high: ArrayLike) -> Interval:

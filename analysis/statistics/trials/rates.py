@@ -8,6 +8,8 @@ without n capped at the number of trials, Korn and Graubard's, and one on the lo
 nearest to their level for rates of .02 to .98 at the least width; see `docs/coverage.md`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -40,26 +42,34 @@ def rate(values: ArrayLike, between: Between | None = None, level: float = LEVEL
         InputError: An outcome outside [0, 1], or as in `crossed.components`.
     """
     values = unit_table("values", values)
-    found = mean(values, between)
-    fewest = _independent(values, between)
+    return score_interval(mean(values, between), _independent(values, between), level)
+
+
+def score_interval(found: Estimate, fewest: ArrayLike, level: float = LEVEL) -> Interval:
+    """Wilson's interval of an estimate in [0, 1], by its own variance and critical value.
+
+    Args:
+        found: The estimate.
+        fewest: How many independent trials there are where nothing varies.
+        level: Confidence level, in (0, 1).
+    """
     return interval_of(found.value, *_wilson(found, fewest, found.critical(level)))
 
 
 def rate_difference(
     values: ArrayLike,
     reference: ArrayLike,
-    between: Between | None = None,
+    between: Between | Sequence[Between] | None = None,
     level: float = LEVEL,
-    critical: float | None = None,
 ) -> Interval:
     """An arm's rate or score minus the reference's on the same trials, each with trainings of its own.
 
     Args:
         values: (..., trainings, trials) of the arm, in [0, 1].
         reference: (..., trainings, trials) of the reference; columns in the same order of trials.
-        between: The variance between trainings, pooled over arms, best `relative`; by default over these two.
+        between: The variance between trainings, pooled over arms, best `relative`, or that of the arm and
+            that of the reference; by default pooled over these two.
         level: Confidence level, in (0, 1).
-        critical: How many standard errors to reach to either side, instead of those of `level`.
 
     Raises:
         InputError: As in `rate`, or the numbers of trials differ.
@@ -68,9 +78,10 @@ def rate_difference(
     found = difference(values, reference, between)
     if between is None and max(values.shape[-2], reference.shape[-2]) > 1:
         between = between_trainings([values, reference])
-    critical = found.critical(level) if critical is None else critical
-    arm, other = mean(values, between), mean(reference, between)
-    fewest = [_independent(x, between) for x in (values, reference)]
+    critical = found.critical(level)
+    each = [between] * 2 if between is None or isinstance(between, Between) else between
+    arm, other = (mean(x, b) for x, b in zip((values, reference), each, strict=True))
+    fewest = [_independent(x, b) for x, b in zip((values, reference), each, strict=True)]
     (below, above), (other_below, other_above) = (
         [np.abs(np.subtract(end, e.value)) for end in _wilson(e, n, critical)]
         for e, n in zip((arm, other), fewest, strict=True)

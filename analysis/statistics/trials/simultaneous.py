@@ -1,11 +1,12 @@
-"""Many arms at once: differences from a reference that all hold together, and the arms that may be the best.
+"""Many arms at once: differences that all hold together, and the arms that may be the best.
 
 The estimates of several arms share trials and, as differences, the reference. Their joint distribution
 follows from the crossed model: the covariance of the arms' means over the shared trials, plus the variance
-between trainings of each arm. Drawing from it gives the largest of the standardised differences, whose
-quantile is the critical value for all (Dunnett 1955, by simulation; Westfall and Young 1993), and for each
-arm against all others that of Hsu's multiple comparisons with the best (Annals of Statistics 9, 1981). It is
-stretched by what `crossed` asks of one difference over what the draws ask of it.
+between trainings of each arm. Drawing from it says how extreme the most extreme of all comparisons is, each
+measured by its own distribution (the single-step min-p, which is the max-t where all have the same degrees of
+freedom: Dunnett 1955, by simulation; Westfall and Young 1993), and for each arm against all others the same
+one-sided: Hsu's multiple comparisons with the best (Annals of Statistics 9, 1981). A simultaneous interval is
+the interval of `crossed` or `rates` at a level so much higher.
 
 The draws are those of `seed` and of a canonical order of the arms, so that neither the order of the arms nor
 that of the trials changes what is found.
@@ -17,30 +18,33 @@ from typing import NamedTuple
 import numpy as np
 
 from align.analysis.statistics.intervals import LEVEL, Interval
-from align.analysis.statistics.trials.crossed import Between, Estimate, between_trainings, difference, mean
+from align.analysis.statistics.trials.crossed import Between, Estimate, difference, mean
 from align.analysis.statistics.trials.rates import rate_difference, unit_table
+from align.analysis.statistics.trials.variance_components import between_trainings
 from align.errors import InputError
 from align.seeding import numpy_rng
 
 DRAWS = 20_000
+Scatter = Between | Sequence[Between | None] | None
+"""The variance between trainings: of all arms, or of each."""
 
 
 class Comparisons(NamedTuple):
-    """Every arm against the reference.
+    """Comparisons of two arms each, by themselves and all at once.
 
     Attributes:
-        single: Each arm's interval by itself, None for the reference.
-        simultaneous: Each arm's interval such that all of them hold at once, at `level`.
-        p_values: Each arm's single p-value; 1 for the reference.
-        adjusted: p-values such that the least of them is below p with probability p where no arm differs.
-        critical: Standard errors that the simultaneous intervals reach to either side.
+        single: Each one's interval by itself; None where an arm is compared with itself.
+        simultaneous: Each one's interval such that all of them hold at once, at `level`.
+        p_values: Each one's p-value by itself; 1 of an arm with itself.
+        adjusted: p-values such that the least of them is below p with probability p where no arms differ.
+        each_level: Level at which a single interval is as wide as the simultaneous one.
     """
 
     single: list[Interval | None]
     simultaneous: list[Interval | None]
     p_values: np.ndarray
     adjusted: np.ndarray
-    critical: float
+    each_level: float
 
 
 class Best(NamedTuple):
@@ -59,8 +63,8 @@ class Best(NamedTuple):
 
 def against_reference(
     arms: Sequence[np.ndarray],
-    reference: int = 0,
-    between: Between | None = None,
+    reference: int | Sequence[int] = 0,
+    between: Scatter = None,
     level: float = LEVEL,
     unit: bool = False,
     seed: int = 0,
@@ -70,39 +74,67 @@ def against_reference(
 
     Args:
         arms: (trainings, trials) of each arm, on the same trials in one order.
-        reference: Number of the arm that the others are compared with.
-        between: The variance between trainings; by default pooled over these arms.
+        reference: Number of the arm that the others are compared with; or a number an arm, its own if it is
+            not compared.
+        between: The variance between trainings, of all arms or a list of each arm's (see
+            `variance_components.of_each_arm`); by default pooled over these arms.
         level: Probability that all simultaneous intervals hold.
         unit: The outcomes are successes or scores in [0, 1]: intervals as in `rates.rate_difference`.
-        seed, draws: Of the simulation of the critical value.
+        seed, draws: Of the simulation.
+
+    Returns:
+        The comparisons, one an arm.
 
     Raises:
         InputError: Fewer than two arms, other trials, no such reference, or as in `crossed.components`.
     """
-    arms, between = _checked(arms, between, unit)
-    if not 0 <= reference < len(arms):
-        raise InputError(f"reference={reference}: expected the number of one of {len(arms)} arms")
-    others = [i for i in range(len(arms)) if i != reference]
-    found = {i: difference(arms[i], arms[reference], between) for i in others}
-    noise = _draw(arms, between, seed, draws)
-    drawn = np.abs([_standard(noise, found[i], reference, i) for i in others])
-    largest = drawn.max(0) * _stretch(drawn, [found[i].critical(level) for i in others], level)
-    critical = max([np.quantile(largest, level), *(found[i].critical(level) for i in others)])
-    single: list[Interval | None] = [None] * len(arms)
-    simultaneous: list[Interval | None] = [None] * len(arms)
-    p_values, adjusted = np.ones(len(arms)), np.ones(len(arms))
-    for i in others:
-        each = float(found[i].critical(level))
-        single[i] = _interval(arms[i], arms[reference], between, unit, found[i], each)
-        simultaneous[i] = _interval(arms[i], arms[reference], between, unit, found[i], float(critical))
-        p_values[i] = found[i].p_value()
-        adjusted[i] = max(np.mean(largest >= abs(_ratio(found[i])) - 1e-9), p_values[i])
-    return Comparisons(single, simultaneous, p_values, adjusted, float(critical))
+    references = [reference] * len(arms) if isinstance(reference, int) else list(reference)
+    return compare(arms, list(enumerate(references)), between, level, unit, seed, draws)
+
+
+def compare(
+    arms: Sequence[np.ndarray],
+    pairs: Sequence[tuple[int, int]],
+    between: Scatter = None,
+    level: float = LEVEL,
+    unit: bool = False,
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> Comparisons:
+    """The mean of one arm minus that of another, for several pairs.
+
+    Args:
+        arms, between, level, unit, seed, draws: As in `against_reference`.
+        pairs: Numbers of two arms each, the second is taken off the first.
+
+    Raises:
+        InputError: As in `against_reference`.
+    """
+    arms, scatter = _checked(arms, between, unit)
+    for one, other in pairs:
+        if not (0 <= one < len(arms) and 0 <= other < len(arms)):
+            raise InputError(f"reference={other} of arm {one}: expected numbers of the {len(arms)} arms")
+    noise = _draw(arms, scatter, seed, draws)
+    asked = [k for k, (one, other) in enumerate(pairs) if one != other]
+    found = {k: difference(arms[pairs[k][0]], arms[pairs[k][1]], _of(scatter, *pairs[k])) for k in asked}
+    drawn = [np.abs(_standard(noise, found[k], pairs[k][1], pairs[k][0])) for k in asked]
+    most = _shares(np.array(drawn)).max(0) if asked else np.zeros(1)
+    each_level = max(float(np.quantile(most, level)), level)
+    single: list[Interval | None] = [None] * len(pairs)
+    simultaneous: list[Interval | None] = [None] * len(pairs)
+    p_values, adjusted = np.ones(len(pairs)), np.ones(len(pairs))
+    for k in asked:
+        one, other = pairs[k]
+        single[k] = _interval(arms, scatter, one, other, unit, found[k], level)
+        simultaneous[k] = _interval(arms, scatter, one, other, unit, found[k], each_level)
+        p_values[k] = found[k].p_value()
+        adjusted[k] = max(np.mean(most >= 1 - p_values[k] - 1e-9), p_values[k])
+    return Comparisons(single, simultaneous, p_values, adjusted, each_level)
 
 
 def best(
     arms: Sequence[np.ndarray],
-    between: Between | None = None,
+    between: Scatter = None,
     level: float = LEVEL,
     unit: bool = False,
     seed: int = 0,
@@ -119,17 +151,16 @@ def best(
     """
     if not 0.5 < level < 1:
         raise InputError(f"level={level}: expected a probability above 0.5 and below 1, e.g. 0.95")
-    arms, between = _checked(arms, between, unit)
-    noise, number = _draw(arms, between, seed, draws), range(len(arms))
+    arms, scatter = _checked(arms, between, unit)
+    noise, number = _draw(arms, scatter, seed, draws), range(len(arms))
     low, high = np.empty((len(arms), len(arms))), np.empty((len(arms), len(arms)))
     for i in number:
         others = [j for j in number if j != i]
-        found = {j: difference(arms[i], arms[j], between) for j in others}
+        found = {j: difference(arms[i], arms[j], _of(scatter, i, j)) for j in others}
         drawn = np.array([_standard(noise, found[j], i, j) for j in others])
-        alone = [found[j].critical(2 * level - 1) for j in others]  # a one-sided interval each
-        critical = max([np.quantile(drawn.max(0), level) * _stretch(drawn, alone, level), *alone])
-        for j in others:  # by the critical value of the arm whose upper end it is
-            ends = _interval(arms[i], arms[j], between, unit, found[j], float(critical))
+        upper = max(float(np.quantile(_shares(drawn).max(0), level)), level)  # one-sided
+        for j in others:  # by the level of the arm whose upper end it is
+            ends = _interval(arms, scatter, i, j, unit, found[j], 2 * upper - 1)
             high[i, j], low[j, i] = ends.high, -ends.high
     upper = np.array([min(high[i, j] for j in number if j != i) for i in number])
     members = upper > 0
@@ -147,12 +178,13 @@ def best(
 
 class _Noise(NamedTuple):
     means: np.ndarray  # (draws, arms) errors of the arms' means
-    trainings: np.ndarray  # (draws,) estimated over true variance between trainings
+    trainings: np.ndarray  # (draws, arms) estimated over true variance between an arm's trainings
     trials: np.ndarray  # (draws, arms) the same of the variance over trials
+    df: np.ndarray  # (arms,) degrees of freedom of the variance between trainings
 
 
-def _draw(arms: Sequence[np.ndarray], between: Between | None, seed: int, draws: int) -> _Noise:
-    estimates = [mean(arm, between) for arm in arms]
+def _draw(arms: Sequence[np.ndarray], scatter: Sequence[Between | None], seed: int, draws: int) -> _Noise:
+    estimates = [mean(arm, b) for arm, b in zip(arms, scatter, strict=True)]
     keys = np.array([[float(f"{x:.10g}") for x in (e.variance, e.value)] for e in estimates])
     order = np.lexsort(keys.T)
     columns = np.stack([arms[i].mean(0) for i in order])
@@ -163,11 +195,16 @@ def _draw(arms: Sequence[np.ndarray], between: Between | None, seed: int, draws:
     rng = numpy_rng(seed, "simultaneous")
     means = np.empty((draws, len(arms)))
     means[:, order] = rng.standard_normal((draws, len(arms))) @ root
-    df = np.inf if between is None else float(between.df)
-    trainings = np.ones(draws) if np.isinf(df) else rng.chisquare(df, draws) / df
+    df = np.array([np.inf if b is None else float(b.df) for b in scatter])
+    trainings, known = np.ones((draws, len(arms))), {}
+    for i in order:  # arms that share an estimate share its luck
+        if np.isfinite(df[i]):
+            if id(scatter[i]) not in known:
+                known[id(scatter[i])] = rng.chisquare(df[i], draws) / df[i]
+            trainings[:, i] = known[id(scatter[i])]
     trials = np.empty((draws, len(arms)))
     trials[:, order] = rng.chisquare(columns.shape[1] - 1, (draws, len(arms))) / (columns.shape[1] - 1)
-    return _Noise(means, trainings, trials)
+    return _Noise(means, trainings, trials, df)
 
 
 def _standard(noise: _Noise, found: Estimate, of: int, other: int) -> np.ndarray:
@@ -175,42 +212,43 @@ def _standard(noise: _Noise, found: Estimate, of: int, other: int) -> np.ndarray
 
     Variances over trials are drawn as if independent between the many, which errs on the wide side.
     """
-    estimated = found.share * noise.trainings + (1 - found.share) * noise.trials[:, other]
+    fewest = min((of, other), key=lambda i: noise.df[i])
+    estimated = found.share * noise.trainings[:, fewest] + (1 - found.share) * noise.trials[:, other]
     error = noise.means[:, other] - noise.means[:, of]
     scale = np.sqrt(found.variance * estimated)
     return np.divide(error, scale, out=np.zeros_like(error), where=scale > 0)
 
 
-def _stretch(drawn: np.ndarray, alone: Sequence[float], level: float) -> float:
-    """How much wider one interval is than the draws (arms, draws) would have it; at least 1."""
-    asked = np.quantile(drawn, level, axis=1)
-    known = asked > 0
-    return max(1.0, float(np.median(np.array(alone)[known] / asked[known]))) if known.any() else 1.0
+def _shares(drawn: np.ndarray) -> np.ndarray:
+    """Of draws (comparisons, draws), the share of a comparison's own draws that each one exceeds."""
+    order = np.argsort(drawn, axis=1, kind="stable")
+    shares = np.empty(drawn.shape)
+    np.put_along_axis(shares, order, np.arange(drawn.shape[1])[None] / drawn.shape[1], axis=1)
+    return np.where(np.ptp(drawn, axis=1, keepdims=True) > 0, shares, 0.0)
 
 
-def _ratio(found: Estimate) -> float:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = float(np.divide(found.value, np.sqrt(found.variance)))
-    return 0.0 if np.isnan(ratio) else ratio
+def _of(scatter: Sequence[Between | None], one: int, other: int) -> list[Between] | None:
+    """What is known of the trainings of two arms; None where nothing is."""
+    return None if scatter[one] is None else [scatter[one], scatter[other]]
 
 
 def _interval(
-    arm: np.ndarray,
-    reference: np.ndarray,
-    between: Between | None,
+    arms: Sequence[np.ndarray],
+    scatter: Sequence[Between | None],
+    one: int,
+    other: int,
     unit: bool,
     found: Estimate,
-    critical: float,
+    level: float,
 ) -> Interval:
     if unit:
-        return rate_difference(arm, reference, between, critical=critical)
-    half = critical * np.sqrt(found.variance)
-    return Interval(float(found.value), float(found.value - half), float(found.value + half))
+        return rate_difference(arms[one], arms[other], _of(scatter, one, other), level)
+    return found.interval(level)
 
 
 def _checked(
-    arms: Sequence[np.ndarray], between: Between | None, unit: bool
-) -> tuple[list[np.ndarray], Between | None]:
+    arms: Sequence[np.ndarray], between: Scatter, unit: bool
+) -> tuple[list[np.ndarray], list[Between | None]]:
     arms = [np.asarray(arm, float) for arm in arms]
     shapes = [arm.shape for arm in arms]
     if len(arms) < 2 or any(len(s) != 2 for s in shapes) or len({s[1] for s in shapes}) != 1:
@@ -219,4 +257,8 @@ def _checked(
         arms = [unit_table("arms", arm) for arm in arms]
     if between is None and max(s[0] for s in shapes) > 1:
         between = between_trainings(arms)
-    return arms, between
+    if between is None or isinstance(between, Between):
+        return arms, [between] * len(arms)
+    if len(between) != len(arms) or len({b is None for b in between}) > 1:
+        raise InputError(f"between of {len(between)}: expected one of each of {len(arms)} arms, none unknown")
+    return arms, list(between)

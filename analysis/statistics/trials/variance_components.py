@@ -74,7 +74,7 @@ class Between(NamedTuple):
         return np.maximum(np.subtract(self.mean_square, self.rest), 0)
 
 
-def between_trainings(arms: Sequence[ArrayLike], relative: bool = False) -> Between:
+def between_trainings(arms: Sequence[ArrayLike | Components], relative: bool = False) -> Between:
     """The variance between trainings, pooled over the arms of a sweep.
 
     Each arm of I trainings adds I − 1 degrees of freedom; an arm of one adds none. It is assumed that the
@@ -82,7 +82,8 @@ def between_trainings(arms: Sequence[ArrayLike], relative: bool = False) -> Betw
     judge those by their own scatter.
 
     Args:
-        arms: (..., trainings, trials) of each arm; numbers of trainings and of trials may differ.
+        arms: (..., trainings, trials) of each arm, or its components; numbers of trainings and of trials may
+            differ.
         relative: Measure each arm's mean squares in units of m · (1 − m) of its mean m, as a beta-binomial
             does: for outcomes in [0, 1] whose arms have means from near 0 to near 1. An arm without any
             success, or failure, then tells nothing and is left out.
@@ -90,8 +91,7 @@ def between_trainings(arms: Sequence[ArrayLike], relative: bool = False) -> Betw
     Raises:
         InputError: No arm has two trainings, or as in `components`.
     """
-    found = [components(arm) for arm in arms]
-    found = [c for c in found if c.trainings > 1]
+    found = [c for c in map(_components, arms) if c.trainings > 1]
     if not found:
         raise InputError("arms with one training each: expected at least one arm with two or more")
     units = [c.mean * (1 - c.mean) if relative else np.ones_like(c.mean) for c in found]
@@ -108,7 +108,9 @@ def between_trainings(arms: Sequence[ArrayLike], relative: bool = False) -> Betw
     return Between(means, rests, total, relative)
 
 
-def scattered(arms: Sequence[ArrayLike], level: float = 0.01) -> list[int]:
+def scattered(
+    arms: Sequence[ArrayLike | Components], level: float = 0.01, relative: bool = False
+) -> list[int]:
     """Arms whose trainings scatter far more than those of the others: Cochran's test of outlying variance.
 
     The largest variance between trainings is compared with the sum of all; while it is an outlier it is set
@@ -116,8 +118,10 @@ def scattered(arms: Sequence[ArrayLike], level: float = 0.01) -> list[int]:
     is Bonferroni's bound, by the F distribution; numbers of trainings may differ.
 
     Args:
-        arms: (trainings, trials) of each arm.
+        arms: (trainings, trials) of each arm, or its components.
         level: Probability of setting any arm aside where all scatter alike.
+        relative: Compare variances in units of m · (1 − m), as in `between_trainings`; an arm of mean 0 or 1
+            is kept.
 
     Returns:
         Numbers of the arms to leave out of `between_trainings`, in ascending order.
@@ -125,8 +129,12 @@ def scattered(arms: Sequence[ArrayLike], level: float = 0.01) -> list[int]:
     Raises:
         InputError: As in `components`.
     """
-    found = [components(arm) for arm in arms]
-    sums = np.array([(c.trainings - 1) * c.ms_training / c.trials if c.trainings > 1 else 0.0 for c in found])
+    found = [_components(arm) for arm in arms]
+    units = [c.mean * (1 - c.mean) if relative else 1.0 for c in found]
+    sums = np.array([
+        (c.trainings - 1) * c.ms_training / c.trials / u if c.trainings > 1 and u > 0 else 0.0
+        for c, u in zip(found, units, strict=True)
+    ])  # fmt: skip
     df = np.array([c.trainings - 1 for c in found], float)
     kept = [i for i in range(len(found)) if df[i] > 0]
     out = []
@@ -140,6 +148,34 @@ def scattered(arms: Sequence[ArrayLike], level: float = 0.01) -> list[int]:
             break
         out.append(kept.pop(worst))
     return sorted(out)
+
+
+def of_each_arm(arms: Sequence[ArrayLike | Components], relative: bool = False) -> list[Between | None]:
+    """What is known of the variance between the trainings of each arm of a sweep.
+
+    It is pooled over the arms that scatter alike; an arm that `scattered` sets aside has its own. None where
+    no arm has two trainings, so that nothing is known of another training.
+
+    Args:
+        arms, relative: As in `between_trainings`.
+
+    Raises:
+        InputError: As in `components`.
+    """
+    found = [_components(arm) for arm in arms]
+    aside = scattered(found, relative=relative)
+    known = [_has_scatter(c, relative) for c in found]
+    kept = [c for i, c in enumerate(found) if known[i] and i not in aside]
+    pooled = between_trainings(kept, relative) if kept else None
+    return [between_trainings([c], relative) if i in aside else pooled for i, c in enumerate(found)]
+
+
+def _has_scatter(c: Components, relative: bool) -> bool:
+    return c.trainings > 1 and (not relative or bool(c.mean * (1 - c.mean) > 0))
+
+
+def _components(arm: ArrayLike | Components) -> Components:
+    return arm if isinstance(arm, Components) else components(arm)
 
 
 def table(name: str, values: ArrayLike) -> np.ndarray:

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from align.analysis.statistics.trials import crossed
-from align.analysis.statistics.trials.variance_components import scattered
+from align.analysis.statistics.trials.variance_components import of_each_arm, scattered
 from align.errors import InputError
 
 
@@ -167,6 +167,32 @@ def test_an_arm_that_scatters_is_set_aside():
     arms[4] = arms[4] - np.array([[0.5], [0]])
     arms[9] = arms[9] - np.array([[0], [0.9]])
     assert scattered(arms) == [4, 9]
+
+
+def test_rates_that_differ_are_not_taken_for_scatter():
+    """Trainings of rates near 1 scatter less by themselves; in units of rate · (1 − rate) they do not."""
+    rng = np.random.default_rng(0)
+    rates = [0.5, *[0.99] * 12]
+    arms = [(rng.uniform(size=(2, 200)) < rng.beta(20 * r, 20 * (1 - r), (2, 1))) * 1.0 for r in rates]
+    arms[0] = np.where(np.arange(200) < np.array([[60], [140]]), 1.0, 0.0)
+    assert scattered(arms) == [0] and scattered(arms, relative=True) == []
+    arms.append(np.zeros((2, 200)))  # it tells nothing, and is not set aside
+    assert scattered(arms, relative=True) == []
+    assert len({id(b) for b in of_each_arm(arms, relative=True)}) == 1
+
+
+def test_an_arm_set_aside_is_judged_by_its_own_scatter():
+    """Two trainings far apart: Student's interval with one degree of freedom, not the sweep's."""
+    arms = [arm[0] for arm in sweep(np.random.default_rng(0), 1)]
+    arms[4] = arms[4] - np.array([[0.5], [0]])
+    scatter = of_each_arm(arms)
+    assert [i for i, b in enumerate(scatter) if b is not scatter[0]] == [4]
+    np.testing.assert_allclose(crossed.mean(arms[4], scatter[4]), crossed.mean(arms[4]))
+    found = crossed.difference(arms[4], arms[0], [scatter[4], scatter[0]])
+    assert found.df_trainings == 1 and found.variance > 0.25**2
+    same = crossed.difference(arms[1], arms[0], [scatter[1], scatter[0]])
+    np.testing.assert_allclose(same, crossed.difference(arms[1], arms[0], scatter[0]))
+    assert of_each_arm([arm[:1] for arm in arms]) == [None] * len(arms)
 
 
 def test_few_arms_are_set_aside_where_all_scatter_alike():

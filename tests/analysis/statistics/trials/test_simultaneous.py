@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from align.analysis.statistics.trials import crossed, simultaneous
+from align.analysis.statistics.trials.variance_components import of_each_arm
 from align.errors import InputError
 
 
@@ -52,6 +53,33 @@ def test_critical_value_is_dunnetts():
     np.testing.assert_allclose([i.high for i in found.simultaneous[1:]], ends.high, atol=0.006)
 
 
+def test_pairs_of_any_arms_hold_together_beside_one_that_scatters_far_more():
+    """Its wide interval is its own; those of the other pairs do not pay for it."""
+    rng, hold, width = np.random.default_rng(5), [], []
+    for _ in range(200):
+        arms = sweep(rng, (0, 0, 0.1, 0.1, 0.2, 0.2))
+        arms[5] = arms[5] + np.array([[0.4], [-0.4]])
+        scatter = of_each_arm(arms)
+        assert scatter[5].df == 1
+        found = simultaneous.compare(arms, [(2, 0), (3, 1), (4, 0), (5, 1)], scatter, draws=2000)
+        ends = zip(found.simultaneous, (0.1, 0.1, 0.2, 0.2), strict=True)
+        hold.append(all(i.low <= d <= i.high for i, d in ends))
+        width.append([i.high - i.low for i in found.simultaneous])
+    assert 0.92 <= np.mean(hold) <= 1
+    calm = np.median(np.array(width)[:, :3])
+    assert calm < 0.35 and np.median(np.array(width)[:, 3]) > 10 * calm
+
+
+def test_each_arm_may_have_a_reference_of_its_own():
+    arms = sweep(np.random.default_rng(0), (0, 0.1, 0.2, 0.3), trainings=3)
+    found = simultaneous.against_reference(arms, [0, 0, 2, 2])
+    assert [i is None for i in found.single] == [True, False, True, False]
+    between = crossed.between_trainings(arms)
+    expected = crossed.difference(arms[3], arms[2], between).interval()
+    np.testing.assert_allclose(found.single[3], expected)
+    assert found.simultaneous[3].low < expected.low
+
+
 def test_two_arms_need_no_adjustment():
     arms = sweep(np.random.default_rng(0), (0, 0.1), trainings=3)
     found = simultaneous.against_reference(arms, draws=40_000)
@@ -66,7 +94,7 @@ def test_order_of_arms_and_trials_does_not_matter():
     moved = [arms[i][:, trials] for i in order]
     one, other = simultaneous.against_reference(arms, 1), simultaneous.against_reference(moved, 3)
     np.testing.assert_allclose(one.adjusted[order], other.adjusted, atol=1e-4)
-    assert one.critical == pytest.approx(other.critical)
+    assert one.each_level == pytest.approx(other.each_level)
     one, other = simultaneous.best(arms), simultaneous.best(moved)
     assert one.members[order].tolist() == other.members.tolist()
     np.testing.assert_allclose(np.array(one.intervals)[order], other.intervals, atol=1e-6)
@@ -114,5 +142,7 @@ def test_refuses_what_cannot_be_compared():
         simultaneous.against_reference(arms)
     with pytest.raises(InputError, match="reference=3"):
         simultaneous.against_reference([np.eye(4)] * 2, 3)
+    with pytest.raises(InputError, match="between of 3: expected one of each of 2 arms"):
+        simultaneous.against_reference([np.eye(4)] * 2, between=[None] * 3)
     with pytest.raises(InputError, match=r"level=0\.3"):
         simultaneous.best([np.eye(4)] * 2, level=0.3)
