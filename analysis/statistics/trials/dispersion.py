@@ -1,0 +1,73 @@
+"""A statistic that each training has an interval of its own for, such as a probe's AUC, over trainings.
+
+A run's interval shows the luck of the held-out episodes, which all runs share. How much trainings differ
+besides is measured against it, as quasi-likelihood does: the variance between trainings is taken to be the
+same multiple of the variance that a run's interval shows in all arms of a sweep, since both shrink near the
+ends of a scale. One multiple is estimated from all arms.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+from align.analysis.statistics.intervals import LEVEL, NORMAL, Interval
+
+
+class Dispersion(NamedTuple):
+    """How trainings scatter.
+
+    Attributes:
+        factor: Variance between trainings over that which a run's own interval shows.
+        df: Degrees of freedom of `factor`.
+    """
+
+    factor: float
+    df: float
+
+
+def dispersion(arms: Sequence[Sequence[Interval]]) -> Dispersion | None:
+    """Pooled over arms, each of which has an interval a training.
+
+    Returns:
+        None where no arm has two trainings whose intervals have a width.
+    """
+    ratios, df = [], []
+    for runs in arms:
+        own = _own_variance(runs)
+        if len(runs) > 1 and np.isfinite(own) and own > 0:
+            ratios.append(np.var([run.value for run in runs], ddof=1) / own)
+            df.append(len(runs) - 1)
+    return Dispersion(float(np.average(ratios, weights=df)), float(sum(df))) if df else None
+
+
+def over_trainings(
+    runs: Sequence[Interval],
+    scatter: Dispersion | None = None,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> Interval:
+    """The mean over trainings that were all measured on the same episodes.
+
+    What trainings scatter shrinks with their number, the luck of the shared episodes does not. The two are
+    combined a side at a time by the squares of their distances (MOVER, Zou and Donner 2008), which respects
+    skewed intervals.
+
+    Args:
+        runs: One estimate and interval a training, at least one.
+        scatter: As `dispersion` found it; without it, the interval is over episodes alone and says nothing of
+            another training.
+        bounds: What the mean cannot leave.
+    """
+    value, low, high = np.asarray(runs, float).T
+    mean, between = value.mean(), 0.0
+    if scatter is not None:
+        variance = scatter.factor * _own_variance(runs) / len(runs)
+        between = float(stdtrit(scatter.df, (1 + LEVEL) / 2)) * np.sqrt(variance)
+    below, above = np.hypot(between, [np.mean(value - low), np.mean(high - value)])
+    return Interval(float(mean), float(max(mean - below, bounds[0])), float(min(mean + above, bounds[1])))
+
+
+def _own_variance(runs: Sequence[Interval]) -> float:
+    """Mean variance that the runs' own intervals show."""
+    return float(np.mean([((run.high - run.low) / (2 * NORMAL)) ** 2 for run in runs]))
