@@ -14,6 +14,7 @@ from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.mechanism import report as report_mechanism
 from align.analysis.reports.probe import probe_run
 from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.reports.sweep.comparisons import compare as compare_arms
 from align.analysis.reports.sweep.keep import keep as keep_files
 from align.analysis.reports.sweep.kept import is_kept
 from align.analysis.reports.tables import write_tables
@@ -96,7 +97,8 @@ def report_sweep(path: str | Path) -> None:
 def compare(path: str, reference: str, arms: list[str] | None = None, out: str | None = None) -> None:
     """Compare arms of a sweep with any one of them, where its report has the reference of the grid alone.
 
-    Writes a table, as CSV and Markdown: of each world the paired difference of the scores on shared trials
+    Writes a table, as CSV and Markdown: of each world the paired difference of the scores on shared trials,
+    with the interval of each comparison by itself and with one so wide that all of the table hold at once;
     and, where paths were kept, the median ratio of the accelerations on trials in which both succeed.
 
     Args:
@@ -113,12 +115,15 @@ def compare(path: str, reference: str, arms: list[str] | None = None, out: str |
     every = sweep.arms()
     base = sweep.find(every, reference)
     chosen = [sweep.find(every, label) for label in arms] if arms else [a for a in every if a is not base]
-    rows = []
-    for arm in chosen:
+    pairs, rows = [(arm, base) for arm in chosen], []
+    scores = {world: Metric("rollout", world, "score") for world in sweep.worlds}
+    found = {world: compare_arms(sweep, pairs, score).pairs for world, score in scores.items()}
+    for i, arm in enumerate(chosen):
         row: dict[str, object] = {"arm": arm.label}
         for world in sweep.worlds:
-            score, metric = Metric("rollout", world, "score"), Metric("motion", world, "acceleration")
-            row[f"{world}: score − {base.label}"] = sweep.difference(arm.runs, base.runs, score)
+            metric, of_pair = Metric("motion", world, "acceleration"), found[world][i]
+            row[f"{world}: score − {base.label}"] = of_pair and of_pair.single
+            row[f"{world}: all at once"] = of_pair and of_pair.simultaneous
             if sweep.has(metric):
                 row[f"{world}: acceleration / {base.label}"] = sweep.ratio(arm.runs, base.runs, metric)
         rows.append(row)

@@ -31,9 +31,9 @@ class OfData:
 
 
 CAPTION = (
-    "Whiskers: 95 % intervals over trainings and the second half of the trials; ringed: the α that is best "
-    "in "
-    "the first half. (b) resamples of trainings and of the first half of the trials"
+    "(a) whiskers: 95 % intervals over trainings and the second half of the trials; ringed: the α that is "
+    "best in the first half. (b) all trials, intervals that hold for all α at once; filled: may be the best, "
+    "hollow: is not; dashed: as good as the best of the others"
 )
 NAMED = "natural: α is the share of real windows in the data"
 
@@ -41,7 +41,7 @@ NAMED = "natural: α is the share of real windows in the data"
 def figure_alpha(
     groups: Sequence[OfData], success: str, title: str = "", nothing: float | None = None
 ) -> Figure:
-    """Left `success` on test trials, the chosen α ringed; right how often each α is best in resamples.
+    """Left `success` on test trials, the chosen α ringed; right each α minus the best of the others.
 
     Args:
         groups: A size of the data each.
@@ -59,9 +59,14 @@ def figure_alpha(
             left.plot(x[order], height[order], color=look["color"], lw=0.9)
             best = chosen.best
             left.plot(x[best], height[best], "o", ms=9, mfc="none", mec=look["color"], mew=1)
-            right.plot(x[order], np.asarray(chosen.wins)[order], lw=0.9, **look)
+            shift = 0.012 * (i - (len(groups) - 1) / 2)
+            figures.whiskers(right, x + shift, chosen.behind, **look)
+            out = ~np.asarray(chosen.plausible)
+            gaps = np.array([behind.value for behind in chosen.behind])
+            right.plot((x + shift)[out], gaps[out], linestyle="none", **look | {"mfc": "white", "zorder": 3})
         left.set(xlabel=X_LABEL, ylabel=f"{success}, test trials", xlim=(-0.03, 1.03))
-        right.set(xlabel=X_LABEL, ylabel="Share of resamples where best", ylim=(0, 1.03))
+        right.set(xlabel=X_LABEL, ylabel=f"{success}\n− best of the other α", xlim=(-0.03, 1.03))
+        figures.reference(right, y=0)
         figures.reference(left, y=nothing, dotted=True)
         figures.letter(axes.flat)
         caption = CAPTION + ("; dotted, black: doing nothing" if nothing is not None else "")

@@ -18,18 +18,20 @@ class OfWorld:
     Args:
         world: Its name.
         measured: By title of the metric, an entry an arm.
-        differences: Of the first metric, each arm minus what it is compared with on shared trials.
+        differences: Of the first metric, each arm minus what it is compared with on shared trials, by itself.
+        at_once: The same with intervals that hold for all arms at once.
     """
 
     world: str
     measured: Mapping[str, Sequence[Point | None]]
     differences: Sequence[Interval | None]
+    at_once: Sequence[Interval | None]
 
 
 CAPTION = (
-    "An arm is a setting, trained once for each seed. Whiskers: 95 % intervals over trainings and trials. "
-    "Last panel: "
-    "difference on shared trials; dashed: none"
+    "An arm is a setting, trained once for each seed. Whiskers: 95 % intervals over trainings and trials; "
+    "filled: the arm may be the best, hollow: it is not. Last panel: difference on shared trials, thick the "
+    "interval of each by itself, thin one that holds for all arms at once; dashed: none"
 )
 
 
@@ -44,6 +46,9 @@ def figure_arms(
     shares: bool = True,
 ) -> Figure:
     """Arms as dots with 95 % intervals, a row each, a panel a metric; the last is the paired difference.
+
+    Filled dots are of arms that may be the best. Of a difference the thick line is the interval by itself,
+    the thin one that which holds for all at once.
 
     Args:
         arms: Their labels, the first on top.
@@ -67,10 +72,13 @@ def figure_arms(
                 for y, point in zip(at, found.measured[metric], strict=True):
                     if point is not None:
                         figures.trainings(ax, y, point.trainings, look["color"], horizontal=True)
-                        figures.whiskers(ax, [y], [point.interval], horizontal=True, **look)
-            for y, difference in zip(at, found.differences, strict=True):
-                if difference is not None:
-                    figures.whiskers(last, [y], [difference], horizontal=True, **look)
+                        filled = look if point.best else look | {"markerfacecolor": "white"}
+                        figures.whiskers(ax, [y], [point.interval], horizontal=True, **filled)
+            for y, difference, wide in zip(at, found.differences, found.at_once, strict=True):
+                if difference is not None and wide is not None:
+                    figures.whiskers(last, [y], [wide], horizontal=True, **look | {"elinewidth": 0.7})
+                    thick = look | {"elinewidth": 2.2, "capsize": 0}
+                    figures.whiskers(last, [y], [difference], horizontal=True, **thick)
             panels[0].plot([], [], linestyle="none", label=found.world, **look)
         for ax, metric in zip(panels, titles, strict=True):
             ax.set_xlabel(figures.wrap(metric, 8, 1.7))
@@ -88,7 +96,8 @@ def figure_arms(
         points = [
             p for found in worlds for points in found.measured.values() for p in points if p is not None
         ]
-        notes = CAPTION + ("; hollow: single trainings" if any(len(p.trainings) > 1 for p in points) else "")
+        notes = CAPTION
+        notes += "; small: single trainings" if any(len(p.trainings) > 1 for p in points) else ""
         notes += "; dotted: doing nothing" if nothing is not None else ""
         text = f"{caption}. {notes}." if caption else f"{notes}."
         figures.finish(figure, title=title, legend=figures.named(panels[:1]), caption=text)

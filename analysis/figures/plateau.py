@@ -24,7 +24,8 @@ class Curve:
         real: |D_real|.
         sizes: (C,) |D_sim|, 0 first where real data alone was trained.
         runs: By size, the outcome of each run.
-        cells: The same, pooled.
+        intervals: By size, the outcome in any trials, as other figures show it.
+        cells: The same, pooled, in these trials.
         fit: None where there are fewer than three sizes.
         luck: Standard deviation that the choice of trials gives all outcomes alike.
     """
@@ -32,6 +33,7 @@ class Curve:
     real: int
     sizes: np.ndarray
     runs: Sequence[np.ndarray]
+    intervals: Sequence[Interval]
     cells: Cells
     fit: Saturation | None
     luck: float
@@ -44,10 +46,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Alone:
-    """Real data alone: its sizes (C,), at least two, and by size the outcome of each run, and pooled."""
+    """Real data alone: its sizes (C,), at least two, and by size what `Curve` has."""
 
     sizes: np.ndarray
     runs: Sequence[np.ndarray]
+    intervals: Sequence[Interval]
     cells: Cells
 
     def ratio(self, level: Interval, real: int) -> Interval:
@@ -155,8 +158,7 @@ def _over_sim(ax: Axes, curves: Sequence[Curve], looks: Mapping[int, dict], labe
         at = [position(n) for n in curve.sizes]
         for x, values in zip(at, curve.runs, strict=True):
             figures.trainings(ax, x, values, look["color"])
-        intervals = [outcome(curve.cells, c) for c in range(len(at))]
-        figures.whiskers(ax, at, intervals, label=f"{curve.real} real", **look)
+        figures.whiskers(ax, at, curve.intervals, label=f"{curve.real} real", **look)
         if curve.fit is not None:
             n = np.geomspace(curve.sizes[curve.sizes > 0].min(), curve.sizes[-1], 100)
             ax.plot(np.log10(n), curve.fit(n), color=look["color"], linewidth=1.0)
@@ -184,8 +186,7 @@ def _over_real(ax: Axes, curves: Sequence[Curve], looks: Mapping[int, dict], alo
     black = figures.BLACK
     for n, values in zip(alone.sizes, alone.runs, strict=True):
         figures.trainings(ax, n, values, black)
-    intervals = [outcome(alone.cells, c) for c in range(len(alone.sizes))]
-    figures.whiskers(ax, alone.sizes, intervals, color=black, marker="o")
+    figures.whiskers(ax, alone.sizes, alone.intervals, color=black, marker="o")
     ax.plot(alone.sizes, isotonic(alone.cells.mean, 1 / alone.cells.variance), color=black, linewidth=1.0)
     for curve in curves:
         if curve.fit is None:

@@ -8,10 +8,19 @@ from align.analysis.statistics.intervals import Interval
 
 @dataclass(frozen=True)
 class Point:
-    """What was measured of an arm: the estimate with its interval, and that of each training."""
+    """What was measured of an arm: the estimate with its interval, and that of each training.
+
+    Args:
+        interval: The estimate, by itself.
+        trainings: Of each of them.
+        best: Whether the arm may be the best of those shown, or nothing was asked.
+        clear: Whether it differs from the reference, all arms compared at once.
+    """
 
     interval: Interval
     trainings: Sequence[float] = ()
+    best: bool = True
+    clear: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,6 @@ class Panel:
 def marks_of(panels: Sequence[Panel]) -> str:
     """What a caption says of marks that only some figures have."""
     points = [point for panel in panels for series in panel.series for _, point in series.points]
-    text = "; hollow: single trainings" if any(len(p.trainings) > 1 for p in points) else ""
+    text = "; small, hollow: single trainings" if any(len(p.trainings) > 1 for p in points) else ""
     text += "; dashed: sim and real cannot be told apart" if any(p.chance is not None for p in panels) else ""
     return text + ("; dotted, black: doing nothing" if any(p.nothing is not None for p in panels) else "")

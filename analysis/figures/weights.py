@@ -12,8 +12,8 @@ from align.analysis.figures.style import BrokenLogAxis
 
 CAPTION = (
     "λ: weight of the alignment in the loss. Whiskers: 95 % intervals over trainings and over trials or "
-    "held-out "
-    "episodes; bands: the same at λ = 0, with the estimate dotted"
+    "held-out episodes; bands: the same at λ = 0, with the estimate dotted. Score, success: filled where λ "
+    "may be the best, hollow where it is not; ∗: differs from λ = 0, all λ compared at once"
 )
 
 
@@ -22,7 +22,8 @@ def figure_weights(
 ) -> Figure:
     """Four panels over λ on a log axis; λ = 0, left of a break, is the reference: its interval is a band.
 
-    Large markers are estimates with 95 % intervals, small hollow ones single trainings.
+    Large markers are estimates with 95 % intervals, filled where the weight may be the best, small ones
+    single trainings. A star is at weights that differ from λ = 0, all compared at once.
 
     Args:
         panels: Four; points of a series are at values of λ.
@@ -65,6 +66,13 @@ def _curve(ax: Axes, series: Series, position: BrokenLogAxis, shift: float) -> N
         if value == 0:
             figures.band(ax, point.interval, look["color"])
     figures.whiskers(ax, at, [point.interval for _, point in series.points], label=series.name, **look)
+    hollow = look | {"markerfacecolor": "white", "linestyle": "none", "zorder": 3}
+    for x, (_, point) in zip(at, series.points, strict=True):
+        if not point.best:
+            ax.plot([x], [point.interval.value], **hollow)
+        if point.clear:
+            end = x, point.interval.high
+            ax.annotate("∗", end, ha="center", va="bottom", color=look["color"], annotation_clip=False)
     rising = [k for k, (value, _) in enumerate(series.points) if value > 0]
     heights = [series.points[k][1].interval.value for k in rising]
     ax.plot(at[rising], heights, color=look["color"], linewidth=0.9)

@@ -24,20 +24,21 @@ def report(sweep: Sweep) -> list[Path]:
     groups = choose(sweep)
     rows = []
     for name, (arms, chosen) in groups.items():
-        plausible = chosen.plausible()
         for i, arm in enumerate(arms):
             rows.append({
                 "data": name, "α": str(arm.point[AXIS]), "weight": _realised(sweep, arm),
                 "trainings": len(arm.runs), "score, selection trials": float(chosen.selection[i]),
-                "chosen": "yes" if i == chosen.best else "", "best in": float(chosen.wins[i]),
-                "plausible": "yes" if i in plausible else "", "score, test trials": chosen.test[i],
+                "chosen": "yes" if i == chosen.best else "", "score, test trials": chosen.test[i],
                 "chosen − this, test trials": chosen.gain[i],
+                "may be best": "yes" if chosen.plausible[i] else "",
+                "this − best of others": chosen.behind[i],
             })  # fmt: skip
     notes = [
         f"In {sweep.target}. The α that does best on the first half of the trials is chosen, and judged on "
-        "the second half. Best in: share of resamples of trainings and selection trials in which this α is "
-        "best; plausible: the fewest α that hold 95 % of them. With two trainings this understates the luck "
-        "of training. Mean [95 % interval] over trainings and trials; differences on shared trials."
+        "the second half: mean [95 % interval] over trainings and trials, and on the same trials the chosen "
+        "α minus each other, intervals that hold all at once. May be best: the α that cannot be told from "
+        "the best on all trials, by the last column (Hsu's comparisons with the best); in 95 % of sweeps "
+        "the best is among them."
     ]
     path = sweep.path / "alpha.png"
     figures.save(draw(sweep, groups), path)

@@ -11,6 +11,14 @@ from align.analysis.figures import style as figures
 from align.analysis.figures.table import figure_table
 from align.analysis.reports.own_distance import own_distance
 from align.analysis.reports.sweep import Arm, Metric, Sweep
+from align.analysis.reports.sweep.comparisons import (
+    Compared,
+    Comparison,
+    compare,
+    detectable,
+    may_be_best,
+    set_aside,
+)
 from align.analysis.reports.sweep.kept import facts
 from align.analysis.reports.sweep.run_table import TASKS
 from align.analysis.statistics.intervals import Interval
@@ -25,9 +33,16 @@ GATED = "summary/sigma_min"
 MOTION = {"acceleration": "acceleration", "jerk": "jerk", "detour": "length"}
 OWN = "own distance"
 LEVEL = "σ_min"
-NOT_PRINTED = ("trainings", "success", "jerk", "MLP AUC", "mixing", "MMD p")  # too much for a page's width
-NOTE = "Mean [95 % interval] over training seeds and shared trials or held-out episodes."
+AT_ONCE, BEST = ", all at once", "may be best"
+NOT_PRINTED = ("trainings", "success", "jerk", "MLP AUC", "mixing", "MMD p", AT_ONCE)  # too much for a page
+NOTE = (
+    "Mean [95 % interval] over training seeds and shared trials or held-out episodes. How much trainings "
+    "differ is estimated from all arms of the sweep together."
+)
+LONE = "†: one training, and none to say how trainings differ: the interval is that of this training alone."
 NOTES = {
+    BEST: "May be best: arms that cannot be told from the best, by what is compared; in 95 % of sweeps the "
+    "best is among them.",
     "acceleration": "Acceleration, jerk: mean squares along successful rollouts, brought to unit length and "
     "equal distances, medians; length: of the path over the beeline, median. Acceleration / that of another "
     "arm: median ratio on the trials in which both succeed.",
@@ -53,7 +68,7 @@ def report(sweep: Sweep) -> list[Path]:
     table = ArmTable(sweep)
     _write_csv(table.frame(), csv)
     titles, rows = table.cells()
-    write_text(markdown, _markdown(titles, rows, sweep))
+    write_text(markdown, _markdown(titles, rows, table.notes(), sweep))
     printed = [j for j, title in enumerate(titles) if not any(name in title for name in NOT_PRINTED)]
     some = [[row[j] for j in printed] for row in rows]
     text, bold = ([[cell[k] for cell in row] for row in some] for k in (0, 1))
@@ -101,6 +116,7 @@ class ArmTable:
         self.metrics = {title: metric for title, metric in named.items() if sweep.has(metric)}
         self.related = [Metric("motion", w, "acceleration") for w in sweep.worlds]
         self.related = [metric for metric in self.related if sweep.has(metric)]
+        self._best = {metric: may_be_best(sweep, self.arms, metric) for metric in self.compared}
         self.own = {arm.label: self._own_distance(arm) for arm in self.arms}
 
     def _sites(self) -> list[str]:
@@ -123,9 +139,11 @@ class ArmTable:
         """Everything that was measured, a row an arm and metric.
 
         Returns:
-            Columns: arm, metric, trainings; value, low, high; of scores difference, difference_low and
-            difference_high, the arm minus the reference on shared trials; of acceleration ratio, ratio_low
-            and ratio_high, the arm over the reference on the trials in which both succeed.
+            Columns: arm, metric, trainings; value, low, high; of trials and held-out episodes difference,
+            difference_low and difference_high, the arm minus the reference on shared trials, with its
+            p_value, at_once_low and at_once_high, ends that hold for all arms at once, with p_adjusted; of
+            scores may_be_best; of acceleration ratio, ratio_low and ratio_high, the arm over the reference on
+            the trials in which both succeed.
         """
         rows = []
         for arm in self.arms:
@@ -135,8 +153,12 @@ class ArmTable:
                     continue
                 row = {"arm": arm.label, "metric": str(metric), "trainings": len(found.runs)}
                 row |= found.interval._asdict()
-                if metric.kind == "rollout" or metric in self.compared:
-                    row |= _named("difference", self._pair(arm, metric))
+                if metric.by_trial and (pair := self._pair(arm, metric)) is not None:
+                    row |= _named("difference", pair.single) | {"p_value": pair.p_value}
+                    row |= _named("at_once", pair.simultaneous) | {"p_adjusted": pair.adjusted}
+                    del row["at_once"]
+                if metric in self._best:
+                    row["may_be_best"] = arm.label in self._best[metric]
                 if metric in self.related:
                     row |= _named("ratio", self._ratio(arm, metric))
                 rows.append(row)
@@ -157,7 +179,9 @@ class ArmTable:
         gated = [LEVEL] if GATED in self.sweep.frame else []
         tested = ["MMD p"] if P_VALUE in self.sweep.frame else []
         owned = [OWN] if any(self.own.values()) else []
-        paired = [f"{m.place}: {TOLD.get(m.name, m.name)} − {self.reference}" for m in self.compared]
+        against = [f"{m.place}: {TOLD.get(m.name, m.name)} − {self.reference}" for m in self.compared]
+        paired = [title + more for title in against for more in ("", AT_ONCE)]
+        paired += [f"{m.place}: {BEST}" for m in self.compared]
         paired += [f"{m.place}: acceleration / {self.reference}" for m in self.related]
         rows = []
         for arm in self.arms:
@@ -166,7 +190,9 @@ class ArmTable:
             row += (self._cell(arm, m) for m in self.metrics.values())
             row += [self._range(arm, P_VALUE)] if tested else []
             row += [self._owned(arm)] if owned else []
-            row += (_compared(self._pair(arm, m), f"+.{_digits(m)}f", same=0) for m in self.compared)
+            for metric in self.compared:
+                row += _of_pair(self._pair(arm, metric), f"+.{_digits(metric)}f")
+            row += (Cell("yes" if arm.label in self._best[m] else "") for m in self.compared)
             rows.append([*row, *(_compared(self._ratio(arm, m), ".2f", same=1) for m in self.related)])
         return ["arm", "trainings", *gated, *self.metrics, *tested, *owned, *paired], rows
 
@@ -179,12 +205,48 @@ class ArmTable:
         if metric.kind == "motion" and found.interval.value >= 10:
             digits = 1 if found.interval.value < 1000 else 0
         part = "" if len(found.runs) == len(arm.runs) else f" ({len(found.runs)} of {len(arm.runs)})"
+        part += " †" if found.lone else ""
         return Cell(_text(found.interval, f".{digits}f") + part)
 
-    def _pair(self, arm: Arm, metric: Metric) -> Interval | None:
+    def _pair(self, arm: Arm, metric: Metric) -> Comparison | None:
         """The arm minus its reference on shared trials; None where it is the reference."""
-        base = self._bases[arm.label]
-        return None if arm is base else self.sweep.difference(arm.runs, base.runs, metric)
+        return self._compared(metric).pairs[self.arms.index(arm)]
+
+    def _compared(self, metric: Metric) -> Compared:
+        return compare(self.sweep, self._pairs(), metric)
+
+    def _pairs(self) -> list[tuple[Arm, Arm]]:
+        return [(arm, self._bases[arm.label]) for arm in self.arms]
+
+    def notes(self) -> list[str]:
+        """What the columns of comparisons mean in words, which arms are apart, and what could be found."""
+        found, aside = [], []
+        for metric in self.compared:
+            aside += [f"{name} ({metric.place})" for name in set_aside(self.sweep, metric)]
+            count = sum(pair is not None for pair in self._compared(metric).pairs)
+            one = detectable(self.sweep, self._pairs(), metric)
+            if one is not None:
+                digits, name = _digits(metric), TOLD.get(metric.name, metric.name)
+                text = f"In {metric.place} a difference of the {name} of {one:.{digits}f} would be found in "
+                text += "80 % of such sweeps"
+                level = self._compared(metric).each_level
+                if count > 1:
+                    every = detectable(self.sweep, self._pairs(), metric, level)
+                    text += f" by one comparison, of {every:.{digits}f} by all {count} at once"
+                found.append(f"{text}.")
+        if found:
+            found.insert(
+                0,
+                "Differences on the same trials or episodes: [95 % interval] of this comparison by itself; "
+                "all at once: so wide that in 95 % of sweeps all intervals of the column hold. Where that "
+                "one leaves out 0 the arms differ, however many were compared; the picture has it bold.",
+            )
+        if aside:
+            found.append(
+                f"Trainings of {', '.join(aside)} differ far more than those of other arms, and are judged "
+                "by themselves alone."
+            )
+        return found
 
     def _ratio(self, arm: Arm, metric: Metric) -> Interval | None:
         """The arm over its reference where both succeed; None where it is the reference."""
@@ -203,12 +265,16 @@ class ArmTable:
         return NOTHING if found is None else Cell(f"{found[0]:.3g} → {found[1]:.3g}")
 
 
-def _markdown(titles: Sequence[str], rows: Sequence[Sequence[Cell]], sweep: Sweep) -> str:
+def _markdown(
+    titles: Sequence[str], rows: Sequence[Sequence[Cell]], notes: Sequence[str], sweep: Sweep
+) -> str:
     """The cells as a Markdown table, what its columns mean, and the runs that are missing."""
     lines = [[t.replace("\n", " ") for t in titles], ["---", *["---:"] * (len(titles) - 1)]]
     lines += [[cell.text for cell in row] for row in rows]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-    text += f"\n{NOTE}\n" + "".join(f"\n{note}\n" for title, note in NOTES.items() if _has(titles, title))
+    said = [NOTE, *notes, *(note for title, note in NOTES.items() if _has(titles, title))]
+    said += [LONE] if any("†" in cell.text for row in rows for cell in row) else []
+    text += "".join(f"\n{note}\n" for note in said)
     if len(sweep.incomplete):
         text += "\nIncomplete runs, counted only where they were measured:\n\n"
         text += "".join(f"- `{r.run}` lacks {r.missing}\n" for r in sweep.incomplete.itertuples())
@@ -233,6 +299,13 @@ def _text(interval: Interval, digits: str) -> str:
 def _compared(found: Interval | None, digits: str, same: float) -> Cell:
     """A comparison; it is clear where the interval leaves out `same`."""
     return NOTHING if found is None else Cell(_text(found, digits), found.low > same or found.high < same)
+
+
+def _of_pair(found: Comparison | None, digits: str) -> list[Cell]:
+    """A comparison by itself, clear where it is so beside all others, and among them."""
+    if found is None:
+        return [NOTHING, NOTHING]
+    return [Cell(_text(ends, digits), found.clear) for ends in (found.single, found.simultaneous)]
 
 
 def _named(name: str, found: Interval | None) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Figures of a sweep's arms: over λ where nothing but λ has a meaning on an axis, or else side by side."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from align.analysis.figures.discernibility import Scatter, figure_discernibility
 from align.analysis.figures.series import Panel, Point, Series
 from align.analysis.figures.weights import figure_weights
 from align.analysis.reports.sweep import Arm, Metric, Sweep
+from align.analysis.reports.sweep.comparisons import compare, may_be_best
 
 AXIS = "lambda"
 SCALES = {
@@ -67,16 +69,33 @@ def _over_weights(sweep: Sweep, where: Mapping[str, object], wide: bool) -> Figu
         ("probe", sweep.sites, "mmd2"),
     ):
         metrics = [Metric(kind, place, name) for place in places]
-        series = [Series(m.place, _points(sweep, arms, m)) for m in metrics]
+        series = [Series(m.place, _marked(sweep, arms, m)) for m in metrics]
         of_panel = Metric(kind, "any", name)
         panels.append(Panel(of_panel.title, series, of_panel.chance))
     return figure_weights(panels, [arm.point[AXIS] for arm in arms], _caption(sweep, arms), wide, sweep.title)
 
 
-def _points(sweep: Sweep, arms: Sequence[Arm], metric: Metric) -> list[tuple[float, Point]]:
-    """A metric by λ."""
-    found = [(arm.point[AXIS], _point(sweep, arm, metric)) for arm in arms]
-    return [(weight, point) for weight, point in found if point is not None]
+def _marked(sweep: Sweep, arms: Sequence[Arm], metric: Metric) -> list[tuple[float, Point]]:
+    """A metric by λ; of trials also whether λ may be the best, and differs from the reference."""
+    _, bases = sweep.references(arms)
+    pairs = [None] * len(arms)
+    if metric.by_trial:
+        pairs = compare(sweep, list(zip(arms, bases, strict=True)), metric).pairs
+    points = []
+    for arm, pair, point in zip(arms, pairs, _points(sweep, arms, metric), strict=True):
+        if point is not None:
+            points.append((arm.point[AXIS], replace(point, clear=pair is not None and pair.clear)))
+    return points
+
+
+def _points(sweep: Sweep, arms: Sequence[Arm], metric: Metric) -> list[Point | None]:
+    """A metric of each arm; of trials also which may be the best."""
+    best = may_be_best(sweep, arms, metric) if metric.by_trial else {}
+    points: list[Point | None] = []
+    for arm in arms:
+        found = sweep.estimate(arm.runs, metric)
+        points.append(found and Point(found.interval, found.runs, not best or arm.label in best))
+    return points
 
 
 def _side_by_side(sweep: Sweep) -> Figure:
@@ -87,14 +106,13 @@ def _side_by_side(sweep: Sweep) -> Figure:
     worlds = []
     for world in places:
         here = [Metric(kind, world, metric.name) for metric in metrics]
+        pairs = compare(sweep, list(zip(arms, bases, strict=True)), here[0]).pairs
         worlds.append(
             OfWorld(
                 world,
-                {metric.title: [_point(sweep, arm, metric) for arm in arms] for metric in here},
-                [
-                    None if arm is base else sweep.difference(arm.runs, base.runs, here[0])
-                    for arm, base in zip(arms, bases, strict=True)
-                ],
+                {metric.title: _points(sweep, arms, metric) for metric in here},
+                [pair and pair.single for pair in pairs],
+                [pair and pair.simultaneous for pair in pairs],
             )
         )
     labels, titles = [arm.label for arm in arms], [metric.title for metric in metrics]
@@ -123,11 +141,6 @@ def _scatter(sweep: Sweep, arms: Sequence[Arm], across: Metric, up: Metric) -> S
         if x and y:
             points[i] = x.interval, y.interval
     return Scatter(f"{across.title}, {across.place}", across.chance, points, SCALES[across.name])
-
-
-def _point(sweep: Sweep, arm: Arm, metric: Metric) -> Point | None:
-    found = sweep.estimate(arm.runs, metric)
-    return None if found is None else Point(found.interval, found.runs)
 
 
 def _caption(sweep: Sweep, arms: Sequence[Arm]) -> str:

@@ -1,6 +1,7 @@
 """Rollouts of planning worlds beside plans for the same queries: how long, how jerky, and how diverse."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,11 @@ from align.analysis.reports.sweep.run_paths import (
 )
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.diversity import effective_number, homotopy_word, mean_hausdorff
-from align.analysis.statistics.intervals import Interval, hierarchical_mean
-from align.analysis.statistics.medians import hierarchical_auc, hierarchical_median
+from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.smoothness import length_ratio, velocity_spectrum
+from align.analysis.statistics.trials import crossed
+from align.analysis.statistics.trials.resampled import auc, auc_components, log_medians, median
+from align.analysis.statistics.trials.variance_components import Between, Components, of_each_arm
 from align.data.episodes import read_store
 from align.domain import Domain
 from align.run.config import run_config
@@ -64,9 +67,9 @@ def report(sweep: Sweep) -> list[Path]:
         rows = [_plans(same, known, known)]
         rows += [_plans(name, measure(plans.paths), known) for name, plans in learnt.items()]
         islands = next((plans.scene.islands for plans in learnt.values()), None)
-        rows += [
-            _arm(sweep, label, runs, world, paths, known, islands) for label, runs in kept.items() if runs
-        ]
+        some = {label: runs for label, runs in kept.items() if runs}
+        arms = [_measure(sweep, runs, world, paths, known, islands) for runs in some.values()]
+        rows += [{"arm": label, **row} for label, row in zip(some, _estimates(arms), strict=True)]
         suffix = world.replace("/", "-")
         written += write_tables(sweep.path / f"plans_{suffix}", rows, [*NOTES, *_made(run)])
         written.append(sweep.path / f"spectrum_{suffix}.png")
@@ -160,44 +163,95 @@ def _made(run: Path) -> list[str]:
 def _plans(name: str, found: pd.DataFrame, reference: pd.DataFrame) -> Row:
     """The row of some plans."""
     values = {m: found[m].to_numpy()[None] for m in ("acceleration", "jerk", "turning")}
-    row: Row = {"arm": name, **{m: _short(hierarchical_median(v)) for m, v in values.items()}}
+    row: Row = {"arm": name, **{m: _short(median(v)) for m, v in values.items()}}
     if found is not reference:
-        row["jerk AUC"] = hierarchical_auc(values["jerk"], reference["jerk"].to_numpy())
+        row["jerk AUC"] = auc(values["jerk"], reference["jerk"].to_numpy())
     return row
 
 
-def _arm(
+@dataclass(frozen=True)
+class Measured:
+    """What an arm's rollouts are described by, each (runs, trials) with NaN where there is nothing.
+
+    Args:
+        medians: By column of the table, what medians are taken of.
+        jerk: Over the queries that have a reference plan.
+        reference: (m,) jerk of the reference plans for the queries that the arm reaches.
+        means: By column, what means are taken of, (runs, queries) without NaN.
+    """
+
+    medians: dict[str, np.ndarray]
+    jerk: np.ndarray
+    reference: np.ndarray
+    means: dict[str, np.ndarray]
+
+
+def _measure(
     sweep: Sweep,
-    label: str,
     runs: Sequence[Path],
     world: str,
     reference: Sequence[np.ndarray],
     known: pd.DataFrame,
     islands: np.ndarray | None,
-) -> Row:
-    """The row of an arm's rollouts."""
+) -> Measured:
+    """Of an arm's runs."""
     tables = {run: motion(run)[world] for run in runs}
-    row: Row = {"arm": label}
-    for name in ("acceleration", "jerk", "turning"):
-        row[name] = _short(hierarchical_median(_stacked({run: t[name] for run, t in tables.items()})))
+    medians = {
+        name: _stacked({run: t[name] for run, t in tables.items()})
+        for name in ("acceleration", "jerk", "turning")
+    }
     lengths = {
         run: length_ratios(read_paths(run / PATHS)[world], table["jerk"].notna(), reference)
         for run, table in tables.items()
     }
-    row["length"] = hierarchical_median(_stacked(lengths))
+    medians["length"] = _stacked(lengths)
     jerk = {run: table["jerk"].where(lengths[run].notna()) for run, table in tables.items()}
     reached = {
         _start(read_paths(r / PATHS)[world][s]) for r, ratio in lengths.items() for s in ratio.dropna().index
     }
-    same = [_start(path) in reached for path in reference]
-    row["jerk AUC"] = hierarchical_auc(_stacked(jerk), known["jerk"].to_numpy()[same])
+    same, means = [_start(path) in reached for path in reference], {}
     for again in sweep.repeated[:1]:
         found = [diversity(_successful(run, again), islands) for run in runs if again in motion(run)]
         for name in ("spread",) if islands is None else ("ways", "spread"):
             each = [table[name] for table in found if name in table]
             shared = pd.concat(each, axis=1).dropna() if each and len(each) == len(found) else pd.DataFrame()
-            row[name] = hierarchical_mean(shared.to_numpy().T) if len(shared) else None
-    return row
+            means[name] = shared.to_numpy().T
+    return Measured(medians, _stacked(jerk), known["jerk"].to_numpy()[same], means)
+
+
+def _estimates(arms: Sequence[Measured]) -> list[Row]:
+    """A row an arm; how trainings differ is estimated from all arms together."""
+    rows: list[Row] = [{} for _ in arms]
+    for name in ("acceleration", "jerk", "turning", "length"):
+        values = [arm.medians[name] for arm in arms]
+        scatter = _scatter([log_medians(v) for v in values])
+        for row, v, between in zip(rows, values, scatter, strict=True):
+            row[name] = median(v, between) if name == "length" else _short(median(v, between))
+    scatter = _scatter([auc_components(arm.jerk, arm.reference) for arm in arms], relative=True)
+    for row, arm, between in zip(rows, arms, scatter, strict=True):
+        row["jerk AUC"] = auc(arm.jerk, arm.reference, between)
+    for name in dict.fromkeys(name for arm in arms for name in arm.means):
+        values = [arm.means.get(name, np.empty((0, 0))) for arm in arms]
+        scatter = _scatter([crossed.components(v) if v.size and v.shape[1] > 1 else None for v in values])
+        for row, v, between in zip(rows, values, scatter, strict=True):
+            row[name] = _mean(v, between)
+    return rows
+
+
+def _scatter(arms: Sequence[Components | None], relative: bool = False) -> list[Between | None]:
+    """The variance between the trainings of each arm that was measured; None of the others."""
+    found = iter(of_each_arm([c for c in arms if c is not None], relative))
+    return [None if c is None else next(found) for c in arms]
+
+
+def _mean(values: np.ndarray, between: Between | None) -> Interval | None:
+    """The mean of (runs, queries) that are not negative; of one query the ends are not known."""
+    if not values.size:
+        return None
+    if values.shape[1] < 2:
+        return Interval(float(values.mean()), np.nan, np.nan)
+    value, low, high = crossed.mean(values, between).interval()
+    return Interval(value, max(low, 0.0), high)
 
 
 def _stacked(columns: Mapping[Path, pd.Series]) -> np.ndarray:

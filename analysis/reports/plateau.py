@@ -8,7 +8,7 @@ from align.analysis.figures import style as figures
 from align.analysis.figures.plateau import Alone, Curve, Law, figure_plateau
 from align.analysis.reports.sweep import SEED_AXIS, Metric, Sweep
 from align.analysis.reports.tables import write_tables
-from align.analysis.statistics.plateau import fit_plateau, outcome, pool, shared_luck, widened
+from align.analysis.statistics.plateau import fit_plateau, outcome, own_luck, pool, shared_luck
 from align.analysis.statistics.power_law import fit_power_law
 from align.errors import InputError
 
@@ -55,25 +55,29 @@ def _applies(sweep: Sweep) -> bool:
 
 def read(sweep: Sweep, metric: Metric) -> tuple[list[Curve], Alone | None]:
     """Curves over |D_sim|, one a |D_real|, and that of real data alone; cells are pooled over all of them."""
-    found = {}
+    found, tables = {}, {}
     for arm in sweep.arms():
         estimate = sweep.estimate(arm.runs, metric)
         if estimate is not None:
-            found[tuple(arm.point[axis] for axis in AXES)] = estimate
+            key = tuple(arm.point[axis] for axis in AXES)
+            found[key], tables[key] = estimate, sweep.outcomes(arm.runs, metric)
     if not found:
         raise InputError(f"{sweep.path}: no run has {metric} yet")
     keys = sorted(found)
-    cells = pool([found[key].runs for key in keys], max(e.trials for e in found.values()))
+    own = own_luck([tables[key] for key in keys])
+    cells = pool([found[key].runs for key in keys], max(e.trials for e in found.values()), own)
     luck = shared_luck(sweep.outcomes(list(sweep.frame["run"]), metric))
     curves = []
     for real in sorted({real for sim, real in keys if sim > 0}):
         at = [i for i, key in enumerate(keys) if key[1] == real]
         sizes = np.array([keys[i][0] for i in at])
         fit = fit_plateau(sizes, cells.of(at)) if len(at) > 2 else None
-        curves.append(Curve(int(real), sizes, [found[keys[i]].runs for i in at], cells.of(at), fit, luck))
+        of_cells = [found[keys[i]].runs for i in at], [found[keys[i]].interval for i in at]
+        curves.append(Curve(int(real), sizes, *of_cells, cells.of(at), fit, luck))
     at = [i for i, (sim, _) in enumerate(keys) if sim == 0]
     sizes = np.array([keys[i][1] for i in at])
-    alone = Alone(sizes, [found[keys[i]].runs for i in at], cells.of(at)) if len(at) > 1 else None
+    of_cells = [found[keys[i]].runs for i in at], [found[keys[i]].interval for i in at]
+    alone = Alone(sizes, *of_cells, cells.of(at)) if len(at) > 1 else None
     return curves, alone
 
 
@@ -103,7 +107,7 @@ def row(curve: Curve, alone: Alone | None) -> dict[str, object]:
         if alone is not None:
             ratio = alone.ratio(fit.plateau, curve.real)
             found |= {"equivalent ratio": ratio, "equivalent": alone.words(ratio, curve.real)}
-    found["at largest sim"] = widened(largest, curve.luck)
+    found["at largest sim"] = curve.intervals[-1]
     if alone is not None:
         ratio = alone.ratio(largest, curve.real)
         found |= {"ratio at largest sim": ratio, "equivalent at largest sim": alone.words(ratio, curve.real)}

@@ -66,13 +66,15 @@ class Saturation(NamedTuple):
         return self.start + (self.plateau.value - self.start) * share
 
 
-def pool(outcomes: Sequence[np.ndarray], trials: int) -> Cells:
+def pool(outcomes: Sequence[np.ndarray], trials: int, own_luck: float = 0.0) -> Cells:
     """Cells from the outcomes of their runs.
 
     Args:
         outcomes: For each cell the outcomes of its runs (..., runs), in [0, 1]; numbers of runs may differ.
         trials: Trials behind each outcome. Where no cell has two runs, φ = 1 / trials: binomial, and blind
             to the luck of training.
+        own_luck: Standard deviation that the choice of trials gives the mean of a cell alone, all its runs
+            alike, as `own_luck` finds it; runs of a cell do not show it.
     """
     outcomes = [np.asarray(x, float) for x in outcomes]
     runs = np.array([x.shape[-1] for x in outcomes])
@@ -86,7 +88,7 @@ def pool(outcomes: Sequence[np.ndarray], trials: int) -> Cells:
         phi = np.maximum(phi, 1e-6)  # runs that are all alike: the variance is tiny, but not 0
     else:
         phi = np.array([1 / trials])
-    return Cells(mean, phi * binomial / runs, freedom or np.inf)
+    return Cells(mean, phi * binomial / runs + own_luck**2, freedom or np.inf)
 
 
 def outcome(cells: Cells, c: int) -> Interval:
@@ -152,6 +154,25 @@ def shared_luck(outcomes: np.ndarray) -> float:
         return 0.0
     total, own = outcomes.sum(0).var(ddof=1), outcomes.var(1, ddof=1).sum()
     return float(np.sqrt(max(total - own, 0) / (runs * (runs - 1)) / trials))
+
+
+def own_luck(cells: Sequence[np.ndarray]) -> float:
+    """Standard deviation that drawing other trials would give the mean of one cell, besides all cells alike.
+
+    By how much more two runs of a cell vary together over their shared trials than two of different cells.
+
+    Args:
+        cells: (runs, trials) of each cell, on the same trials.
+    """
+    of, rows = np.repeat(np.arange(len(cells)), [len(cell) for cell in cells]), np.vstack(cells)
+    if rows.shape[1] < 2:
+        return 0.0
+    covariance, alike = np.atleast_2d(np.cov(rows)), of[:, None] == of
+    pairs, others = alike & ~np.eye(len(of), dtype=bool), ~alike
+    if not pairs.any() or not others.any():
+        return 0.0
+    own = covariance[pairs].mean() - covariance[others].mean()
+    return float(np.sqrt(max(own, 0.0) / rows.shape[1]))
 
 
 def widened(interval: Interval, luck: float) -> Interval:

@@ -5,16 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from align.analysis.statistics.intervals import (
-    DRAWS,
-    LEVEL,
-    Interval,
-    hierarchical_mean,
-    paired_difference,
-    resampling_weights,
-)
+from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.trials.rates import rate
+from align.analysis.statistics.trials.simultaneous import against_reference, best
+from align.analysis.statistics.trials.variance_components import of_each_arm
 from align.errors import InputError
-from align.seeding import numpy_rng
 
 
 class Selection(NamedTuple):
@@ -22,23 +17,20 @@ class Selection(NamedTuple):
 
     Attributes:
         best: Its number.
-        wins: (A,) share of resamples of training seeds and selection trials in which each arm is best.
         selection: (A,) mean on the selection trials; that of the best is optimistic.
         test: Each arm's mean on the test trials, with interval.
-        gain: The best arm minus each of the others on the test trials, paired; None for itself.
+        gain: The best arm minus each of the others on the test trials, paired, all intervals at once; None
+            for itself.
+        plausible: (A,) which arms cannot be told from the best on all trials, by Hsu's comparisons.
+        behind: Of all trials, each arm's mean minus the best of the others, of the same comparisons.
     """
 
     best: int
-    wins: np.ndarray
     selection: np.ndarray
     test: list[Interval]
     gain: list[Interval | None]
-
-    def plausible(self) -> list[int]:
-        """The fewest arms that are best in at least 95 % of the resamples, the likeliest first."""
-        order = np.argsort(-self.wins, kind="stable")
-        count = int(np.searchsorted(np.cumsum(self.wins[order]), LEVEL - 1e-9)) + 1
-        return order[:count].tolist()
+    plausible: np.ndarray
+    behind: list[Interval]
 
 
 def select(arms: Sequence[np.ndarray]) -> Selection:
@@ -56,16 +48,12 @@ def select(arms: Sequence[np.ndarray]) -> Selection:
     half = trials.pop() // 2
     first, second = [arm[:, :half] for arm in arms], [arm[:, half:] for arm in arms]
     means = np.array([arm.mean() for arm in first])
-    best = int(means.argmax())
-    rng = numpy_rng(0, "selection")
-    columns = resampling_weights(half, DRAWS, rng)  # the trials are shared, the trainings are not
-    resampled = np.stack(
-        [np.sum((resampling_weights(len(arm), DRAWS, rng) @ arm) * columns, axis=1) for arm in first]
-    )
-    wins = np.bincount(resampled.argmax(0), minlength=len(arms)) / DRAWS
-    test = [hierarchical_mean(arm, bounds=(0, 1)) for arm in second]
-    gain = [None if i == best else paired_difference(second[best], arm) for i, arm in enumerate(second)]
-    return Selection(best, wins, means, test, gain)
+    chosen, scatter = int(means.argmax()), of_each_arm(second, relative=True)
+    test = [rate(arm, between) for arm, between in zip(second, scatter, strict=True)]
+    less = against_reference(second, chosen, scatter, unit=True).simultaneous
+    gain = [None if i is None else Interval(-i.value, -i.high, -i.low) for i in less]
+    found = best(arms, of_each_arm(arms, relative=True), unit=True)
+    return Selection(chosen, means, test, gain, found.members, found.intervals)
 
 
 def pareto(success: Sequence[float], roughness: Sequence[float]) -> list[int]:

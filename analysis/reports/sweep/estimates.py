@@ -9,13 +9,17 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from align.analysis.reports.sweep.arm import Arm
 from align.analysis.reports.sweep.kept import EPISODES, facts
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_paths import motion, repeated
 from align.analysis.reports.sweep.run_table import HELD_OUT, has_trials, held_out, read_trials, recorded
-from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
-from align.analysis.statistics.medians import hierarchical_median, hierarchical_ratio
+from align.analysis.statistics.trials import crossed
+from align.analysis.statistics.trials.dispersion import Dispersion, dispersion, over_trainings
+from align.analysis.statistics.trials.rates import rate, rate_difference
+from align.analysis.statistics.trials.resampled import log_medians, median, median_ratio
+from align.analysis.statistics.trials.variance_components import Between, of_each_arm
 from align.errors import InputError
 from align.run.layout import EMBEDDINGS, GRID, POINT
 from align.run.reading import read_json
@@ -24,29 +28,13 @@ from align.worlds.batch import shown_success
 SEED_AXIS = "seed"
 
 
-class Arm(NamedTuple):
-    """Runs that differ in nothing but the training seed."""
-
-    point: dict  # the axes they share
-    runs: list[str]
-
-    @property
-    def label(self) -> str:
-        """What to call it: names as they are ("co-training"), numbers as axis=value, or not where 0 beside
-        a name ("mmd, lambda=0.1", "co-training"). The name of a number, "0.5", is a number."""
-        names = [v for v in self.point.values() if isinstance(v, str) and not _is_number(v)]
-        numbers = {k: v for k, v in self.point.items() if v not in names and not (names and v == 0)}
-        return ", ".join(
-            names + [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in numbers.items()]
-        )
-
-
 class Estimate(NamedTuple):
     """A metric over an arm: its mean with interval, and the value of each run (runs,)."""
 
     interval: Interval
     runs: np.ndarray
     trials: int  # shared by all runs of the sweep; 0 for what rollouts do not measure
+    lone: bool = False  # one training, and nothing known of others: the interval says nothing of another
 
 
 class Sweep:
@@ -74,9 +62,13 @@ class Sweep:
         self.repeated = [w for w in worlds if any(repeated(self.path / run, w) for run in self.frame["run"])]
         self.worlds = [w for w in worlds if w not in self.repeated]
         self.sites = list(dict.fromkeys(m.place for m in self.metrics if m.kind == "probe"))
-        held_out = [m.place for m in self.metrics if m.kind == "held_out"]
-        self.held_out = list(dict.fromkeys(held_out))
+        self.held_out = list(dict.fromkeys(m.place for m in self.metrics if m.kind == "held_out"))
         self._table, self._episodes = cache(self._read_trials), cache(self._read_episodes)
+        self.memo: dict[tuple, object] = {}  # of what `comparisons` found, which several reports show
+        self._trials = cache(lambda run: read_trials(self.path / run))
+        self._labels = cache(lambda: {run: arm.label for arm in self.arms() for run in arm.runs})
+        self.scatter = cache(self._scatter)
+        self._dispersion = cache(self._find_dispersion)
 
     @property
     def title(self) -> str:
@@ -172,10 +164,10 @@ class Sweep:
         return f"{Arm(wanted, []).label},\nsame {' and '.join(free)}", found
 
     def estimate(self, runs: Sequence[str], metric: Metric) -> Estimate | None:
-        """The mean of a metric over runs that differ in the training seed.
+        """The mean of a metric over the runs of an arm, which differ in the training seed.
 
         Args:
-            runs: Names of runs; those without the metric are left out.
+            runs: Names of an arm's runs; those without the metric are left out.
             metric: Of a kind that has intervals.
 
         Returns:
@@ -187,29 +179,75 @@ class Sweep:
         if metric.kind == "motion":
             table = self._moved(metric, runs)
             found = rows.set_index("run").loc[[run for run in runs if run in table.index], column].dropna()
-            return Estimate(hierarchical_median(table.to_numpy()), found.to_numpy(float), table.shape[1])
+            between = self._of(runs, metric)
+            interval = median(table.to_numpy(), between)
+            return Estimate(interval, found.to_numpy(float), table.shape[1], len(found) == 1 and not between)
         if metric.kind == "rollout" or (metric.kind == "held_out" and self._keeps_episodes):
-            table = self.outcomes(runs, metric)
-            if metric.is_rate:
-                interval = intervals.hierarchical_rate(table)
-            else:
-                interval = intervals.hierarchical_mean(table, bounds=metric.bounds)
-            return Estimate(interval, table.mean(1), table.shape[1])
-        rows = rows.dropna(subset=column)
-        found = [Interval(*x) for x in rows[[column, *metric.ends]].to_numpy(float)]
-        return Estimate(intervals.across_seeds(found, bounds=metric.bounds), rows[column].to_numpy(float), 0)
+            table, between = self.outcomes(runs, metric), self._of(runs, metric)
+            lone = len(table) == 1 and between is None
+            return Estimate(_mean(table, between, metric), table.mean(1), table.shape[1], lone)
+        found, scatter = self._measured(runs, metric), self._dispersion(metric)
+        values = rows[column].dropna().to_numpy(float)
+        lone = len(found) == 1 and scatter is None
+        return Estimate(over_trainings(found, scatter, metric.bounds), values, 0, lone)
 
     def difference(self, runs: Sequence[str], reference: Sequence[str], metric: Metric) -> Interval | None:
-        """An arm minus the reference on shared trials or held-out episodes; None if either lacks it."""
+        """An arm minus another on shared trials or held-out episodes, by itself; None if either lacks it."""
         if self.estimate(runs, metric) is None or self.estimate(reference, metric) is None:
             return None
-        return intervals.paired_difference(self.outcomes(runs, metric), self.outcomes(reference, metric))
+        tables = [self.outcomes(some, metric) for some in (runs, reference)]
+        between = [self._of(some, metric) for some in (runs, reference)]
+        known = None if None in between else between
+        if tables[0].shape[1] < 2:
+            return Interval(float(tables[0].mean() - tables[1].mean()), np.nan, np.nan)
+        if metric.bounds == (0.0, 1.0):
+            return rate_difference(*tables, known)
+        return crossed.difference(*tables, known).interval()
 
     def ratio(self, runs: Sequence[str], reference: Sequence[str], metric: Metric) -> Interval | None:
         """An arm over the reference where both succeed, for a measure of motion; None without such trials."""
         values, base = (self._moved(metric, some) for some in (runs, reference))
         shared = [trial for trial in base.columns if trial in values.columns]
-        return hierarchical_ratio(values[shared].to_numpy(), base[shared].to_numpy()) if shared else None
+        between = [self._of(some, metric) for some in (runs, reference)]
+        return (
+            median_ratio(
+                values[shared].to_numpy(), base[shared].to_numpy(), None if None in between else between
+            )
+            if shared
+            else None
+        )
+
+    def _scatter(self, metric: Metric) -> dict[str, Between | None]:
+        """What is known of the variance between trainings, by the label of the arm, pooled over the sweep.
+
+        Outcomes in [0, 1] scatter by their rate · (1 − rate); medians of motion in logarithms.
+        """
+        tables = {}
+        if metric.kind == "held_out" and not self._keeps_episodes:
+            return {}
+        for arm in self.arms():
+            if metric.kind == "motion":
+                found = self._moved(metric, arm.runs)
+                components = log_medians(found.to_numpy()) if len(found) else None
+                if components is not None:
+                    tables[arm.label] = components
+            elif len(table := self.outcomes(arm.runs, metric)) and table.shape[1] > 1:
+                tables[arm.label] = table
+        unit = metric.kind == "rollout" and metric.bounds == (0.0, 1.0)
+        return dict(zip(tables, of_each_arm(list(tables.values()), relative=unit), strict=True))
+
+    def _of(self, runs: Sequence[str], metric: Metric) -> Between | None:
+        """The variance between trainings of the arm that the runs are of."""
+        labels = {self._labels().get(run) for run in runs}
+        return self.scatter(metric).get(labels.pop()) if len(labels) == 1 else None
+
+    def _measured(self, runs: Sequence[str], metric: Metric) -> list[Interval]:
+        """The intervals of single runs, those that have the metric."""
+        rows = self.frame[self.frame["run"].isin(runs)].dropna(subset=str(metric))
+        return [Interval(*x) for x in rows[[str(metric), *metric.ends]].to_numpy(float)]
+
+    def _find_dispersion(self, metric: Metric) -> Dispersion | None:
+        return dispersion([self._measured(arm.runs, metric) for arm in self.arms()])
 
     def outcomes(self, runs: Sequence[str], metric: Metric) -> np.ndarray:
         """A metric of every trial, or held-out episode, that all runs of the sweep share, in one order.
@@ -230,7 +268,7 @@ class Sweep:
         outcomes = {}
         for run in self.frame["run"]:
             if has_trials(self.path / run):
-                rows = read_trials(self.path / run)
+                rows = self._trials(run)
                 rows = rows[rows["world"] == world]
                 if len(rows):
                     outcomes[run] = pd.Series(rows[name].to_numpy(float), index=rows["seed"])
@@ -258,8 +296,11 @@ class Sweep:
         return table
 
 
-def _is_number(text: str) -> bool:
-    try:
-        return np.isfinite(float(text))
-    except ValueError:
-        return False
+def _mean(table: np.ndarray, between: Between | None, metric: Metric) -> Interval:
+    """The mean of outcomes (trainings, trials); of one trial the ends are not known."""
+    if table.shape[1] < 2:
+        return Interval(float(table.mean()), np.nan, np.nan)
+    if metric.bounds == (0.0, 1.0):
+        return rate(table, between)
+    value, low, high = crossed.mean(table, between).interval()
+    return Interval(value, max(low, metric.bounds[0]), min(high, metric.bounds[1]))

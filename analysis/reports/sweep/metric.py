@@ -80,6 +80,16 @@ class Metric:
         return self.kind == "rollout" and is_rate(self.name)
 
     @property
+    def by_trial(self) -> bool:
+        """Whether it is of single trials or held-out episodes, which all runs of a sweep share."""
+        return self.kind in ("rollout", "held_out")
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 of errors."""
+        return -1 if self.kind == "held_out" else 1
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """What it cannot leave."""
         if self.kind == "task":  # R²

@@ -8,7 +8,7 @@ task probes; the site "aligned" is the one that the run's training aligned.
 
 import json
 import os
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +25,10 @@ from align.analysis.reports.sweep.kept import (
 )
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_paths import MEASURES, motion
-from align.analysis.statistics import intervals
 from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.trials import crossed
+from align.analysis.statistics.trials.counts import blaker
+from align.analysis.statistics.trials.rates import rate
 from align.domain import Domain
 from align.errors import InputError
 from align.run.layout import EMBEDDINGS, GEOMETRY, POINT, PROBE, RESULTS, ROLLOUTS, SUMMARY, TASK_PROBE, runs
@@ -50,9 +52,9 @@ def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
     Returns:
         One row a run, sorted by name: `run`; `missing`, the files it lacks (comma-separated, empty when
         complete); the axes of its `point.json`; its `summary.json`; of each world, means, success rates with
-        counts and Wilson intervals, medians of how smooth successful rollouts are; of each site, the probe's
-        statistics with intervals and controls, proxy A-distance and kNN mixing with intervals, and the
-        p-value of the MMD test; of the aligned site, R² of the block pose.
+        counts and Blaker's exact intervals, which are of this one training, medians of how smooth successful
+        rollouts are; of each site, the probe's statistics with intervals and controls, proxy A-distance and
+        kNN mixing with intervals, and the p-value of the MMD test; of the aligned site, R² of the block pose.
 
     Raises:
         InputError: There is no such folder, it holds no run, or a file of a run cannot be read.
@@ -176,14 +178,22 @@ def _row(run: Path) -> dict:
     for domain, episodes in held_out(run).items():
         for name in HELD_OUT:
             metric = Metric("held_out", domain, name)
-            found = intervals.bootstrap_mean(episodes[name], bounds=metric.bounds)
-            row |= dict(zip((str(metric), *metric.ends), map(float, found), strict=True))
+            row |= dict(zip((str(metric), *metric.ends), _over_episodes(episodes[name]), strict=True))
     site = row.get("summary/site")
     for name, interpret in ((PROBE, _probe), (TASK_PROBE, partial(_tasks, site)), (GEOMETRY, _geometry)):
         if (run / name).is_file():  # older sweeps do without some
             with reading(run / name, "what align probe wrote"):
                 row |= interpret(read_json(run / name))
     return row
+
+
+def _over_episodes(errors: pd.Series) -> Interval:
+    """The mean error of one run over held-out episodes; of one episode the ends are not known."""
+    values = errors.to_numpy(float)[None]
+    if values.size < 2:
+        return Interval(float(values.mean()), np.nan, np.nan)
+    value, low, high = crossed.mean(values).interval()
+    return Interval(value, max(low, 0.0), high)
 
 
 def _rollouts(run: Path) -> dict:
@@ -194,14 +204,19 @@ def _rollouts(run: Path) -> dict:
         rates = [name for name in measures(trials) if is_rate(name)]
         for name in (name for name in measures(trials) if name not in rates):
             row[str(metric(name))] = trials[name].mean()
-        score = intervals.bootstrap_mean(trials["score"], bounds=(0, 1))
-        row |= zip(metric("score").ends, score[1:], strict=True)
+        ends = (np.nan, np.nan)
+        if len(trials) > 1:
+            ends = rate(trials["score"].to_numpy(float)[None])[1:]
+        row |= zip(metric("score").ends, ends, strict=True)
         for name in rates:
             count = int(trials[name].sum())
-            rate = intervals.wilson(count, len(trials))
-            row |= {str(metric(name)): rate.value, metric(name).count: count}
-            row |= zip(metric(name).ends, rate[1:], strict=True)
+            found = _exact(count, len(trials))
+            row |= {str(metric(name)): found.value, metric(name).count: count}
+            row |= zip(metric(name).ends, found[1:], strict=True)
     return row
+
+
+_exact = cache(blaker)
 
 
 def _probe(result: dict) -> dict:

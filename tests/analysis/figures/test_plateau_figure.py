@@ -6,6 +6,7 @@ from matplotlib.colors import same_color
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.plateau import Alone, Curve, Law, figure_plateau
+from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.plateau import fit_plateau, pool
 from align.analysis.statistics.power_law import fit_power_law
 from align.seeding import numpy_rng
@@ -18,15 +19,20 @@ def outcomes(means: np.ndarray) -> list[np.ndarray]:
     return [np.array([mean - 0.01, mean + 0.01]) for mean in means]
 
 
+def spread(runs: list[np.ndarray]) -> list[Interval]:
+    """Some interval of each size, not that of its neighbours."""
+    return [Interval(r.mean(), r.mean() - 0.02 - 0.001 * i, r.mean() + 0.03) for i, r in enumerate(runs)]
+
+
 def curve(real: int, start: float, top: float, half: float) -> Curve:
     runs = outcomes(start + (top - start) * SIM / (SIM + half))
     cells = pool(runs, 1000)
-    return Curve(real, SIM, runs, cells, fit_plateau(SIM, cells), luck=0.02)
+    return Curve(real, SIM, runs, spread(runs), cells, fit_plateau(SIM, cells), luck=0.02)
 
 
 def real_alone() -> Alone:
     runs = outcomes(0.1 + 0.75 * REAL / (REAL + 60))
-    return Alone(REAL, runs, pool(runs, 1000))
+    return Alone(REAL, runs, spread(runs), pool(runs, 1000))
 
 
 def law() -> Law:
@@ -145,7 +151,8 @@ def test_colours_are_those_of_the_sizes_whatever_else_is_there():
 
 def test_few_sizes_are_shown_without_curves():
     cells = pool(outcomes(np.array([0.2, 0.4])), 1000)
-    few = Curve(10, SIM[:2], outcomes(np.array([0.2, 0.4])), cells, None, 0.0)
+    runs = outcomes(np.array([0.2, 0.4]))
+    few = Curve(10, SIM[:2], runs, spread(runs), cells, None, 0.0)
     figure = figure_plateau([few], real_alone(), None, "Score", 4)
     assert len(figure.axes[0].containers) == 1
     assert figure.legends[0].get_texts()[0].get_text().startswith("10 real, with 20 sim: ")

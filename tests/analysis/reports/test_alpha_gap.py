@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from artists import curves, whiskers
+from artists import whiskers
 from synthetic_runs import write_run
 
 from align.analysis.reports import alpha as alpha_report
@@ -30,7 +30,8 @@ def test_the_best_alpha_is_chosen_and_its_weight_is_the_realised_one(tmp_path):
     written = {path.name for path in report(tmp_path)}
     assert {"alpha.csv", "alpha.md", "alpha.png", "arms.png"} <= written and "plateau.md" not in written
     table = pd.read_csv(tmp_path / "alpha.csv", dtype={"α": str}).set_index("α")
-    assert table.loc["0.5", "chosen"] == "yes" and table.loc["0.5", "best in"] > 0.95
+    assert table.loc["0.5", "chosen"] == "yes" and table.loc["0.5", "may be best"] == "yes"
+    assert pd.isna(table.loc["0", "may be best"]) and table.loc["0", "this − best of others high"] == 0
     assert table.loc["natural", "weight"] == pytest.approx(0.02)
     assert table.loc["0", "chosen − this, test trials low"] > 0
     sweep = Sweep(tmp_path)
@@ -40,8 +41,10 @@ def test_the_best_alpha_is_chosen_and_its_weight_is_the_realised_one(tmp_path):
     assert shown == {
         skills[a][1]: pytest.approx(table.loc[a, "score, test trials"], rel=1e-4) for a in skills
     }
-    (joined,) = curves(right).values()
-    assert joined == [pytest.approx((w, table.loc[a, "best in"]), rel=1e-4) for a, (_, w) in skills.items()]
+    behind = {round(w.x, 3): (w.y, w.low, w.high) for w in whiskers(right)}
+    columns = [f"this − best of others{end}" for end in ("", " low", " high")]
+    for a, (_, weight) in skills.items():
+        assert behind[weight] == pytest.approx(tuple(table.loc[a, columns]), rel=1e-3, abs=1e-5)
     assert gap_report.report(Sweep(tmp_path)) == [] == plateau_report.report(Sweep(tmp_path))
 
 
@@ -57,6 +60,8 @@ def test_gaps_are_told_from_each_other_and_the_label_from_none(tmp_path):
     assert {"gap.csv", "gap.md", "gap.png"} <= {path.name for path in report(tmp_path)}
     table = pd.read_csv(tmp_path / "gap.csv").set_index("change")
     assert table.loc["no gap − both", "verdict"] == "better"
+    both = table.loc["no gap − both"]
+    assert both["all at once low"] < both["difference of score low"] < both["difference of score"]
     assert table.loc["label, physics alone", "difference of score"] == pytest.approx(0.3, abs=0.08)
     assert table.loc["visual removed, physics left", "verdict"] == "not distinguishable"
     assert "half the physics gap removed" not in table.index  # a level that was not run

@@ -8,7 +8,8 @@ from synthetic_runs import write_probe, write_run
 
 from align.analysis.reports.everything import report
 from align.analysis.reports.sweep import Metric, Sweep
-from align.analysis.statistics.intervals import Interval, across_seeds
+from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.trials.dispersion import over_trainings
 from align.errors import InputError
 
 
@@ -31,7 +32,7 @@ def test_a_column_is_read_as_it_was_written(place):
 def test_an_interval_over_seeds_stays_where_its_metric_can_be(column, low, high):
     """Without bounds it would reach from −2.6 to 3.6."""
     seeds = [Interval(0.1, -3.0, 3.0), Interval(0.9, -2.0, 4.0)]
-    interval = across_seeds(seeds, bounds=Metric.parse(column).bounds)
+    interval = over_trainings(seeds, bounds=Metric.parse(column).bounds)
     assert (max(interval.low, -1.0), min(interval.high, 2.0)) == (low, high)
 
 

@@ -8,7 +8,7 @@ import pytest
 from align.analysis.reports.everything import report
 from align.analysis.reports.sweep.keep import keep
 from align.analysis.reports.sweep.run_table import collect, recorded
-from align.analysis.statistics.intervals import wilson
+from align.analysis.statistics.trials.counts import blaker
 from align.errors import InputError
 
 
@@ -21,7 +21,7 @@ def test_collect_has_a_row_a_run_with_axes_counts_and_intervals(lambda_sweep):
     count = trials["success_90"].sum()
     assert row["rollout/real/trials"] == 30 and row["rollout/real/success_90_count"] == count
     assert row["rollout/real/score"] == pytest.approx(trials["score"].mean())
-    assert row["rollout/real/success_90_low"] == pytest.approx(wilson(count, 30).low)
+    assert row["rollout/real/success_90_low"] == pytest.approx(blaker(count, 30).low)
     assert row["probe/image/auc"] == pytest.approx(0.6)
 
 
