@@ -5,6 +5,7 @@ python -m align.analysis.statistics.trials.coverage > docs/coverage.md
 
 from collections.abc import Callable
 
+from align.analysis.statistics.trials import coverage_derived as derived
 from align.analysis.statistics.trials import coverage_tables as tables
 from align.analysis.statistics.trials.sequential_table import beside_savi
 
@@ -52,6 +53,36 @@ covered too seldom: nearly all of it comes from outcomes that 50 trials may not 
 recorded): false positives of one comparison, tables with any single comparison below 5 %, with
 any simultaneous one; and how often one of 17 equal arms is missing from the set of those that
 may be the best.""",
+    ),
+    "Arms that scatter unlike each other": (
+        derived.unlike,
+        """Reports pool the variance between trainings over the arms of a sweep. Here nine arms have a
+standard deviation of .02 between trainings, as in the target, and eight one, two or four times as
+much; coverage of a single difference. Where arms differ so, pooling gives the calm ones wider and
+the wild ones narrower intervals than the truth. A report sets aside an arm whose trainings stand
+out, and says so.""",
+    ),
+    "Interquartile means and probabilities of improvement": (
+        derived.aggregates,
+        "Scores of 150 trials, by the trainings of one arm, and of two.",
+    ),
+    "Medians of motion": (
+        derived.medians,
+        """Of 60 trials a third fail; how rough a path is varies by .7 between trials and by .4 besides, in
+logarithms. Scatter of trainings pooled over six arms; ratios are of the trials in which both
+succeed.""",
+    ),
+    "Probes over trainings": (
+        derived.probes,
+        """Each run has an interval of its own over held-out episodes, which all runs share. On the recorded
+pushing sweeps trainings differ in the image features' AUC and MMD² by one to eight times that
+variance. Pooled over ten arms, whatever their scale; beside it the normal
+quantile with the scatter of the arm's own trainings.""",
+    ),
+    "Plateaus": (
+        derived.plateaus,
+        """Of scores over |D_sim| at 20 real demonstrations, and the real data alone that equals the plateau;
+ten cells, 150 trials that all runs share.""",
     ),
     "Counts": (tables.counts, "One policy, independent trials; by enumeration over rates of .005 to .995."),
     "Trial by trial": (

@@ -27,6 +27,9 @@ FEWEST = 5  # measured trials of a training, of which its median has a variance
 def log_medians(values: np.ndarray) -> Components | None:
     """The logarithms of trainings' medians, as components of variance.
 
+    What two trainings differ by is the median of their ratio on the trials that both have, which does not
+    depend on which trials either has; where they share fewer than five, that of their medians.
+
     Args:
         values: (trainings, trials) not negative, NaN where there is nothing to measure.
 
@@ -37,8 +40,17 @@ def log_medians(values: np.ndarray) -> Components | None:
     values = _canonical(values[np.isfinite(values).sum(1) >= FEWEST])
     if not len(values) or not (values > 0).any():
         return None
-    drawn = _medians(_log(values)[:, _columns(values.shape[1])])  # (trainings, draws)
-    return _components(_medians(_log(values)), drawn.T, int(np.isfinite(values).sum(1).mean()))
+    logs, columns = _log(values), _columns(values.shape[1])
+    c = _components(_medians(logs), _medians(logs[:, columns]).T, int(np.isfinite(values).sum(1).mean()))
+    one, other = np.triu_indices(len(logs), 1)
+    apart = logs[one] - logs[other]  # (pairs, trials)
+    apart = apart[np.isfinite(apart).sum(1) >= FEWEST]
+    if not len(apart):
+        return c
+    trials = apart.shape[1]
+    rest = np.nanvar(_medians(apart[:, columns]), axis=1).mean() / 2 * trials / (trials - 1)
+    square = np.square(_medians(apart)).mean() / 2
+    return c._replace(ms_training=c.trials * square, ms_rest=c.trials * rest)
 
 
 def median(values: np.ndarray, between: Between | None = None) -> Interval | None:

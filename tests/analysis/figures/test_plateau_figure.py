@@ -70,6 +70,7 @@ def test_success_over_simulated_data(figure):
     for i, (shown, cells) in enumerate(zip(CURVES, ax.containers[:2], strict=True)):
         np.testing.assert_allclose(points(cells)[:, 0], [zero, *np.log10(SIM[1:])])
         np.testing.assert_allclose(points(cells)[:, 1], [runs.mean() for runs in shown.runs])
+        np.testing.assert_allclose(whiskers(cells), [ends[1:] for ends in shown.intervals])
         assert same_color(cells[0].get_color(), COLOURS[i])
         plateau = ax.containers[2 + i]
         ((x, y),) = points(plateau)

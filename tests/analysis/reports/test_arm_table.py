@@ -15,6 +15,7 @@ from align.analysis.reports.arm_table import ArmTable
 from align.analysis.reports.own_distance import own_distance
 from align.analysis.reports.probe import load_embeddings
 from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.reports.sweep.comparisons import compare
 from align.analysis.statistics.probing.divergence import divergence
 from align.analysis.statistics.probing.probe import Embeddings
 from align.checkpoints.trust import trusting
@@ -172,12 +173,13 @@ def test_differences_and_ratios_that_are_clear_stand_out(sweep):
     found = Sweep(sweep)
     titles, rows = ArmTable(found).cells()
     base, metric = found.find(found.arms()), Metric("rollout", "real", "score")
-    (column,) = (j for j, title in enumerate(titles) if title.startswith("real: score −"))
+    column, at_once = (j for j, title in enumerate(titles) if title.startswith("real: score −"))
     clear = {row[0].text: row[column].clear for row in rows}
-    for arm in found.arms():
+    pairs = compare(found, [(arm, base) for arm in found.arms()], metric).pairs
+    for arm, pair in zip(found.arms(), pairs, strict=True):
         if arm is not base:
-            low, high = found.difference(arm.runs, base.runs, metric)[1:]
-            assert clear[arm.label] is (low > 0 or high < 0)
+            assert clear[arm.label] is (pair.simultaneous.low > 0 or pair.simultaneous.high < 0)
+    assert clear == {row[0].text: row[at_once].clear for row in rows}
     assert clear["better"] and not clear["same"] and not clear[base.label]
     others = [cell for row in rows for j, cell in enumerate(row) if "−" not in titles[j]]
     assert not any(cell.clear for cell in others), "an estimate alone is not compared with anything"

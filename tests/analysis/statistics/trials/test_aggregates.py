@@ -27,6 +27,40 @@ def test_values_are_those_of_rliable():
     np.testing.assert_allclose(profile, [20 / 27, 12 / 27, 5 / 27])
 
 
+def waves(runs, tasks, k):
+    a, b = np.arange(runs)[:, None], np.arange(tasks)[None]
+    y = np.sin(1.7 * a * k + 0.3) + np.cos(2.3 * b + k) + 0.8 * np.sin(3.1 * a * b + 1.3 * k * b + 0.7 * a)
+    y = np.round(y, 3)
+    return np.round((y - y.min()) / np.ptp(y), 2)
+
+
+def test_of_more_runs_and_ties_they_are_rliables_too():
+    """rliable 1.2.0: `metrics.aggregate_iqm(x)`, `metrics.probability_of_improvement(x, y)` and, at each τ,
+    `library.run_score_deviation(x, τ)`."""
+    x, y = waves(5, 24, 4), waves(3, 24, 5)
+    assert aggregates.interquartile_mean(x).value == pytest.approx(0.5721666667)
+    assert aggregates.probability_of_improvement(x, y).value == pytest.approx(0.5319444444)
+    profile = [i.value for i in aggregates.performance_profile(x, np.linspace(0, 1, 6))]
+    np.testing.assert_allclose(profile, [0.9916667, 0.875, 0.7416667, 0.4666667, 0.1583333, 0], atol=1e-6)
+
+
+def test_profiles_of_a_sweep_pool_over_arms_and_thresholds():
+    """At two trainings the band of one arm alone is far wider, and the pooled one covers at all thresholds."""
+    rng, held, width = np.random.default_rng(0), [], []
+    for _ in range(100):
+        level = rng.normal(0.5, 0.05, (8, 2, 1)) + rng.normal(0, 0.1, (1, 1, 60))
+        arms = np.clip(level + rng.normal(0, 0.1, (8, 2, 60)), 0, 1)
+        at = [0.4, 0.5, 0.6]
+        between = aggregates.profile_scatter(list(arms), at)
+        pooled = aggregates.performance_profile(arms[0], at, between=between)
+        alone = aggregates.performance_profile(arms[0], at)
+        truth = stats.norm.sf((np.array(at) - 0.5) / np.sqrt(0.05**2 + 2 * 0.1**2))
+        held += [i.low <= t <= i.high for i, t in zip(pooled, truth, strict=True)]
+        width.append(np.mean([[i.high - i.low for i in band] for band in (pooled, alone)], axis=1))
+    assert between.df == 8 and 0.92 <= np.mean(held)
+    assert np.mean(width, axis=0)[0] < 0.7 * np.mean(width, axis=0)[1]
+
+
 def covered(make, statistic, truth, repeats=800):
     rng = np.random.default_rng(0)
     found = [statistic(*make(rng)).interval() for _ in range(repeats)]

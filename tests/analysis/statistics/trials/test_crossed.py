@@ -29,6 +29,41 @@ def test_mean_squares_agree_with_analysis_of_variance():
     assert np.sqrt(crossed.mean(values).variance) == pytest.approx(0.599535, abs=1e-5)
 
 
+PEERS = {  # trainings, trials, number of the data: mean, variances of training, trial and rest, standard error
+    (2, 12, 1): (0.67558333, 0.09904145, 0.42678090, 0.38333648, 0.31789645),
+    (3, 20, 2): (0.12731667, 0.43758826, 0.71559785, 0.25102452, 0.43107585),
+    (5, 15, 3): (-0.13432000, 0.54211970, 0.64768001, 0.25681767, 0.39373448),
+}
+
+
+@pytest.mark.parametrize("size", PEERS)
+def test_components_and_standard_errors_are_those_of_a_mixed_model(size):
+    """statsmodels 0.15.0, by REML, of a frame with a row an outcome and `one` = 1:
+    `mixedlm("y ~ 1", frame, groups="one", vc_formula={"training": "0+C(training)", "trial": "0+C(trial)"})
+    .fit(reml=True)`, its `fe_params`, `vcomp`, `scale` and `bse_fe`."""
+    trainings, trials, k = size
+    a, b = np.arange(trainings)[:, None], np.arange(trials)[None]
+    waves = (
+        np.sin(1.7 * a * k + 0.3) + np.cos(2.3 * b + k) + 0.8 * np.sin(3.1 * a * b + 1.3 * k * b + 0.7 * a)
+    )
+    values = np.round(waves, 3)
+    c, (mean, training, trial, rest, error) = crossed.components(values), PEERS[size]
+    found = (c.ms_training - c.ms_rest) / trials, (c.ms_trial - c.ms_rest) / trainings, c.ms_rest
+    np.testing.assert_allclose((c.mean, *found), (mean, training, trial, rest), rtol=1e-4)
+    assert np.sqrt(crossed.mean(values).variance) == pytest.approx(error, rel=1e-4)
+
+
+@pytest.mark.parametrize("trainings", [2, 3, 5])
+@pytest.mark.parametrize("training", [0.03, 0.15, 2.0])
+def test_type_one_errors(trainings, training):
+    """Where nothing differs, p < 5 % and p < 1 % in no more than so many."""
+    rng = np.random.default_rng(trainings)
+    shared = rng.normal(size=(4000, 1, 50))
+    arm, other = (shared + tables(rng, 4000, trainings, 50, training, 0.3, 0.7) for _ in range(2))
+    for p in (crossed.mean(arm).p_value(), crossed.difference(arm, other).p_value()):
+        assert 0.001 <= np.mean(p < 0.05) <= 0.065 and np.mean(p < 0.01) <= 0.016
+
+
 def test_components_are_recovered():
     values = tables(np.random.default_rng(0), 4000, 3, 20, 0.5, 1.0, 0.8)
     found = crossed.components(values)
