@@ -45,7 +45,7 @@ def test_of_more_runs_and_ties_they_are_rliables_too():
 
 
 def test_profiles_of_a_sweep_pool_over_arms_and_thresholds():
-    """At two trainings the band of one arm alone is far wider, and the pooled one covers at all thresholds."""
+    """At two trainings the band of one arm alone is far wider; the pooled one covers."""
     rng, held, width = np.random.default_rng(0), [], []
     for _ in range(100):
         level = rng.normal(0.5, 0.05, (8, 2, 1)) + rng.normal(0, 0.1, (1, 1, 60))

@@ -29,7 +29,7 @@ def test_mean_squares_agree_with_analysis_of_variance():
     assert np.sqrt(crossed.mean(values).variance) == pytest.approx(0.599535, abs=1e-5)
 
 
-PEERS = {  # trainings, trials, number of the data: mean, variances of training, trial and rest, standard error
+PEERS = {  # trainings, trials, data: mean, variances of training, trial and rest, standard error
     (2, 12, 1): (0.67558333, 0.09904145, 0.42678090, 0.38333648, 0.31789645),
     (3, 20, 2): (0.12731667, 0.43758826, 0.71559785, 0.25102452, 0.43107585),
     (5, 15, 3): (-0.13432000, 0.54211970, 0.64768001, 0.25681767, 0.39373448),
