@@ -57,9 +57,10 @@ may be the best.""",
     "Arms that scatter unlike each other": (
         derived.unlike,
         """Reports pool the variance between trainings over the arms of a sweep. Here nine arms have a
-standard deviation of .02 between trainings, and eight one, two or four times as much; coverage of a single difference. Where arms differ so, pooling gives the calm ones wider and
-the wild ones narrower intervals than the truth. A report sets aside an arm whose trainings stand
-out, and says so.""",
+standard deviation of .02 between trainings, and eight one, two or four times as much; coverage of
+a single difference. Where arms differ so, pooling gives the calm ones wider and the wild ones
+narrower intervals than the truth. A report sets aside an arm whose trainings stand out, and says
+so.""",
     ),
     "Interquartile means and probabilities of improvement": (
         derived.aggregates,
