@@ -29,12 +29,25 @@ class Distribution:
     best: bool
 
 
+CAPTION = (
+    "Whiskers: 95 % intervals over trainings and trials, of each by itself. Filled, and strong lines: the "
+    "arm may be the best by its mean; hollow, and weak lines: it is not. (a) trials that did better than a "
+    "threshold"
+)
+BAND = "; band: the arm that all are compared with"
+REST = (
+    ". (b) mean of the middle half of all trials. (c) how often one training does better in a trial than one "
+    "of the other arm, ties half; dashed: as often as not."
+)
+
+
 def figure_aggregates(
     arms: Sequence[Distribution],
     thresholds: Sequence[float],
     measured: str,
     against: str,
     reference: int | None,
+    title: str = "",
 ) -> Figure:
     """Performance profiles at the left; interquartile means and probabilities of improvement, a row an arm.
 
@@ -44,13 +57,14 @@ def figure_aggregates(
         measured: What was measured, for the axes.
         against: What the arms are compared with.
         reference: Number of the arm that all are compared with, whose profile has a band; None if of several.
+        title: Above the figure.
     """
     rows = np.arange(len(arms))[::-1]
+    looks = figures.arm_looks(figures.families([arm.label for arm in arms]))
     with figures.style():
-        figure, axes = figures.canvas(1, 3, figures.DOUBLE, max(2.4, 1.0 + 0.17 * len(arms)))
+        figure, axes = figures.canvas(1, 3, figures.DOUBLE, max(1.9, 0.6 + 0.17 * len(arms)))
         left, middle, right = axes[0]
-        for i, (arm, y) in enumerate(zip(arms, rows, strict=True)):
-            look = figures.look(i)
+        for i, (arm, y, look) in enumerate(zip(arms, rows, looks, strict=True)):
             shares = np.asarray(arm.profile, float)
             if i == reference:
                 ends = shares[:, 1], shares[:, 2]
@@ -61,20 +75,16 @@ def figure_aggregates(
             figures.whiskers(middle, [y], [arm.middle], horizontal=True, **filled)
             if arm.improvement is not None:
                 figures.whiskers(right, [y], [arm.improvement], horizontal=True, **filled)
-        left.set(xlabel=f"{measured}, threshold", ylabel="Share of trials above it", ylim=(-0.02, 1.02))
-        middle.set(xlabel=f"{measured},\ninterquartile mean", yticks=rows, ylim=(-0.6, len(arms) - 0.4))
-        middle.set_yticklabels([arm.label for arm in arms])
+        left.set_xlabel(figures.wrap(f"{measured}, threshold", 8, 1.7))
+        left.set(ylabel="Share of trials above it", ylim=(-0.02, 1.02))
+        middle.set(yticks=rows, ylim=(-0.6, len(arms) - 0.4))
+        middle.set_xlabel(figures.wrap(f"{measured}, interquartile mean", 8, 1.7))
+        middle.set_yticklabels([figures.wrap(arm.label, 7, 1.6) for arm in arms])
         right.set(yticks=rows, ylim=(-0.6, len(arms) - 0.4), xlim=(-0.03, 1.03))
         right.set_yticklabels([])
-        right.set_xlabel(f"Probability of doing better\nthan {against}".replace(",\n", ", "))
+        right.set_xlabel(figures.wrap(f"Probability of doing better than {against}", 8, 1.7))
         figures.reference(right, x=0.5)
         figures.letter(axes[0])
-        figure.supxlabel(CAPTION, fontsize=6.5, color=figures.GREY)
+        caption = CAPTION + (BAND if reference is not None else "") + REST
+        figures.finish(figure, title=title, caption=caption)
     return figure
-
-
-CAPTION = (
-    "95 % intervals over trainings and trials, of each by itself. Filled, strong lines: may be the best arm "
-    "by its mean;\nhollow: is not. (a) Band: the arm that all are compared with. (b) Mean of the middle half "
-    "of all trials.\n(c) One training of each in the same trial, ties half; dashed: as often as not."
-)

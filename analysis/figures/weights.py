@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import offset_copy
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.series import Panel, Series, marks_of
 from align.analysis.figures.style import BrokenLogAxis
 
+STAR = {"marker": (6, 2, 0), "markersize": 4, "markeredgewidth": 0.7, "linestyle": "none", "clip_on": False}
 CAPTION = (
     "λ: weight of the alignment in the loss. Whiskers: 95 % intervals over trainings and over trials or "
     "held-out episodes; bands: the same at λ = 0, with the estimate dotted. Score, success: filled where λ "
@@ -71,8 +73,8 @@ def _curve(ax: Axes, series: Series, position: BrokenLogAxis, shift: float) -> N
         if not point.best:
             ax.plot([x], [point.interval.value], **hollow)
         if point.clear:
-            end = x, point.interval.high
-            ax.annotate("∗", end, ha="center", va="bottom", color=look["color"], annotation_clip=False)
+            above = offset_copy(ax.transData, ax.figure, y=4, units="points")
+            ax.plot([x], [point.interval.high], transform=above, **STAR, color=look["color"])
     rising = [k for k, (value, _) in enumerate(series.points) if value > 0]
     heights = [series.points[k][1].interval.value for k in rising]
     ax.plot(at[rising], heights, color=look["color"], linewidth=0.9)

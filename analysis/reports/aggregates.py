@@ -62,7 +62,7 @@ def report(sweep: Sweep) -> list[Path]:
     one = arms.index(bases[0]) if all(base is bases[0] for base in bases) else None
     written.append(sweep.path / "aggregates.png")
     title = f"{metric.title} in {sweep.target}"
-    figures.save(figure_aggregates(found, THRESHOLDS, title, against, one), written[-1])
+    figures.save(figure_aggregates(found, THRESHOLDS, title, against, one, sweep.title), written[-1])
     success = Metric("rollout", sweep.target, sweep.success)
     if rows := paired(sweep, arms, bases, success):
         notes = [note.format(target=sweep.target, success=success.title) for note in PAIRED]

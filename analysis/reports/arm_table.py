@@ -39,6 +39,11 @@ NOTE = (
     "Mean [95 % interval] over training seeds and shared trials or held-out episodes. How much trainings "
     "differ is estimated from all arms of the sweep together."
 )
+PRINTED = (
+    "Means with 95 % intervals over trainings and trials or held-out episodes. Differences on the same "
+    "trials, each by itself; bold: they differ, however many arms were compared. May be best: cannot be told "
+    "from the best arm."
+)
 LONE = "†: one training, and none to say how trainings differ: the interval is that of this training alone."
 NOTES = {
     BEST: "May be best: arms that cannot be told from the best, by what is compared; in 95 % of sweeps the "
@@ -72,7 +77,8 @@ def report(sweep: Sweep) -> list[Path]:
     printed = [j for j, title in enumerate(titles) if not any(name in title for name in NOT_PRINTED)]
     some = [[row[j] for j in printed] for row in rows]
     text, bold = ([[cell[k] for cell in row] for row in some] for k in (0, 1))
-    figures.save(figure_table([titles[j] for j in printed], text, bold), picture)
+    figure = figure_table([titles[j] for j in printed], text, bold, sweep.title, PRINTED)
+    figures.save(figure, picture)
     return written
 
 

@@ -17,6 +17,7 @@ from test_probe_steps_figure import layers
 from test_task_probe_figure import decoded
 
 import align.analysis.figures as room
+from align.analysis.figures.aggregates import Distribution
 from align.analysis.figures.alpha import OfData
 from align.analysis.figures.arms import OfWorld
 from align.analysis.figures.discernibility import Scatter
@@ -43,7 +44,7 @@ FIGURES = {
 RUN = "a-sweep-of-a-user-with-a-long-name/method=an-objective-of-ones-own,lambda=0.001,visual=0.25,seed=12345"
 MANY = [f"an-objective-of-ones-own-{i}, lambda={0.1 * i:.1f}, real=100, sim=6000" for i in range(23)]
 SHORT = ["co-training", "real-only"]
-ONE = Point(Interval(1.0, 1.0, 1.0), [1.0])
+ONE = Point(Interval(1.0, 1.0, 1.0), [1.0], best=False, clear=True)
 TWO = Point(Interval(0.5, 0.2, 0.9), [0.4, 0.6])
 CAPTION = "3 trainings × 150 trials; 12 of 300 runs incomplete"
 
@@ -51,7 +52,8 @@ CAPTION = "3 trainings × 150 trials; 12 of 300 runs incomplete"
 def of_world(name, arms):
     points = [ONE if i % 3 else TWO if i else None for i in range(len(arms))]
     differences = [Interval(0.1, -0.2, 0.3)] * (len(arms) - 1) + [None]
-    return OfWorld(name, {"Score": points, "Success (coverage ≥ .90)": points}, differences)
+    at_once = [i and Interval(i.value, i.low - 0.1, i.high + 0.1) for i in differences]
+    return OfWorld(name, {"Score": points, "Success (coverage ≥ .90)": points}, differences, at_once)
 
 
 def scatter(arms, scale):
@@ -78,10 +80,16 @@ def gap():
 def alpha(count):
     alphas = [0.0, 0.02, 0.1, 0.101, 1.0]
     test = [Interval(1.0, 1.0, 1.0)] * 5
-    chosen = Selection(2, np.full(5, 0.2), np.ones(5), test, [])
+    behind = [Interval(-0.2, -0.4, 0.0)] * 4 + [Interval(0.2, 0.0, 0.4)]
+    chosen = Selection(2, np.ones(5), test, [], np.array([False] * 4 + [True]), behind)
     notes = ["", "natural", "", "natural", ""]
     names = [f"real={10 * i}, sim=600, expert=0.5, visual=0.25" for i in range(count)]
     return [OfData(name, alphas, notes, chosen) for name in names], "Score in a-user's-world", RUN, 0.2
+
+
+def distributions(arms):
+    profile, one = [Interval(1.0, 0.9, 1.0), Interval(0.5, 0.2, 0.9), Interval(0.0, 0.0, 0.1)], TWO.interval
+    return [Distribution(arm, profile, one, one if i else None, i % 2 == 0) for i, arm in enumerate(arms)]
 
 
 def motion(arms):
@@ -141,6 +149,10 @@ def tried(name, i):
 
 CASES = {
     "figure_alpha": [alpha(1), alpha(9)],
+    "figure_aggregates": [
+        (distributions(MANY), [0, 0.5, 1], "Score in a-user's-world", MANY[0], 0, RUN),
+        (distributions(SHORT), [0, 0.5, 1], "Score", f"{MANY[0]}, same real and sim", None),
+    ],
     "annotation_figure": [(trust(), RUN), (trust(lengths={}), "")],
     "figure_arms": [
         (MANY, [of_world(n, MANY) for n in ("real", "lab/" * 9)], list(of_world("", MANY).measured), *rest)
