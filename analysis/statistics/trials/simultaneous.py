@@ -24,7 +24,7 @@ from align.analysis.statistics.trials.variance_components import between_trainin
 from align.errors import InputError
 from align.seeding import numpy_rng
 
-DRAWS = 20_000
+DRAWS = 10_000
 Scatter = Between | Sequence[Between | None] | None
 """The variance between trainings: of all arms, or of each."""
 
