@@ -82,8 +82,8 @@ def may_be_best(sweep: Sweep, arms: Sequence[Arm], metric: Metric) -> dict[str, 
     """The arms, by label, that cannot be told from the best: of most success, or of the least error.
 
     Returns:
-        By how much each one is better than the best of the others (Hsu's intervals). Empty where fewer than two arms were
-        measured.
+        By how much each one is better than the best of the others (Hsu's intervals). Empty where fewer than
+        two arms were measured.
     """
     key = ("best", metric, *(arm.label for arm in arms))
     if key not in sweep.memo:
