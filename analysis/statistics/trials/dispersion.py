@@ -34,9 +34,9 @@ def dispersion(arms: Sequence[Sequence[Interval]]) -> Dispersion | None:
         None where no arm has two trainings whose intervals have a width.
     """
     ratios, df = [], []
-    for runs in arms:
+    for runs in (arm for arm in arms if len(arm) > 1):
         own = _own_variance(runs)
-        if len(runs) > 1 and np.isfinite(own) and own > 0:
+        if np.isfinite(own) and own > 0:
             ratios.append(np.var([run.value for run in runs], ddof=1) / own)
             df.append(len(runs) - 1)
     return Dispersion(float(np.average(ratios, weights=df)), float(sum(df))) if df else None

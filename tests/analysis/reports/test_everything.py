@@ -61,6 +61,8 @@ def test_report_of_a_lambda_sweep(lambda_sweep):
         "table.png",
         "lambda.png",
         "lambda_wide.png",
+        *("aggregates.csv", "aggregates.md", "aggregates.png"),
+        *("paired_successes.csv", "paired_successes.md"),
     }
     assert Image.open(lambda_sweep / "lambda.png").size[0] == 1020  # one column at 300 dpi
     assert "lambda=0.01" in (lambda_sweep / "results.md").read_text()
