@@ -62,7 +62,7 @@ def figure_aggregates(
     rows = np.arange(len(arms))[::-1]
     looks = figures.arm_looks(figures.families([arm.label for arm in arms]))
     with figures.style():
-        figure, axes = figures.canvas(1, 3, figures.DOUBLE, max(1.9, 0.6 + 0.17 * len(arms)))
+        figure, axes = figures.canvas(1, 3, figures.DOUBLE, max(2.2, 0.65 + 0.32 * len(arms)))
         left, middle, right = axes[0]
         for i, (arm, y, look) in enumerate(zip(arms, rows, looks, strict=True)):
             shares = np.asarray(arm.profile, float)
@@ -76,10 +76,10 @@ def figure_aggregates(
             if arm.improvement is not None:
                 figures.whiskers(right, [y], [arm.improvement], horizontal=True, **filled)
         left.set_xlabel(figures.wrap(f"{measured}, threshold", 8, 1.7))
-        left.set(ylabel="Share of trials above it", ylim=(-0.02, 1.02))
+        left.set(ylabel="Share of trials", ylim=(-0.02, 1.02))
         middle.set(yticks=rows, ylim=(-0.6, len(arms) - 0.4))
         middle.set_xlabel(figures.wrap(f"{measured}, interquartile mean", 8, 1.7))
-        middle.set_yticklabels([figures.wrap(arm.label, 7, 1.6) for arm in arms])
+        middle.set_yticklabels([figures.wrap(arm.label, 7, 2.0) for arm in arms])
         right.set(yticks=rows, ylim=(-0.6, len(arms) - 0.4), xlim=(-0.03, 1.03))
         right.set_yticklabels([])
         right.set_xlabel(figures.wrap(f"Probability of doing better than {against}", 8, 1.7))
