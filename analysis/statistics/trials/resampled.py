@@ -152,11 +152,17 @@ def auc(values: np.ndarray, reference: np.ndarray, between: Between | None = Non
             default the arm's own.
 
     Returns:
-        None where nothing was measured, or there are fewer than five trials or two values of the reference.
+        None where nothing was measured. Where no training has five measured trials, or the reference two
+        values, the share of all pairs, whose ends are NaN.
     """
+    values, reference = np.asarray(values, float), np.asarray(reference, float)
+    found = values[np.isfinite(values)]
+    if not len(found) or not len(reference):
+        return None
     c = auc_components(values, reference)
     if c is None:
-        return None
+        above = (np.sign(found[:, None] - reference) + 1) / 2
+        return Interval(float(above.mean()), np.nan, np.nan)
     found = combine(c.mean, c.ms_trial / c.trainings, c.trials, [c], between)
     return score_interval(found, min(c.trials, len(reference)))
 

@@ -98,7 +98,8 @@ def test_report_ranks_arms_and_keeps_repeated_queries_apart(sweep_dir):
     table = pd.read_csv(sweep_dir / "plans_maze.csv").set_index("arm")
     assert set(table.index) == {"GCS plans, same queries", "GCS plans of the store", "smooth", "rough"}
     smooth, rough = table.loc["smooth"], table.loc["rough"]
-    assert rough["jerk AUC low"] > 0.9 and rough["jerk low"] > smooth["jerk high"]
+    assert rough["jerk AUC"] > 0.95 and rough["jerk AUC low"] > 0.5  # of eight queries
+    assert rough["jerk low"] > smooth["jerk high"]
     assert rough["length low"] > 1.01 and smooth["length"] == pytest.approx(1, abs=0.005)
     assert rough["spread low"] > smooth["spread high"]
     assert smooth["ways"] == pytest.approx(1)

@@ -111,5 +111,7 @@ def test_too_little_is_said_to_be():
     assert ratio.value == 0.5 and np.isnan(ratio.high)
     few[1] = np.arange(1, 10)
     assert log_medians(few).trainings == 1 and median(few).value == pytest.approx(5)
+    above = auc(few[:1], np.array([0.0, 3.0]))
+    assert above.value == pytest.approx(4 / 6) and np.isnan(above.low)
     straight = np.where(np.arange(9) < 6, 0.0, 1.0)[None]  # paths without a turn
     assert np.isfinite(median(straight)).all()
