@@ -339,6 +339,7 @@ class DiffusionPolicy(nn.Module):
         noise: Tensor,
         generator: Generators | None = None,
         domain: Domain = Domain.REAL,
+        skip: int = 0,
     ) -> Tensor:
         """The actions to execute next.
 
@@ -348,13 +349,16 @@ class DiffusionPolicy(nn.Module):
             noise: (B, horizon, A) standard normal; equal noise gives equal actions.
             generator: For the DDPM sampler's own noise; a list has one a sample, which needs no other.
             domain: Where it acts, for a policy with domain conditioning.
+            skip: Leave out so many actions before them, whose time will have passed.
 
         Returns:
             (B, n_action_steps, A) in the data's units.
 
         Raises:
-            InputError: As `check_observation`, or noise of another shape.
+            InputError: As `check_observation`, or noise of another shape, or more are left out than are left.
         """
+        left = self.horizon - self.n_obs_steps + 1 - self.n_action_steps
+        check_numbers(f"[0, {left}]", whole=True, skip=skip)
         self.check_observation(observation)
         n = len(observation["agent_pos"])
         if noise.shape != (n, self.horizon, self.action_dim):
@@ -363,7 +367,7 @@ class DiffusionPolicy(nn.Module):
         told = torch.full((len(noise),), int(domain))
         features = self.encode(observation, observation["agent_pos"], domain=told)
         actions = self.sample(features, observation["agent_pos"], noise, generator)
-        first = self.n_obs_steps - 1
+        first = self.n_obs_steps - 1 + skip
         return actions[:, first : first + self.n_action_steps]
 
     @classmethod

@@ -193,13 +193,16 @@ def test_a_policy_with_images_needs_a_world_that_shows_them(write_config, tmp_pa
 class Recorder:
     """A policy that stays where it is, and keeps what it saw."""
 
-    device = "cpu"
+    device, cameras = "cpu", ()
     n_obs_steps, n_image_steps, horizon, action_dim, n_action_steps, agent_pos_dim = 2, 0, 8, 2, 4, 4
+
+    def expected_images(self):
+        return {}
 
     def __init__(self):
         self.seen = []
 
-    def act(self, observation, noise, domain):
+    def act(self, observation, noise, *_):
         self.seen.append(observation)
         return observation["agent_pos"][:, -1:, 2:].repeat(1, self.n_action_steps, 1)
 
@@ -223,7 +226,7 @@ def test_worlds_of_different_kinds_share_a_file_and_films_are_of_those_that_can_
     class Still(Recorder):
         agent_pos_dim = 2
 
-        def act(self, observation, noise, domain):
+        def act(self, observation, noise, *_):
             return observation["agent_pos"][:, -1:].repeat(1, self.n_action_steps, 1)
 
     points, no_film = rollout(Recorder(), Point(), [0, 1, 2], 20, "point", film=2)

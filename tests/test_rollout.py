@@ -30,7 +30,7 @@ class Scripted:
     def expected_images(self):
         return {}
 
-    def act(self, observation, noise, generator, domain):
+    def act(self, observation, noise, *_):
         self.seen.append((observation, noise))
         newest = observation["agent_pos"][:, -1]
         return self.action(newest)[:, None].repeat(1, self.n_action_steps, 1)

@@ -33,6 +33,12 @@ def read_checkpoint(path: str | Path) -> dict:
     return checkpoint
 
 
+def run_of(path: str | Path) -> Path:
+    """The run directory that a checkpoint lies in; of a run directory, itself."""
+    path = Path(path)
+    return path if path.is_dir() else path.absolute().parent.parent
+
+
 def averaged_weights(checkpoint: Mapping) -> dict[str, Tensor]:
     """The state of the policy with averaged weights, by the names of its own."""
     prefix = "ema.model."

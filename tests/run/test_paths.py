@@ -41,10 +41,13 @@ def test_mistakes(tmp_path, paths):
 class Straight:
     """A policy that makes for the goal, with a policy's interface."""
 
-    device = "cpu"
+    device, cameras = "cpu", ()
     n_obs_steps, n_image_steps, horizon, action_dim, n_action_steps, agent_pos_dim = 2, 0, 8, 2, 4, 4
 
-    def act(self, observation, noise, domain):
+    def expected_images(self):
+        return {}
+
+    def act(self, observation, noise, *_):
         return observation["agent_pos"][:, -1, None, 2:].repeat(1, self.n_action_steps, 1)
 
 
