@@ -1,4 +1,4 @@
-"""The two terms of a batch's loss: denoising, ordinary or gated by noise level, and what is aligned."""
+"""The terms of a batch's loss: denoising, ordinary or gated by noise level, and what is aligned or read."""
 
 from collections.abc import Mapping
 
@@ -10,6 +10,7 @@ from align.alignment.objective import Samples
 from align.diffusion.ambient import Ambient, Noised
 from align.diffusion.denoising import denoising_loss, stratified_steps
 from align.diffusion.schedule import NoiseSchedule
+from align.domain import Domain
 from align.policy import DiffusionPolicy, Features
 
 
@@ -61,6 +62,18 @@ def aligned_samples(
     action = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"]).flatten(1)
     agent_pos = policy.normalizer.normalize_agent_pos(batch["agent_pos"])[:, -1]
     return gather_domains(Samples(embedding, action, agent_pos), batch["domain"], batch.get("n_sim"))
+
+
+def told_samples(layer: Tensor, batch: Mapping[str, Tensor]) -> Samples:
+    """Sim samples of the global batch with what the simulator knows of them.
+
+    Args:
+        layer: As in `aligned_samples`.
+        batch: "privileged" (B, S), "domain" (B,) and, where there is one, "n_sim" of this process.
+    """
+    embedding = layer.unflatten(0, (-1, len(batch["domain"]))).mean(0)
+    samples = Samples(embedding, privileged=batch["privileged"])
+    return gather_domains(samples, batch["domain"], batch.get("n_sim"))[Domain.SIM]
 
 
 def _ordinary(

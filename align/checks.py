@@ -1,5 +1,6 @@
 """Which arguments of training do not go together."""
 
+from align.alignment.auxiliary import Auxiliary
 from align.alignment.objective import Objective
 from align.errors import InputError, check_numbers
 from align.policy import DiffusionPolicy
@@ -13,6 +14,7 @@ def check_training(
     site: str,
     probe_step: int,
     label_dropout: float,
+    auxiliary: Auxiliary | None = None,
 ) -> None:
     """Refuse what cannot be trained; the arguments are those of `align.module.CotrainingModule`.
 
@@ -35,6 +37,11 @@ def check_training(
         raise InputError(
             f"alignment_weight={alignment_weight}: the observation of a policy without images has no "
             "weights to train; expected site=denoiser, or 0 to measure only"
+        )
+    if policy.n_image_steps == 0 and site == "observation" and auxiliary is not None:
+        raise InputError(
+            "auxiliary: the observation of a policy without images has no weights to train; "
+            "expected site=denoiser, or auxiliary=null"
         )
     check_numbers(f"[0, {policy.schedule.train_steps - 1}]", whole=True, probe_step=probe_step)
     if site == "denoiser" and policy.domain_conditioning:
@@ -82,4 +89,16 @@ def check_alignment(
     raise InputError(
         f"{given} holds {batch_size - quota} sim and {quota} real windows, and {type(alignment).__name__} "
         f"needs {needed} of each; expected data.balanced=true, a larger data.batch_size or alignment_weight=0"
+    )
+
+
+def check_auxiliary(
+    auxiliary: Auxiliary | None, alpha: float, batch_size: int, quota: int | None
+) -> str | None:
+    """What to tell where an auxiliary loss never sees a sim sample; arguments as in `check_alignment`."""
+    if auxiliary is None or auxiliary.weight == 0 or quota is None or quota < batch_size:
+        return None
+    return (
+        f"auxiliary.weight={auxiliary.weight:g}: with alpha={alpha:.3g} a batch holds real windows alone, "
+        "so nothing is read"
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
@@ -105,6 +106,7 @@ class CotrainingData(pl.LightningDataModule):
             )
         self.pairing, self.gating = pairing, gating
         self.gated: GatedBatches | None = None
+        self._privileged: str | None = None
         self.train: dict[Domain, Windows] = {}
         self.held_out: dict[Domain, Windows] = {}
 
@@ -126,13 +128,20 @@ class CotrainingData(pl.LightningDataModule):
         data.read(policy)
         return data
 
-    def serve(self, policy: DiffusionPolicy, noise_draws: int, ambient: Ambient | None) -> None:
+    def serve(
+        self,
+        policy: DiffusionPolicy,
+        noise_draws: int,
+        ambient: Ambient | None,
+        privileged: str | None = None,
+    ) -> None:
         """Say whom the batches are for; to be called before `setup`.
 
         Args:
             policy: The policy that is trained on them.
             noise_draws: Noise draws a window, whose diffusion steps gated batches bring.
             ambient: How it learns from samples trusted only above a noise level.
+            privileged: Columns of the sim store that batches bring as "privileged", NaN for real windows.
 
         Raises:
             InputError: `ambient` needs batches that are gated.
@@ -140,6 +149,7 @@ class CotrainingData(pl.LightningDataModule):
         if ambient is not None and self.gating is None:
             raise InputError("model.ambient: needs data.gating, e.g. {sigma_min: 0.1}")
         self._policy, self._noise_draws, self._ambient = policy, noise_draws, ambient
+        self._privileged = privileged
 
     def setup(self, stage: str | None = None) -> None:
         """Read the stores for what `serve` was given, if that was not done."""
@@ -196,10 +206,14 @@ class CotrainingData(pl.LightningDataModule):
                     fit=self.image_fit,
                     keep=self.images,
                     cache=self.cache,
+                    privileged=self._privileged if d == Domain.SIM else None,
                 )
         refusals.tell()
         check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])
         pair = episodes[Domain.SIM], episodes[Domain.REAL]
+        if pair[0].privileged is not None:  # a batch is one tensor a key; nothing may be read of real ones
+            shape = len(pair[1].action), pair[0].privileged.shape[1]
+            pair[1].privileged = np.full(shape, np.nan, np.float32)
         compared = [] if self.pairing is None else [self.pairing.key]
         self.notes = [*check_roles(*pair), *doubts(*pair, policy.relative_actions, compared)]
         for domain, data in episodes.items():

@@ -17,7 +17,7 @@ from align.callbacks.logger import StepLogger
 from align.callbacks.progress import Progress
 from align.callbacks.rollouts import Rollouts
 from align.callbacks.termination import Termination, is_trained
-from align.checks import check_alignment
+from align.checks import check_alignment, check_auxiliary
 from align.command.fit_options import RUN_OPTIONS, TRAINER_DEFAULTS
 from align.command.options import read_nested_null
 from align.command.parse_errors import explained, fit_options
@@ -64,7 +64,13 @@ class RunCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         super().instantiate_classes()
-        self.datamodule.serve(self.model.policy, self.model.noise_draws, self.model.ambient)
+        auxiliary = self.model.auxiliary
+        self.datamodule.serve(
+            self.model.policy,
+            self.model.noise_draws,
+            self.model.ambient,
+            None if auxiliary is None else auxiliary.targets,
+        )
 
     def _value(self, name: str):
         return self.config[self.subcommand][name]
@@ -191,8 +197,10 @@ class RunCLI(LightningCLI):
         told = check_alignment(
             model.alignment, model.alignment_weight, data.real_alpha, data.batch_size, quota
         )
-        if told is not None and self.trainer.is_global_zero:
-            print(told)
+        model.make_readout(data)
+        told = [told, check_auxiliary(model.auxiliary, data.real_alpha, data.batch_size, quota)]
+        if self.trainer.is_global_zero:
+            print(*filter(None, told), sep="\n", end="\n" if any(told) else "")
         self._try_policy()
 
     def _completed(self, recorded: dict) -> dict:
@@ -287,6 +295,10 @@ class RunCLI(LightningCLI):
         if self.datamodule.gated is not None:
             loss = "restricted" if self.model.ambient is None else self.model.ambient.loss
             summary |= {"sigma_min": self.datamodule.gated.dataset_sigma_min, "denoising": loss}
+        if self.model.auxiliary is not None:
+            told = self.model.auxiliary
+            summary |= {"auxiliary": told.targets, "auxiliary_weight": told.weight}
+            summary |= {"auxiliary_schedule": told.schedule, "auxiliary_steps": told.steps}
         metrics = {name.replace("/", "_"): value for name, value in sorted(progress.metrics.items())}
         write_json(self.run_dir / SUMMARY, {**summary, **metrics})
 

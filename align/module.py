@@ -1,4 +1,4 @@
-"""Training: denoising loss + λ · alignment, as a LightningModule."""
+"""Training: denoising loss + λ · alignment + μ · auxiliary loss, as a LightningModule."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,9 +7,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from align.alignment.auxiliary import Auxiliary, Readout
 from align.alignment.mmd import MMD
 from align.alignment.objective import Objective
-from align.batch_loss import aligned_samples, denoising_losses
+from align.batch_loss import aligned_samples, denoising_losses, told_samples
 from align.checkpoints.reading import averaged_weights, read_checkpoint
 from align.checks import check_training
 from align.diffusion.ambient import Ambient
@@ -27,9 +28,9 @@ from align.step.finite import FiniteWatch
 class CotrainingModule(pl.LightningModule):
     """Co-trains a diffusion policy on sim and real demonstrations.
 
-    The loss of a batch is `α · L_real + (1 − α) · L_sim + λ · distance(z_sim, z_real)`: the denoising
-    losses are weighted by the batch (see `align.data.mixture`), the distance is between the embeddings
-    at the named site.
+    The loss of a batch is `α · L_real + (1 − α) · L_sim + λ · distance(z_sim, z_real) + μ · error(z_sim)`:
+    the denoising losses are weighted by the batch (see `align.data.mixture`), the distance is between the
+    embeddings at the named site, the error is that of reading from them what the simulator knows.
 
     Args:
         policy: The policy to train.
@@ -55,6 +56,8 @@ class CotrainingModule(pl.LightningModule):
         seed: Seed of the noise and crops of training.
         ambient: How it learns from samples trusted only above a noise level, which needs `data.gating`;
             `None` has the ordinary denoising loss, at the admitted levels where there is gating.
+        auxiliary: What a simulator knows and the embeddings of sim samples are to hold, e.g. {targets:
+            "state[2:5]", angles: [2]}; `None` has no such loss.
         cuda_graphs: Record the encoder's and the denoiser's kernels once and replay them, on a single GPU.
     """
 
@@ -76,6 +79,7 @@ class CotrainingModule(pl.LightningModule):
         initial: str | None = None,
         seed: int = 0,
         ambient: Ambient | None = None,
+        auxiliary: Auxiliary | None = None,
         cuda_graphs: bool = True,
     ):
         super().__init__()
@@ -89,9 +93,10 @@ class CotrainingModule(pl.LightningModule):
         check_numbers("[0, 1]", ema_max_decay=ema_max_decay)
         check_numbers("[0, 1)", label_dropout=label_dropout)
         check_numbers(SEED, whole=True, seed=seed)
-        check_training(policy, alignment, alignment_weight, site, probe_step, label_dropout)
+        check_training(policy, alignment, alignment_weight, site, probe_step, label_dropout, auxiliary)
         self.label_dropout, self.initial, self.cuda_graphs = label_dropout, initial, cuda_graphs
-        self.policy, self.ambient = policy, ambient
+        self.policy, self.ambient, self.auxiliary = policy, ambient, auxiliary
+        self.readout: Readout | None = None
         self.alignment = alignment
         self.ema = ExponentialMovingAverage(policy, ema_power, ema_max_decay)
         self.alignment_weight, self.alignment_warmup, self.site = alignment_weight, alignment_warmup, site
@@ -102,6 +107,27 @@ class CotrainingModule(pl.LightningModule):
         self.finite = FiniteWatch("denoising loss", "loss")
         self._release = lambda: None
         self._validation: list[tuple[Tensor, Tensor]] = []
+
+    def setup(self, stage: str) -> None:
+        """Make what reads the privileged state, before weights are loaded and optimised."""
+        self.make_readout(self.trainer.datamodule)
+
+    def make_readout(self, data) -> None:
+        """Make what reads the privileged state of some data's sim windows, if it is asked for and not there.
+
+        Args:
+            data: The `CotrainingData`, read.
+
+        Raises:
+            InputError: The options do not fit the data.
+        """
+        if self.auxiliary is None or self.readout is not None:
+            return
+        told, dim = data.train[Domain.SIM].privileged(), self.policy.site_sizes()[self.site]
+        with torch.random.fork_rng(devices=[]):  # its weights follow from the seed, and move no other draw
+            torch.default_generator.manual_seed(torch_generator(self.seed, "readout").initial_seed())
+            self.readout = Readout(self.auxiliary, dim, told.shape[1])
+        self.readout.fit(told)
 
     def on_fit_start(self) -> None:
         """Start from the initial policy, or with the normaliser fitted on the training episodes."""
@@ -145,8 +171,12 @@ class CotrainingModule(pl.LightningModule):
             return self.alignment_weight
         return self.alignment_weight * min(1.0, self.global_step / self.alignment_warmup)
 
+    def auxiliary_mu(self) -> float:
+        """μ at the current step."""
+        return 0.0 if self.readout is None else self.auxiliary.weight_at(self.global_step)
+
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """The loss of a batch: denoising loss + λ · alignment."""
+        """The loss of a batch: denoising loss + λ · alignment + μ · auxiliary loss."""
         step = self.global_step
         generator = torch_generator(self.seed, "training", step, self.global_rank, device=self.device)
         features = self._encode(batch, generator)
@@ -158,14 +188,17 @@ class CotrainingModule(pl.LightningModule):
         aligned = layer.view_as(layer)  # what comes back to it is the alignment's gradient alone
         distance = self._distance(aligned, batch, lambda_) if lambda_ > 0 or self._is_logged() else None
         total = denoise + lambda_ * distance if lambda_ > 0 else denoise
-        for parameter in self._opponents():  # DDP waits for the gradient of each, also where it is 0
+        told, mu = layer.view_as(layer), self.auxiliary_mu()  # as above, for the auxiliary loss
+        error = self.readout(*self._told(told, batch)) if mu > 0 else None
+        total = total + mu * error if mu > 0 else total
+        for parameter in (*self._opponents(), *self._readers()):  # DDP awaits the gradient of each, even of 0
             total = total + 0.0 * parameter.sum()
         self.finite.see(step, denoise, total)
         if self._is_logged():  # the only steps that wait for the device
             self.finite.check()
-            self._log_step(denoise, distance, lambda_, batch)
-            if lambda_ > 0 and self.alignment.measured:
-                self._log_gradient_ratio(layer, aligned)
+            self._log_step(denoise, distance, lambda_, error, mu, batch)
+            views = {"grad_ratio": aligned} if lambda_ > 0 and self.alignment.measured else {}
+            self._log_gradient_ratios(layer, views | ({"auxiliary_grad_ratio": told} if mu > 0 else {}))
         return total
 
     def _encode(self, batch: dict[str, Tensor], generator: torch.Generator) -> Features:
@@ -193,14 +226,31 @@ class CotrainingModule(pl.LightningModule):
         """Parameters of the objective that training updates together with the policy."""
         return [p for p in self.alignment.parameters() if p.requires_grad]
 
+    def _told(self, layer: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Embeddings (n, D) and privileged state (n, S) of the global batch's sim samples."""
+        sim = told_samples(layer, batch)
+        return sim.embedding, sim.privileged
+
+    def _readers(self) -> list[nn.Parameter]:
+        """Parameters of what reads the privileged state."""
+        return [] if self.readout is None else list(self.readout.parameters())
+
     def _at_site(self, features: Features, hidden: Tensor) -> Tensor:
         """The layer that is aligned: (B, D), or (draws · B, D) in the denoiser."""
         if self.site in self.policy.image_sites:
             return features.image[:, self.policy.image_sites[self.site]]
         return {"image": features.image, "observation": features.observation, "denoiser": hidden}[self.site]
 
-    def _log_step(self, denoise: Tensor, distance: Tensor, lambda_: float, batch: dict) -> None:
-        """Log both terms."""
+    def _log_step(
+        self,
+        denoise: Tensor,
+        distance: Tensor,
+        lambda_: float,
+        error: Tensor | None,
+        mu: float,
+        batch: dict,
+    ) -> None:
+        """Log all terms."""
         denoise, distance, measured = denoise.detach(), distance.detach(), self.alignment.measured
         if self.trainer.world_size > 1:  # of the global batch, as the distance is
             denoise = self.trainer.strategy.reduce(denoise.clone(), reduce_op="mean")
@@ -212,6 +262,11 @@ class CotrainingModule(pl.LightningModule):
             "train/real_fraction": (batch["domain"] == Domain.REAL).float().mean(),
             "train/real_weight": (batch["weight"] * (batch["domain"] == Domain.REAL)).mean(),
         }
+        if self.readout is not None:
+            values["train/auxiliary_weight"] = mu
+        if error is not None:
+            values["train/auxiliary"] = error.detach()
+            values["train/loss"] = values["train/loss"] + mu * error.detach()
         if measured:
             values["train/alignment"] = distance
             values |= {f"train/{name}": value for name, value in self.alignment.logs.items()}
@@ -222,21 +277,27 @@ class CotrainingModule(pl.LightningModule):
         step = self.global_step + 1
         return step % self.trainer.log_every_n_steps == 0 or step == self.trainer.max_steps
 
-    def _log_gradient_ratio(self, layer: Tensor, aligned: Tensor) -> None:
-        """Log ‖∂(λ · distance)/∂z‖ / ‖∂(denoising)/∂z‖ at the aligned layer z, when backward comes by.
+    def _log_gradient_ratios(self, layer: Tensor, views: dict[str, Tensor]) -> None:
+        """Log ‖∂(a term)/∂z‖ / ‖∂(denoising)/∂z‖ at the aligned layer z, when backward comes by.
 
-        Both are read in the same backward pass, so the scale of the loss in fp16 cancels.
+        All are read in the same backward pass, so the scale of the loss in fp16 cancels.
+
+        Args:
+            layer: z.
+            views: By name of what is logged, the view of z through which alone that term is taken.
         """
-
-        pulls: list[Tensor] = []
+        pulls: dict[str, Tensor] = {}
 
         def log(total: Tensor) -> None:
-            pull, total = pulls.pop().float(), total.float()
-            denoising = (total - pull).norm().clamp_min(torch.finfo(torch.float32).tiny)
-            self.log("train/grad_ratio", float(pull.norm() / denoising))
+            denoising = (total.float() - sum(pulls.values())).norm()
+            for name, pull in pulls.items():
+                ratio = pull.norm() / denoising.clamp_min(torch.finfo(torch.float32).tiny)
+                self.log(f"train/{name}", float(ratio))
 
-        aligned.register_hook(pulls.append)
-        layer.register_hook(log)
+        for name, view in views.items():
+            view.register_hook(lambda pull, name=name: pulls.update({name: pull.float()}))
+        if views:
+            layer.register_hook(log)
 
     def configure_gradient_clipping(
         self,
@@ -255,7 +316,7 @@ class CotrainingModule(pl.LightningModule):
         elif gradient_clip_val:
             reached = self.policy if self.site == "denoiser" else self.policy.encoder
             parts = [] if reached is None else [reached.parameters()]
-            clip_apart(optimizer, [*parts, self._opponents()], gradient_clip_val)
+            clip_apart(optimizer, [*parts, self._opponents(), self._readers()], gradient_clip_val)
 
     def optimizer_step(self, *args, **kwargs) -> None:
         """Step, then average: here, so that a checkpoint written after the step holds both."""
@@ -306,7 +367,9 @@ class CotrainingModule(pl.LightningModule):
 
     def configure_optimizers(self) -> dict:
         fused = self.trainer.precision != "16-mixed"  # whose gradients are scaled until the optimiser steps
-        optimizer = adamw(self.policy, self._opponents(), self.learning_rate, self.weight_decay, fused)
+        optimizer = adamw(
+            self.policy, self._opponents(), self.learning_rate, self.weight_decay, fused, self._readers()
+        )
         total = self.trainer.estimated_stepping_batches
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: warmup_cosine(step, self.lr_warmup, total)

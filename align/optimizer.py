@@ -14,6 +14,7 @@ def adamw(
     learning_rate: float,
     weight_decay: float,
     fused: bool = True,
+    readout: Iterable[nn.Parameter] = (),
 ) -> torch.optim.AdamW:
     """AdamW over a policy and what it plays against.
 
@@ -23,6 +24,7 @@ def adamw(
         learning_rate: Its peak.
         weight_decay: Of all that is decayed.
         fused: One kernel for all parameters.
+        readout: Parameters of what reads for an auxiliary loss; may be none.
     """
     decay_free = [p for p in policy.parameters() if p.dim() < 2]
     decayed = [p for p in policy.parameters() if p.dim() >= 2]
@@ -33,6 +35,9 @@ def adamw(
     opponents = list(opponents)
     if opponents:  # a game does not settle with a classifier of much momentum
         groups.append({"params": opponents, "weight_decay": weight_decay, "betas": (0.5, 0.999)})
+    readout = list(readout)
+    if readout:
+        groups.append({"params": readout, "weight_decay": weight_decay})
     return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.95, 0.999), fused=fused)
 
 

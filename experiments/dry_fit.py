@@ -33,7 +33,8 @@ class _DryCLI(RunCLI):
         self.check_options()
         asked = self.resolved()
         model = asked["model"]
-        served = json.dumps([asked["data"], model["policy"], model["noise_draws"], model["ambient"]])
+        served = [model[name] for name in ("policy", "noise_draws", "ambient", "auxiliary")]
+        served = json.dumps([asked["data"], *served])
         if self._dry.read is not None and self._dry.read[0] == served:
             self.datamodule = self._dry.read[1]
         else:

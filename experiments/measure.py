@@ -23,7 +23,7 @@ from align.worlds.make import make_worlds
 
 WARM_UP, STEPS, SECONDS = 2, 12, 8.0  # steps that do not count, steps at most, seconds at most
 TRIALS = 8  # of a rollout, to be scaled up
-LEFT_OUT = {"data.gating": None, "model.ambient": None, "data.pairing": None, "model.initial": None}
+LEFT_OUT = dict.fromkeys(("data.gating", "model.ambient", "data.pairing", "model.initial", "model.auxiliary"))
 """Options for which more would have to be made or trained before."""
 
 

@@ -17,11 +17,13 @@ class Samples(NamedTuple):
         embedding: (n, D) at the aligned site.
         action: (n, H · A) normalised action sequences, for objectives that compare actions.
         agent_pos: (n, P) normalised newest proprioception, for those that compare poses.
+        privileged: (n, S) what a simulator knows of sim samples, for auxiliary losses; NaN of real ones.
     """
 
     embedding: Tensor
     action: Tensor | None = None
     agent_pos: Tensor | None = None
+    privileged: Tensor | None = None
 
     def each(self, function) -> "Samples":
         """`function` of every tensor there is."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from align.data.columns import take_columns
+from align.data.columns import parse_columns, take_columns
 from align.data.images import Fit, Keep, read_images
 from align.data.keys import find_keys
 from align.data.readers import open_store
@@ -36,6 +36,7 @@ class Episodes:
         images: By camera, (T, H, W, C) uint8; empty where there are none or none were asked for. The only
             camera of a policy is "image", each of several "image.NAME".
         state: Full state, (T, S) float32, or None where the store has none.
+        privileged: What else was asked for, (T, S) float32, or None.
         attrs: Attributes of the store (domain, rate_hz, world, gap, seed).
         path: Where they were read from, for messages.
         codecs: By camera, the lossy codec that its images went through, or None.
@@ -47,6 +48,7 @@ class Episodes:
     ends: np.ndarray
     images: dict[str, np.ndarray] = field(default_factory=dict)
     state: np.ndarray | None = None
+    privileged: np.ndarray | None = None
     attrs: dict = field(default_factory=dict)
     path: str = ""
     codecs: dict[str, str | None] = field(default_factory=dict)
@@ -82,6 +84,7 @@ def read_store(
     fit: Fit = "stretch",
     keep: Keep = "auto",
     cache: str | os.PathLike | None = None,
+    privileged: str | None = None,
 ) -> Episodes:
     """Read demonstrations: a store of our own, or anyone's (see `align.data.readers`).
 
@@ -98,6 +101,7 @@ def read_store(
         fit: How images of other proportions are resized; see `align.data.images.Fit`.
         keep: Where images are kept; see `align.data.images.Keep`.
         cache: Where the cache of images is; None takes a folder beside the store.
+        privileged: Columns to read as `privileged`, e.g. "state[2:5]" (see `align.data.columns`).
 
     Returns:
         The episodes; images as uint8 whatever the store holds.
@@ -120,6 +124,9 @@ def read_store(
                     if name != "state" or "state" in (keys or {}):
                         raise
                     notes.append(f"warning: {error}; it is left out, as nothing needs it")
+        if privileged is not None:
+            with refusals.collected():
+                vectors["privileged"] = _told(store, privileged)
         for name, camera in found.cameras.items():
             with refusals.collected():
                 if not refusals or camera not in store.cameras():  # else none are decoded for nothing
@@ -136,6 +143,14 @@ def read_store(
             codecs=codecs,
             notes=notes,
         )
+
+
+def _told(store: Reader, columns: str) -> np.ndarray:
+    """The columns that an auxiliary loss reads, (T, S) float32."""
+    try:
+        return take_columns(store, parse_columns(columns))
+    except InputError as error:
+        raise InputError(f"model.auxiliary.targets={columns!r}: {error}") from None
 
 
 def _size(image_size: int | Sequence[int] | None) -> tuple[int, int] | None:

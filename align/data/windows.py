@@ -78,6 +78,7 @@ class Windows:
         }
         self._agent_pos = torch.from_numpy(episodes.agent_pos)
         self._action = torch.from_numpy(episodes.action)
+        self._privileged = None if episodes.privileged is None else torch.from_numpy(episodes.privileged)
 
     def __len__(self) -> int:
         """Number of windows."""
@@ -122,7 +123,8 @@ class Windows:
         Returns:
             Of each camera ("image", or "image.NAME") (n, Ti, C, H, W) uint8, where Ti > 0; "agent_pos"
             (n, To, P) float32; "action" (n, H, A) float32; "episode" (n,) int64, its number in the store;
-            "step" (n,) int64, the step in its episode of the newest observation.
+            "step" (n,) int64, the step in its episode of the newest observation; "privileged" (n, S) float32
+            of that observation, where the episodes have it.
         """
         indices = indices.to(self._episode.device, non_blocking=True)
         episode = self._episode[indices]
@@ -134,6 +136,8 @@ class Windows:
             "episode": episode,
             "step": observed[:, -1] - self._low[episode],
         }
+        if self._privileged is not None:
+            batch["privileged"] = _take(self._privileged, observed[:, -1])
         if images and self.n_image_steps:
             seen = observed[:, -self.n_image_steps :]
             batch |= {name: _take(image, seen) for name, image in self._images.items()}
@@ -142,7 +146,8 @@ class Windows:
     @property
     def n_bytes(self) -> int:
         """Size of what batches are gathered from, in bytes; windows of the same episodes share it."""
-        return sum(x.nbytes for x in (*self._images.values(), self._agent_pos, self._action))
+        others = [x for x in (self._agent_pos, self._action, self._privileged) if x is not None]
+        return sum(x.nbytes for x in (*self._images.values(), *others))
 
     def to(self, device: torch.device) -> "Windows":
         """The same windows with all that batches are gathered from on a device, where they are gathered."""
@@ -158,6 +163,10 @@ class Windows:
         if self.episodes.state is None:
             return None
         return _take(torch.from_numpy(self.episodes.state), self._rows(indices)[:, : self.n_obs_steps])
+
+    def privileged(self) -> Tensor | None:
+        """What "privileged" is in each window, (len, S) float32; None if the episodes have none."""
+        return None if self._privileged is None else _take(self._privileged, self.newest)
 
     def _rows(self, indices: Tensor) -> Tensor:
         """Frames (n, H) of the windows; those beyond an episode's edges repeat the first or the last."""

@@ -13,7 +13,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
     "changes",
     [
         {"model.alignment_weight": 0.0},
-        {"model.alignment_weight": 1.0, "model.alignment_warmup": 3},
+        {
+            "model.alignment_weight": 1.0,
+            "model.alignment_warmup": 3,
+            "model.auxiliary": {"targets": "state[2:5]", "steps": 2},  # of 4, then it awaits a gradient of 0
+        },
     ],
 )
 def test_an_objective_with_parameters_trains_whatever_lambda(changes, write_config, tmp_path):

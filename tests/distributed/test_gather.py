@@ -13,7 +13,9 @@ sys.path.append(str(Path(__file__).parents[1] / "alignment"))
 from objectives import OBJECTIVES, make_objective
 
 from align.alignment import Objective, Samples
+from align.alignment.auxiliary import Auxiliary, Readout
 from align.alignment.gather import gather, gather_domains
+from align.batch_loss import told_samples
 
 DOMAINS = ([0, 0, 0, 0, 1, 1], [0, 1, 1, 1, 1, 1])  # of each process: the same number of rows, another mix
 
@@ -30,6 +32,22 @@ class _Model(nn.Module):
         sim, real = gather_domains(Samples(self.encoder(x), action, action[:, :2]), domain)
         self.objective.update(sim.each(torch.Tensor.detach), real.each(torch.Tensor.detach))
         return self.objective(sim, real)
+
+
+class _Told(_Model):
+    """An encoder and what reads the privileged state of sim samples from it, as in `CotrainingModule`."""
+
+    def __init__(self):
+        super().__init__(Readout(Auxiliary("state", angles=(1,), width=3), 5, 4))
+
+    def forward(self, x: torch.Tensor, action: torch.Tensor, domain: torch.Tensor) -> torch.Tensor:
+        state = action.masked_fill(domain[:, None] == 1, torch.nan)  # nothing is known of real samples
+        sim = told_samples(self.encoder(x), {"privileged": state, "domain": domain})
+        return self.objective(sim.embedding, sim.privileged)
+
+
+def _made(name: str) -> _Model:
+    return _Told() if name == "auxiliary" else _Model(make_objective(name))
 
 
 def _batch() -> tuple[torch.Tensor, ...]:
@@ -51,8 +69,9 @@ def _worker(rank: int, folder: str) -> None:
         "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
     )
     found = {}
-    for name in OBJECTIVES:
-        model = _Model(make_objective(name))
+    for name in (*OBJECTIVES, "auxiliary"):
+        torch.manual_seed(2)
+        model = _made(name)
         parallel = nn.parallel.DistributedDataParallel(model)
         value = parallel(*(v[6 * rank : 6 * rank + 6] for v in _batch()))
         value.backward()
@@ -68,9 +87,10 @@ def ranks(tmp_path_factory) -> list[dict]:
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", [*OBJECTIVES, "auxiliary"])
 def test_two_processes_are_as_one(name, ranks):
-    model = _Model(make_objective(name))
+    torch.manual_seed(2)
+    model = _made(name)
     value = model(*_batch())
     value.backward()
     expected = _result(model, value)
