@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from align.errors import InputError, one_line
+from align.run.layout import CONFIG
 
 REPORT_SECONDS = 5.0  # between two lines of progress
 OF_OTHER_MACHINES = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto", "plugins": None}
@@ -52,7 +53,7 @@ def check(configs: Mapping[str, Mapping[str, Any]], elsewhere: bool = False) -> 
                 config["trainer"] = dict(config.get("trainer") or {}) | OF_OTHER_MACHINES
                 if str(config["trainer"].get("precision")).startswith("16"):
                     del config["trainer"]["precision"]
-            path = Path(folder) / "config.yaml"
+            path = Path(folder) / CONFIG
             path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
             try:
                 checked(str(path))

@@ -18,6 +18,7 @@ from align.experiments.estimate import Measured
 from align.experiments.options import get_option, set_option
 from align.fit import RunCLI, main
 from align.rollout import rollout
+from align.run.layout import CONFIG
 from align.seeding import numpy_rng
 from align.worlds.make import make_worlds
 
@@ -46,7 +47,7 @@ def measure(config: Mapping[str, Any], size: int) -> Measured:
         steps = {"trainer.max_steps": STEPS, "trainer.limit_val_batches": 0, "data.validation": 1}
         for option, value in {"run": f"{folder}/run", "data.max_real": None, **LEFT_OUT, **steps}.items():
             set_option(changed, option, value)
-        path = Path(folder) / "config.yaml"
+        path = Path(folder) / CONFIG
         path.write_text(yaml.safe_dump(changed), encoding="utf-8")
         found: list[Measured] = []
         main(["fit", "--config", str(path)], partial(_Timing, found))
