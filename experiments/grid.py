@@ -17,13 +17,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from align.errors import InputError
 from align.experiments.axes import Axes, check_point, followed, points, read_axes
 from align.experiments.demonstrations import is_option, references, resolve
 from align.experiments.options import check_keys, merge, read_override, set_option
 from align.experiments.own_stores import fill_in
+from align.run.config import load_yaml
 from align.shipped import find, names
 
 DEMOS = "demos."
@@ -201,15 +200,10 @@ def _read_base(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
 def _read(path: Path, entry: str) -> dict[str, Any]:
     """The content of a grid (`entry` is "axes") or of a base ("config")."""
     what = "grid" if entry == "axes" else "base"
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
+    if not path.is_file():
         shipped = ", ".join(names(entry))
-        raise InputError(
-            f"{what}={str(path)!r}: {error.strerror}; expected a YAML file, or one of {shipped}"
-        ) from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{what}={str(path)!r} is not YAML: {error}") from None
+        raise InputError(f"{what}={str(path)!r}: no such file; expected a YAML file, or one of {shipped}")
+    content = load_yaml(path)
     if not isinstance(content, dict):
         raise InputError(f"{what}={str(path)!r}: expected a mapping, as in experiments/lambda.yaml")
     return content

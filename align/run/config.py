@@ -7,9 +7,23 @@ from typing import Any
 
 import yaml
 
-from align.errors import InputError
+from align.errors import InputError, one_line
 from align.run.layout import CONFIG
 from align.run.moved import renamed
+from align.run.reading import reading
+
+
+def load_yaml(path: str | os.PathLike) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        InputError: It cannot be read, or is not YAML.
+    """
+    with reading(path, "a YAML file"):
+        try:
+            return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise InputError(f"{path}: not YAML ({one_line(error)})") from None
 
 
 def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
@@ -18,12 +32,7 @@ def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
     Raises:
         InputError: It cannot be read, is not YAML, or holds something else.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; expected a YAML file") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML ({error})") from None
+    content = load_yaml(path)
     if not isinstance(content, dict | None):
         raise InputError(f"{path}: {content!r}; expected a mapping of options")
     return renamed(content or {})
@@ -56,18 +65,21 @@ def fit_config(run: str | os.PathLike) -> dict[str, Any]:
 
 def aligned_site(run: str | os.PathLike) -> str | None:
     """The site that a run's training aligned, or would have; `None` where that was not recorded."""
-    return (run_config(run).get("model") or {}).get("site")
+    with reading(Path(run) / CONFIG, "a configuration of align fit"):
+        return (run_config(run).get("model") or {}).get("site")
 
 
 def callback_options(run: str | os.PathLike) -> list[dict[str, Any]]:
     """Constructor arguments of each of a run's callbacks."""
-    callbacks = (run_config(run).get("trainer") or {}).get("callbacks") or []
-    return [callback.get("init_args") or {} for callback in callbacks]
+    with reading(Path(run) / CONFIG, "a configuration of align fit"):
+        callbacks = (run_config(run).get("trainer") or {}).get("callbacks") or []
+        return [dict(callback.get("init_args") or {}) for callback in callbacks]
 
 
 def trial_worlds(run: str | os.PathLike) -> Mapping[str, Any]:
     """The worlds, by name, that a run's configuration evaluates its policy in."""
     worlds: dict[str, Any] = {}
-    for options in callback_options(run):
-        worlds |= options.get("worlds") or {}
+    with reading(Path(run) / CONFIG, "a configuration of align fit"):
+        for options in callback_options(run):
+            worlds |= options.get("worlds") or {}
     return worlds

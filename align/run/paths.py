@@ -51,6 +51,10 @@ def read_paths(path: str | os.PathLike) -> dict[str, dict[int, np.ndarray]]:
     stored = read_arrays(path)
     names = [key.removesuffix("/points") for key in stored if key.endswith("/points")]
     with reading(path, "the paths that a rollout wrote"):
+        for name in names:
+            points = stored[f"{name}/points"]
+            if points.dtype.kind != "f" or points.ndim != 2 or not np.isfinite(points).all():
+                raise InputError(f"{path}: the points of {name} are not all numbers (T, D)")
         return {
             name: dict(
                 zip(
