@@ -1,6 +1,7 @@
 """The axes of a grid: the options that each value sets, and which values go together."""
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from align.experiments.options import check_keys
 Axes = dict[str, dict[Any, dict[str, Any]]]
 """By axis and value, the options that the value sets; with "only", the values of other axes it goes with."""
 KEYS = ("option", "values", "keep")
+NAME = re.compile(r"[^/=,.\s][^/=,]*")
+RESERVED = ("run", "missing")
+"""Columns of the table of runs, beside the axes."""
 
 
 def read_axes(axes: Mapping[str, Any]) -> Axes:
@@ -20,6 +24,12 @@ def read_axes(axes: Mapping[str, Any]) -> Axes:
     """
     if not axes:
         raise InputError("axes: none; expected one or more")
+    for name in axes:
+        if not isinstance(name, str) or not NAME.fullmatch(name) or name in RESERVED:
+            raise InputError(
+                f"axis {name!r}: cannot be part of a folder's name and a column of results; expected a name "
+                f"without / = , and not {' or '.join(RESERVED)}"
+            )
     read = {name: _read_axis(name, axis) for name, axis in axes.items()}
     for name, values in read.items():
         for value, options in values.items():
@@ -40,7 +50,11 @@ def _read_axis(name: str, axis: Mapping[str, Any]) -> dict[Any, dict[str, Any]]:
         values = _each_sets(name, axis["option"], axis.get("values"))
     else:
         values = axis.get("values")
-        if not isinstance(values, dict) or not all(isinstance(v, dict) for v in values.values()):
+        if (
+            not values
+            or not isinstance(values, dict)
+            or not all(isinstance(v, dict) for v in values.values())
+        ):
             raise InputError(f"values of axis {name!r}: {values!r}; expected the options that each one sets")
     keep = axis.get("keep", list(values))
     if not isinstance(keep, list) or any(value not in values for value in keep):
@@ -56,6 +70,8 @@ def _each_sets(name: str, option: Any, values: Any) -> dict[Any, dict[str, Any]]
             f"values of axis {name!r}: {values!r}; expected a list of numbers or texts, or names, each with "
             "the options that it sets"
         )
+    if not values or len(set(values)) < len(values) or any(value != value for value in values):
+        raise InputError(f"values of axis {name!r}: {values!r}; expected one or more, none twice and no NaN")
     return {value: {str(option): value} for value in values}
 
 
