@@ -25,6 +25,7 @@ from align.errors import JOBS, SEED, InputError, check_numbers
 from align.files import atomic_path
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
 from align.run.ticking import pinned, telling
+from align.run.tidying import tidy
 
 
 def probe(
@@ -60,6 +61,7 @@ def _probe(path: str, probe: Kind | ClassifierMixin, umap: bool, seed: int, trus
         raise InputError(f"path={path!r}: holds no {EMBEDDINGS}; expected a run or sweep that has trained")
     failures = []
     for run in runs:
+        tidy(run)
         try:
             with telling(f"probing {run}"):
                 result = probe_run(run, seed, probe)

@@ -14,7 +14,7 @@ from typing import IO, Any
 from align.errors import InputError, one_line
 from align.experiments import warm
 from align.experiments.warm import ONE_THREAD
-from align.files import locked, write_json
+from align.files import locked, remove_temporaries, write_json
 from align.run.layout import CONFIG, LAUNCHED, LOG, PROGRESS, REQUEST, SECONDS
 from align.run.reading import read_json, reading
 from align.run.state import is_finished
@@ -84,6 +84,8 @@ def execute(folder: str, call: Callable[[list[str], IO], int] | None = None) -> 
     """
     call = call or _cold
     with locked(Path(folder) / LAUNCHED, "run", wait=True):
+        with locked(folder, "run", wait=True):
+            remove_temporaries(folder)
         return 0 if is_finished(Path(folder)) else _execute(folder, call)
 
 

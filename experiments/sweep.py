@@ -26,6 +26,7 @@ from align.run.config import read_yaml
 from align.run.layout import GRID, LOG, POINT, REQUEST
 from align.run.moved import renamed
 from align.run.state import is_begun, is_finished
+from align.run.tidying import tidy
 
 
 def sweep(
@@ -150,6 +151,7 @@ def _claim(run: Run, folder: Path, config: dict[str, Any]) -> Job:
     directory = folder / run.name
     write_text(directory / REQUEST, yaml.safe_dump(config, sort_keys=False))
     write_json(directory / POINT, run.point)
+    tidy(directory)
     state = "skipped" if is_finished(directory) else "waiting"
     return Job(run.name, directory, state, tuple(run.after.values()), run.point)
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from align.run.config import trial_worlds
-from align.run.layout import CONFIG, LAST_CHECKPOINT, POINT, PROBE, ROLLOUTS, SUMMARY
+from align.run.layout import CONFIG, EVENTS, LAST_CHECKPOINT, POINT, PROBE, ROLLOUTS, SUMMARY
 
 
 def is_fitted(run: str | os.PathLike) -> bool:
@@ -32,5 +32,5 @@ def missing(run: str | os.PathLike) -> list[str]:
 
 
 def is_finished(run: str | os.PathLike) -> bool:
-    """Whether a run of a sweep lacks nothing."""
-    return not missing(run)
+    """Whether a run of a sweep lacks nothing; what `align probe` writes last of all is its dashboard."""
+    return not missing(run) and (Path(run) / EVENTS).is_file()

@@ -9,10 +9,23 @@ import pytest
 import yaml
 
 from align.errors import InputError
+from align.files import TEMPORARY, locked
 from align.run import layout
 from align.run.config import aligned_site, fit_config, run_config
-from align.run.layout import CONFIG, EMBEDDINGS, POINT, PROBE, ROLLOUTS, SUMMARY, holding, runs
+from align.run.layout import (
+    CONFIG,
+    EMBEDDINGS,
+    EVENTS,
+    LAUNCHED,
+    POINT,
+    PROBE,
+    ROLLOUTS,
+    SUMMARY,
+    holding,
+    runs,
+)
 from align.run.state import is_finished, is_fitted, missing
+from align.run.tidying import tidy
 
 
 def _write(folder, *names):
@@ -27,7 +40,20 @@ def test_a_run_is_finished_when_it_is_fitted_evaluated_and_probed(tmp_path):
     _write(tmp_path, SUMMARY, ROLLOUTS)
     assert is_fitted(tmp_path) and not is_finished(tmp_path)
     _write(tmp_path, PROBE)
+    assert not missing(tmp_path) and not is_finished(tmp_path)  # killed before the rest of the probe's files
+    (tmp_path / EVENTS).touch()
     assert is_finished(tmp_path)
+
+
+def test_what_was_half_written_is_removed_unless_somebody_is_at_work(tmp_path):
+    left = tmp_path / f"{TEMPORARY}probe.json.left"
+    left.mkdir()
+    for folder in (tmp_path, tmp_path / LAUNCHED):
+        with locked(folder, "run"):
+            tidy(tmp_path)
+        assert left.exists()
+    tidy(tmp_path)
+    assert not left.exists()
 
 
 @pytest.mark.parametrize("worlds, lacks", [({}, []), ({"real": {"visual": 1}}, [ROLLOUTS])])
