@@ -21,7 +21,7 @@ from align.command.options import check_fit_configs, from_fit, parse, read_old_n
 from align.command.parse_errors import options_of
 from align.command.signatures import signature
 from align.command.usage import command_help, fit_help
-from align.errors import Unfinished, mistake_behind, one_line
+from align.errors import Unfinished, is_out_of_memory, mistake_behind, one_line
 from align.files import UNWRITABLE
 
 SUBCOMMANDS = {
@@ -114,21 +114,26 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("align: interrupted", file=sys.stderr)
         return 130
-    except (MemoryError, OSError) as error:
-        if not isinstance(error, MemoryError) and error.errno not in UNWRITABLE:
-            raise
-        reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else "out of memory"
-        print(f"align: error: {reason}; what was written before is kept", file=sys.stderr)
-        return 2
     except Unfinished as stopped:
         print(f"align: {stopped}", file=sys.stderr)
         return stopped.status
-    except Exception as error:  # a user's mistake is one line, however deep it was found; the rest is ours
-        mistake = mistake_behind(error)
-        if mistake is None:
+    except Exception as error:
+        told = _told(error)
+        if told is None:  # a fault of ours
             raise
-        print(f"align: error: {one_line(mistake)}", file=sys.stderr)
+        print(f"align: error: {told}", file=sys.stderr)
         return 2
+
+
+def _told(error: Exception) -> str | None:
+    """The line of a user's mistake, however deep it was found, or of what the machine lacks."""
+    if (mistake := mistake_behind(error)) is not None:
+        return one_line(mistake)
+    if is_out_of_memory(error):
+        return "out of memory; what was written before is kept"
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        return f"{error.filename}: {error.strerror}; what was written before is kept"
+    return None
 
 
 def _help(name: str) -> str:

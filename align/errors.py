@@ -42,6 +42,12 @@ def mistake_behind(error: BaseException) -> InputError | None:
     return cause
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether NumPy, or PyTorch on a CPU or a GPU, was refused memory."""
+    of_torch = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and of_torch)
+
+
 SIZE = "[1, 65536]"
 """Of layers, pictures and windows, of which no larger ones are made."""
 COUNT = "[1, 1e9]"

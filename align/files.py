@@ -9,10 +9,11 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from align.errors import InputError
+from align.errors import InputError, mistake_behind
 
 TEMPORARY = ".~"
 """How the names of what is being written begin; what a killed process left of it is removed later."""
@@ -55,13 +56,55 @@ def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]
             _exchange(target, path)
         else:
             os.replace(target, path)
-    except OSError as error:
-        elsewhere = error.filename is not None and not str(error.filename).startswith((str(aside), str(path)))
-        if error.errno not in UNWRITABLE or elsewhere:
+    except Exception as error:
+        unwritable = _unwritable_behind(error)
+        if (
+            unwritable is None
+            or _is_elsewhere(unwritable, (aside, path))
+            or mistake_behind(error) is not None
+        ):
             raise
-        raise InputError(f"{path} cannot be written: {error.strerror}; what was there is kept") from error
+        raise InputError(
+            f"{path} cannot be written: {unwritable.strerror}; what was there is kept"
+        ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def writing_below(folder: str | os.PathLike) -> Iterator[None]:
+    """Have a full disk be one line also where the library that writes below `folder` names no file.
+
+    TensorBoard writes in a thread: what goes wrong there is raised again at its next use, not printed too.
+
+    Raises:
+        InputError: The disk is full, the folder is not to be written to or the like.
+    """
+    previous = threading.excepthook
+    threading.excepthook = lambda of: None if _unwritable_behind(of.exc_value) else previous(of)
+    try:
+        yield
+    except Exception as error:
+        unwritable = _unwritable_behind(error)
+        if unwritable is None or unwritable.filename is not None or mistake_behind(error) is not None:
+            raise
+        text = f"{folder} cannot be written to: {unwritable.strerror}; what was there is kept"
+        raise InputError(text) from error
+    finally:
+        threading.excepthook = previous
+
+
+def _unwritable_behind(error: BaseException | None) -> OSError | None:
+    """The error of a disk or of permissions that an error is or came of, as in closing a file after it."""
+    while error is not None and not (isinstance(error, OSError) and error.errno in UNWRITABLE):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _is_elsewhere(error: OSError, paths: tuple[Path, ...]) -> bool:
+    """Whether an error names files, of a copy two, and none of them lies at these paths."""
+    named = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return bool(named) and not any(name.startswith(tuple(map(str, paths))) for name in named)
 
 
 def remove_temporaries(folder: str | os.PathLike, name: str = "*") -> None:
@@ -101,15 +144,18 @@ def locked(folder: str | os.PathLike, what: str, wait: bool = False) -> Iterator
     """Hold a folder for this process alone; the lock goes with the process, however it ends.
 
     Args:
-        folder: The folder, created if need be; the lock is its file `.lock`.
+        folder: The folder; the lock is its file `.lock`. It is created if need be, and removed again where
+            an error leaves nothing else in it.
         what: What holds it, for the message.
         wait: Wait for another process to let go of it, instead of refusing.
 
     Raises:
         InputError: Another process holds it.
     """
+    folder = Path(folder)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         file = open(Path(folder) / ".lock", "w", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{what} {str(folder)!r} cannot be written to: {error.strerror}") from error
@@ -125,4 +171,12 @@ def locked(folder: str | os.PathLike, what: str, wait: bool = False) -> Iterator
                 f"{folder}: its file system has no locks; see to it that no other process uses this {what}",
                 file=sys.stderr,
             )
-        yield
+        try:
+            yield
+        except BaseException:
+            if made and os.listdir(folder) == [".lock"]:  # it was made for nothing
+                os.unlink(folder / ".lock")
+                for path in made:
+                    with contextlib.suppress(OSError):  # a folder that holds something else
+                        path.rmdir()
+            raise

@@ -24,7 +24,7 @@ from align.command.parse_errors import explained, fit_options
 from align.datamodule import CotrainingData
 from align.domain import Domain
 from align.errors import JOBS, InputError, Unfinished, check_numbers, one_line
-from align.files import locked, remove_temporaries, write_json, write_text
+from align.files import locked, remove_temporaries, write_json, write_text, writing_below
 from align.module import CotrainingModule
 from align.run.config import read_yaml, run_config
 from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY
@@ -62,6 +62,10 @@ class RunCLI(LightningCLI):
                 else resolve_precision(str(trainer["accelerator"]))
             )
 
+    def _set_seed(self) -> None:
+        check_numbers("[0, 4294967295]", whole=True, seed_everything=int(self._value("seed_everything")))
+        super()._set_seed()
+
     def instantiate_classes(self) -> None:
         super().instantiate_classes()
         auxiliary = self.model.auxiliary
@@ -92,7 +96,11 @@ class RunCLI(LightningCLI):
             return super().instantiate_trainer(logger=loggers or False, plugins=plugins, **kwargs)
         except InputError:
             raise
-        except (MisconfigurationException, ValueError) as error:  # Lightning's word: some options clash
+        except (
+            MisconfigurationException,
+            TypeError,
+            ValueError,
+        ) as error:  # Lightning's word: some options clash
             raise InputError(f"trainer: {one_line(error)}") from None
 
     def _loggers(self, wanted) -> list[Logger]:
@@ -238,7 +246,7 @@ class RunCLI(LightningCLI):
             resume = {"ckpt_path": str(last) if last.exists() else None, "weights_only": True}
             termination = Termination()
             self.trainer.callbacks.insert(0, termination)
-            with termination.watch(str(self.run_dir)):
+            with writing_below(self.run_dir), termination.watch(str(self.run_dir)):
                 self.trainer.fit(model, **{**kwargs, **resume})
             if not is_trained(self.trainer):
                 raise Unfinished(

@@ -1,7 +1,8 @@
 """Training: denoising loss + λ · alignment + μ · auxiliary loss, as a LightningModule."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -15,7 +16,7 @@ from align.checkpoints.reading import averaged_weights, read_checkpoint
 from align.checks import check_training
 from align.diffusion.ambient import Ambient
 from align.domain import Domain
-from align.errors import SEED, SIZE, InputError, check_numbers
+from align.errors import SEED, SIZE, InputError, check_numbers, one_line
 from align.networks.ema import ExponentialMovingAverage
 from align.optimizer import adamw, clip_apart, warmup_cosine
 from align.policy import DiffusionPolicy, Features
@@ -375,6 +376,20 @@ class CotrainingModule(pl.LightningModule):
             optimizer, lambda step: warmup_cosine(step, self.lr_warmup, total)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *arguments, **options) -> Any:
+        """As PyTorch does it.
+
+        Raises:
+            InputError: They are not the weights of this policy.
+        """
+        try:
+            return super().load_state_dict(state_dict, *arguments, **options)
+        except (AttributeError, RuntimeError, TypeError) as error:
+            path = self._trainer.ckpt_path if self._trainer is not None else None
+            raise InputError(
+                f"checkpoint={path!r}: does not fit the policy: {one_line(error)[:300]}"
+            ) from None
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         """Keep what rebuilds the policy beside its weights; see `DiffusionPolicy.from_checkpoint`.

@@ -26,7 +26,7 @@ from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.run_table import HELD_OUT, PROBED, measures, read_trials
 from align.domain import Domain
 from align.errors import InputError
-from align.files import atomic_path, write_text
+from align.files import atomic_path, write_text, writing_below
 from align.run.layout import (
     EMBEDDINGS,
     EVENTS,
@@ -94,7 +94,7 @@ def write_run(run_dir: str | os.PathLike) -> Path:
 @contextlib.contextmanager
 def _events(path: Path) -> Iterator[tuple[SummaryWriter, Path]]:
     """A writer of one event file, which appears whole at `path`, and the folder of what else it writes."""
-    with atomic_path(path) as target:
+    with writing_below(path), atomic_path(path) as target:
         folder = target.parent / "log"
         with SummaryWriter(str(folder)) as writer:
             yield writer, folder
@@ -143,10 +143,11 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
                     writer.file_writer.add_summary(summary)
                 for tag, value in measured.items():
                     writer.add_scalar(tag, value)
-    with atomic_path(sweep.path / REPORT) as folder, SummaryWriter(str(folder)) as writer:
+    report = sweep.path / REPORT
+    with writing_below(report), atomic_path(report) as folder, SummaryWriter(str(folder)) as writer:
         for path in sorted(sweep.path.glob("*.png")):
             _picture(writer, f"sweep/{path.stem}", path, 0)
-    return sweep.path / REPORT
+    return report
 
 
 def _layout(scalars: Sequence[Metric]) -> dict:

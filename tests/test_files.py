@@ -110,3 +110,10 @@ def test_file_systems_without_locks_are_told_and_used(tmp_path, monkeypatch, cap
     with locked(tmp_path, "run"):
         assert Path(tmp_path, ".lock").exists()
     assert "no locks" in capsys.readouterr().err
+
+
+def test_a_folder_that_was_made_for_nothing_is_removed_again(tmp_path):
+    for folder, kept in ((tmp_path / "a/b", []), (tmp_path, [".lock"])):
+        with pytest.raises(RuntimeError, match="nothing"), locked(folder, "run"):
+            raise RuntimeError("nothing")
+        assert [p.name for p in tmp_path.iterdir()] == kept

@@ -8,9 +8,21 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins import TorchCheckpointIO
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from align.errors import COUNT, check_numbers
+from align.checkpoints.reading import read_checkpoint
+from align.errors import COUNT, InputError, check_numbers
 from align.files import atomic_path
 from align.run.layout import LAST_CHECKPOINT
+
+PARTS = {
+    "epoch": int,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+    "callbacks": dict,
+    "loops": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+}
+"""What else a checkpoint holds, for training to go on."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -21,7 +33,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             torch.save(checkpoint, file)
 
     def load_checkpoint(self, path, map_location=None, weights_only=True):
-        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+        checkpoint = read_checkpoint(path)
+        for name, kind in PARTS.items():
+            if not isinstance(checkpoint.get(name), kind):
+                raise InputError(f"checkpoint={str(path)!r}: no {name}; expected one written by align fit")
+        return checkpoint
 
 
 class LastCheckpoint(Checkpoint):
