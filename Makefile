@@ -27,7 +27,7 @@ sweeps = $(subst _,-,$(patsubst experiments/%.yaml,sweep-%,$(1)))
 SWEEPS := $(call sweeps,$(GRIDS))
 PLANNED := $(call sweeps,$(shell grep -lE '^base: (maze|arm)\.yaml' $(GRIDS)))# those that need Drake and OMPL
 
-.PHONY: help setup setup-planning demos $(SWEEPS) dashboard probe test conformance docs benchmark lint
+.PHONY: help setup setup-planning demos $(SWEEPS) dashboard probe test torture conformance docs benchmark lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -69,6 +69,9 @@ probe: $(READY) ## probe the embeddings of RUN again, with reports (about 10 sec
 
 test: $(READY) ## run the tests (about 12 minutes on 2 cores)
 	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile
+
+torture: $(READY) ## break it on purpose: bad inputs, tampered files, kills, full disks (about half an hour)
+	ALIGN_TORTURE=all $(PYTHON) -m pytest -n $(JOBS) --dist loadfile tests/torture
 
 conformance: $(READY) ## check against lerobot itself, in .conformance (needs Python 3.12, 8 GB)
 	$(PYTHON) tests/conformance/check.py

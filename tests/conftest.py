@@ -4,28 +4,16 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np
 import pytest
 import torch
 import yaml
+from random_episodes import random_episode
 from strict_skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
 
 from align.data.episodes import write_store
 from align.seeding import numpy_rng
 
 torch.set_num_threads(1)
-
-
-def random_episode(rng: np.random.Generator, length: int = 20, size: int = 16, action_dim: int = 2) -> dict:
-    """A random walk of the pusher, images that carry nothing."""
-    position = 256 + rng.normal(0, 10, (length + 1, 2)).cumsum(axis=0)
-    pose = np.concatenate([position[:-1], rng.uniform(100, 400, (length, 3))], axis=1)
-    action = np.resize(position[1:], (length, action_dim))
-    return {
-        "img": rng.integers(0, 256, (length, size, size, 3), dtype=np.uint8),
-        "state": pose.astype(np.float32),
-        "action": action.astype(np.float32),
-    }
 
 
 @pytest.fixture

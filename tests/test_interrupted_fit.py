@@ -6,16 +6,14 @@ import shutil
 import signal
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import yaml
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from run_contents import contents
 
 from align.callbacks import Rollouts
 from align.cli import main
 
-TIMES = {"training_seconds", "steps_per_second", "seconds_trained"}
 OPTIONS = {
     "model.alignment_weight": 0.5,
     "checkpoint": {"every": 2},
@@ -33,45 +31,6 @@ OPTIONS = {
 
 class Killed(BaseException):
     """Nothing of the program catches it."""
-
-
-def _plain(value):
-    """What a file holds, without times."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items() if k not in TIMES}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value.numpy().tobytes() if torch.is_tensor(value) else value
-
-
-def _scalars(run: Path) -> dict[str, dict[int, float]]:
-    """By tag and step, the last value of all event files."""
-    found: dict[str, dict[int, float]] = {}
-    for path in sorted(run.glob("events.*"), key=lambda p: p.stat().st_mtime_ns):
-        events = EventAccumulator(str(path)).Reload()
-        for tag in events.Tags()["scalars"]:
-            found.setdefault(tag, {}).update({e.step: e.value for e in events.Scalars(tag)})
-    return found
-
-
-def contents(run: Path) -> dict[str, object]:
-    """By path, everything that a run holds but times and its own place."""
-    found: dict[str, object] = {"events": _scalars(run)}
-    for path in sorted(p for p in run.rglob("*") if p.is_file()):
-        name = str(path.relative_to(run))
-        if name.startswith("events"):
-            continue
-        if path.suffix == ".json":
-            found[name] = _plain(json.loads(path.read_text()))
-        elif path.suffix == ".npz":
-            found[name] = {k: v.tobytes() for k, v in np.load(path, allow_pickle=False).items()}
-        elif path.suffix == ".ckpt":
-            checkpoint = torch.load(path, weights_only=True)
-            checkpoint.pop("loops")  # counts how often a loop was entered
-            found[name] = _plain(checkpoint)
-        else:
-            found[name] = path.read_bytes().replace(str(run).encode(), b"RUN")
-    return found
 
 
 @pytest.fixture

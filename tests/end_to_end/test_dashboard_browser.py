@@ -13,19 +13,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from synthetic_runs import write_run
 from torch.utils.tensorboard import SummaryWriter
 
 from align.analysis import dashboard
 from align.analysis.reports.everything import report
 from align.analysis.reports.probe import probe_run
-
-sys.path.append(str(Path(__file__).parents[1] / "analysis"))
-from synthetic_runs import write_run
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (

@@ -1,0 +1,129 @@
+"""Files that a command reads back, tampered with: one line that names the file, and nothing else happens.
+
+Where one thing inside a file is another, it may be one that does not matter: then the command does its work.
+A traceback is never right. `tests/analysis/test_tampered_files.py` asks what must be refused by its content.
+"""
+
+import shutil
+from functools import cache
+from pathlib import Path
+
+import damage
+import pytest
+from damage import ANY, CUT, TEXT
+from material import ALL
+
+SAMPLE = 6
+MUTATIONS = 40  # of a file
+
+ROLLOUT = "rollout run --size 16 --trials 1 --steps 1"
+COMPARE, MECHANISM = "compare sweep lambda=0 --out new/table", "mechanism sweep --out new"
+ARRAYS, CHECKPOINT = damage.array_mutations, damage.checkpoint_mutations
+JSON, YAML, TABLE = damage.json_mutations, damage.yaml_mutations, damage.table_mutations
+FILES = {
+    "run/checkpoints/last.ckpt": (
+        CHECKPOINT,
+        (ROLLOUT, "embed run", "fit --model.initial run", "validate --config fit.yaml --run run"),
+    ),
+    "unfinished/checkpoints/last.ckpt": (CHECKPOINT, ("fit --config fit.yaml --run unfinished",)),
+    "run/config.yaml": (YAML, ("embed run", "fit --config run/config.yaml --run new", "probe run")),
+    "unfinished/config.yaml": (YAML, ("fit --config fit.yaml --run unfinished",)),
+    "run/embeddings.npz": (ARRAYS, ("probe run",)),
+    "run/paired.npz": (ARRAYS, ("probe run",)),
+    "annotation.npz": (ARRAYS, ("fit --data.gating '{annotation: annotation.npz}'",)),
+    "pairs/PAIRS.npz": (ARRAYS, ("fit --data.pairing '{cache: pairs}'",)),
+    "sweep/grid.json": (JSON, (COMPARE,)),
+    "sweep/lambda=1.0/config.yaml": (YAML, (MECHANISM,)),
+    "sweep/lambda=1.0/point.json": (JSON, (COMPARE,)),
+    "sweep/lambda=1.0/summary.json": (JSON, (COMPARE,)),
+    "sweep/lambda=1.0/probe.json": (JSON, (COMPARE, MECHANISM)),
+    "sweep/lambda=1.0/task_probe.json": (JSON, (COMPARE,)),
+    "sweep/lambda=1.0/geometry.json": (JSON, (COMPARE,)),
+    "sweep/lambda=1.0/rollouts.csv": (TABLE, (COMPARE,)),
+    "sweep/lambda=1.0/paths.npz": (ARRAYS, (COMPARE,)),
+    "kept/results.csv": (TABLE, ("mechanism kept --out new",)),
+    "sweeps/lambda=1/request.yaml": (YAML, ("sweep grid.yaml --out sweeps --dry-run",)),
+    "sweeps/lambda=1/seconds.json": (JSON, ("sweep grid.yaml --out sweeps --dry-run",)),
+    "sweeps/lambda=1/progress.json": (JSON, ("sweep grid.yaml --out sweeps --dry-run",)),
+    "sim.zarr/.zattrs": (JSON, ("fit",)),
+    "sim.zarr/.zgroup": (JSON, ("fit",)),
+    "sim.zarr/data/action/.zarray": (JSON, ("fit",)),
+    "grid.yaml": (YAML, ("sweep grid.yaml --dry-run",)),
+    "base.yaml": (YAML, ("sweep grid.yaml --dry-run",)),
+}
+"""By file, the ways that its content may be another, and the commands that read it."""
+PROBED = ("task_probe.json", "geometry.json", "results.csv")
+"""What takes long to make, and is not in the sample."""
+SURVIVES = {
+    "sweeps/lambda=1/seconds.json": "an estimate does without",
+    "sweeps/lambda=1/progress.json": "an estimate does without",
+    "sweeps/lambda=1/request.yaml": "an estimate does without",
+}
+"""Files whose loss is not told."""
+NEEDED = ("sim.zarr", "real.zarr", "fit.yaml", "base.yaml", "grid.yaml", "run", "sweep", "annotation.npz")
+
+
+@pytest.fixture(scope="module")
+def readable(pristine, tmp_path_factory):
+    """What the commands read, and only that; not to be written to."""
+    from align.cli import main
+
+    folder = tmp_path_factory.mktemp("readable")
+    for name in NEEDED:
+        copy = shutil.copytree if (pristine / name).is_dir() else shutil.copy
+        copy(pristine / name, folder / name)
+    shutil.copytree(folder / "run", folder / "unfinished")
+    (folder / "unfinished/summary.json").unlink()
+    config = folder / "unfinished/config.yaml"
+    config.write_text(config.read_text().replace("run: run", "run: unfinished"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        fit = ["fit", "--config", "fit.yaml", "--run"]
+        assert main([*fit, "paired", "--data.pairing", "{cache: pairs}"]) == 0
+        assert main([*fit, "sweeps/lambda=1"]) == 0
+        if ALL:
+            assert main(["probe", "sweep"]) == 0
+            assert main(["keep", "sweep", "kept", "command"]) == 0
+    shutil.rmtree(folder / "paired")
+    run = folder / "sweeps/lambda=1"
+    (run / "summary.json").rename(run / "kept.json")
+    shutil.copy(run / "config.yaml", run / "request.yaml")
+    (run / "seconds.json").write_text('{"fit": 3.0, "probe": 4.0}')
+    return folder
+
+
+@cache
+def _ways(path: Path, mutate) -> dict[str, object]:
+    text = {} if path.suffix in (".npz", ".ckpt") else TEXT
+    return {**ANY, **CUT, **text, **mutate(path, MUTATIONS)}
+
+
+def _tests() -> list:
+    return [
+        pytest.param(file, mutate, command, id=f"{file}: {command.partition(' ')[0]}")
+        for file, (mutate, commands) in FILES.items()
+        for command in commands
+        if ALL or not file.endswith(PROBED)
+    ]
+
+
+@pytest.mark.parametrize(("file", "mutate", "command"), _tests())
+def test_tampered(file, mutate, command, readable, tmp_path, try_in, record_property, sampled):
+    file = file.replace("PAIRS", next(p.stem for p in (readable / "pairs").glob("*.npz")))
+    folder = tmp_path / "folder"
+    damage.restore(readable, folder)
+    failures, cases = [], sampled(_ways(readable / file, mutate), 2)
+    for way, how in cases.items():
+        path = folder / file
+        how(path) if callable(how) else path.write_bytes(how)
+        found = try_in(folder, command)
+        fatal = (way in ANY or (way in TEXT and way != "nan")) and file not in SURVIVES
+        fatal &= not (way == "empty" and path.suffix == ".yaml")  # it holds no option
+        if not (found.is_refusal() or (found.status == 0 and not fatal and not found.error)):
+            failures.append(f"{way}: {found}")
+        elif found.status and not any(part in found.error for part in Path(file).parts):
+            failures.append(f"{way}: it does not name the file: {found.error}")
+        damage.restore(*((readable, folder) if found.changed else (readable / file, path)))
+    record_property("cases", len(cases))
+    record_property("held", len(cases) - len(failures))
+    assert not failures, f"{len(failures)} of {len(cases)}\n" + "\n".join(failures)
