@@ -146,11 +146,15 @@ class RunCLI(LightningCLI):
                 "raise batch_size instead"
             )
         trainer = self._value("trainer")
-        wanted = {"max_steps": self.trainer.max_steps, "limit_train_batches": trainer["limit_train_batches"]}
+        wanted = {
+            "max_steps": self.trainer.max_steps,
+            "limit_train_batches": trainer["limit_train_batches"],
+            "val_check_interval": trainer["val_check_interval"],
+        }
         for name, value in wanted.items():
             if value is not None and value <= 0:
                 raise InputError(
-                    f"trainer.{name}={value}: expected more than 0, or there is nothing to train"
+                    f"trainer.{name}={value}: expected more than 0, or nothing is trained or validated"
                 )
         if trainer["fast_dev_run"]:
             raise InputError(

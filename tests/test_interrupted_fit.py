@@ -36,7 +36,7 @@ class Killed(BaseException):
 @pytest.fixture
 def whole(write_config, tmp_path):
     """An uninterrupted run's contents."""
-    run = tmp_path / "whole"
+    run = tmp_path / "whole/run"  # pictures show its name
     assert main(["fit", "--config", write_config("whole", run=str(run), **OPTIONS)]) == 0
     return contents(run)
 
@@ -53,7 +53,7 @@ def _compare(run: Path, whole: dict) -> None:
 def test_killed_at_every_write(whole, write_config, tmp_path, monkeypatch):
     """In turn before and after a rename, since a file that appeared may be all that a run got to."""
     for n in range(1, 100):
-        run, count = tmp_path / f"cut-{n}", 0
+        run, count = tmp_path / f"cut-{n}/run", 0
         config = write_config("cut", run=str(run), **OPTIONS)
 
         def replace(source, target, real=os.replace, n=n):
@@ -80,7 +80,7 @@ def test_killed_between_validation_and_what_follows(whole, write_config, tmp_pat
     from align.module import CotrainingModule
 
     for n in range(3):
-        run, count = tmp_path / f"cut-{n}", 0
+        run, count = tmp_path / f"cut-{n}/run", 0
         config = write_config("cut", run=str(run), **OPTIONS)
         real = CotrainingModule.on_validation_epoch_end
 
@@ -130,7 +130,7 @@ def test_a_run_that_was_moved_with_its_data_goes_on(
 
 
 def test_killed_while_it_is_evaluated(whole, write_config, tmp_path, monkeypatch):
-    run = tmp_path / "cut"
+    run = tmp_path / "cut/run"
     config = write_config("cut", run=str(run), **OPTIONS)
 
     def killed(*_):
@@ -149,7 +149,7 @@ def test_sigterm_is_told_and_the_run_goes_on(moment, whole, write_config, tmp_pa
     """While it trains a checkpoint is written; the exit status is a shell's for the signal."""
     from align.module import CotrainingModule
 
-    run = tmp_path / "cut"
+    run = tmp_path / "cut/run"
     config = write_config("cut", run=str(run), **OPTIONS | {"checkpoint": {"every": 1000}})
     name, kind = {
         "training": ("training_step", CotrainingModule),
@@ -178,7 +178,7 @@ def test_sigterm_is_told_and_the_run_goes_on(moment, whole, write_config, tmp_pa
 
 
 def test_max_time_leaves_an_unfinished_run_that_goes_on(write_config, tmp_path, capsys):
-    run = tmp_path / "cut"
+    run = tmp_path / "cut/run"
     config = write_config(
         "cut", **{"run": str(run), "trainer.max_steps": 2000, "trainer.max_time": "00:00:00:01"}
     )
