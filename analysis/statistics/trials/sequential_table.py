@@ -20,7 +20,7 @@ PRIOR = 0.18  # of the Beta estimates of SAVI
 
 
 def savi(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Logarithm of the e-value of "equal rates" after each pair (Turner and Grünwald, arXiv 2302.06401).
+    """Logarithm of the e-value of "equal rates" after each pair (Turner, Ly and Grünwald, arXiv 2106.02693).
 
     Args:
         a, b: (repeats, n) successes, 0 or 1.
