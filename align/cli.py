@@ -28,6 +28,11 @@ SUBCOMMANDS = {
     "fit": ("align.fit", "main", "train a policy, evaluate it and keep its embeddings"),
     "validate": ("align.fit", "main", "losses and MMD on held-out episodes"),
     "test": ("align.fit", "main", "as validate, after training"),
+    "inspect": (
+        "align.inspection.command",
+        "inspect",
+        "say what a store holds, or how a sim and a real one differ, and what trains on them",
+    ),
     "demos": ("align.commands", "demos", "make demonstrations in the planar-pushing benchmark"),
     "annotate": (
         "align.analysis.reports.annotation",

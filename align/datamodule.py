@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from align.checkpoints.trust import named_class
-from align.data.episodes import PROBED_EPISODES, check_compatible, check_roles, read_store, split
+from align.data.episodes import PROBED_EPISODES, check_compatible, check_rates, check_roles, read_store, split
 from align.data.gated_batches import GatedBatches
 from align.data.gating import Gating
 from align.data.images import Fit, Keep
@@ -53,6 +53,9 @@ class CotrainingData(pl.LightningDataModule):
         cache: Folder of that cache; `None` takes `.align-cache` beside each store.
         reader: A format of your own, a subclass of `align.data.readers.Reader` by its import path, asked
             before the others whether it recognises a store.
+        rate_hz: Frames a second at which both domains are trained on, at most the lower of their rates: of
+            a faster one every so many frames are kept, or those nearest in time, each with the last target
+            before the next. `None` keeps all, and refuses stores of different rates.
         val_windows: Number of held-out windows per domain that validation uses.
         seed: Seed of the splits: which episodes are held out, and which of the others are used.
         shuffle_seed: Seed of the order in which training windows are seen, and of the noise that the ambient
@@ -80,6 +83,7 @@ class CotrainingData(pl.LightningDataModule):
         images: Keep = "auto",
         cache: str | None = None,
         reader: type[Reader] | None = None,
+        rate_hz: float | None = None,
         val_windows: int = 512,
         seed: int = 0,
         shuffle_seed: int = 0,
@@ -92,13 +96,14 @@ class CotrainingData(pl.LightningDataModule):
         check_numbers(COUNT, whole=True, max_sim=max_sim, max_real=max_real)
         check_numbers("[0, 1e9]", whole=not 0 <= validation < 1, validation=validation)
         check_numbers(SIZE, whole=True, image_size=image_size)
+        check_numbers("(0, 1e6]", rate_hz=rate_hz)
         check_numbers(SEED, whole=True, seed=seed, shuffle_seed=shuffle_seed)
         self.paths = {Domain.SIM: sim, Domain.REAL: real}
         self.keys = {Domain.SIM: sim_keys, Domain.REAL: real_keys}
         self.max_demos = {Domain.SIM: max_sim, Domain.REAL: max_real}
         self.alpha, self.balanced, self.batch_size = alpha, balanced, batch_size
         self.validation, self.image_size, self.image_fit = validation, image_size, image_fit
-        self.images, self.cache, self.reader = images, cache, reader
+        self.images, self.cache, self.reader, self.rate_hz = images, cache, reader, rate_hz
         self.val_windows, self.seed, self.shuffle_seed = val_windows, seed, shuffle_seed
         if pairing is not None and gating is not None:
             raise InputError(
@@ -207,6 +212,7 @@ class CotrainingData(pl.LightningDataModule):
                     keep=self.images,
                     cache=self.cache,
                     privileged=self._privileged if d == Domain.SIM else None,
+                    rate_hz=self.rate_hz,
                 )
         refusals.tell()
         check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])
@@ -214,6 +220,7 @@ class CotrainingData(pl.LightningDataModule):
         if pair[0].privileged is not None:  # a batch is one tensor a key; nothing may be read of real ones
             shape = len(pair[1].action), pair[0].privileged.shape[1]
             pair[1].privileged = np.full(shape, np.nan, np.float32)
+        check_rates(*pair)
         compared = [] if self.pairing is None else [self.pairing.key]
         self.notes = [*check_roles(*pair), *doubts(*pair, policy.relative_actions, compared)]
         for domain, data in episodes.items():

@@ -25,6 +25,15 @@ class Column:
         """Whether all columns are taken."""
         return self.start is None and self.stop is None
 
+    def __str__(self) -> str:
+        """As a key names it."""
+        part = (
+            ""
+            if self.whole
+            else f"[{'' if self.start is None else self.start}:{'' if self.stop is None else self.stop}]"
+        )
+        return f"{self.name}{part}"
+
 
 def parse_columns(text: str) -> tuple[Column, ...]:
     """Parse `NAME` or `NAME[START:STOP]`, or several of them joined by `+`.

@@ -12,6 +12,7 @@ import zarr
 from align.data.columns import parse_columns, take_columns
 from align.data.images import Fit, Keep, read_images
 from align.data.keys import find_keys
+from align.data.rates import resampled
 from align.data.readers import open_store
 from align.data.readers.reader import Reader
 from align.data.readers.store_chunks import ImageWriter, create_array
@@ -85,6 +86,7 @@ def read_store(
     keep: Keep = "auto",
     cache: str | os.PathLike | None = None,
     privileged: str | None = None,
+    rate_hz: float | None = None,
 ) -> Episodes:
     """Read demonstrations: a store of our own, or anyone's (see `align.data.readers`).
 
@@ -102,6 +104,8 @@ def read_store(
         keep: Where images are kept; see `align.data.images.Keep`.
         cache: Where the cache of images is; None takes a folder beside the store.
         privileged: Columns to read as `privileged`, e.g. "state[2:5]" (see `align.data.columns`).
+        rate_hz: Frames a second to have, at most as many as there are; None keeps all. See
+            `align.data.rates`.
 
     Returns:
         The episodes; images as uint8 whatever the store holds.
@@ -127,10 +131,17 @@ def read_store(
         if privileged is not None:
             with refusals.collected():
                 vectors["privileged"] = _told(store, privileged)
+        rows, attrs = None, store.attrs
+        if rate_hz is not None and not refusals:
+            with refusals.collected():
+                vectors, ends, rows, note = resampled(
+                    str(store.path), vectors, ends, attrs.get("rate_hz"), rate_hz
+                )
+                attrs, notes = attrs | {"rate_hz": rate_hz}, notes + ([note] if note else [])
         for name, camera in found.cameras.items():
             with refusals.collected():
                 if not refusals or camera not in store.cameras():  # else none are decoded for nothing
-                    pictures[name] = read_images(store, camera, size, fit, keep, cache)
+                    pictures[name] = read_images(store, camera, size, fit, keep, cache, rows)
         refusals.tell()
         known = store.cameras() if cameras else {}
         codecs = {name: known[camera].codec for name, camera in found.cameras.items()}
@@ -138,7 +149,7 @@ def read_store(
             **vectors,
             ends=ends,
             images=pictures,
-            attrs=store.attrs,
+            attrs=attrs,
             path=str(store.path),
             codecs=codecs,
             notes=notes,
@@ -290,11 +301,22 @@ def check_roles(sim: Episodes, real: Episodes) -> list[str]:
                 f"{lossy[domain][camera]}, those of data.{other.label} through no codec; a codec alone tells "
                 "domains apart"
             )
+    return notes
+
+
+def check_rates(sim: Episodes, real: Episodes) -> None:
+    """Refuse two domains whose steps do not last equally long, as far as the stores tell.
+
+    Raises:
+        InputError: They have different rates.
+    """
     rates = {e.path: e.attrs.get("rate_hz") for e in (sim, real)}
     if None not in rates.values() and len(set(rates.values())) > 1:
         at = ", ".join(f"{path} at {rate:g} Hz" for path, rate in rates.items())
-        raise InputError(f"rate_hz: {at}; expected one rate, as the steps of a policy last equally long")
-    return notes
+        raise InputError(
+            f"rate_hz: {at}; expected one rate, as the steps of a policy last equally long; "
+            f"data.rate_hz={min(rates.values()):g} leaves out frames of the faster one"
+        )
 
 
 def split(

@@ -1,5 +1,6 @@
 """Images of a store at the size of training: in memory, or in a file beside the data that is mapped."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from typing import Literal, NoReturn
@@ -27,6 +28,7 @@ def read_images(
     fit: Fit = "stretch",
     keep: Keep = "auto",
     folder: str | os.PathLike | None = None,
+    rows: np.ndarray | None = None,
 ) -> np.ndarray:
     """All images of a camera.
 
@@ -38,6 +40,7 @@ def read_images(
         keep: Where to keep them.
         folder: Where the cache is; None takes `.align-cache` beside the store, or the user's cache folder
             where that cannot be written to.
+        rows: Frames to keep, (T,) increasing; None keeps all.
 
     Returns:
         (T, H, W, C) uint8, laid out channels first, which is the order in which batches are gathered.
@@ -46,7 +49,9 @@ def read_images(
         InputError: The images are damaged, or do not fit in memory.
     """
     there = reader.cameras().get(camera)
-    total = int(reader.episode_ends()[-1])
+    every = int(reader.episode_ends()[-1])
+    rows = None if rows is None or len(rows) == every else rows
+    total = every if rows is None else len(rows)
     if there is None:
         _refuse(reader, camera)
     height, width, channels = there.shape
@@ -57,11 +62,12 @@ def read_images(
         keep = "cache" if large or there.codec in VIDEO else "memory"
 
     def frames(start: int) -> Iterator[np.ndarray]:
-        for block in reader.frames(camera, start):
+        for block in _kept(reader, camera, rows, start):
             yield fit_images(block, size, fit).transpose(0, 3, 1, 2)
 
     if keep == "cache":
         about = {"format": type(reader).__name__, "camera": camera, "size": size, "fit": fit}
+        about |= {} if rows is None else {"rows": hashlib.sha256(rows.tobytes()).hexdigest()}
         out = cached(frames, (total, *shape), about, reader.files(camera), reader.path, folder)
     else:
         what = f"store {reader.path}: {reader.label(camera)} of {total} images of {shape[1]} × {shape[2]} px"
@@ -76,6 +82,22 @@ def read_images(
                 f"store {reader.path}: {reader.label(camera)} has {row} images; expected {total}, a row each"
             )
     return out.transpose(0, 2, 3, 1)
+
+
+def _kept(reader: Reader, camera: str, rows: np.ndarray | None, start: int) -> Iterator[np.ndarray]:
+    """Blocks of the images of a camera from the frame `start` of those that are kept."""
+    if rows is None:
+        yield from reader.frames(camera, start)
+        return
+    wanted = rows[start:]
+    row = int(wanted[0]) if len(wanted) else 0
+    for block in reader.frames(camera, row) if len(wanted) else ():
+        first, last = np.searchsorted(wanted, (row, row + len(block)))
+        if last > first:
+            yield block[wanted[first:last] - row]
+        row += len(block)
+        if last == len(wanted):
+            return
 
 
 VIDEO = ("av1", "h264", "hevc", "vp9", "mpeg4")

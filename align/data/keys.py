@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from align.data.columns import Column, parse_columns
 from align.data.readers.reader import Reader
@@ -20,10 +20,12 @@ class Keys:
     Attributes:
         vectors: Columns by what they are: "action", "agent_pos", and "state" where there is one.
         cameras: The store's name of a camera by the policy's ("image", or "image.wrist").
+        why: By what each is, the reason why it was taken.
     """
 
     vectors: dict[str, tuple[Column, ...]]
     cameras: dict[str, str]
+    why: dict[str, str] = field(default_factory=dict)
 
 
 def find_keys(reader: Reader, given: Mapping[str, str] | None, cameras: Sequence[str]) -> Keys:
@@ -51,15 +53,24 @@ def find_keys(reader: Reader, given: Mapping[str, str] | None, cameras: Sequence
     preset = _preset(reader)
     wanted = {**preset, **given}
     there = reader.vectors()
-    found = {}
+    found, why = {}, {}
     for name in VECTORS:
         if name in wanted:
             found[name] = parse_columns(wanted[name])
+            why[name] = "given" if name in given else "usual in this format"
         elif name == "action":
             found[name] = (_only(reader, name, [n for n in there if "action" in n.lower()]),)
+            why[name] = "the only array called an action"
         elif name == "agent_pos":
             found[name] = (_only(reader, name, [n for n in there if not _NOT_A_STATE.search(n.lower())]),)
-    return Keys(found, {name: _camera(reader, name, given, preset) for name in cameras})
+            why[name] = "the only other array that can be a state"
+    seen = {}
+    for name in cameras:
+        seen[name] = _camera(reader, name, given, preset)
+        usual = "usual in this format" if preset.get(name) == seen[name] else "by its name"
+        only = "the only camera" if len(reader.cameras()) == 1 else usual
+        why[name] = "given" if name in given else only
+    return Keys(found, seen, why)
 
 
 def short_name(camera: str) -> str:

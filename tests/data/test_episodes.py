@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
-from align.data.episodes import check_compatible, check_roles, read_store, split, write_store
+from align.data.episodes import check_compatible, check_rates, check_roles, read_store, split, write_store
 from align.errors import InputError
 
 
@@ -216,6 +216,6 @@ def test_stores_stand_for_what_they_say(episodes):
 
 def test_one_rate_for_both(episodes):
     at = {rate: _said(episodes, f"at {rate}", rate_hz=rate) for rate in (10, 30)}
-    with pytest.raises(InputError, match="at 10 at 10 Hz, at 30 at 30 Hz"):
-        check_roles(at[10], at[30])
-    assert check_roles(at[10], _said(episodes, "unsaid")) == []
+    with pytest.raises(InputError, match=r"at 10 at 10 Hz, at 30 at 30 Hz.*data\.rate_hz=10 leaves"):
+        check_rates(at[10], at[30])
+    check_rates(at[10], _said(episodes, "unsaid"))

@@ -8,11 +8,16 @@ import pytest
 
 from align.callbacks import Rollouts
 from align.data.episodes import Episodes
-from align.data.plausibility import delta_columns, doubts
+from align.data.plausibility import doubts
+from align.data.signals import delta_columns
 from align.worlds.planning.batch import MazeWorlds
 from align.worlds.planning.maze import MazeSpec
 from align.worlds.pushing.gaps import Gap
 from align.worlds.pushing.scene import GOAL
+
+
+def deltas(episodes):
+    return delta_columns(episodes.action, episodes.agent_pos, episodes.ends)
 
 
 def walk(path: str = "a.zarr", seed: int = 0, action: str = "target", noise: float = 0.0) -> Episodes:
@@ -34,13 +39,13 @@ def walk(path: str = "a.zarr", seed: int = 0, action: str = "target", noise: flo
 @pytest.mark.parametrize(("action", "noise"), [("target", 0), ("target", 20.0), ("goal", 0)])
 def test_targets_are_not_doubted(action, noise):
     for seed in range(5):
-        assert delta_columns(walk(action=action, noise=noise, seed=seed)) == []
+        assert deltas(walk(action=action, noise=noise, seed=seed)) == []
 
 
 @pytest.mark.parametrize(("action", "noise"), [("delta", 0), ("velocity", 0), ("delta", 1.0)])
 def test_differences_are_found(action, noise):
     for seed in range(5):
-        assert delta_columns(walk(action=action, noise=noise, seed=seed)) == [0, 1]
+        assert deltas(walk(action=action, noise=noise, seed=seed)) == [0, 1]
 
 
 def test_differences_are_told_where_they_would_be_mixed_or_taken_twice():
@@ -76,14 +81,14 @@ def test_angles_that_wrap_are_told(scale, label):
 def test_another_scene_than_every_stores_is_told():
     world = MazeWorlds(MazeSpec(seed=1))
     rollouts = Rollouts({"maze": world}, trials=1)
-    policy = SimpleNamespace(n_image_steps=0, agent_pos_dim=4, image_shape=np.zeros(3))
+    policy = SimpleNamespace(n_image_steps=0, cameras=(), agent_pos_dim=4, expected_images=dict)
     same, other = ({"maze": asdict(MazeSpec(seed=seed))} for seed in (1, 2))
     for stores in ({}, {"a.zarr": same, "b.zarr": other}, {"a.zarr": {"rate_hz": 10}}):
         assert rollouts.try_worlds(policy, None, stores) == []
     (line,) = rollouts.try_worlds(policy, None, {"a.zarr": other, "b.zarr": {}})
     assert line.startswith("warning: world 'maze': maze is {'seed': 1}, but {'seed': 2} in store a.zarr")
     pushing = Rollouts({"real": Gap(physics=1.0)}, size=16)
-    shown = SimpleNamespace(n_image_steps=0, agent_pos_dim=2, image_shape=np.zeros(3))
+    shown = SimpleNamespace(n_image_steps=0, cameras=(), agent_pos_dim=2, expected_images=dict)
     assert pushing.try_worlds(shown, None, {"a.zarr": {"goal": GOAL.tolist()}}) == []
     assert "goal is [256.0" in pushing.try_worlds(shown, None, {"a.zarr": {"goal": [0, 0, 0]}})[0]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from align.data.readers.extras import extra
 from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite
-from align.data.readers.video import VideoSegment, decode
+from align.data.readers.video import VideoSegment, decode, lacking
 
 _INDICES = ("index", "episode_index", "frame_index", "task_index", "timestamp")
 _BLOCK = 256
@@ -149,6 +149,19 @@ class LeRobotDataset(Reader):
             return
         segments = [self._segment(e, camera) for e in rest]
         yield from decode(self.path, segments, start - begin, self.cameras()[camera].shape)
+
+    def times(self) -> np.ndarray | None:
+        """The column `timestamp`, (T,) in seconds, if there is one."""
+        if any("timestamp" not in self._table(e.data).column_names for e in self._episodes):
+            return None
+        columns = (self._column(e, "timestamp") for e in self._episodes)
+        return np.concatenate([column.astype(np.float64).reshape(-1) for column in columns])
+
+    def lacking(self, camera: str) -> str | None:
+        """Frames that a video has too few of, by its header."""
+        if self._features[camera]["dtype"] != "video":
+            return None
+        return lacking(self.path, [self._segment(e, camera) for e in self._episodes])
 
     def files(self, camera: str) -> list[Path]:
         """The videos of a camera, or the tables that hold its images, and what says where they lie."""

@@ -118,6 +118,14 @@ class Reader(ABC):
         """What the columns of an array are called, where the file says so."""
         return None
 
+    def times(self) -> np.ndarray | None:
+        """When each row was recorded, (T,) float64 in seconds of any clock, where the file says so."""
+        return None
+
+    def lacking(self, camera: str) -> str | None:
+        """What of a camera's images is not there, in words, told without decoding them; None if nothing."""
+        return None
+
     def files(self, camera: str) -> list[Path]:
         """The files that hold a camera's images: what a cache of them depends on."""
         return [self.path] if self.path.is_file() else sorted(p for p in self.path.rglob("*") if p.is_file())

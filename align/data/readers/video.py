@@ -80,6 +80,22 @@ def decode(
             yield np.stack(block)
 
 
+def lacking(store: Path, segments: Sequence[VideoSegment]) -> str | None:
+    """Which files have fewer frames, by their headers, than their episodes need; None if none has."""
+    needed: dict[Path, tuple[int, VideoSegment]] = {}
+    for segment in segments:
+        last, _ = needed.get(segment.file, (0, segment))
+        needed[segment.file] = (max(last, int(segment.numbers.max(initial=-1)) + 1), segment)
+    short = []
+    for file, (n, segment) in needed.items():
+        with _opened(store, segment) as container:
+            found = container.streams.video[0].frames  # 0 where the header does not say
+        if 0 < found < n:
+            short.append(f"{file.relative_to(store)} has {found} frames; its episodes need {n}")
+    more = f" (and {len(short) - 1} more files)" if len(short) > 1 else ""
+    return f"{short[0]}{more}" if short else None
+
+
 @contextlib.contextmanager
 def _opened(store: Path, segment: VideoSegment) -> Iterator:
     """The file of a segment, opened by PyAV, whose errors are of one line."""

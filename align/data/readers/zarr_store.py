@@ -107,6 +107,20 @@ class ZarrStore(Reader):
         """`data/NAME`."""
         return f"data/{name}"
 
+    def names(self, vector: str) -> list[str] | None:
+        """The array's attribute `names`, if it names every column."""
+        names = self._data[vector].attrs.get("names")
+        fits = isinstance(names, list) and len(names) == self._data[vector].shape[1]
+        return [str(name) for name in names] if fits else None
+
+    def times(self) -> np.ndarray | None:
+        """`data/timestamp`, as Diffusion Policy's real robots have it, if there is one, (T,) in seconds."""
+        array = self._lookup("timestamp") if "timestamp" in self._members() else None
+        total = int(self.episode_ends()[-1])
+        if array is None or not _is_plain(array, "uif") or array.shape not in ((total,), (total, 1)):
+            return None
+        return self._read("data/timestamp", array, slice(None)).astype(np.float64).reshape(-1)
+
     def array(self, name: str) -> zarr.Array:
         """The array `data/<name>`, checked to hold the rows of all episodes, no chunk missing or cut short.
 

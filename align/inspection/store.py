@@ -1,0 +1,269 @@
+"""What a store holds, in numbers; what is wrong with one part of it leaves the others readable."""
+
+import contextlib
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from align.data.columns import take_columns
+from align.data.episodes import Episodes
+from align.data.keys import Keys, find_keys
+from align.data.readers import FORMATS, Reader, open_store
+from align.data.signals import delta_columns, find_wraps
+from align.errors import InputError, one_line
+from align.inspection.cameras import common_cameras
+
+_STILL = 1e-6  # of the magnitude: float32 cannot tell a smaller spread from none
+_SAMPLED = 4  # frames of a camera that are looked at
+_GAP = 1.5  # of the usual time between two frames
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array of numbers of a store, column by column.
+
+    Attributes:
+        name: What the store calls it.
+        names: What it calls the columns, if it does.
+        low: Smallest value of each column.
+        high: Largest value of each.
+        constant: Columns that never change.
+        binary: Columns of two values, as those of a gripper that is open or closed.
+        wraps: By column that jumps as an angle does, its period: "2π" or "360".
+    """
+
+    name: str
+    names: list[str] | None
+    low: list[float]
+    high: list[float]
+    constant: list[int] = field(default_factory=list)
+    binary: list[int] = field(default_factory=list)
+    wraps: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class View:
+    """A camera of a store.
+
+    Attributes:
+        name: What the store calls it.
+        shape: (height, width, channels) in pixels.
+        codec: The lossy codec that its images went through, None if there was none.
+        mean: Mean of each channel in the first frames, of 0 to 255; None where they cannot be read.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    codec: str | None
+    mean: list[float] | None = None
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Where time does not go on by one frame.
+
+    Attributes:
+        count: How many steps are longer than one and a half frames, or go back.
+        longest: The longest of them, in seconds.
+        episode: Where that is.
+        step: The frame after it, counted in its episode.
+    """
+
+    count: int
+    longest: float
+    episode: int
+    step: int
+
+
+@dataclass
+class Inspected:
+    """A store.
+
+    Attributes:
+        path: Where it is.
+        format: What it is.
+        domain: "sim" or "real", if it says so.
+        rate_hz: Frames a second, if known.
+        rate_from: How that is known: "stored", or "timestamps".
+        lengths: Frames of each episode, (E,).
+        arrays: Its arrays of numbers.
+        cameras: Its cameras.
+        gaps: Where its time has gaps; None where it has none, or keeps no time.
+        taken: What would be trained on, by what it is: the store's name of it.
+        why: The reason of each.
+        faults: What is wrong with it, a line each; training would refuse what it needs of that.
+        notes: What else is worth a line.
+        episodes: What would be trained on, without images; None where that cannot be said.
+        reader_cameras: By the policy's name, the cameras that it would see.
+    """
+
+    path: str
+    format: str
+    domain: str | None
+    rate_hz: float | None
+    rate_from: str | None
+    lengths: np.ndarray
+    arrays: list[Array] = field(default_factory=list)
+    cameras: list[View] = field(default_factory=list)
+    gaps: Gaps | None = None
+    taken: dict[str, str] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    episodes: Episodes | None = None
+    reader_cameras: dict[str, View] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long all episodes are, if the rate is known."""
+        return float(self.lengths.sum()) / self.rate_hz if self.rate_hz else None
+
+
+def inspect_store(
+    path: str | Path,
+    keys: Mapping[str, str] | None = None,
+    reader: type[Reader] | None = None,
+    cameras: Sequence[str] | None = None,
+) -> Inspected:
+    """Look at a store.
+
+    Args:
+        path: Where it is.
+        keys: Where it keeps what, laid over what is found by itself.
+        reader: A format of your own, asked first.
+        cameras: The policy's names of the cameras that it is to see; None takes all that the store has.
+
+    Raises:
+        InputError: It cannot be opened, or its episodes cannot be told apart.
+    """
+    with contextlib.closing(open_store(path, reader)) as store:
+        store.vector = functools.cache(store.vector)  # read once, however often it is asked for
+        ends = store.episode_ends()
+        attrs, kind = store.attrs, type(store)
+        what = FORMATS.get(kind, kind.__name__)
+        rate = attrs.get("rate_hz")
+        rate = float(rate) if isinstance(rate, int | float) and rate > 0 else None
+        found = Inspected(
+            str(store.path),
+            what,
+            attrs.get("domain") if attrs.get("domain") in ("sim", "real") else None,
+            rate,
+            "stored" if rate else None,
+            np.diff(ends, prepend=0),
+        )
+        _look_at_times(store, found, ends)
+        for name in store.vectors():
+            with _told(found):
+                found.arrays.append(_array(store, name, ends))
+        for name, camera in store.cameras().items():
+            found.cameras.append(View(name, camera.shape, camera.codec, _mean(store, name, found)))
+        with _told(found):
+            names = common_cameras([(store, keys or {})]) if cameras is None else cameras
+            _take(store, found, find_keys(store, keys, names), ends)
+    return found
+
+
+@contextlib.contextmanager
+def _told(found: Inspected):
+    """Keep what is wrong as a fault, once."""
+    try:
+        yield
+    except InputError as error:
+        line = one_line(error).removeprefix(f"store {found.path}: ")
+        if line not in found.faults:
+            found.faults.append(line)
+
+
+def _look_at_times(store: Reader, found: Inspected, ends: np.ndarray) -> None:
+    times = None
+    with _told(found):
+        times = store.times()
+    if times is None:
+        return
+    steps = np.diff(times)
+    inside = np.ones(len(steps), bool)
+    inside[ends[:-1] - 1] = False
+    if not inside.any():
+        return
+    usual = float(np.median(steps[inside]))
+    if usual <= 0:
+        found.notes.append(
+            "warning: its timestamps hardly go on (too coarse for the time of day, as float32 is)"
+        )
+        return
+    if found.rate_hz is None:
+        found.rate_hz, found.rate_from = round(1 / usual, 3), "timestamps"
+    frame = 1 / found.rate_hz
+    odd = np.flatnonzero(inside & ((steps > _GAP * frame) | (steps <= 0)))
+    if len(odd):
+        worst = int(odd[np.argmax(np.abs(steps[odd]))])
+        episode = int(np.searchsorted(ends, worst, side="right"))
+        begin = 0 if episode == 0 else int(ends[episode - 1])
+        found.gaps = Gaps(len(odd), float(steps[worst]), episode, worst + 1 - begin)
+
+
+def _array(store: Reader, name: str, ends: np.ndarray) -> Array:
+    values = store.vector(name)
+    kinds = [kind_of(column) for column in values.T]
+    return Array(
+        name,
+        store.names(name),
+        values.min(0).tolist(),
+        values.max(0).tolist(),
+        [n for n, kind in enumerate(kinds) if kind == "constant"],
+        [n for n, kind in enumerate(kinds) if kind == "binary"],
+        {wrap.column: wrap.period for wrap in find_wraps(values, ends)},
+    )
+
+
+def kind_of(column: np.ndarray) -> Literal["constant", "binary"] | None:
+    """Whether values (T,) never change, or are one of two."""
+    low, high = column.min(), column.max()
+    if high - low <= _STILL * max(abs(low), abs(high)):
+        return "constant"
+    return "binary" if ((column == low) | (column == high)).all() else None
+
+
+def _mean(store: Reader, camera: str, found: Inspected) -> list[float] | None:
+    """Mean of each channel in the first frames."""
+    with _told(found):
+        if (lack := store.lacking(camera)) is not None:
+            found.faults.append(lack)
+        with contextlib.closing(store.frames(camera)) as frames:
+            first = next(frames)[:_SAMPLED]
+        return first.mean((0, 1, 2)).round(1).tolist()
+    return None
+
+
+def _take(store: Reader, found: Inspected, keys: Keys, ends: np.ndarray) -> None:
+    vectors = {}
+    for name, columns in keys.vectors.items():
+        with _told(found):
+            vectors[name] = take_columns(store, columns)
+            found.taken[name] = " + ".join(map(str, columns))
+            found.why[name] = keys.why[name]
+    views = {view.name: view for view in found.cameras}
+    for name, camera in keys.cameras.items():
+        if camera in views:
+            found.taken[name], found.why[name] = camera, keys.why[name]
+            found.reader_cameras[name] = views[camera]
+        else:
+            there = ", ".join(views) or "none"
+            found.faults.append(f"{store.label(camera)} is no camera; it has {there}")
+    if {"action", "agent_pos"} <= set(vectors):
+        codecs = {name: view.codec for name, view in found.reader_cameras.items()}
+        found.episodes = Episodes(**vectors, ends=ends, attrs=store.attrs, path=found.path, codecs=codecs)
+        if deltas := delta_columns(vectors["action"], vectors["agent_pos"], ends):
+            found.notes.append(f"note: action {deltas} looks like differences to agent_pos, not like targets")
+
+
+def columns_of(found: Inspected, name: str) -> Sequence[str]:
+    """What the columns of what would be trained on are called: their own names, or numbers."""
+    key = found.taken.get(name, "")
+    array = next((a for a in found.arrays if a.name == key), None)
+    width = getattr(found.episodes, name).shape[1] if found.episodes is not None else 0
+    return array.names if array is not None and array.names else [f"[{n}]" for n in range(width)]
