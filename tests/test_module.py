@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from align.alignment.adversarial import DANN
+from align.alignment.auxiliary import Auxiliary, Readout
 from align.alignment.mmd import MMD
 from align.batch_loss import aligned_samples
 from align.data.mixture import weights
@@ -41,6 +42,7 @@ def _batch(n_sim: int = 5, n_real: int = 3, alpha: float = 0.25) -> dict[str, to
         "action": torch.randn(n, 8, 2, generator=g),
         "domain": torch.tensor([Domain.SIM] * n_sim + [Domain.REAL] * n_real),
         "weight": weights(alpha, n_sim, n_real),
+        "privileged": torch.cat([torch.randn(n_sim, 3, generator=g), torch.full((n_real, 3), torch.nan)]),
     }
 
 
@@ -51,6 +53,8 @@ def make(monkeypatch):
     def build(policy=None, step: int = 0, **arguments) -> CotrainingModule:
         module = CotrainingModule(policy or _policy(), **arguments)
         module.logged = {}
+        if module.auxiliary is not None:
+            module.readout = Readout(module.auxiliary, module.policy.site_sizes()[module.site], 3)
         monkeypatch.setattr(CotrainingModule, "global_step", property(lambda self: step))
         trainer = SimpleNamespace(world_size=1, log_every_n_steps=1)
         monkeypatch.setattr(CotrainingModule, "trainer", property(lambda self: trainer))
@@ -100,6 +104,29 @@ def test_gradient_ratio_is_that_of_the_two_terms(make, site, scale):
     (pull,) = torch.autograd.grad(distance, alone)
     denoising = both[0] / scale - pull
     assert module.logged["train/grad_ratio"] == pytest.approx(float(pull.norm() / denoising.norm()), rel=1e-3)
+
+
+def test_the_auxiliary_loss_is_added_and_its_gradient_told_apart(make):
+    """With an alignment beside it; against gradients that are taken by themselves."""
+    auxiliary = Auxiliary("state", angles=(2,), weight=3.0)
+    module, batch = make(alignment=MMD(bandwidth=1.0), alignment_weight=0.7, auxiliary=auxiliary), _batch()
+    kept, at_site = [], module._at_site
+    module._at_site = lambda features, hidden: kept.append(at_site(features, hidden)) or kept[-1]
+    total = module.training_step(batch, 0)
+    both: list[torch.Tensor] = []
+    kept[0].register_hook(both.append)
+    total.backward()
+    alone = kept[0].detach().requires_grad_()
+    distance = 0.7 * module.alignment(*aligned_samples(module.policy, alone, batch))
+    error = 3.0 * module.readout(alone[:5], batch["privileged"][:5])
+    pulls = [torch.autograd.grad(term, alone)[0] for term in (distance, error)]
+    denoising = (both[0] - sum(pulls)).norm()
+    logged = {k: float(v) for k, v in module.logged.items()}
+    assert logged["train/grad_ratio"] == pytest.approx(float(pulls[0].norm() / denoising), rel=1e-3)
+    assert logged["train/auxiliary_grad_ratio"] == pytest.approx(float(pulls[1].norm() / denoising), rel=1e-3)
+    expected = logged["train/denoise"] + 0.7 * logged["train/alignment"] + 3.0 * logged["train/auxiliary"]
+    assert float(total.detach()) == pytest.approx(expected, rel=1e-5) == logged["train/loss"]
+    assert 3.0 * logged["train/auxiliary"] == pytest.approx(float(error.detach()), rel=1e-5)
 
 
 def test_image_site_leaves_proprioception_out(make):
@@ -185,10 +212,11 @@ def test_what_aligns_is_an_objective(make):
 @pytest.mark.parametrize("weight", [0.0, 1.0, 1e4])
 def test_a_large_alignment_leaves_the_steps_of_what_it_does_not_reach(make, site, weight):
     """The denoiser's gradient is clipped by its own norm, whatever the encoder's is and whatever λ."""
-    module = make(alignment=DANN(ramp=0), alignment_weight=weight, site=site)
-    policy, opponents = module.policy, list(module.alignment.parameters())
-    parameters = [*policy.encoder.parameters()], [*policy.denoiser.parameters()], opponents
-    optimizer = adamw(policy, opponents, 1e-3, 0.0)
+    auxiliary = Auxiliary("state", weight=weight)
+    module = make(alignment=DANN(ramp=0), alignment_weight=weight, auxiliary=auxiliary, site=site)
+    policy, opponents, readers = module.policy, module._opponents(), module._readers()
+    parameters = [*policy.encoder.parameters()], [*policy.denoiser.parameters()], opponents, readers
+    optimizer = adamw(policy, opponents, 1e-3, 0.0, readout=readers)
     module.training_step(_batch(), 0).backward()
     before = [[p.grad.clone() for p in part] for part in parameters]
     module.configure_gradient_clipping(optimizer, 1e-3, "norm")
