@@ -199,7 +199,9 @@ class CotrainingModule(pl.LightningModule):
             self.finite.check()
             self._log_step(denoise, distance, lambda_, error, mu, batch)
             views = {"grad_ratio": aligned} if lambda_ > 0 and self.alignment.measured else {}
-            self._log_gradient_ratios(layer, views | ({"auxiliary_grad_ratio": told} if mu > 0 else {}))
+            views |= {"auxiliary_grad_ratio": told} if mu > 0 else {}
+            camera = self.policy.image_sites.get(self.site)  # a part of what denoising sees, not on its way
+            self._log_gradient_ratios(layer if camera is None else features.image, views, camera)
         return total
 
     def _encode(self, batch: dict[str, Tensor], generator: torch.Generator) -> Features:
@@ -278,18 +280,22 @@ class CotrainingModule(pl.LightningModule):
         step = self.global_step + 1
         return step % self.trainer.log_every_n_steps == 0 or step == self.trainer.max_steps
 
-    def _log_gradient_ratios(self, layer: Tensor, views: dict[str, Tensor]) -> None:
+    def _log_gradient_ratios(
+        self, layer: Tensor, views: dict[str, Tensor], part: slice | None = None
+    ) -> None:
         """Log ‖∂(a term)/∂z‖ / ‖∂(denoising)/∂z‖ at the aligned layer z, when backward comes by.
 
         All are read in the same backward pass, so the scale of the loss in fp16 cancels.
 
         Args:
-            layer: z.
+            layer: What denoising sees: z, or what z is a part of.
             views: By name of what is logged, the view of z through which alone that term is taken.
+            part: Which columns of `layer` are z, if not all.
         """
         pulls: dict[str, Tensor] = {}
 
         def log(total: Tensor) -> None:
+            total = total if part is None else total[:, part]
             denoising = (total.float() - sum(pulls.values())).norm()
             for name, pull in pulls.items():
                 ratio = pull.norm() / denoising.clamp_min(torch.finfo(torch.float32).tiny)

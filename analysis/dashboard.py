@@ -177,7 +177,8 @@ def _layout(scalars: Sequence[Metric]) -> dict:
         },
         "alignment": {
             "alignment": chart("train/alignment", "val/mmd2"),
-            "gradient-norm ratio": chart("train/grad_ratio"),
+            "gradient-norm ratio": chart("train/grad_ratio", "train/auxiliary_grad_ratio"),
+            "auxiliary loss": chart("train/auxiliary"),
             "bandwidth": chart("train/bandwidth"),
         },
         "success": {name: c for name, c in success.items() if c[1]},

@@ -15,7 +15,7 @@ from align.diffusion.schedule import NoiseSchedule
 from align.domain import Domain
 from align.errors import InputError
 from align.module import CotrainingModule
-from align.networks import ConditionalMLP, ConvEncoder
+from align.networks import CameraEncoders, ConditionalMLP, ConvEncoder
 from align.optimizer import adamw
 from align.policy import DiffusionPolicy
 from align.sites import SITES
@@ -104,6 +104,29 @@ def test_gradient_ratio_is_that_of_the_two_terms(make, site, scale):
     (pull,) = torch.autograd.grad(distance, alone)
     denoising = both[0] / scale - pull
     assert module.logged["train/grad_ratio"] == pytest.approx(float(pull.norm() / denoising.norm()), rel=1e-3)
+
+
+def test_gradient_ratio_at_one_of_several_cameras(make):
+    """Denoising reaches it through the features of all cameras, of which it is a part."""
+    policy = DiffusionPolicy(
+        CameraEncoders(
+            {name: ConvEncoder(features=n, width=16, blocks=1) for name, n in {"a": 4, "b": 6}.items()}
+        ),
+        partial(ConditionalMLP, horizon=8, width=16, blocks=1),
+        horizon=8,
+        n_action_steps=4,
+    )
+    batch = _batch()
+    batch |= {"image.a": batch["image"], "image.b": batch.pop("image").flip(-1)}
+    gradients = []
+    for weight in (0.0, 0.7):
+        module = make(policy, alignment=MMD(bandwidth=1.0), alignment_weight=weight, site="image.b")
+        kept, encode = [], module._encode
+        module._encode = lambda *a, kept=kept, encode=encode: kept.append(encode(*a)) or kept[-1]
+        (gradient,) = torch.autograd.grad(module.training_step(batch, 0), kept[0].image)
+        gradients.append(gradient[:, policy.image_sites["image.b"]])
+    pull = (gradients[1] - gradients[0]).norm()
+    assert module.logged["train/grad_ratio"] == pytest.approx(float(pull / gradients[0].norm()), rel=1e-3)
 
 
 def test_the_auxiliary_loss_is_added_and_its_gradient_told_apart(make):
