@@ -113,7 +113,9 @@ def test_a_sweep_kept_without_trials_is_one_line(results, capsys):
 
 
 @pytest.mark.parametrize("name", [kept.TRIALS, kept.RUNS])
-@pytest.mark.parametrize("damage", [b"", b"no gzip", gzip.compress(b"{}"), gzip.compress(b"a,b\n1,2\n")])
+@pytest.mark.parametrize(
+    "damage", [b"", b"no gzip", gzip.compress(b"{}", mtime=0), gzip.compress(b"a,b\n1,2\n", mtime=0)]
+)
 def test_damaged_tables_are_one_line(results, tmp_path, name, damage, capsys):
     folder = shutil.copytree(results, tmp_path / "damaged")
     (folder / name).write_bytes(damage)
