@@ -53,9 +53,9 @@ class CotrainingData(pl.LightningDataModule):
         cache: Folder of that cache; `None` takes `.align-cache` beside each store.
         reader: A format of your own, a subclass of `align.data.readers.Reader` by its import path, asked
             before the others whether it recognises a store.
-        rate_hz: Frames a second at which both domains are trained on, at most the lower of their rates: of
-            a faster one every so many frames are kept, or those nearest in time, each with the last target
-            before the next. `None` keeps all, and refuses stores of different rates.
+        rate_hz: Frames a second to train on. At most the lower rate of the two: of a faster store every so
+            many frames are kept, or those nearest in time, each with the last target before the next. `None`
+            keeps all, and refuses stores of different rates.
         val_windows: Number of held-out windows per domain that validation uses.
         seed: Seed of the splits: which episodes are held out, and which of the others are used.
         shuffle_seed: Seed of the order in which training windows are seen, and of the noise that the ambient
@@ -222,7 +222,9 @@ class CotrainingData(pl.LightningDataModule):
             pair[1].privileged = np.full(shape, np.nan, np.float32)
         check_rates(*pair)
         compared = [] if self.pairing is None else [self.pairing.key]
-        self.notes = [*check_roles(*pair), *doubts(*pair, policy.relative_actions, compared)]
+        sizes = (getattr(pair[0], name).shape[1] for name in ("action", "agent_pos"))
+        self.normalizer = policy.new_normalizer(*sizes)
+        self.notes = [*check_roles(*pair), *doubts(*pair, self.normalizer.relative_dims, compared)]
         for domain, data in episodes.items():
             train, held_out = split(data, self.validation, self.max_demos[domain], self.seed)
             self.train[domain], self.held_out[domain] = (
@@ -231,7 +233,6 @@ class CotrainingData(pl.LightningDataModule):
             )
         sim, real = self.train[Domain.SIM], self.train[Domain.REAL]
         self.real_alpha = resolve_alpha(self.alpha, len(sim), len(real))
-        self.normalizer = policy.new_normalizer(sim.action_dim, sim.agent_pos_dim)
         mix = {Domain.SIM: 1 - self.real_alpha, Domain.REAL: self.real_alpha}
         used = [d for d in Domain if mix[d] > 0]
         self.normalizer.fit([self.train[d] for d in used], [mix[d] for d in used])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from align.checkpoints.description import build, describe
 from align.checkpoints.reading import averaged_weights, read_checkpoint
 from align.checkpoints.trust import trusting
-from align.data.normalizer import Normalizer
+from align.data.normalizer import Normalization, Normalizer, Relative
 from align.diffusion.schedule import Generators, NoiseSchedule
 from align.domain import Domain
 from align.errors import SIZE, InputError, check_numbers
@@ -60,8 +60,9 @@ class DiffusionPolicy(nn.Module):
         horizon: Length of the predicted sequence of actions, beginning at the oldest observation.
         n_action_steps: How many of them are executed, beginning at the newest observation.
         crop: Side in pixels of a random crop in training, central in use; `None` takes whole images.
-        relative_actions: Predict actions relative to the newest proprioceptive position, the first
-            `action_dim` entries of the newest state.
+        relative_actions: Predict actions relative to the newest position. That is the first `action_dim`
+            entries of the newest state; "0:3" or [0, 1, 2] are some of them, each relative to the entry with
+            its number, and the others, as a gripper, absolute.
         step_scale: Normalise every step of an action sequence by a deviation of its own; see `Normalizer`.
         relative_history: See `agent_pos` before the newest as differences to it, on a scale of their own: how
             it moves, so that the next actions join the last ones smoothly.
@@ -71,6 +72,8 @@ class DiffusionPolicy(nn.Module):
         guidance_weight: Weight w of classifier-free guidance on the domain when sampling (Ho & Salimans
             2022, arXiv 2207.12598): (1 + w) · prediction with the domain − w · prediction without it. Needs
             `domain_conditioning`, and a policy trained with the domain withheld at times.
+        normalization: Action scale. To zero mean and unit deviation ("mean_std"), or to [-1, 1]
+            over the training data ("min_max").
     """
 
     def __init__(
@@ -85,12 +88,13 @@ class DiffusionPolicy(nn.Module):
         horizon: int = 16,
         n_action_steps: int = 8,
         crop: int | None = None,
-        relative_actions: bool = False,
+        relative_actions: Relative = False,
         step_scale: bool = True,
         relative_history: bool = False,
         relative_goal: bool = False,
         domain_conditioning: bool = False,
         guidance_weight: float = 0.0,
+        normalization: Normalization = "mean_std",
     ):
         super().__init__()
         sizes = {"action_dim": action_dim, "agent_pos_dim": agent_pos_dim, "horizon": horizon, "crop": crop}
@@ -114,7 +118,7 @@ class DiffusionPolicy(nn.Module):
         self.horizon, self.n_action_steps = horizon, n_action_steps
         self.crop, self.relative_actions, self.step_scale = crop, relative_actions, step_scale
         self.relative_history, self.relative_goal = relative_history, relative_goal
-        self.domain_conditioning = domain_conditioning
+        self.domain_conditioning, self.normalization = domain_conditioning, normalization
         self.guide(guidance_weight)
         self.image_dim = n_image_steps * self.encoder.features if n_image_steps > 0 else 0
         self.observation_dim = self.image_dim + n_obs_steps * agent_pos_dim
@@ -141,6 +145,7 @@ class DiffusionPolicy(nn.Module):
             self.step_scale,
             self.relative_history,
             self.relative_goal,
+            self.normalization,
         )
 
     @property

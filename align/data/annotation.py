@@ -107,9 +107,13 @@ class Annotation:
             )
         if self.digest and self.digest != action_digest(windows.episodes):
             raise InputError(f"annotation: is of a store of other actions than {windows.episodes.path}")
+        if normalizer.relative_dims and not normalizer.all_relative:
+            raise InputError(
+                f"relative_actions={normalizer.relative!r}: expected true or false with an annotation"
+            )
         for name, found, used in (
             ("horizon", self.horizon, windows.horizon),
-            ("relative_actions", self.relative_actions, normalizer.relative),
+            ("relative_actions", self.relative_actions, bool(normalizer.relative_dims)),
         ):
             if found != used:
                 raise InputError(f"annotation: made with {name}={found}; the policy has {name}={used}")

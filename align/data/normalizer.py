@@ -1,9 +1,12 @@
 """The scale on which a policy sees positions and actions; part of the policy, so saved with it."""
 
+import re
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from align.data.windows import Windows
 from align.errors import InputError
@@ -11,11 +14,15 @@ from align.errors import InputError
 _BATCH = 16384
 _STEP_FLOOR = 0.01  # of the dimension's widest step: rare motion of a still step must not be blown up
 _CONSTANT = 1e-6  # of the magnitude: float32 cannot tell a smaller spread from none
+Relative = bool | str | list[int]
+"""Which actions are taken relative to the newest position: all or none, "0:3", or [0, 1, 2]."""
+Normalization = Literal["mean_std", "min_max"]
+"""Whether actions are scaled to zero mean and unit deviation, or to [-1, 1] over the training data."""
 _UNRECORDED = 4.0  # deviations to which sampling was clipped before a normaliser knew its data's range
 
 
 class Normalizer(nn.Module):
-    """Normalises actions to zero mean and unit deviation, positions to [-1, 1]; knows the range of actions.
+    """Normalises actions to zero mean and unit deviation, or to [-1, 1] as positions; knows their range.
 
     Until it is fitted or loaded from a state dict it is the identity (but for the relative origin), and its
     range of actions is open. A state dict from before there was a range gives ±4 deviations.
@@ -26,6 +33,8 @@ class Normalizer(nn.Module):
         agent_pos_dim: Proprioception dimension P.
         relative: Take actions relative to the first A entries of the newest agent_pos, as suits actions that
             are target positions and an agent_pos that begins with the position (and may go on with a goal).
+            Of some of them alone, as "0:3" or [0, 1, 2]: each of these is relative to the entry of agent_pos
+            with its number, and the others, as a gripper, stay as they are.
         step_scale: Give every step of the horizon a deviation of its own, so that near steps of relative
             actions, which vary little, are learned as precisely as far ones. Without it all steps of a
             dimension share one, and noise is as large at every step in the data's units too.
@@ -34,9 +43,11 @@ class Normalizer(nn.Module):
         relative_goal: Take the A entries of agent_pos after the position for a goal, and show how far it is
             from the position instead: of two nearby places on the scale of the whole workspace a network
             hardly sees which way to go from one to the other.
+        normalization: "mean_std" scales actions to zero mean and unit deviation, "min_max" to [-1, 1] over
+            the training data. Dimensions that never change keep their unit.
 
     Raises:
-        InputError: `relative` with A > P, or `relative_goal` with 2 A > P.
+        InputError: `relative` with A > P or entries that are not there, or `relative_goal` with 2 A > P.
     """
 
     def __init__(
@@ -44,16 +55,18 @@ class Normalizer(nn.Module):
         horizon: int,
         action_dim: int,
         agent_pos_dim: int,
-        relative: bool = True,
+        relative: Relative = True,
         step_scale: bool = True,
         relative_history: bool = False,
         relative_goal: bool = False,
+        normalization: Normalization = "mean_std",
     ):
         super().__init__()
-        if relative and action_dim > agent_pos_dim:
+        if relative is True and action_dim > agent_pos_dim:
             raise InputError(
                 f"relative: True needs actions that are positions, but action has {action_dim} and agent_pos"
-                f" {agent_pos_dim} dimensions; expected at most as many, or relative=False"
+                f" {agent_pos_dim} dimensions; expected at most as many, relative=False, or those of them "
+                "that are, as '0:3'"
             )
         if relative_goal and 2 * action_dim > agent_pos_dim:
             raise InputError(
@@ -62,7 +75,8 @@ class Normalizer(nn.Module):
             )
         self.horizon, self.action_dim, self.agent_pos_dim = horizon, action_dim, agent_pos_dim
         self.relative, self.step_scale, self.relative_history = relative, step_scale, relative_history
-        self.relative_goal = relative_goal
+        self.relative_goal, self.normalization = relative_goal, normalization
+        self.relative_dims = relative_dims(relative, action_dim, agent_pos_dim)
         self.register_buffer("action_mean", torch.zeros(horizon, action_dim))
         self.register_buffer("action_std", torch.ones(horizon, action_dim))
         self.register_buffer("action_low", torch.full((horizon, action_dim), -torch.inf))
@@ -71,6 +85,15 @@ class Normalizer(nn.Module):
         self.register_buffer("agent_pos_half", torch.ones(agent_pos_dim))
         if relative_history:
             self.register_buffer("history_half", torch.ones(agent_pos_dim))
+        if self.relative_dims and not self.all_relative:
+            chosen = torch.zeros(action_dim)
+            chosen[self.relative_dims] = 1.0
+            self.register_buffer("relative_mask", chosen, persistent=False)
+
+    @property
+    def all_relative(self) -> bool:
+        """Whether every entry of an action is relative to the position."""
+        return len(self.relative_dims) == self.action_dim
 
     @torch.no_grad()
     def fit(self, windows: Sequence[Windows], weights: Sequence[float] | None = None) -> "Normalizer":
@@ -111,8 +134,18 @@ class Normalizer(nn.Module):
         var = sum(share * (v + (m - mean) ** 2) for share, m, v in pooled)
         if not self.step_scale:
             var = var.mean(0, keepdim=True).expand_as(var)
+        magnitude = torch.stack(magnitudes).amax(0)
+        spread = var.sqrt()
+        if self.normalization == "min_max":
+            low, high = (
+                torch.stack([r[0] for r in ranges]).amin(0),
+                torch.stack([r[1] for r in ranges]).amax(0),
+            )
+            if not self.step_scale:
+                low, high = (x.expand_as(mean) for x in (low.amin(0), high.amax(0)))
+            mean, spread = (high + low) / 2, (high - low) / 2
         self.action_mean.copy_(mean)
-        self.action_std.copy_(_floor(var.sqrt(), torch.stack(magnitudes).amax(0)))
+        self.action_std.copy_(_floor(spread, magnitude))
         self._set_range(torch.stack([low for low, _ in ranges]), torch.stack([high for _, high in ranges]))
         low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
         half = (high - low) / 2
@@ -179,7 +212,13 @@ class Normalizer(nn.Module):
 
     def _origin(self, agent_pos: Tensor) -> Tensor | float:
         """What actions are relative to: (B, 1, A), or nothing."""
-        return agent_pos[:, -1:, : self.action_dim] if self.relative else 0.0
+        if not self.relative_dims:
+            return 0.0
+        position = agent_pos[:, -1:, : self.action_dim]
+        if self.all_relative:
+            return position
+        missing = self.action_dim - position.shape[-1]  # of a gripper of which no position is told
+        return functional.pad(position, (0, missing)) * self.relative_mask
 
     def _collect(self, windows: Windows) -> tuple[Tensor, Tensor]:
         """All (relative) actions (N, H, A) and observed positions (N, To, P) of the windows, in float64."""
@@ -201,6 +240,40 @@ class Normalizer(nn.Module):
         expected = (self.horizon, self.action_dim, self.agent_pos_dim)
         if found != expected:
             raise InputError(f"windows: (horizon, action, agent_pos) dimensions {found}; expected {expected}")
+
+
+_PART = re.compile(r"(\d*):(\d*)")
+
+
+def relative_dims(relative: Relative, action_dim: int, agent_pos_dim: int) -> list[int]:
+    """The entries of an action that are relative to those of agent_pos with the same number.
+
+    Args:
+        relative: All, none, "START:STOP", or their numbers.
+        action_dim: Action dimension A.
+        agent_pos_dim: Proprioception dimension P.
+
+    Raises:
+        InputError: It is of another form, or names entries that are not there.
+    """
+    if isinstance(relative, bool):
+        return list(range(action_dim)) if relative else []
+    if isinstance(relative, str):
+        part = _PART.fullmatch(relative)
+        if part is None:
+            raise InputError(
+                f"relative_actions={relative!r}: expected true, false, 'START:STOP' or [0, 1, 2]"
+            )
+        dims = list(range(int(part[1] or 0), int(part[2] or action_dim)))
+    else:
+        dims = list(relative)
+    most = min(action_dim, agent_pos_dim)
+    if not dims or len(set(dims)) < len(dims) or not all(0 <= dim < most for dim in dims):
+        raise InputError(
+            f"relative_actions={relative!r}: expected numbers from 0 to {most - 1}, each once, as action has "
+            f"{action_dim} and agent_pos {agent_pos_dim} dimensions"
+        )
+    return dims
 
 
 def _floor(std: Tensor, magnitude: Tensor) -> Tensor:

@@ -6,21 +6,26 @@ from align.data.episodes import Episodes
 from align.data.signals import delta_columns, find_wraps
 
 
-def doubts(sim: Episodes, real: Episodes, relative_actions: bool, others: Sequence[str] = ()) -> list[str]:
+def doubts(
+    sim: Episodes, real: Episodes, relative_actions: bool | Sequence[int], others: Sequence[str] = ()
+) -> list[str]:
     """Warnings, a line each, of actions that are differences already and of angles that wrap.
 
     Args:
         sim: The sim demonstrations.
         real: The real ones.
-        relative_actions: Whether a policy takes actions relative to the position.
+        relative_actions: Whether a policy takes actions relative to the position, or which of them.
         others: Names of the arrays that are used beside agent_pos and action.
     """
     deltas = {e.path: delta_columns(e.action, e.agent_pos, e.ends) for e in (sim, real)}
+    every = range(sim.action.shape[1]) if relative_actions else ()
+    taken = every if isinstance(relative_actions, bool) else relative_actions
     told = []
     for path, columns in deltas.items():
         others_too = all(deltas.values())
-        if columns and (relative_actions or not others_too):
-            meant = "; expected targets, or relative_actions=false" if relative_actions else ""
+        columns = [c for c in columns if c in taken or not others_too]
+        if columns:
+            meant = "; expected targets, or relative_actions=false" if set(columns) & set(taken) else ""
             mixed = "" if others_too else ", unlike those of the other store; expected one kind in both"
             told.append(
                 f"warning: store {path}: action {_columns(columns)} looks like differences, not like targets "

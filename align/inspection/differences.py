@@ -10,7 +10,7 @@ from align.data.plausibility import doubts
 from align.data.signals import delta_columns
 from align.domain import Domain
 from align.errors import InputError, one_line
-from align.inspection.fitting import Seen, are_targets, fitting_options
+from align.inspection.fitting import Seen, fitting_options, relative_actions
 from align.inspection.store import Inspected, kind_of
 
 LEVEL = 0.01
@@ -96,7 +96,7 @@ def compare(sim: Inspected, real: Inspected) -> Differences:
         fast = next(e for e in pair if e.attrs["rate_hz"] > found.rate_hz)
         mended = 4 * len(delta_columns(fast.action, fast.agent_pos, fast.ends)) < fast.action.shape[1]
         (found.warned if mended else found.refused).append(f"{'warning: ' * mended}{one_line(error)}")
-    found.warned += doubts(*pair, all(map(are_targets, pair)))
+    found.warned += doubts(*pair, "action" in found.columns and relative_actions(pair))
     try:
         seen = {
             domain: Seen(store.episodes, {name: view.shape for name, view in store.reader_cameras.items()})

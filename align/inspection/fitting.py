@@ -1,6 +1,6 @@
 """What a configuration can take from two stores: sizes, horizon, cameras and the like."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,7 +74,7 @@ def fitting_options(stores: Mapping[Domain, Seen], blind: bool = False) -> dict[
         "model.policy.encoder": _encoder(cameras) if seen else None,
         "model.policy.horizon": horizon,
         "model.policy.n_action_steps": horizon // 2,
-        "model.policy.relative_actions": all(map(are_targets, episodes)),
+        "model.policy.relative_actions": relative_actions(episodes),
         "model.site": "image" if seen else "denoiser",
         "data.image_size": _image_size(images) if seen else None,
         "data.validation": max(
@@ -119,10 +119,18 @@ def _horizon(episodes: list[Episodes]) -> int:
     return max((h for h in HORIZONS if h <= wanted), default=HORIZONS[0])
 
 
-def are_targets(episodes: Episodes) -> bool:
-    """Whether actions are positions to go to: they then stay close to the first columns of agent_pos."""
-    action = episodes.action.astype(np.float64)
-    if action.shape[1] > episodes.agent_pos.shape[1]:
-        return False
-    left = action - episodes.agent_pos[:, : action.shape[1]]
-    return bool((left.var(0) <= 0.5 * action.var(0)).all())
+def target_columns(episodes: Episodes) -> list[int]:
+    """Actions that are positions to go to: they stay close to the entries of agent_pos of their number."""
+    action, position = (x.astype(np.float64) for x in (episodes.action, episodes.agent_pos))
+    n = min(action.shape[1], position.shape[1])
+    left = action[:, :n] - position[:, :n]
+    return np.flatnonzero(left.var(0) <= 0.5 * action[:, :n].var(0)).tolist()
+
+
+def relative_actions(episodes: Sequence[Episodes]) -> bool | list[int]:
+    """Whether actions of all stores are targets, or which of them: the others, as a gripper, are absolute."""
+    columns = set.intersection(*(set(target_columns(e)) for e in episodes))
+    if len(columns) == episodes[0].action.shape[1]:
+        return True
+    moving = [c for c in sorted(columns) if all(np.ptp(e.action[:, c]) > 0 for e in episodes)]
+    return moving or False

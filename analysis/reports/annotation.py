@@ -114,6 +114,11 @@ def _sequences(
             f"{domain.label}: no episode has the {windows.horizon} steps of the horizon; expected some, "
             "since padded windows are not judged"
         )
+    if normalizer.relative_dims and not normalizer.all_relative:
+        raise InputError(
+            f"policy.relative_actions={normalizer.relative!r}: expected true or false, as annotations keep "
+            "no more of it"
+        )
     batch = windows.gather(rows, images=False)
     condition = normalizer.normalize_agent_pos(batch["agent_pos"]).flatten(1)
     x = normalizer.normalize_action(batch["action"], batch["agent_pos"])
@@ -133,7 +138,7 @@ def _annotation(result: Trust, windows: Windows, normalizer: Normalizer) -> Anno
         tau=result.tau,
         ends=windows.episodes.ends,
         horizon=windows.horizon,
-        relative_actions=normalizer.relative,
+        relative_actions=normalizer.all_relative,
         action_std=normalizer.action_std.numpy(),
         digest=action_digest(windows.episodes),
     )

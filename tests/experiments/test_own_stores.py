@@ -90,3 +90,17 @@ def test_all_that_is_wrong_is_told_at_once(write, tmp_path):
         _grid(sim, write("c", agent_pos=4, action=4))
     with pytest.raises(InputError, match=r"4 episodes in .*few.zarr; expected more than 4"):
         _grid(real, write("few", n=4))
+
+
+def test_positions_are_relative_and_a_gripper_is_not(tmp_path):
+    rng = numpy_rng(0, "gripper")
+
+    def episode():
+        walk = rng.normal(0, 0.1, (31, 3)).cumsum(0) + rng.normal(size=3)
+        closed = (rng.uniform(size=(30, 1)) < 0.5).astype(np.float32)
+        return {"agent_pos": walk[:-1], "action": np.concatenate([walk[1:], closed], axis=1)}
+
+    for name in ("sim", "real"):
+        write_store(tmp_path / f"{name}.zarr", (episode() for _ in range(8)), {"domain": name})
+    grid = _grid(tmp_path / "sim.zarr", tmp_path / "real.zarr")
+    assert _options(grid, "model.policy.relative_actions") == [[0, 1, 2]]
