@@ -174,6 +174,7 @@ def rollout(
     film: int = 4,
     domain: Domain = Domain.REAL,
     guidance_weight: float | None = None,
+    n_action_steps: int | None = None,
     threads: int = 1,
     trust: list[str] | None = None,
 ) -> None:
@@ -193,6 +194,7 @@ def rollout(
         film: Number of trials to film, at most all.
         domain: What a policy with domain conditioning is told: SIM or REAL.
         guidance_weight: Weight of the guidance on the domain, if not the policy's own.
+        n_action_steps: Actions that are executed before the next are planned, if not the policy's own.
         threads: CPU threads.
         trust: Your own modules or packages whose classes the policy may be made of; their code runs.
     """
@@ -210,11 +212,14 @@ def rollout(
     check_numbers(SIZE, whole=True, size=size)
     check_numbers("[0, 1000]", whole=True, film=film)
     check_numbers("[0, 1000]", guidance_weight=guidance_weight)
+    check_numbers(SIZE, whole=True, n_action_steps=n_action_steps)
     check_numbers(JOBS, whole=True, threads=threads)
     torch.set_num_threads(threads)
     trained = DiffusionPolicy.from_checkpoint(policy, trust or ())
     if guidance_weight is not None:
         trained.guide(guidance_weight)
+    if n_action_steps is not None:
+        trained.execute(n_action_steps)
     world = world or Gap()
     name = world if isinstance(world, str) else "world"
     worlds, seeds = make_worlds(world, size, difficulty), range(first_seed, first_seed + trials)

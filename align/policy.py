@@ -105,17 +105,13 @@ class DiffusionPolicy(nn.Module):
             raise InputError(f"n_image_steps={n_image_steps}: expected 0 to n_obs_steps={n_obs_steps}")
         if n_image_steps == 0 and not (encoder is None and crop is None):
             raise InputError("n_image_steps=0: a policy without images; expected encoder=null and crop=null")
-        if n_action_steps > horizon - n_obs_steps + 1:
-            raise InputError(
-                f"n_action_steps={n_action_steps}, horizon={horizon}, n_obs_steps={n_obs_steps}: expected "
-                f"n_action_steps from 1 to horizon - n_obs_steps + 1 = {horizon - n_obs_steps + 1}"
-            )
         self.encoder = ConvEncoder() if encoder is None and n_image_steps > 0 else encoder
         if self.encoder is not None and not isinstance(getattr(self.encoder, "features", None), int):
             raise InputError(f"encoder={type(self.encoder).__name__}: needs an integer attribute 'features'")
         self.action_dim, self.agent_pos_dim = action_dim, agent_pos_dim
         self.n_obs_steps, self.n_image_steps = n_obs_steps, n_image_steps
-        self.horizon, self.n_action_steps = horizon, n_action_steps
+        self.horizon = horizon
+        self.execute(n_action_steps)
         self.crop, self.relative_actions, self.step_scale = crop, relative_actions, step_scale
         self.relative_history, self.relative_goal = relative_history, relative_goal
         self.domain_conditioning, self.normalization = domain_conditioning, normalization
@@ -195,6 +191,21 @@ class DiffusionPolicy(nn.Module):
         image = {"image": self.image_dim} if self.n_image_steps > 0 else {}
         image |= {name: part.stop - part.start for name, part in self.image_sites.items()}
         return {**image, "observation": self.observation_dim, "denoiser": hidden.shape[1]}
+
+    def execute(self, n_action_steps: int) -> None:
+        """Set how many of the predicted actions are executed before the next are planned.
+
+        Raises:
+            InputError: There are not so many.
+        """
+        check_numbers(SIZE, whole=True, n_action_steps=n_action_steps)
+        most = self.horizon - self.n_obs_steps + 1
+        if n_action_steps > most:
+            raise InputError(
+                f"n_action_steps={n_action_steps}, horizon={self.horizon}, n_obs_steps={self.n_obs_steps}: "
+                f"expected n_action_steps from 1 to horizon - n_obs_steps + 1 = {most}"
+            )
+        self.n_action_steps = n_action_steps
 
     def guide(self, weight: float) -> None:
         """Set the weight of the guidance on the domain.

@@ -42,6 +42,7 @@ MEANINGFUL = {
                 "evaluate.": "values",
                 "DiffusionPolicy.": "n_image_steps guidance_weight",
                 "Objective.": "memory",
+                "Auxiliary.": "angles weight width",
                 "Adversarial.": "memory",
                 "DANN.": "memory ramp",
                 "ADDA.": "memory gradient_penalty",
@@ -89,6 +90,7 @@ GIVEN = {
     "CotrainingModule": lambda: {"policy": small_policy(), "site": "denoiser"},
     "DiffusionPolicy": lambda: {"denoiser": lambda a, c: ConditionalMLP(a, c, width=8)},
     "CameraEncoders": lambda: {"cameras": {"a": ConvEncoder()}},
+    "Auxiliary": lambda: {"targets": "state"},
     "Gating": lambda: {"sigma_min": 0.5},
     "Rollouts": lambda: {"worlds": {"sim": align.worlds.pushing.gaps.Gap()}},
     "PushingWorlds": lambda: {"world": align.worlds.pushing.gaps.World()},
@@ -168,7 +170,7 @@ def check(taker, parameter: inspect.Parameter) -> None:
         if value in meaningful and not inspect.isclass(taker):
             continue  # it would do its work
         listed = any(issubclass(kind, Sequence) and kind is not str for kind in kinds)
-        size = len(parameter.default) if isinstance(parameter.default, tuple) else 1
+        size = (isinstance(parameter.default, tuple) and len(parameter.default)) or 1
         given = {"a": value} if dict in kinds else (value,) * size if listed else value
         try:
             taker(**{**GIVEN.get(taker.__name__, dict)(), parameter.name: given})

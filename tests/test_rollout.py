@@ -158,6 +158,9 @@ def test_command_evaluates_a_run(write_config, tmp_path, capsys):
     assert main(["rollout", str(tmp_path / "run"), *arguments, "--world", "{visual: 0.5}"]) == 0
     assert "score:" in capsys.readouterr().out
     assert len((out / "rollouts.csv").read_text().splitlines()) == 3
+    assert main(["rollout", str(tmp_path / "run"), *arguments[:-2], "--n_action_steps", "1"]) == 0
+    assert main(["rollout", str(tmp_path / "run"), *arguments[:-2], "--n_action_steps", "16"]) == 2
+    assert "n_action_steps=16, horizon=16, n_obs_steps=2: expected" in capsys.readouterr().err
     assert main(["rollout", str(tmp_path / "nothing")]) == 2
     assert "nothing" in capsys.readouterr().err
     assert main(["rollout", str(tmp_path / "run"), "--world", "{visual: -1}"]) == 2
