@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from align.data.readers.reader import Reader
+from align.data.rotations import TRANSFORMS
 from align.errors import InputError
 
 _SLICE = re.compile(r"(?P<name>[^\[\]+]+?)(\[(?P<start>\d*):(?P<stop>\d*)\])?")
+
+_AROUND = re.compile(rf"({'|'.join(TRANSFORMS)})\((.*)\)")
 
 
 @dataclass(frozen=True)
@@ -19,38 +22,37 @@ class Column:
     name: str
     start: int | None = None
     stop: int | None = None
+    how: str | None = None  # one of `align.data.rotations.TRANSFORMS`
 
     @property
     def whole(self) -> bool:
         """Whether all columns are taken."""
-        return self.start is None and self.stop is None
+        return self.start is None and self.stop is None and self.how is None
 
     def __str__(self) -> str:
         """As a key names it."""
-        part = (
-            ""
-            if self.whole
-            else f"[{'' if self.start is None else self.start}:{'' if self.stop is None else self.stop}]"
-        )
-        return f"{self.name}{part}"
+        start, stop = ("" if side is None else side for side in (self.start, self.stop))
+        columns = self.name if self.start is None and self.stop is None else f"{self.name}[{start}:{stop}]"
+        return f"{self.how}({columns})" if self.how else columns
 
 
 def parse_columns(text: str) -> tuple[Column, ...]:
-    """Parse `NAME` or `NAME[START:STOP]`, or several of them joined by `+`.
+    """Parse `NAME`, `NAME[START:STOP]` or `HOW(NAME[START:STOP])`, or several of them joined by `+`.
 
     Raises:
         InputError: `text` has another form.
     """
     columns = []
     for part in text.split("+") if isinstance(text, str) else [""]:
-        match = _SLICE.fullmatch(part.strip())
+        around = _AROUND.fullmatch(part.strip())
+        match = _SLICE.fullmatch((around[2] if around else part).strip())
         if match is None:
             raise InputError(
                 f"keys: {text!r} is not a key; expected NAME or NAME[START:STOP], as 'state[:2]', "
                 "or several joined, as 'pose + gripper'"
             )
         start, stop = (int(match[side]) if match[side] else None for side in ("start", "stop"))
-        columns.append(Column(match["name"], start, stop))
+        columns.append(Column(match["name"], start, stop, around and around[1]))
     return tuple(columns)
 
 
@@ -70,5 +72,19 @@ def take_columns(reader: Reader, columns: Sequence[Column]) -> np.ndarray:
                 f"store {reader.path}: {reader.label(column.name)} has {width} columns; "
                 f"the slice [{start}:{stop}] asks for others or for none"
             )
-        parts.append(values[:, start:stop])
+        values = values[:, start:stop]
+        parts.append(values if column.how is None else _transformed(reader, column, values))
     return np.ascontiguousarray(np.concatenate(parts, axis=1))
+
+
+def _transformed(reader: Reader, column: Column, values: np.ndarray) -> np.ndarray:
+    """Angles or rotations (T, D) in coordinates without jumps."""
+    transform, label = TRANSFORMS[column.how], f"store {reader.path}: {column}"
+    angles = transform.columns == 1
+    if not angles and values.shape[1] != transform.columns:
+        raise InputError(f"{label}: has {values.shape[1]} columns; expected {transform.columns}")
+    values = values.astype(np.float64)
+    if transform.fault is not None and (bad := np.flatnonzero(transform.fault(values))).size:
+        found = ", ".join(f"{x:.3g}" for x in values[bad[0]])
+        raise InputError(f"{label}: row {bad[0]} is no rotation ({found}; {len(bad)} rows are none)")
+    return transform.forward(values).astype(np.float32)

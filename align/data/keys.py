@@ -34,7 +34,8 @@ def find_keys(reader: Reader, given: Mapping[str, str] | None, cameras: Sequence
     Args:
         reader: The store.
         given: What the user says, e.g. `{"image": "camera0", "agent_pos": "pose + gripper[:1]"}`; it is laid
-            over what is found.
+            over what is found. Angles and rotations are asked for without jumps by what is around them, as in
+            "quat_xyzw(pose[3:7])"; see `align.data.rotations.TRANSFORMS`.
         cameras: What the policy sees: "image" for its only camera, or "image.NAME" for each of several. A
             camera that is not given is the one of that name ("image.wrist" is "wrist", "wrist_image" and
             "observation.images.wrist", too); "image" is the only camera there is.

@@ -45,7 +45,8 @@ def _wraps(episodes: Episodes, name: str) -> list[str]:
     return [
         f"warning: store {episodes.path}: {name} [{wrap.column}] jumps by {wrap.jump:.3g} at frame "
         f"{wrap.frame}, as an angle that wraps by {wrap.period}, and differences are wrong there; "
-        "expected no jumps (numpy.unwrap, an episode at a time), or sine and cosine"
+        "expected no jumps (numpy.unwrap, an episode at a time), or sine and cosine, by the key "
+        f"{'radians' if wrap.period == '2π' else 'degrees'}(NAME)"
         for wrap in find_wraps(values, episodes.ends)
     ]
 
