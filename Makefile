@@ -41,7 +41,7 @@ $(READY): setup.cfg pyproject.toml
 	@echo "Setting up $(ENV): PyTorch and the rest, up to 7 GB; 3-10 minutes by network. Needed once."
 	@test -x $(PYTHON) || python3 -m venv $(ENV)
 	@$(PYTHON) -m pip install --quiet --no-build-isolation --no-deps --editable . 2>/dev/null \
-		&& $(PYTHON) -m pip check >/dev/null && $(PYTHON) -c 'import av, gym_pusht, h5py, ot, pyarrow, pytest, ruff, submitit, xdist' 2>/dev/null \
+		&& $(PYTHON) -m pip check >/dev/null && $(PYTHON) -c 'import av, gym_pusht, h5py, onnx, onnxruntime, ot, pyarrow, pytest, ruff, submitit, xdist' 2>/dev/null \
 		|| $(PYTHON) -m pip install --quiet --editable '.[dev,pusht]'
 	@touch $@
 

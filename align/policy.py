@@ -251,10 +251,14 @@ class DiffusionPolicy(nn.Module):
             features = torch.cat([z.unflatten(0, steps).flatten(1) for z in seen.values()], dim=-1)
         return Features(features, torch.cat([features, proprioception], dim=-1), label)
 
+    def crop_of(self, camera: str) -> int | None:
+        """Side of the crop of a camera's images, of those that it has of its own or of all; None is none."""
+        own = self.encoder.crops if isinstance(self.encoder, CameraEncoders) else {}
+        return own.get(camera.removeprefix("image."), self.crop)
+
     def _crop(self, camera: str, frames: Tensor, generator: torch.Generator | None) -> Tensor:
         """Images (N, C, H, W) cut to the size of their camera's crop, if it has one."""
-        own = self.encoder.crops if isinstance(self.encoder, CameraEncoders) else {}
-        side = own.get(camera.removeprefix("image."), self.crop)
+        side = self.crop_of(camera)
         if side is None:
             return frames
         if side > min(frames.shape[-2:]):

@@ -31,7 +31,7 @@ FLOW = (
     *("own_modules", "shipped", "domain", "errors", "seeding", "site_names", "files", "run", "worlds"),
     *("networks", "alignment", "diffusion", "data", "checkpoints", "inspection", "policy"),
     *("sites", "batch_loss", "checks", "optimizer", "step", "module", "datamodule"),
-    *("embeddings", "robot", "rollout", "callbacks", "command", "fit", "commands", "cli"),
+    *("embeddings", "robot", "export", "rollout", "callbacks", "command", "fit", "commands", "cli"),
 )
 """What align/ holds, each importing only from what stands left of it."""
 

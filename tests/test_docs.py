@@ -86,6 +86,8 @@ class Reader:
             pytest.importorskip("pydrake")
             assert main([name, *options, "--jobs", "1"]) == 0
         else:
+            if name == "export":
+                pytest.importorskip("onnxruntime")
             assert main([name, *options, *shlex.split(SHORTER.get(name, ""))]) == 0
 
     def train_first(self, grid: str, option: str, base: str, *given: str) -> None:

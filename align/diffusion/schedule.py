@@ -106,6 +106,13 @@ class NoiseSchedule(nn.Module):
         """(n,) noise levels at which sampling calls the denoiser, decreasing."""
         return self.sigmas[self._steps(self._scheduler())]
 
+    def ddim_steps(self) -> list[tuple[int, float, float]]:
+        """Each of DDIM's sampling steps t, decreasing, with ᾱ_t and the ᾱ that it leads to."""
+        scheduler = self._scheduler()
+        steps, stride = self._steps(scheduler), self.train_steps // self.inference_steps
+        signals, last = scheduler.alphas_cumprod, scheduler.final_alpha_cumprod
+        return [(t, float(signals[t]), float(signals[t - stride] if t >= stride else last)) for t in steps]
+
     def add_noise(self, x0: Tensor, noise: Tensor, steps: Tensor) -> Tensor:
         """x_t for clean samples (B, ...), noise of the same shape and steps (B,)."""
         signal = self.alphas_cumprod[steps].view(-1, *[1] * (x0.dim() - 1))

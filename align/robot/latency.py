@@ -15,7 +15,8 @@ class Latency:
         p50: Median time from an observation to its chunk of actions, copied to the CPU.
         p99: The time that one chunk in a hundred exceeds, interpolated; of few chunks nearly the longest.
         longest: The longest one; the first of all takes longer than the others.
-        waited: The longest time that `select_action` waited for a chunk: what an arm stands still for.
+        waited: The longest time that `select_action` waited for a chunk, after the first of an episode: for
+            how long an arm stands still. NaN where there was no such chunk.
     """
 
     chunks: int
@@ -30,7 +31,9 @@ class Latency:
         if not planned:
             return cls(0, *[float("nan")] * 4)
         p50, p99 = np.percentile(planned, [50, 99])
-        return cls(len(planned), float(p50), float(p99), float(max(planned)), float(max(waits, default=0.0)))
+        return cls(
+            len(planned), float(p50), float(p99), float(max(planned)), float(max(waits, default=np.nan))
+        )
 
     def __str__(self) -> str:
         names = ("p50", "p99", "longest", "waited")

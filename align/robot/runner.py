@@ -169,7 +169,8 @@ class PolicyRunner:
                 self._next = self._plan(self._step + self.ahead, self.ahead)
         if due == 0:
             self._chunk, self._next = self._next.result(), None
-            self._waits.append(time.perf_counter() - started)
+            if self._step > 0:
+                self._waits.append(time.perf_counter() - started)
         self._step += 1
         action = self._chunk[:, due]
         return action[0] if self._single else action

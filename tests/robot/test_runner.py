@@ -196,7 +196,7 @@ def test_the_next_chunk_is_planned_while_the_last_is_executed():
     assert np.isnan(runner.latency().p50)
     for step in range(6):  # from step 2 on the next chunk is being planned
         runner.select_action(moment(step))
-    assert runner.latency().chunks == 1
+    assert runner.latency().chunks == 1 and np.isnan(runner.latency().waited)
     release = threading.Timer(0.2, may_plan.set)
     release.start()
     runner.select_action(moment(6))

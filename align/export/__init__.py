@@ -1,0 +1,1 @@
+"""A trained policy for robots that run something else."""

@@ -1,0 +1,200 @@
+"""Exported policies act as those they were made from, without PyTorch."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from align.cli import main
+from align.data.episodes import write_store
+from align.diffusion.schedule import NoiseSchedule
+from align.domain import Domain
+from align.export import command
+from align.export.unrolled import UnrolledPolicy
+from align.networks import CameraEncoders, ConditionalMLP, ConditionalUnet1D, ConvEncoder
+from align.policy import DiffusionPolicy
+
+SMALL = {"width": 16, "blocks": 1}
+
+
+def one_camera():
+    return DiffusionPolicy(
+        ConvEncoder(8, **SMALL),
+        lambda a, c: ConditionalMLP(a, c, **SMALL),
+        NoiseSchedule(20, inference_steps=5, prediction="sample"),
+        crop=12,
+        n_image_steps=1,
+        relative_actions=True,
+        agent_pos_dim=5,
+    )
+
+
+def two_cameras():
+    cameras = {"top": ConvEncoder(6, **SMALL), "wrist": ConvEncoder(4, **SMALL)}
+    return DiffusionPolicy(
+        CameraEncoders(cameras, crops={"wrist": 12}),
+        lambda a, c: ConditionalMLP(a, c, **SMALL, frequencies=2),
+        NoiseSchedule(20, inference_steps=10, clip=3.0),
+        action_dim=7,
+        agent_pos_dim=8,
+        n_obs_steps=3,
+        n_action_steps=4,
+        relative_actions=[0, 1, 2],
+        domain_conditioning=True,
+        guidance_weight=0.5,
+    )
+
+
+def blind():
+    return DiffusionPolicy(
+        denoiser=lambda a, c: ConditionalUnet1D(a, c, channels=(16, 32), step_features=8),
+        schedule=NoiseSchedule(20, inference_steps=2, clip=None, prediction="sample", spacing="leading"),
+        n_image_steps=0,
+        agent_pos_dim=4,
+        relative_history=True,
+        relative_goal=True,
+        step_scale=False,
+    )
+
+
+def made(make):
+    """A policy with the normaliser of some data, and no weight at rest."""
+    torch.manual_seed(0)
+    policy = make()
+    for parameter in policy.denoiser.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    for name, buffer in policy.normalizer.named_buffers():
+        if name == "relative_mask":
+            continue
+        buffer += 2 * torch.rand_like(buffer) if "std" in name or "half" in name else torch.rand_like(buffer)
+    policy.normalizer.action_low.fill_(-1.5), policy.normalizer.action_high.fill_(1.2)
+    policy.expect_images({camera: (3, 16, 20 + 4 * i) for i, camera in enumerate(policy.cameras)})
+    return policy.eval().requires_grad_(False)
+
+
+def saved(policy, folder, **data):
+    state = {f"ema.model.{name}": value for name, value in policy.state_dict().items()}
+    (folder / "checkpoints").mkdir(parents=True)
+    torch.save({"policy": policy.description(), "state_dict": state}, folder / "checkpoints/last.ckpt")
+    (folder / "config.yaml").write_text(yaml.safe_dump({"data": data}))
+    return str(folder)
+
+
+def observation(policy, seed):
+    rng = np.random.default_rng(seed)
+    images = {
+        camera: torch.tensor(rng.integers(0, 256, (1, policy.n_image_steps, *shape), np.uint8))
+        for camera, shape in policy.expected_images().items()
+    }
+    shape = 1, policy.n_obs_steps, policy.agent_pos_dim
+    return images | {"agent_pos": torch.tensor(rng.normal(size=shape, scale=3), dtype=torch.float32)}
+
+
+@pytest.mark.parametrize("make", [one_camera, two_cameras, blind])
+@pytest.mark.parametrize("domain", Domain)
+def test_unrolled_sampling_is_that_of_diffusers(make, domain):
+    policy = made(make)
+    unrolled = UnrolledPolicy(policy, domain)
+    seen, noise = observation(policy, 1), torch.randn(1, 16, policy.action_dim)
+    expected = policy.act(seen, noise, domain=domain)
+    found = unrolled(*[{**seen, "noise": noise}[name] for name in unrolled.inputs])
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    assert policy.schedule.sampler == "ddim", "the policy is as it was"
+
+
+RUN = """
+import sys
+sys.path.insert(0, ".")
+sys.modules["torch"] = sys.modules["align"] = None  # an import of these fails
+import numpy as np
+from example import Policy
+policy, seen = Policy(seed=3), dict(np.load("seen.npz"))
+actions = [policy.select_action({name: values[t] for name, values in seen.items()}) for t in range(10)]
+np.save("actions.npy", actions)
+"""
+
+
+@pytest.mark.parametrize("make", [one_camera, two_cameras, blind])
+def test_the_model_acts_as_the_policy_without_pytorch(make, tmp_path, capsys):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    policy, out = made(make), tmp_path / "out"
+    write_store(tmp_path / "real.zarr", [{"action": np.zeros((4, 2))}], {"rate_hz": 12.5})
+    run = saved(policy, tmp_path / "run", real=str(tmp_path / "real.zarr"), image_fit="pad")
+    assert main(["export", run, str(out), "--domain", "sim"]) == 0
+    assert "actions differ from the policy's by at most" in capsys.readouterr().out
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["rate_hz"] == 12.5 and manifest["difference"]["deviations"] < 1e-5
+    assert set(manifest["cameras"]) == set(policy.cameras)
+    if make is two_cameras:
+        assert [c["crop"] for c in manifest["cameras"].values()] == [None, 12] and manifest["domain"] == "sim"
+        assert manifest["inputs"]["image.wrist"] == {"shape": [1, 2, 3, 16, 24], "dtype": "uint8"}
+
+    rng = np.random.default_rng(5)
+    seen = {
+        name: rng.integers(0, 256, (10, height, width, channels), np.uint8)
+        for name, (channels, height, width) in policy.expected_images().items()
+    } | {"agent_pos": rng.normal(size=(10, policy.agent_pos_dim))}
+    np.savez(out / "seen.npz", **seen)
+    subprocess.run([sys.executable, "-c", RUN], cwd=out, check=True)
+    noises = np.random.default_rng(3)
+    for start in range(0, 10, policy.n_action_steps):
+        noise = torch.tensor(noises.standard_normal((1, policy.horizon, policy.action_dim), np.float32))
+        rows = [max(0, t) for t in range(start - policy.n_obs_steps + 1, start + 1)]
+        stacked = {"agent_pos": torch.tensor(seen["agent_pos"][rows]).float()[None]}
+        for name in policy.cameras:
+            images = seen[name][rows[-policy.n_image_steps :]]
+            stacked[name] = torch.tensor(images).movedim(-1, 1)[None].contiguous()
+        expected = policy.act(stacked, noise, domain=Domain.SIM)[0, : 10 - start]
+        found = np.load(out / "actions.npy")[start : start + policy.n_action_steps]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+class Turning(nn.Module):
+    """An encoder that takes one way or another by what it sees, which a trace does not."""
+
+    features = 8
+
+    def forward(self, images):
+        return images.mean((2, 3)).repeat(1, 3)[:, :8] * (3 if float(images.flatten()[0]) > 0 else -3)
+
+
+def test_what_cannot_be_exported_is_one_line(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+
+    def refused(*arguments, run):
+        assert main(["export", run, str(tmp_path / "out"), *arguments]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        return error
+
+    policy = made(one_camera)
+    run = saved(policy, tmp_path / "run")
+    turning = made(one_camera)
+    turning.encoder = Turning()
+    monkeypatch.setattr(DiffusionPolicy, "from_checkpoint", lambda *_: turning)
+    assert "does a network of it take turns" in refused(run=run)
+    assert not (tmp_path / "out").exists()
+    monkeypatch.undo()
+
+    policy.schedule.sampler = "ddpm"
+    assert "expected a policy that samples with 'ddim'" in refused(run=saved(policy, tmp_path / "ddpm"))
+    policy.schedule.sampler = "ddim"
+    policy.image_shape.zero_()
+    assert "before it knew the size of its images" in refused(run=saved(policy, tmp_path / "old"))
+    assert "rate=-1" in refused("--rate", "-1", run=run)
+    (tmp_path / "out").mkdir()
+    assert "exists; choose another path" in refused(run=run)
+    with monkeypatch.context() as patch:
+        patch.setattr("align.export.onnx.find_spec", lambda name: None)
+        assert "align-robotics[onnx]" in refused("--overwrite", run=run)
+    assert main(["export", run, str(tmp_path / "out"), "--overwrite", "--rate", "20"]) == 0
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert command._rate({"rate_hz": 8}) == 8 and command._rate({"real": "gone.zarr"}) is None
+    assert manifest["rate_hz"] == 20 and manifest["bytes"] == (tmp_path / "out/policy.onnx").stat().st_size
