@@ -9,7 +9,7 @@ from align.domain import Domain
 from align.policy import DiffusionPolicy
 from align.robot import PolicyRunner
 from align.robot.observations import seen_by
-from align.worlds.batch import Worlds, check_results, is_rate
+from align.worlds.batch import START, Worlds, check_results, is_rate
 
 FILM_SIZE = 96
 """Side of the frames of films, in pixels."""
@@ -36,13 +36,15 @@ def rollout(
         domain: What a policy with domain conditioning is told.
 
     Returns:
-        One row a trial ("world", "trial", "seed" and the world's results), and the films (film, steps /
-        n_action_steps + 1, size, size, 3) uint8, a frame a chunk of actions.
+        One row a trial ("world", "trial", "seed", the world's results, and "start_score", the score before
+        the first action), and the films (film, steps / n_action_steps + 1, size, size, 3) uint8, a frame a
+        chunk of actions.
 
     Raises:
         InputError: The world does not show what the policy sees, or its results cannot be used.
     """
     worlds.reset(seeds)
+    start = check_results(worlds.results(), len(seeds), name)["score"].copy()
     runner = PolicyRunner(policy, domain=domain, source=f"world {name!r}")
     runner.reset(seeds)
     frames = [_film(worlds, film)]
@@ -50,7 +52,7 @@ def rollout(
         worlds.step(runner.select_action(worlds.observe() if runner.looks else None))
         if step % policy.n_action_steps == 0 or step == steps:
             frames.append(_film(worlds, film))
-    return _rows(worlds.results(), seeds, name), np.stack(frames, axis=1)
+    return _rows(worlds.results(), start, seeds, name), np.stack(frames, axis=1)
 
 
 def try_worlds(policy: DiffusionPolicy, worlds: Worlds, seed: int, name: str) -> dict[str, tuple[int, ...]]:
@@ -68,9 +70,11 @@ def try_worlds(policy: DiffusionPolicy, worlds: Worlds, seed: int, name: str) ->
     return {camera: seen[camera].shape[1:] for camera in policy.cameras}
 
 
-def _rows(results: Mapping[str, np.ndarray], seeds: Sequence[int], name: str) -> list[dict[str, Any]]:
+def _rows(
+    results: Mapping[str, np.ndarray], start: np.ndarray, seeds: Sequence[int], name: str
+) -> list[dict[str, Any]]:
     """A row a trial: which it is, then the world's columns; truth as 0 or 1, decimals to five places."""
-    columns = check_results(results, len(seeds), name)
+    columns = check_results(results, len(seeds), name) | {START: np.asarray(start, float)}
     return [
         {"world": name, "trial": i, "seed": int(seed)}
         | {

@@ -50,6 +50,7 @@ def rollouts(skill: float, trials: int, seed: int, worlds=("sim", "real")) -> pd
                 "success_90": coverage >= 0.9, "success_95": coverage >= 0.95,
                 "success_pose": coverage >= 0.93,
                 "held": coverage >= 0.96, "final_coverage": coverage * 0.98, "steps": 200,
+                "start_score": hard / 2,
             })
         )  # fmt: skip
     return pd.concat(frames)

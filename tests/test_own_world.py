@@ -101,7 +101,7 @@ def test_from_a_store_without_images_to_rollouts_and_probes(config, tmp_path, ca
     run = tmp_path / "run"
     assert main(["fit", "--config", config()]) == 0
     rows = pd.read_csv(run / "rollouts.csv")
-    assert list(rows.columns) == ["world", "trial", "seed", "score", "success", "distance"]
+    assert list(rows.columns) == ["world", "trial", "seed", "score", "success", "distance", "start_score"]
     assert rows["world"].tolist() == ["real"] * 3 + ["sim"] * 3
     np.testing.assert_allclose(rows["score"], np.exp(-rows["distance"]), atol=2e-5)
     assert not (run / "rollouts.png").exists()  # it cannot be drawn
@@ -256,6 +256,7 @@ def test_worlds_of_different_kinds_share_a_file_and_films_are_of_those_that_can_
         ({"length": [1.0, np.nan]}, "length has NaN"),
         ({"name": ["a", "b"]}, "expected 2 numbers"),
         ({"seed": [1, 2]}, "seed is taken"),
+        ({"start_score": [0.1, 0.2]}, "start_score is taken"),
         ({"distance/x": [1.0, 2.0]}, "distance/x has a slash"),
     ],
 )

@@ -70,6 +70,9 @@ def test_rows_follow_the_states(monkeypatch):
 
     trials, film = rollout(Scripted(lambda x: x), World(), [5, 6], steps=12, name="w", film=1)
     held, left = trials
+    begun = coverage(visited[:, 0, 2:5]) / 0.95  # what they would have scored, had they done nothing
+    np.testing.assert_allclose([t["start_score"] for t in trials], np.minimum(begun, 1), atol=1e-5)
+    assert left["start_score"] < left["score"]
     assert held["score"] == 1.0
     assert all(held[key] == 1 for key in ("success_90", "success_95", "success_pose", "held"))
     assert [left[key] for key in ("success_pose", "held", "steps", "seed", "trial")] == [1, 0, 6, 6, 1]
@@ -124,7 +127,8 @@ def test_files(tmp_path):
     write_trials(tmp_path / "rollouts.csv", trials)
     lines = (tmp_path / "rollouts.csv").read_text().splitlines()
     assert len(lines) == 3 and lines[0] == (
-        "world,trial,seed,score,coverage,success_90,success_95,success_pose,held,final_coverage,steps"
+        "world,trial,seed,score,coverage,success_90,success_95,success_pose,held,final_coverage,steps,"
+        "start_score"
     )
     write_film(tmp_path, {"sim": film})
     assert (tmp_path / "rollouts.gif").stat().st_size > 100

@@ -10,6 +10,8 @@ from align.errors import InputError
 
 RESERVED = ("world", "trial", "seed")
 """Columns of `rollouts.csv` that say which trial it is."""
+START = "start_score"
+"""The column of `rollouts.csv` that says what the score was before the first action."""
 
 
 class Worlds(ABC):
@@ -82,8 +84,8 @@ def check_results(results: Mapping[str, np.ndarray], n: int, world: str) -> dict
         raise InputError(f"results of {world!r}: {sorted(columns)}; expected score and one named success...")
     for name, values in columns.items():
         label = f"results of {world!r}: {name}"
-        if name in RESERVED:
-            raise InputError(f"{label} is taken; expected another name than {', '.join(RESERVED)}")
+        if name in (*RESERVED, START):
+            raise InputError(f"{label} is taken; expected another name than {', '.join((*RESERVED, START))}")
         if "/" in name:
             raise InputError(f"{label} has a slash in its name; expected a name without")
         if values.shape != (n,) or values.dtype.kind not in "buif":

@@ -58,4 +58,6 @@ def marks_of(panels: Sequence[Panel]) -> str:
     points = [point for panel in panels for series in panel.series for _, point in series.points]
     text = "; small, hollow: single trainings" if any(len(p.trainings) > 1 for p in points) else ""
     text += "; dashed: sim and real cannot be told apart" if any(p.chance is not None for p in panels) else ""
-    return text + ("; dotted, black: doing nothing" if any(p.nothing is not None for p in panels) else "")
+    return text + (
+        "; dotted, black, of the score: doing nothing" if any(p.nothing is not None for p in panels) else ""
+    )

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from align.analysis.figures import style as figures
 from align.analysis.figures.alpha import OfData, figure_alpha
 from align.analysis.reports.sweep import Arm, Metric, Sweep
+from align.analysis.reports.sweep.start import start_score
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.selection import Selection, select
 
@@ -66,9 +67,8 @@ def draw(sweep: Sweep, groups: Groups) -> Figure:
         OfData(name, [_realised(sweep, arm) for arm in arms], [_note(arm) for arm in arms], chosen)
         for name, (arms, chosen) in groups.items()
     ]
-    return figure_alpha(
-        drawn, f"{Metric('rollout', sweep.target, 'score').title} in {sweep.target}", sweep.title
-    )
+    success = f"{Metric('rollout', sweep.target, 'score').title} in {sweep.target}"
+    return figure_alpha(drawn, success, sweep.title, start_score(sweep, [sweep.target]))
 
 
 def _realised(sweep: Sweep, arm: Arm) -> float:

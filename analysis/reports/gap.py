@@ -10,6 +10,7 @@ from align.analysis.figures.gap import figure_gap
 from align.analysis.figures.series import Panel, Point, Series
 from align.analysis.reports.sweep import Arm, Metric, Sweep
 from align.analysis.reports.sweep.comparisons import compare
+from align.analysis.reports.sweep.start import start_score
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.intervals import Interval
 
@@ -99,11 +100,23 @@ def draw(sweep: Sweep) -> Figure:
     if site:
         probed = [Metric("probe", site, name) for name in STATISTICS]
         shown |= {metric: f"{metric.title}, {site}" for metric in probed}
+    nothing = start_score(sweep, [sweep.target])
     levels = [
-        Panel(title, [_series(sweep, gap, _levels(sweep, gap), PLAIN, metric) for gap in GAPS], metric.chance)
+        Panel(
+            title,
+            [_series(sweep, gap, _levels(sweep, gap), PLAIN, metric) for gap in GAPS],
+            metric.chance,
+            nothing if metric is score else None,
+        )
         for metric, title in shown.items()
     ]
-    return figure_gap(Panel(success, corners), list(CORNERS), levels, f"{len(sweep.frame)} runs", sweep.title)
+    return figure_gap(
+        Panel(success, corners, nothing=nothing),
+        list(CORNERS),
+        levels,
+        f"{len(sweep.frame)} runs",
+        sweep.title,
+    )
 
 
 def _levels(sweep: Sweep, gap: str) -> dict[float, dict[str, float]]:

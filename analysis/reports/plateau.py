@@ -7,6 +7,7 @@ import numpy as np
 from align.analysis.figures import style as figures
 from align.analysis.figures.plateau import Alone, Curve, Law, figure_plateau
 from align.analysis.reports.sweep import SEED_AXIS, Metric, Sweep
+from align.analysis.reports.sweep.start import start_score
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.plateau import fit_plateau, outcome, own_luck, pool, shared_luck
 from align.analysis.statistics.power_law import fit_power_law
@@ -37,7 +38,9 @@ def report(sweep: Sweep) -> list[Path]:
         rows += [{"measure": metric.name, **row(curve, alone)} for curve in curves]
         written.append(sweep.path / f"plateau_{metric.name}.png")
         label = f"{metric.title} in {sweep.target}"
-        figure = figure_plateau(curves, alone, next(iter(laws), None), label, len(sweep.frame), sweep.title)
+        nothing = start_score(sweep, [metric.place]) if metric.name == "score" else None
+        law = next(iter(laws), None)
+        figure = figure_plateau(curves, alone, law, label, len(sweep.frame), sweep.title, nothing)
         figures.save(figure, written[-1])
     in_words = ("equivalent ratio", "ratio at largest sim")
     notes = [NOTE, *map(law_note, laws)]

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 
 from align.analysis.figures.style import BLACK
+from align.analysis.figures.style.marks import DASHED, DOTTED
 
 
 class Whisker(NamedTuple):
@@ -34,9 +35,18 @@ def whiskers(ax: Axes, horizontal: bool = False) -> list[Whisker]:
 
 def references(ax: Axes) -> tuple[list[float], list[float]]:
     """Where black dashed lines cross the panel: their x, and their y."""
-    dashed = [line for line in ax.lines if (line.get_linestyle(), line.get_color()) == ("--", BLACK)]
-    x = [float(line.get_xdata()[0]) for line in dashed if line.get_xdata()[0] == line.get_xdata()[1]]
-    y = [float(line.get_ydata()[0]) for line in dashed if line.get_ydata()[0] == line.get_ydata()[1]]
+    return _across(ax, DASHED)
+
+
+def dotted(ax: Axes) -> tuple[list[float], list[float]]:
+    """Where black dotted lines, of a policy that does nothing, cross the panel: their x, and their y."""
+    return _across(ax, DOTTED)
+
+
+def _across(ax: Axes, dashes: tuple) -> tuple[list[float], list[float]]:
+    found = [line for line in ax.lines if (line._unscaled_dash_pattern, line.get_color()) == (dashes, BLACK)]
+    x = [float(line.get_xdata()[0]) for line in found if line.get_xdata()[0] == line.get_xdata()[1]]
+    y = [float(line.get_ydata()[0]) for line in found if line.get_ydata()[0] == line.get_ydata()[1]]
     return x, y
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from align.errors import InputError
-from align.worlds.batch import is_rate
+from align.worlds.batch import START, is_rate
 
 KINDS = ("rollout", "held_out", "motion", "probe", "geometry", "task")
-SHARES = ("score", "coverage", "final_coverage", "auc", "mlp_auc", "accuracy")
+SHARES = ("score", START, "coverage", "final_coverage", "auc", "mlp_auc", "accuracy")
 TITLES = {
     "score": "Score", "success": "Success", "success_90": "Success (coverage ≥ .90)",
     "success_95": "Success (coverage ≥ .95)", "success_pose": "Success (≤ 15 mm, ≤ 5°)",

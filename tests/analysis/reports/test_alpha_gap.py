@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from artists import whiskers
+from artists import dotted, whiskers
 from synthetic_runs import write_run
 
 from align.analysis.reports import alpha as alpha_report
@@ -37,7 +37,7 @@ def test_the_best_alpha_is_chosen_and_its_weight_is_the_realised_one(tmp_path):
     sweep = Sweep(tmp_path)
     left, right = alpha_report.draw(sweep, alpha_report.choose(sweep)).axes
     shown = {round(w.x, 3): w.y for w in whiskers(left)}
-    assert left.get_ylabel() == "Score in real, test trials"
+    assert left.get_ylabel() == "Score in real, test trials" and len(dotted(left)[1]) == 1
     assert shown == {
         skills[a][1]: pytest.approx(table.loc[a, "score, test trials"], rel=1e-4) for a in skills
     }
@@ -69,6 +69,7 @@ def test_gaps_are_told_from_each_other_and_the_label_from_none(tmp_path):
     assert alpha_report.report(sweep) == []
     corners, visual_physics, *_ = gap_report.draw(sweep).axes
     assert corners.get_ylabel() == visual_physics.get_ylabel() == "Score in real"
+    assert len(dotted(corners)[1]) == len(dotted(visual_physics)[1]) == 1
     for label, told in gap_report.TOLD.items():
         shown = [w.y for w in whiskers(corners) if w.label == told]
         names = [t.get_text() for t in corners.get_xticklabels()]
