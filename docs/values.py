@@ -4,11 +4,12 @@ A number stands between two comments, which a reader of the page does not see:
 
     <!--= SOURCE | ROW | COLUMN -->0.44 [0.40, 0.48]<!--/-->
 
-SOURCE is a Markdown table below results/, `results.md` of a folder by the folder's name alone; ROW is what
-the row's first cell holds, or its first cells, each behind a bar; COLUMN is the column's name. The cell is
-taken as it stands, or brought into a format given last, in which {0} is its first number and {1} and {2} the
-ends of its interval: `{0:.2f}`. One key alone is the beginning of a line below the table. Of a JSON file, the
-keys are those that lead to a number.
+SOURCE is a Markdown file below results/, with one table or several, `results.md` of a folder by the folder's
+name alone; ROW is what the row's first cell holds, or its first cells, each behind a bar; COLUMN is the
+column's name, of the first table that has it. The cell is taken as it stands, or brought into a format given
+last, in which {0} is its first number and {1} and {2} the ends of its interval: `{0:.2f}`. One key alone is
+the beginning of a line below the tables. Of a JSON file, the keys are those that
+lead to a number.
 """
 
 import json
@@ -50,7 +51,8 @@ def value(where: str, results: Path = ROOT / "results") -> str:
     if not path.is_file():
         raise LookupError(f"{where}: no file {path}")
     cell = _entry(path, keys, where) if path.suffix == ".json" else _cell(path, keys, where)
-    text = cell if layout is None else layout.format(*map(float, _NUMBER.findall(cell)))
+    numbers = _NUMBER.findall(re.sub(r"−(?=\d)", "-", cell))
+    text = cell if layout is None else layout.format(*map(float, numbers))
     return re.sub(r"-(?=\d)", "−", text)
 
 
@@ -61,10 +63,12 @@ def _cell(path: Path, keys: list[str], where: str) -> str:
         if len(notes) != 1:
             raise LookupError(f"{where}: {len(notes)} lines of {path} begin so")
         return notes[0]
-    names, _, *rows = (
-        [c.strip() for c in line.strip("| ").split(" | ")] for line in lines if line[:1] == "|"
-    )
     *row, column = keys
+    tables = [
+        [[c.strip() for c in line.strip("| ").split(" | ")] for line in part.splitlines()]
+        for part in re.findall(r"(?:^\|.*\n?)+", "\n".join(lines), re.M)
+    ]
+    names, _, *rows = next((table for table in tables if column in table[0]), tables[-1])
     found = [cells for cells in rows if cells[: len(row)] == row]
     if len(found) != 1 or column not in names:
         raise LookupError(f"{where}: {len(found)} rows {row} in {path}; columns {', '.join(names)}")

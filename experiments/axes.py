@@ -98,6 +98,32 @@ def check_point(point: Any, axes: Axes, where: str) -> None:
             raise InputError(f"{where}: {axis}={value!r}; expected one of {known}")
 
 
+def check_families(families: Any, axes: Mapping[str, Any], where: str) -> None:
+    """Raise an `InputError` unless `families` names values of some axes, each in one family of its axis.
+
+    Args:
+        families: By axis and by the family's name, a list of values; some may be of no family.
+        axes: As the grid describes them: at a scale that keeps a few values, those of others may be named.
+        where: What holds them, for messages.
+    """
+    if not isinstance(families, Mapping) or not set(families) <= set(axes):
+        raise InputError(f"{where}: {families!r}; expected a mapping of axes, some of {', '.join(axes)}")
+    for axis, named in families.items():
+        known, seen = list(axes[axis]["values"]), []
+        if not isinstance(named, Mapping) or not all(isinstance(name, str) for name in named):
+            raise InputError(f"{where}: {axis}: {named!r}; expected lists of values by a name")
+        for name, values in named.items():
+            if not isinstance(values, list) or not values:
+                raise InputError(f"{where}: {axis}: {name}: {values!r}; expected a list of values")
+            for value in values:
+                if value not in known:
+                    expected = ", ".join(map(str, known))
+                    raise InputError(f"{where}: {axis}: {name}: {value!r}; expected one of {expected}")
+                if value in seen:
+                    raise InputError(f"{where}: {axis}: {name}: {value!r} is there twice; expected once")
+                seen.append(value)
+
+
 def points(axes: Axes) -> Iterator[dict[str, Any]]:
     """The value on each axis of every run: all combinations that no value of them rules out."""
     for values in itertools.product(*axes.values()):

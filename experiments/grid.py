@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from align.errors import InputError
-from align.experiments.axes import Axes, check_point, followed, points, read_axes
+from align.experiments.axes import Axes, check_families, check_point, followed, points, read_axes
 from align.experiments.demonstrations import is_option, references, resolve
 from align.experiments.options import check_keys, merge, read_override, set_option
 from align.experiments.own_stores import fill_in
@@ -27,7 +27,7 @@ from align.shipped import find, names
 
 DEMOS = "demos."
 """How options begin that are of the demonstrations."""
-GRID_KEYS = ("title", "takes", "base", "axes", "reference", "scales")
+GRID_KEYS = ("title", "takes", "base", "axes", "reference", "families", "scales")
 BASE_KEYS = ("base", "demos", "config", "scales", "from_stores")
 SCALE_KEYS = ("demos", "config")
 
@@ -64,6 +64,7 @@ class Grid:
         takes: How long it takes or how many runs it is at which scale, over its own base.
         reference: Values of axes that tell the arm which others are compared with; empty: the first.
         taken: Options that were taken from the stores, see `align.experiments.own_stores`.
+        families: By axis, values of one kind, by what the kind is called: they have one hue in figures.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Grid:
     runs: list[Run]
     reference: dict[str, Any]
     taken: dict[str, Any] = field(default_factory=dict)
+    families: dict[str, dict[str, list]] = field(default_factory=dict)
 
 
 def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: Sequence[str] = ()) -> Grid:
@@ -114,6 +116,8 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     axes = read_axes(_axes_at(scale, grid, path))
     reference = grid.get("reference", {})
     check_point(reference, axes, f"reference of grid={str(path)!r}")
+    families = grid.get("families", {})
+    check_families(families, grid["axes"], f"families of grid={str(path)!r}")
     runs = [_run(config, demos, point, axes) for point in points(axes)]
     if not runs:
         raise InputError(
@@ -123,7 +127,7 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     demos = _needed(demos, [run.config for run in runs])
     runs = [replace(run, demos=_needed(run.demos, [run.config])) for run in runs]
     takes = "" if base else grid.get("takes", "")
-    return Grid(path.stem, grid["title"], takes, demos, runs, reference, taken)
+    return Grid(path.stem, grid["title"], takes, demos, runs, reference, taken, families)
 
 
 def _check_scales(path: Path, grid: Mapping, scales: Mapping) -> None:

@@ -92,7 +92,7 @@ def sweep(
         with trusting(named_modules(list(requests.values()))):
             _check(expanded, requests, folder, elsewhere=cluster is not None)
         todo = [_claim(run, folder, requests[run.name]) for run in expanded.runs]
-        record = {"title": expanded.title, "reference": expanded.reference}
+        record = {"title": expanded.title, "reference": expanded.reference, "families": expanded.families}
         write_json(folder / GRID, {**record, "runs": [run.name for run in expanded.runs]})
         _follow(todo, launcher, jobs)
         failed = _list_failures(todo)

@@ -192,10 +192,14 @@ def test_numbers_are_those_of_results():
 def test_a_number_is_filled_from_its_cell(tmp_path):
     values = _tool("values")
     (tmp_path / "x").mkdir()
-    (tmp_path / "x/results.md").write_text("| arm | a: score |\n| --- | ---: |\n| b | -0.126 [-0.2, 0.1] |\n")
+    (tmp_path / "x/results.md").write_text(
+        "| arm | a: score |\n| --- | ---: |\n| b | -0.126 [-0.2, 0.1] |\n"
+        "\n| arm | a: jerk |\n| --- | ---: |\n| b | −7.31 |\n"
+    )
     (tmp_path / "x/more.json").write_text('{"runs": [{"ms": 1.5}]}')
     fill = lambda mark: values.filled(f"x <!--= {mark} -->9<!--/--> y", tmp_path)  # noqa: E731
     assert fill("x | b | a: score") == "x <!--= x | b | a: score -->−0.126 [−0.2, 0.1]<!--/--> y"
+    assert "-->−7.3<!--/-->" in fill("x | b | a: jerk | {0:.1f}")
     assert "-->−0.13<!--/-->" in fill("x | b | a: score | {0:.2f}")
     assert "-->1.5<!--/-->" in fill("x/more.json | runs | 0 | ms")
     (tmp_path / "x/law.md").write_text("| a |\n| --- |\n\nLoss ≈ 3.0 · |D|^−(0.09 [0.06, 0.11]), R² 0.9\n")

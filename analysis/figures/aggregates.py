@@ -48,6 +48,7 @@ def figure_aggregates(
     against: str,
     reference: int | None,
     title: str = "",
+    families: Sequence[str] | None = None,
 ) -> Figure:
     """Performance profiles at the left; interquartile means and probabilities of improvement, a row an arm.
 
@@ -58,9 +59,10 @@ def figure_aggregates(
         against: What the arms are compared with.
         reference: Number of the arm that all are compared with, whose profile has a band; None if of several.
         title: Above the figure.
+        families: That of each arm, which gives it its hue; by default by their labels.
     """
     rows = np.arange(len(arms))[::-1]
-    looks = figures.arm_looks(figures.families([arm.label for arm in arms]))
+    looks = figures.arm_looks(families or figures.families([arm.label for arm in arms]))
     with figures.style():
         figure, axes = figures.canvas(1, 3, figures.DOUBLE, max(2.2, 0.65 + 0.32 * len(arms)))
         left, middle, right = axes[0]

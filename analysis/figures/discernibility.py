@@ -78,10 +78,7 @@ def figure_discernibility(
         notes = CAPTION + (f"; band: that of {arms[reference]}" if reference is not None else "")
         notes += "; dotted, black: doing nothing" if nothing is not None else ""
         text = f"{caption}. {notes}." if caption else f"{notes}."
-        by_family = [
-            arm for f in dict.fromkeys(families) for arm, g in zip(arms, families, strict=True) if g == f
-        ]
-        legend = {arm: legend[arm] for arm in by_family if arm in legend}
+        legend = figures.by_family(legend, arms, families, looks)
         figures.finish(figure, title=title, legend=legend, caption=text)
         for ax, panel in zip(axes.flat, [p for row in panels for p in row], strict=True):
             at = {i: (x.value, y.value) for i, (x, y) in panel.points.items()}

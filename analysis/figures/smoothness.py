@@ -62,7 +62,8 @@ def figure_smoothness(
         families: That of each arm, which gives it its hue; by default by their labels.
     """
     labels = [arm.label for arm in arms]
-    looks = figures.arm_looks(families or figures.families(labels))
+    families = families or figures.families(labels)
+    looks = figures.arm_looks(families)
     with figures.style():
         figure, axes = figures.canvas(1, 1, figures.DOUBLE, 3.2)
         ax = axes[0, 0]
@@ -90,6 +91,7 @@ def figure_smoothness(
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set(xlabel=f"{measure} of successful rollouts, median", ylabel=success)
-        figures.finish(figure, title=title, legend=figures.named([ax]), caption=CAPTION)
+        legend = figures.by_family(figures.named([ax]), labels, families, looks)
+        figures.finish(figure, title=title, legend=legend, caption=CAPTION)
         figures.name_points(ax, points, {numbers[i]: labels[numbers[i]] for i in best})
     return figure

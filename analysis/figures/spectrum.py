@@ -62,7 +62,11 @@ def figure_spectrum(
             ax.set_ylabel("Power of the velocity")
         if len(panels) > 1:
             figures.letter(axes.flat[: len(panels)])
-        figures.finish(figure, title=title, legend=figures.named(axes.flat), caption=CAPTION)
+        labels = list(arms)
+        legend = figures.by_family(
+            figures.named(axes.flat), labels, [family[n] for n in labels], [looks[n] for n in labels]
+        )
+        figures.finish(figure, title=title, legend=legend, caption=CAPTION)
     return figure
 
 

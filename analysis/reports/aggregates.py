@@ -9,6 +9,7 @@ from align.analysis.figures import style as figures
 from align.analysis.figures.aggregates import Distribution, figure_aggregates
 from align.analysis.reports.sweep import SEED_AXIS, Arm, Metric, Sweep
 from align.analysis.reports.sweep.comparisons import may_be_best, set_aside
+from align.analysis.reports.sweep.families import families
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.trials.aggregates import (
@@ -62,7 +63,9 @@ def report(sweep: Sweep) -> list[Path]:
     one = arms.index(bases[0]) if all(base is bases[0] for base in bases) else None
     written.append(sweep.path / "aggregates.png")
     title = f"{metric.title} in {sweep.target}"
-    figures.save(figure_aggregates(found, THRESHOLDS, title, against, one, sweep.title), written[-1])
+    kinds = families(sweep, arms)
+    figure = figure_aggregates(found, THRESHOLDS, title, against, one, sweep.title, kinds)
+    figures.save(figure, written[-1])
     success = Metric("rollout", sweep.target, sweep.success)
     if rows := paired(sweep, arms, bases, success):
         notes = [note.format(target=sweep.target, success=success.title) for note in PAIRED]

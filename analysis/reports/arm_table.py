@@ -9,6 +9,8 @@ import pandas as pd
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.table import figure_table
+from align.analysis.figures.task_probe import FLOOR
+from align.analysis.reports import short_table
 from align.analysis.reports.own_distance import own_distance
 from align.analysis.reports.sweep import Arm, Metric, Sweep
 from align.analysis.reports.sweep.comparisons import (
@@ -21,7 +23,7 @@ from align.analysis.reports.sweep.comparisons import (
 )
 from align.analysis.reports.sweep.kept import facts
 from align.analysis.reports.sweep.run_table import TASKS
-from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.intervals import Interval, minus
 from align.files import atomic_path, write_text
 from align.run.layout import EMBEDDINGS, RESULTS
 
@@ -35,6 +37,7 @@ OWN = "own distance"
 LEVEL = "σ_min"
 AT_ONCE, BEST = ", all at once", "may be best"
 NOT_PRINTED = ("trainings", "success", "jerk", "MLP AUC", "mixing", "MMD p", AT_ONCE)  # too much for a page
+BELOW = ("R²", "acceleration", "action error", OWN)  # columns that the picture explains, too
 NOTE = (
     "Mean [95 % interval] over training seeds and shared trials or held-out episodes. How much trainings "
     "differ is estimated from all arms of the sweep together."
@@ -49,11 +52,14 @@ NOTES = {
     BEST: "May be best: arms that cannot be told from the best, by what is compared; in 95 % of sweeps the "
     "best is among them.",
     "acceleration": "Acceleration, jerk: mean squares along successful rollouts, brought to unit length and "
-    "equal distances, medians; length: of the path over the beeline, median. Acceleration / that of another "
+    "equal distances, so that they have no unit, medians; length: of the path over the beeline, median. "
+    "Acceleration / that of another "
     "arm: median ratio on the trials in which both succeed.",
     "action error": "Action error: mean squared difference of the policy's actions to those of held-out "
     "demonstrations, over the variance of the latter; 0 is perfect, 1 as good as always their mean. "
     "Denoising loss: on the same episodes, in normalised actions. Neither is success.",
+    "R²": "R²: of ridge regressions that read the task off held-out embeddings; 1 is perfect, 0 as good as "
+    f"always the mean. What is below {minus(f'{FLOOR:g}')} is not told more exactly here; `arms.csv` has it.",
     "MMD p": "MMD p: permutation test of sim against real, smallest to largest over trainings.",
     LEVEL: "σ_min: noise level above which sim is trusted; that of all its windows together.",
     OWN: "Own distance: the arm's objective on held-out embeddings, mean over trainings; before the arrow "
@@ -73,11 +79,14 @@ def report(sweep: Sweep) -> list[Path]:
     table = ArmTable(sweep)
     _write_csv(table.frame(), csv)
     titles, rows = table.cells()
-    write_text(markdown, _markdown(titles, rows, table.notes(), sweep))
+    write_text(markdown, _markdown(titles, rows, table.short(titles, rows), table.notes(), sweep))
     printed = [j for j, title in enumerate(titles) if not any(name in title for name in NOT_PRINTED)]
     some = [[row[j] for j in printed] for row in rows]
     text, bold = ([[cell[k] for cell in row] for row in some] for k in (0, 1))
-    figure = figure_table([titles[j] for j in printed], text, bold, sweep.title, PRINTED)
+    names = [titles[j] for j in printed]
+    said = [PRINTED, *(note for title, note in NOTES.items() if title in BELOW and _has(names, title))]
+    said += [LONE] if any("†" in cell for row in text for cell in row) else []
+    figure = figure_table(names, text, bold, sweep.title, " ".join(said))
     figures.save(figure, picture)
     return written
 
@@ -202,6 +211,20 @@ class ArmTable:
             rows.append([*row, *(_compared(self._ratio(arm, m), ".2f", same=1) for m in self.related)])
         return ["arm", "trainings", *gated, *self.metrics, *tested, *owned, *paired], rows
 
+    def short(self, titles: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+        """The table to read first, as Markdown: how good the arms are, where they are meant to be."""
+        _, places, names = self.sweep.outcomes_shown
+        shown = [metric for metric in self.compared if metric.place == (self.sweep.target or places[0])]
+        if not shown:
+            return ""
+        place = shown[0].place
+        told = [f"{place}: {TOLD.get(name, name)}" for name in names]
+        kept = [*titles[:2], *told, f"{told[0]} − {self.reference}"]
+        pairs, best = self._compared(shown[0]).pairs, self._best[shown[0]]
+        cells = [[cell.text for cell in row] for row in rows]
+        found = short_table.short_table(titles, cells, kept, pairs, best, shown[0].sign)
+        return f"{short_table.markdown(*found)}\n{short_table.NOTE}\n\nAll that was measured:\n\n"
+
     def _cell(self, arm: Arm, metric: Metric) -> Cell:
         """The estimate with its interval, and the number of trainings where some lack the metric."""
         found = self.sweep.estimate(arm.runs, metric)
@@ -212,7 +235,8 @@ class ArmTable:
             digits = 1 if found.interval.value < 1000 else 0
         part = "" if len(found.runs) == len(arm.runs) else f" ({len(found.runs)} of {len(arm.runs)})"
         part += " †" if found.lone else ""
-        return Cell(_text(found.interval, f".{digits}f") + part)
+        floor = FLOOR if metric.kind == "task" else -np.inf
+        return Cell(_text(found.interval, f".{digits}f", floor) + part)
 
     def _pair(self, arm: Arm, metric: Metric) -> Comparison | None:
         """The arm minus its reference on shared trials; None where it is the reference."""
@@ -272,12 +296,10 @@ class ArmTable:
 
 
 def _markdown(
-    titles: Sequence[str], rows: Sequence[Sequence[Cell]], notes: Sequence[str], sweep: Sweep
+    titles: Sequence[str], rows: Sequence[Sequence[Cell]], short: str, notes: Sequence[str], sweep: Sweep
 ) -> str:
-    """The cells as a Markdown table, what its columns mean, and the runs that are missing."""
-    lines = [[t.replace("\n", " ") for t in titles], ["---", *["---:"] * (len(titles) - 1)]]
-    lines += [[cell.text for cell in row] for row in rows]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    """The short table, the cells as another, what their columns mean, and the runs that are missing."""
+    text = short + short_table.markdown(titles, [[cell.text for cell in row] for row in rows])
     said = [NOTE, *notes, *(note for title, note in NOTES.items() if _has(titles, title))]
     said += [LONE] if any("†" in cell.text for row in rows for cell in row) else []
     text += "".join(f"\n{note}\n" for note in said)
@@ -294,11 +316,12 @@ def _digits(metric: Metric) -> int:
 
 def _has(titles: Sequence[str], title: str) -> bool:
     """Whether a column is called so, maybe behind the name of a world."""
-    return any(t == title or t.endswith(f": {title}") for t in titles)
+    return any(t == title or t.endswith((f": {title}", f" {title}")) for t in titles)
 
 
-def _text(interval: Interval, digits: str) -> str:
-    value, low, high = (format(x, digits) for x in interval)
+def _text(interval: Interval, digits: str, floor: float = -np.inf) -> str:
+    """The estimate with its interval; what is below the floor is not told more exactly."""
+    value, low, high = (minus(f"< {floor:g}" if x < floor else format(x, digits)) for x in interval)
     return f"{value} [{low}, {high}]"
 
 

@@ -14,6 +14,8 @@ from align.analysis.figures.series import Panel, Point, Series
 from align.analysis.figures.weights import figure_weights
 from align.analysis.reports.sweep import Arm, Metric, Sweep
 from align.analysis.reports.sweep.comparisons import compare, may_be_best
+from align.analysis.reports.sweep.families import families
+from align.analysis.reports.sweep.start import start_score
 
 AXIS = "lambda"
 SCALES = {
@@ -71,7 +73,8 @@ def _over_weights(sweep: Sweep, where: Mapping[str, object], wide: bool) -> Figu
         metrics = [Metric(kind, place, name) for place in places]
         series = [Series(m.place, _marked(sweep, arms, m)) for m in metrics]
         of_panel = Metric(kind, "any", name)
-        panels.append(Panel(of_panel.title, series, of_panel.chance))
+        nothing = start_score(sweep, places) if (kind, name) == ("rollout", "score") else None
+        panels.append(Panel(of_panel.title, series, of_panel.chance, nothing))
     return figure_weights(panels, [arm.point[AXIS] for arm in arms], _caption(sweep, arms), wide, sweep.title)
 
 
@@ -117,7 +120,8 @@ def _side_by_side(sweep: Sweep) -> Figure:
         )
     labels, titles = [arm.label for arm in arms], [metric.title for metric in metrics]
     shares, caption = kind == "rollout", _caption(sweep, arms)
-    return figure_arms(labels, worlds, titles, against, caption, sweep.title, shares=shares)
+    nothing = start_score(sweep, places) if shares else None
+    return figure_arms(labels, worlds, titles, against, caption, sweep.title, nothing, shares)
 
 
 def _against_probes(sweep: Sweep) -> Figure:
@@ -131,7 +135,9 @@ def _against_probes(sweep: Sweep) -> Figure:
     ]
     where = "in" if kind == "rollout" else "on"
     labels, success = [arm.label for arm in arms], f"{score.title} {where} {score.place}"
-    return figure_discernibility(labels, panels, success, one, _caption(sweep, arms), sweep.title)
+    nothing = start_score(sweep, [score.place]) if kind == "rollout" else None
+    caption, kinds = _caption(sweep, arms), families(sweep, arms)
+    return figure_discernibility(labels, panels, success, one, caption, sweep.title, kinds, nothing)
 
 
 def _scatter(sweep: Sweep, arms: Sequence[Arm], across: Metric, up: Metric) -> Scatter:

@@ -9,6 +9,7 @@ from align.analysis.figures import style as figures
 from align.analysis.figures.paths import PlanPaths, RolloutPaths, figure_paths
 from align.analysis.figures.smoothness import ArmMotion, PlanMotion, figure_smoothness
 from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.reports.sweep.families import families
 from align.analysis.reports.sweep.kept import facts
 from align.analysis.reports.sweep.run_paths import MEASURES, Plans, learnt_plans, measure, motion
 from align.domain import Domain
@@ -53,15 +54,17 @@ def plan_lines(sweep: Sweep, world: str) -> list[PlanMotion]:
 
 def _smoothness(sweep: Sweep, world: str, lines: Sequence[PlanMotion]) -> Figure | None:
     """Success against smoothness; None where no rollout succeeded."""
-    arms = []
+    arms, measured = [], []
     for arm in sweep.arms():
         success = sweep.estimate(arm.runs, Metric("rollout", world, sweep.success))
         rough = sweep.estimate(arm.runs, Metric("motion", world, MEASURE))
         if success is not None:
+            measured.append(arm)
             arms.append(ArmMotion(arm.label, success.interval, rough and rough.interval))
     if all(arm.roughness is None for arm in arms):
         return None
-    return figure_smoothness(arms, lines, MEASURES[MEASURE], f"Success in {world}", sweep.title)
+    kinds = families(sweep, measured)
+    return figure_smoothness(arms, lines, MEASURES[MEASURE], f"Success in {world}", sweep.title, kinds)
 
 
 def _paths(sweep: Sweep, world: str, plans: Mapping[Domain, Plans]) -> Figure | None:

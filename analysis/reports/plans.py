@@ -10,6 +10,7 @@ import pandas as pd
 from align.analysis.figures import style as figures
 from align.analysis.figures.spectrum import figure_spectrum
 from align.analysis.reports.sweep import Arm, Sweep
+from align.analysis.reports.sweep.families import families
 from align.analysis.reports.sweep.run_paths import (
     Plans,
     learnt_plans,
@@ -78,6 +79,7 @@ def report(sweep: Sweep) -> list[Path]:
             | {name: velocity_spectrum(plans.paths) for name, plans in learnt.items()},
             {label: _spectrum(runs, world) for label, runs in kept.items()},
             sweep.title,
+            families(sweep, [arm for arm in sweep.arms() if arm.label in kept]),
         )
         figures.save(figure, written[-1])
     return written

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.intervals import Interval, minus
 from align.files import atomic_path, write_text
 
 
@@ -61,4 +61,4 @@ def _flat(row: Mapping[str, object]) -> dict[str, object]:
 def _cell(value: object) -> str:
     if value is None:
         return "—"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return minus(f"{value:.3g}") if isinstance(value, float) else str(value)

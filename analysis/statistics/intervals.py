@@ -16,6 +16,11 @@ LEVEL = 0.95  # of every interval
 NORMAL = float(ndtri((1 + LEVEL) / 2))  # the quantile of the normal distribution that goes with it
 
 
+def minus(number: str) -> str:
+    """A number, or several, with the sign that is read as a minus instead of a hyphen."""
+    return number.replace("-", "−")
+
+
 class Interval(NamedTuple):
     """An estimate and the two ends of its confidence interval, in the estimate's own unit."""
 
@@ -24,7 +29,7 @@ class Interval(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        return minus(f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]")
 
     def as_dict(self) -> dict[str, float | None]:
         """The three numbers under their names, None for what is not a number (JSON has no NaN)."""

@@ -96,6 +96,26 @@ def test_mistakes_between_axes(grid, change, word):
         load_grid(_with_methods(grid, **change), "large")
 
 
+@pytest.mark.parametrize(
+    ("families", "word"),
+    [
+        ({"armm": {"kind": ["one"]}}, "armm"),
+        ({"arm": {"kind": ["three"]}}, "'three'; expected one of one, two"),
+        ({"arm": {"kind": ["one"], "other": ["one"]}}, "'one' is there twice"),
+        ({"arm": {"kind": "one"}}, "expected a list"),
+        ({"arm": ["one"]}, "by a name"),
+        (["arm"], "families of grid=.*expected a mapping of axes"),
+    ],
+)
+def test_families_are_of_values_that_there_are(grid, families, word):
+    content = yaml.safe_load(grid.read_text())
+    grid.write_text(yaml.safe_dump(content | {"families": {"arm": {"kind": ["two"]}}}))
+    assert load_grid(grid, "small").families == {"arm": {"kind": ["two"]}}
+    grid.write_text(yaml.safe_dump(content | {"families": families}))
+    with pytest.raises(InputError, match=word):
+        load_grid(grid, "small")
+
+
 def _with_annotation(grid, used: str, source: str):
     """The grid with something made of `source`, and an arm that refers to `used`."""
     path = grid.parent / "root.yaml"

@@ -2,6 +2,7 @@
 
 from align.analysis.figures.style.canvas import COLUMN, DOUBLE, canvas, finish, named, save, style, wrap
 from align.analysis.figures.style.labels import letter, name_points
+from align.analysis.figures.style.legend import by_family
 from align.analysis.figures.style.looks import (
     BLACK,
     BLUE,
@@ -41,6 +42,7 @@ __all__ = [
     "at_edge",
     "auc_axis",
     "band",
+    "by_family",
     "canvas",
     "cloud",
     "diagonal",

@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.legend import Legend
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.textpath import text_to_path
 
 from align.analysis.figures.style.looks import CYCLE
@@ -58,7 +59,7 @@ def finish(
     figure: Figure,
     *,
     title: str = "",
-    legend: Mapping[str, Artist] | None = None,
+    legend: Mapping[str, Artist | tuple[Artist, ...]] | None = None,
     caption: str = "",
     legend_title: str = "",
 ) -> None:
@@ -69,7 +70,7 @@ def finish(
     Args:
         figure: With all its panels; nothing may be added afterwards that takes room.
         title: What the figure is of, one run or sweep.
-        legend: Handles by what they mean.
+        legend: Handles by what they mean, or several side by side.
         caption: How to read it: what bands, dashes and hollow marks are.
         legend_title: Above the legend.
     """
@@ -105,14 +106,19 @@ def finish(
     figure.draw_without_rendering()  # so that positions are final
 
 
-def _legend(figure: Figure, entries: Mapping[str, Artist], room: float, title: str) -> Legend:
+def _legend(
+    figure: Figure, entries: Mapping[str, Artist | tuple[Artist, ...]], room: float, title: str
+) -> Legend:
     """The legend with as many columns as fit into `room` inches, no more than leave no column short."""
-    labels = [wrap(label, LEGEND, room - 0.6) for label in entries]
+    most = max(len(handle) if type(handle) is tuple else 1 for handle in entries.values())
+    several = {"handler_map": {tuple: HandlerTuple(ndivide=None, pad=0.2)}} if most > 1 else {}
+    several |= {"handlelength": 1.2 * most} if most > 1 else {}
+    labels = [wrap(label, LEGEND, room - 0.6 - 0.12 * (most - 1)) for label in entries]
     for rows in range(1, len(labels) + 1):
         columns = -(-len(labels) // rows)
         legend = figure.legend(
             list(entries.values()), labels, ncols=columns, title=title or None, title_fontsize=LEGEND,
-            columnspacing=1.2, handletextpad=0.4, borderaxespad=0.0, borderpad=0.0,
+            columnspacing=1.2, handletextpad=0.4, borderaxespad=0.0, borderpad=0.0, **several,
         )  # fmt: skip
         if columns == 1 or _extent(figure, legend).width <= room * figure.dpi:
             return legend

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.colors import rgb_to_hsv, to_rgb
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from align.analysis.figures import style as figures
@@ -107,3 +108,26 @@ def test_the_broken_axis_keeps_order_and_spaces_its_labels(values):
     shown = np.array([axis(v) for v in axis.ticks()])
     assert set(axis.ticks()) <= set(values)
     assert len(shown) < 3 or np.diff(shown).min() >= 0.1 * np.ptp(shown)
+
+
+def test_a_legend_of_many_arms_has_an_entry_a_family_with_the_marks_of_all_its_arms():
+    arms = [f"a{i}" for i in range(12)]
+    families = ["odd" if i % 2 else "even" for i in range(11)] + ["alone"]
+    looks = figures.arm_looks(families)
+    with figures.style():
+        figure, axes = figures.canvas(1, 1, figures.COLUMN, 2)
+        ax = axes[0, 0]
+        for arm, look in zip(arms, looks, strict=True):
+            ax.plot([0], [0], linestyle="none", label=arm, **look)
+        ax.plot([0, 1], [0, 1], label="front")
+        legend = figures.by_family(figures.named([ax]), arms, families, looks)
+        figures.finish(figure, legend=legend)
+        (drawn,) = figure.legends
+    assert list(legend) == ["even: a0, a2, a4, a6, a8, a10", "odd: a1, a3, a5, a7, a9", "a11", "front"]
+    marks = [
+        (line.get_color(), line.get_marker()) for line in drawn.findobj(Line2D) if line.get_marker() != "None"
+    ]
+    expected = [tuple(looks[i].values()) for i in [*range(0, 11, 2), *range(1, 11, 2), 11]]
+    assert marks == expected
+    few = figures.by_family(figures.named([ax]), arms[:3], families[:3], looks[:3])
+    assert list(few)[:3] == ["a0", "a2", "a1"], "a few are named one by one, a family beside each other"

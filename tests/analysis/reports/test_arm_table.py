@@ -177,7 +177,7 @@ def test_differences_and_ratios_that_are_clear_stand_out(sweep):
     clear = {row[0].text: row[column].clear for row in rows}
     pairs = compare(found, [(arm, base) for arm in found.arms()], metric).pairs
     for arm, pair in zip(found.arms(), pairs, strict=True):
-        if arm is not base:
+        if arm.label != base.label:
             assert clear[arm.label] is (pair.simultaneous.low > 0 or pair.simultaneous.high < 0)
     assert clear == {row[0].text: row[at_once].clear for row in rows}
     assert clear["better"] and not clear["same"] and not clear[base.label]

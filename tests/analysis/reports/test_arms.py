@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from artists import curves, references, whiskers
-from synthetic_runs import write_probe, write_run
+from artists import curves, dotted, references, whiskers
+from synthetic_runs import rollouts, write_probe, write_run
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.style import BrokenLogAxis
@@ -13,6 +13,7 @@ from align.analysis.reports import arms
 from align.analysis.reports.sweep import Metric, Sweep
 
 WEIGHTS = (0, 0.01, 1.0)
+AT_START = rollouts(0.5, 30, 0)["start_score"].mean()
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,8 @@ def named(tmp_path_factory):
             write_run(run, point, skill=0.5 + 0.2 * i, seed=seed, episodes=4, windows=1)
             if method != "mmd":
                 write_probe(run, auc=0.9 - 0.15 * i, mmd2=0.3 - 0.1 * i)
-    (path / "grid.json").write_text(json.dumps({"reference": {"method": "mmd"}}))
+    kinds = {"method": {"distance": ["mmd", "coral"]}}
+    (path / "grid.json").write_text(json.dumps({"reference": {"method": "mmd"}, "families": kinds}))
     return Sweep(path)
 
 
@@ -58,6 +60,7 @@ def test_each_metric_is_drawn_over_its_weight_in_the_colour_of_its_world(over_we
         of_panel = Metric(kind, places[0], metric)
         assert ax.get_ylabel() == of_panel.title
         assert references(ax)[1] == ([] if of_panel.chance is None else [of_panel.chance])
+        assert dotted(ax)[1] == ([pytest.approx(AT_START)] if metric == "score" else [])
         found = whiskers(ax)
         assert len(found) == len(places) * len(WEIGHTS)
         for place in places:
@@ -103,6 +106,7 @@ def test_arms_are_rows_and_worlds_are_colours(named):
             for row, arm in rows.items():
                 interval = named.estimate(arm.runs, Metric("rollout", world, name)).interval
                 assert (shown[row].x, shown[row].low, shown[row].high) == pytest.approx(tuple(interval))
+    assert [dotted(ax)[0] for ax in (*panels, last)] == [[pytest.approx(AT_START)], [], []]
     base = named.find(named.arms())
     assert "− mmd" in last.get_xlabel() and references(last)[0] == [0]
     for world in named.worlds:
@@ -121,9 +125,11 @@ def test_discernibility_is_to_the_right_and_success_upwards(named):
     for ax, name in zip(_panels(figure), ("auc", "mmd2"), strict=True):
         probed = Metric("probe", "image", name)
         assert (ax.get_xlabel(), references(ax)[0]) == (f"{probed.title}, image", [probed.chance])
+        assert dotted(ax)[1] == [pytest.approx(AT_START)]
         up, across = whiskers(ax), whiskers(ax, horizontal=True)
         labels = [arm.label for arm in named.arms()]
-        looks = dict(zip(labels, figures.arm_looks(figures.families(labels)), strict=True))
+        kinds = ["distance" if label in ("mmd", "coral") else label for label in labels]
+        looks = dict(zip(labels, figures.arm_looks(kinds), strict=True))
         assert [w.label for w in up] == [label for label in labels if label != "mmd"]
         written = {text.get_text(): tuple(text.xy) for text in ax.texts}
         assert written.items() <= {w.label: (w.x, w.y) for w in up}.items(), "a name is beside its own point"
@@ -137,3 +143,15 @@ def test_discernibility_is_to_the_right_and_success_upwards(named):
             assert (tall.colour, tall.marker) == (look["color"], look["marker"])
     assert [ax.get_title(loc="left") for ax in _panels(figure)] == ["(a)", "(b)"]
     assert _panels(figure)[0].get_ylabel() == "Score in real"
+
+
+def test_there_is_no_line_of_doing_nothing_where_trials_do_not_begin_alike(tmp_path):
+    for arm, written in (("a", {}), ("b", {"start_score": 0.2})):
+        run = write_run(tmp_path / arm, {"method": arm, "seed": 0}, episodes=2, windows=1)
+        trials = rollouts(0.5, 30, 0).assign(**written)
+        trials.to_csv(run / "rollouts.csv", index=False)
+    assert dotted(arms.draw(Sweep(tmp_path))["arms.png"].axes[0]) == ([], [])
+    for arm in ("a", "b"):
+        rollouts(0.5, 30, 0).drop(columns="start_score").to_csv(tmp_path / arm / "rollouts.csv", index=False)
+    figure = arms.draw(Sweep(tmp_path))["arms.png"]
+    assert dotted(figure.axes[0]) == ([], []), "older runs did not record it"

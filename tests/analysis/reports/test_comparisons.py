@@ -94,7 +94,17 @@ def test_tables_mark_both_and_say_it_in_words(sweep):
     assert row["p_adjusted"] == pytest.approx(pair.adjusted, rel=1e-4) and row["may_be_best"]
     assert not table.loc[("adda", str(SCORE)), "may_be_best"]
     text = (sweep.path / "results.md").read_text()
-    header, _, *rows = text.splitlines()
+    short, wide = (part.splitlines() for part in text.split("\nAll that was measured:\n\n"))
+    names, _, *rows = ([c.strip() for c in line.strip("|").split("|")] for line in short[: len(SKILLS) + 2])
+    found, best = compare(sweep, _pairs(sweep), SCORE).pairs, may_be_best(sweep, sweep.arms(), SCORE)
+    assert names[0] == "arm" and names[-2:] == ["real: score − co-training", "verdict"] and len(names) == 6
+    for row, arm, each in zip(rows, sweep.arms(), found, strict=True):
+        low, high = (0, 0) if each is None else each.simultaneous[1:]
+        meant = "better" if low > 0 else "worse" if high < 0 else "not told apart"
+        assert row[0] == arm.label and row[-1].startswith("—" if each is None else meant)
+        assert ("may be best" in row[-1]) == (arm.label in best)
+    assert {row[-1].split(",")[0] for row in rows} == {"—", "better", "worse", "not told apart"}
+    header, _, *rows = wide
     cells = [dict(zip(header.split(" | "), line.split(" | "), strict=True)) for line in rows[: len(SKILLS)]]
     low, high = pair.simultaneous[1:]
     assert cells[2]["real: score − co-training, all at once"].endswith(f"[{low:+.2f}, {high:+.2f}]")

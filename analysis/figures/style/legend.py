@@ -1,0 +1,38 @@
+"""Legends of many arms: an entry a family, with the markers of all its arms."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.artist import Artist
+from matplotlib.lines import Line2D
+
+MOST = 9  # arms that a legend names one by one
+
+
+def by_family(
+    legend: Mapping[str, Artist],
+    arms: Sequence[str],
+    families: Sequence[str],
+    looks: Sequence[dict[str, str]],
+) -> dict[str, Artist | tuple[Artist, ...]]:
+    """Entries of a legend in the order of families; where there are many arms, one a family.
+
+    Args:
+        legend: Handles by label, of arms and of others, which come last.
+        arms: Labels.
+        families: That of each arm.
+        looks: Likewise.
+    """
+    order = {family: i for i, family in enumerate(dict.fromkeys(families))}
+    shown = [k for k, arm in enumerate(arms) if arm in legend]
+    shown.sort(key=lambda k: order[families[k]])
+    rest = {label: handle for label, handle in legend.items() if label not in arms}
+    if len(shown) <= MOST:
+        return {arms[k]: legend[arms[k]] for k in shown} | rest
+    entries: dict[str, Artist | tuple[Artist, ...]] = {}
+    for family in order:
+        of = [k for k in shown if families[k] == family]
+        names = ", ".join(arms[k] for k in of)
+        if of:
+            text = names if len(of) == 1 or not family else f"{family}: {names}"
+            entries[text] = tuple(Line2D([], [], linestyle="none", **looks[k]) for k in of)
+    return entries | rest
