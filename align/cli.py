@@ -116,7 +116,12 @@ def main(arguments: list[str] | None = None) -> int:
             arguments = _with_shipped(arguments)
             check_fit_configs(arguments)
             return run(arguments) or 0
-        return _call(run, f"align {name}", rest) or 0
+        status = _call(run, f"align {name}", rest) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever reads has seen enough, as `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print("align: interrupted", file=sys.stderr)
         return 130

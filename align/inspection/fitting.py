@@ -60,7 +60,7 @@ def fitting_options(stores: Mapping[Domain, Seen], blind: bool = False) -> dict[
             raise InputError(f"{name}: {sim} channels in sim, {real} in real; expected the same")
     fewest = min(e.n_episodes for e in episodes)
     if fewest <= PROBED_EPISODES:
-        there = ", ".join(f"{e.n_episodes} episodes in {e.path}" for e in episodes)
+        there = ", ".join(dict.fromkeys(f"{e.n_episodes} episodes in {e.path}" for e in episodes))
         raise InputError(
             f"data.sim, data.real: {there}; expected more than {PROBED_EPISODES} in each: so many are held "
             "out for the probe"

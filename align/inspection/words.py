@@ -59,7 +59,7 @@ def _size(found: Inspected) -> str:
     by = f" by its {found.rate_from}" if found.rate_from == "timestamps" else ""
     lasting = f", {_time(found.seconds)}" if found.seconds else ""
     frames = f"{found.lengths.sum():,} frames{lasting} at {rate}{by}"
-    return f"{n:,} episodes, {frames}; {_lengths(found)} frames each"
+    return f"{n:,} episodes, {frames}; each of {_lengths(found)}"
 
 
 def _lengths(found: Inspected) -> str:

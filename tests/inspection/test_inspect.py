@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -122,3 +123,11 @@ def test_its_commands_train(made, capsys, tmp_path, monkeypatch):
     assert main([*fit[1:], *brief, "--data.batch_size=8", "--model.noise_draws=1"]) == 0
     policy = DiffusionPolicy.from_checkpoint("runs/mine")
     assert policy.action_dim == 8 and policy.cameras == ("image.agentview", "image.robot0_eye_in_hand")
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault(made):
+    command = [sys.executable, "-m", "align.cli", "inspect", str(made["robomimic"])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
