@@ -109,7 +109,8 @@ def compare(path: str, reference: str, arms: list[str] | None = None, out: str |
         arms: Labels of those to compare; by default all others.
         out: Where to write, without suffix; by default compared-with-REFERENCE in the sweep.
     """
-    if not any((Path(path) / name).is_file() for name in (GRID, RESULTS)):
+    written = any((Path(path) / name).is_file() for name in (GRID, RESULTS))
+    if not (written or any(Path(path).glob(f"*/{POINT}"))):
         below = sorted(str(folder) for folder in {*holding(path, GRID), *holding(path, RESULTS)})
         known = f"one of {', '.join(below)}" if below else "the directory of a sweep that has run"
         raise InputError(f"path={path!r}: is no sweep; expected {known}")

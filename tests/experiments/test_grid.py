@@ -192,7 +192,7 @@ def test_an_axis_without_values_is_refused(grid):
 
 
 def test_a_base_may_ask_for_the_users_own_store():
-    with pytest.raises(InputError, match=r"data\.real is missing"):
+    with pytest.raises(InputError, match=r"data\.real: missing; give the paths"):
         load_grid("experiments/lambda.yaml", "laptop", base="gym_pusht")
     grid = load_grid("experiments/lambda.yaml", "laptop", "gym_pusht", ["data.real=own.zarr"])
     assert list(grid.demos) == ["data.sim"] and grid.runs[0].config["data"]["real"] == "own.zarr"

@@ -147,10 +147,10 @@ def test_any_arm_can_be_compared_with(sweep_dir, capsys):
 
 
 def test_the_table_of_hyper_parameters_shows_how_smooth_a_run_is(sweep_dir):
-    folder = dashboard.write_sweep(sweep_dir)
+    dashboard.write_sweep(sweep_dir)
     for arm, moves in (("rough", True), ("lost", False)):
         run = f"arm={arm},seed=0"
-        shown = EventAccumulator(str(folder / run))
+        shown = EventAccumulator(str(sweep_dir / run))
         shown.Reload()
         tag = "final/motion/maze/acceleration"
         assert (tag in shown.Tags()["scalars"]) == moves
