@@ -64,11 +64,15 @@ class Alone:
 
 @dataclass(frozen=True)
 class Law:
-    """A power law of an error, and the sizes (n,) of the runs that it was fitted to, "sim" and "real"."""
+    """A power law of an error, and the sizes (n,) of the runs that it was fitted to, "sim" and "real".
+
+    `unit` says what the error is measured in.
+    """
 
     title: str
     fit: PowerLaw
     sizes: Mapping[str, np.ndarray]
+    unit: str = ""
 
 
 def figure_plateau(
@@ -134,6 +138,7 @@ def _caption(runs: int, alone: Alone | None, law: Law | None) -> str:
         ).replace("-", "−")
         text += "(c) each seed has a factor of its own; dashed: as predicted; exponent "
         text += f"{exponents}, R² {law.fit.r2:.2f}. "
+        text += f"{law.title}: {law.unit}. " if law.unit else ""
     return text.strip()
 
 

@@ -86,7 +86,7 @@ def report(sweep: Sweep) -> list[Path]:
     names = [titles[j] for j in printed]
     said = [PRINTED, *(note for title, note in NOTES.items() if title in BELOW and _has(names, title))]
     said += [LONE] if any("†" in cell for row in text for cell in row) else []
-    figure = figure_table(names, text, bold, sweep.title, " ".join(said))
+    figure = figure_table(names, text, bold, sweep.title, " ".join(said).replace("`", ""))
     figures.save(figure, picture)
     return written
 

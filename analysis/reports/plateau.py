@@ -15,6 +15,10 @@ from align.errors import InputError
 
 AXES = ("sim", "real")  # numbers of demonstrations; sim = 0 is real data alone
 ERRORS = {"val_action_mse_real": "Action MSE", "val_loss_real": "Denoising loss"}
+UNITS = {
+    "val_action_mse_real": "in the actions' own units, squared",
+    "val_loss_real": "of normalised actions, without a unit",
+}
 NOTE = (
     "Estimate [95 % interval]. Plateau: what a saturating curve tends to, over any trials; half: |D_sim| "
     "that makes half of the rise, ≤ or ≥ at the ends of what the fit tries. Equivalent: real data that "
@@ -96,7 +100,7 @@ def read_law(sweep: Sweep, error: str) -> Law | None:
         fit = fit_power_law(sizes, frame[column].to_numpy(), split=frame.get(SEED_AXIS))
     except InputError:  # a sweep in progress, or too small for this: there is no law to report
         return None
-    return Law(ERRORS[error], fit, sizes)
+    return Law(ERRORS[error], fit, sizes, UNITS[error])
 
 
 def row(curve: Curve, alone: Alone | None) -> dict[str, object]:
@@ -131,4 +135,4 @@ def law_note(law: Law) -> str:
     factors = " · ".join(f"|D_{axis}|^−({e})" for axis, e in fit.exponents.items())
     counts = f"{fit.cells} cells, {fit.runs} runs"
     split = "each seed's held-out episodes have a factor of their own"
-    return f"{law.title} ≈ {fit.constant:.3g} · {factors}, R² {fit.r2:.3f}, {counts}; {split}."
+    return f"{law.title} ≈ {fit.constant:.3g} · {factors}, R² {fit.r2:.3f}, {counts}; {split}; {law.unit}."

@@ -31,7 +31,7 @@ def by_family(
     entries: dict[str, Artist | tuple[Artist, ...]] = {}
     for family in order:
         of = [k for k in shown if families[k] == family]
-        names = ", ".join(arms[k] for k in of)
+        names = ("; " if any("," in arms[k] for k in of) else ", ").join(arms[k] for k in of)
         if of:
             text = names if len(of) == 1 or not family else f"{family}: {names}"
             entries[text] = tuple(Line2D([], [], linestyle="none", **looks[k]) for k in of)

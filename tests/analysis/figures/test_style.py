@@ -129,5 +129,8 @@ def test_a_legend_of_many_arms_has_an_entry_a_family_with_the_marks_of_all_its_a
     ]
     expected = [tuple(looks[i].values()) for i in [*range(0, 11, 2), *range(1, 11, 2), 11]]
     assert marks == expected
+    comma = [f"{arm}, lambda=1" for arm in arms]
+    handles = {f"{arm}, lambda=1": handle for arm, handle in figures.named([ax]).items()}
+    assert "; a2, lambda=1; " in next(iter(figures.by_family(handles, comma, families, looks)))
     few = figures.by_family(figures.named([ax]), arms[:3], families[:3], looks[:3])
     assert list(few)[:3] == ["a0", "a2", "a1"], "a few are named one by one, a family beside each other"

@@ -108,6 +108,7 @@ def test_the_picture_shows_the_cells_of_the_table(sweep, drawn):
     assert len(predicted) == 16
     assert np.corrcoef(np.log(predicted), np.log(measured))[0, 1] > 0.95
     assert f"plateau_{Sweep(sweep).success}.png" in drawn
+    assert "own units, squared" in (sweep / "plateau.md").read_text()
 
 
 def test_what_is_no_sweep_over_both_sizes_has_no_report(sweep, drawn):
