@@ -1,5 +1,7 @@
 """Which arguments of training do not go together."""
 
+from difflib import get_close_matches
+
 from align.alignment.auxiliary import Auxiliary
 from align.alignment.objective import Objective
 from align.errors import InputError, check_numbers
@@ -27,7 +29,9 @@ def check_training(
         )
     known = (*SITES, *policy.image_sites)
     if site not in known:
-        raise InputError(f"site={site!r}: expected one of {', '.join(known)}")
+        near = get_close_matches(site, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"site={site!r}: expected one of {', '.join(known)}{hint}")
     if policy.n_image_steps == 0 and site == "image":
         raise InputError(
             f"site={site!r}: a policy without images (n_image_steps=0) has none; "

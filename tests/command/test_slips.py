@@ -32,7 +32,7 @@ SLIPS = [
         ["prediction=noise", "epsilon"],
     ),
     ([*FIT, "--model.learning_rate", "fast"], ["model.learning_rate=fast: expected a number"]),
-    ([*FIT, "--model.site", "imge"], ["model.site=imge", "did you mean image?"]),
+    ([*FIT, "--model.site", "imge"], ["site='imge'", "did you mean image?"]),
     ([*FIT, "--alpha", "0.5"], ["--alpha", "did you mean --data.alpha?"]),
     ([*FIT, "--data.alpha", "half"], ["data.alpha=half: expected a number"]),
     ([*FIT, "--data.pairing", "{kye: agent_pos}"], ["data.pairing.kye", "did you mean key?"]),
