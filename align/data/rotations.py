@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 _UNIT = 0.02  # by which a norm may differ from 1: recorders round
 
@@ -62,11 +61,17 @@ def _no_rotation(values: np.ndarray) -> np.ndarray:
     return (off > _UNIT) | (np.linalg.det(matrices) < 0)
 
 
+def _rotation():
+    from scipy.spatial.transform import Rotation  # late, as plans of a sweep are made without scipy
+
+    return Rotation
+
+
 def _quaternion(scalar_first: bool) -> Transform:
     return Transform(
         4,
-        lambda q: to_6d(Rotation.from_quat(q, scalar_first=scalar_first).as_matrix()),
-        lambda d: Rotation.from_matrix(from_6d(d)).as_quat(canonical=True, scalar_first=scalar_first),
+        lambda q: to_6d(_rotation().from_quat(q, scalar_first=scalar_first).as_matrix()),
+        lambda d: _rotation().from_matrix(from_6d(d)).as_quat(canonical=True, scalar_first=scalar_first),
         _no_unit,
     )
 
@@ -76,8 +81,8 @@ TRANSFORMS = {
     "quat_wxyz": _quaternion(scalar_first=True),
     "axis_angle": Transform(
         3,
-        lambda v: to_6d(Rotation.from_rotvec(v).as_matrix()),
-        lambda d: Rotation.from_matrix(from_6d(d)).as_rotvec(),
+        lambda v: to_6d(_rotation().from_rotvec(v).as_matrix()),
+        lambda d: _rotation().from_matrix(from_6d(d)).as_rotvec(),
     ),
     "matrix": Transform(
         9, lambda m: to_6d(m.reshape(-1, 3, 3)), lambda d: from_6d(d).reshape(-1, 9), _no_rotation

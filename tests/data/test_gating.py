@@ -169,7 +169,7 @@ def test_what_is_never_admitted_is_refused():
         ({}, "expected one of them"),
         ({"sigma_min": 0.1, "annotation": "a.npz"}, "expected one of them"),
         ({"sigma_min": 1.0}, "sigma_min=1.0"),
-        ({"sigma_min": 17}, "noise level"),
+        ({"sigma_min": 17}, "sigma_min=17"),
         ({"sigma_min": "low"}, "sigma_min='low'"),
         ({"sigma_min": 0.1, "sigma_max": "low"}, "sigma_max='low'"),
         ({"sigma_min": 0.1, "sigma_max": -0.1}, "sigma_max=-0.1"),
