@@ -220,7 +220,7 @@ class DiffusionPolicy(nn.Module):
 
     def encode(
         self,
-        images: Tensor | Mapping[str, Tensor] | None,
+        image: Tensor | Mapping[str, Tensor] | None,
         agent_pos: Tensor,
         crop_generator: torch.Generator | None = None,
         domain: Tensor | None = None,
@@ -228,7 +228,7 @@ class DiffusionPolicy(nn.Module):
         """Encode observations.
 
         Args:
-            images: (B, Ti, C, H, W) uint8, or a mapping (a batch, an observation) that holds it for each of
+            image: (B, Ti, C, H, W) uint8, or a mapping (a batch, an observation) that holds it for each of
                 `cameras`; not looked at by a policy without images.
             agent_pos: (B, To, P) in the data's units.
             crop_generator: Draws random crops; without it the central crop is taken.
@@ -238,7 +238,7 @@ class DiffusionPolicy(nn.Module):
         label = self._label(agent_pos, domain)
         if self.n_image_steps == 0:
             return Features(proprioception[:, :0], proprioception, label)
-        images = images if isinstance(images, Mapping) else {"image": images}
+        images = image if isinstance(image, Mapping) else {"image": image}
         frames = {
             camera: to_float(self._crop(camera, images[camera].flatten(0, 1), crop_generator))
             for camera in self.cameras

@@ -125,7 +125,7 @@ def test_a_run_that_was_moved_with_its_data_goes_on(
     recorded = yaml.safe_load(Path("cut/config.yaml").read_text())
     assert [recorded["run"], recorded["data"]["sim"]] == ["cut", "sim.zarr"]
     found = contents(Path("cut"))
-    for name in ("checkpoints/last.ckpt", "summary.json", "embeddings.npz", "rollouts.csv", "events"):
+    for name in ("checkpoints/last.ckpt", "summary.json", "embeddings.npz", "rollouts.csv", "./events"):
         assert found[name] == whole[name], name
 
 

@@ -40,6 +40,7 @@ MEANINGFUL = {
                 "embed.": "paired",
                 "probe.": "seed",
                 "evaluate.": "values",
+                "plan.": "training_sd",
                 "DiffusionPolicy.": "n_image_steps guidance_weight",
                 "Objective.": "memory",
                 "Auxiliary.": "angles weight width",
@@ -136,7 +137,9 @@ def takers() -> list:
         for name, module in sys.modules.items()
         if name.startswith("align.callbacks")
         for found in vars(module).values()
-        if inspect.isclass(found) and found.__module__ == name
+        if inspect.isclass(found)
+        and found.__module__ == name
+        and getattr(found.__init__, "__module__", "").startswith("align")
     }
     functions = [
         getattr(importlib.import_module(m), f) for m, f, _ in SUBCOMMANDS.values() if m != "align.fit"

@@ -21,6 +21,9 @@ class _Wants(nn.Module):
     def forward(self, x, steps, condition):
         return self.action.expand_as(x)
 
+    def features(self, x, steps, condition):
+        return self(x, steps, condition), x.flatten(1)
+
 
 def _episodes() -> Episodes:
     """A position that wanders, and a gripper that is open but in 3 % of the frames."""

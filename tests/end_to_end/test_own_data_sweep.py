@@ -35,7 +35,7 @@ def test_arms_are_compared_on_held_out_episodes(make_store, tmp_path, capsys):
         assert row["held_out/real/action_error"] == pytest.approx(by.mean(), rel=1e-4)
         summary = json.loads((run / "summary.json").read_text())
         assert row["held_out/real/denoising_loss"] == pytest.approx(summary["val_loss_real"], rel=0.5)
-        scalars = EventAccumulator(str(out / "report" / run.name)).Reload()
+        scalars = EventAccumulator(str(run)).Reload()
         assert "final/held_out/real/action_error" in scalars.Tags()["scalars"]
     arms = pd.read_csv(out / "arms.csv").set_index(["arm", "metric"])
     paired = arms.loc[("lambda=1", "held_out/real/action_error")]

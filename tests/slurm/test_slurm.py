@@ -96,11 +96,13 @@ OFTEN = ("--set+", "progress.seconds=0.5")
 
 
 def test_runs_are_submitted_and_one_that_fails_is_named(slurm, grid, tmp_path):
-    sweep = grid([0.0, 1.0, -1.0], "--jobs", "3")
+    (tmp_path / "out/lambda=2.0/checkpoints").mkdir(parents=True)
+    (tmp_path / "out/lambda=2.0/checkpoints/last.ckpt").write_bytes(b"no checkpoint")
+    sweep = grid([0.0, 1.0, 2.0], "--jobs", "3")
     told, _ = sweep.communicate(timeout=240)
     assert sweep.returncode == 1, told
     assert {p.parent.name for p in tmp_path.glob("out/*/summary.json")} == {"lambda=0.0", "lambda=1.0"}, told
-    assert "failed: lambda=-1.0" in told and "alignment_weight=-1.0" in told
+    assert "failed: lambda=2.0" in told and "last.ckpt" in told
     assert not _jobs("PENDING", "RUNNING")
 
 

@@ -133,11 +133,11 @@ def test_full_starts_are_everywhere_and_clear_of_the_pusher():
 
 
 def test_bad_physics_and_difficulty_are_named():
-    with pytest.raises(InputError, match=r"Physics.friction is -1.0; expected a number in \[0, 2\]"):
+    with pytest.raises(InputError, match=r"Physics.friction=-1.0: expected a number in \[0, 2\]"):
         Physics(friction=-1.0)
     with pytest.raises(InputError, match="centre_of_mass"):
         Physics(centre_of_mass=(1.0,))
-    with pytest.raises(InputError, match=r"Physics.lag is nan"):
+    with pytest.raises(InputError, match=r"Physics.lag=nan"):
         Physics(lag=math.nan)
     with pytest.raises(InputError, match="difficulty is 'hard'; expected one of easy, medium, full"):
         sample_start(np.random.default_rng(0), "hard")

@@ -17,7 +17,7 @@ from align.analysis.statistics.trials.power import (
     trials_needed,
 )
 from align.analysis.statistics.trials.variance_components import between_trainings
-from align.errors import InputError
+from align.errors import InputError, check_numbers
 
 TRAINING_SD, RUN_SD, RUN_TRIALS = 0.033, 0.018, 150
 """Of scores in the pushing benchmark's target: between trainings, and of a run's mean over so many trials."""
@@ -76,14 +76,13 @@ def plan(
         out: Where to write the table, without suffix; by default it is printed alone.
     """
     other = trainings if reference_trainings is None else reference_trainings
-    for name, value, least in (("trainings", trainings, 1), ("reference_trainings", other, 1),
-                               ("trials", trials, 2), ("arms", arms, 2)):  # fmt: skip
-        if value < least:
-            raise InputError(f"{name}={value}: expected {least} or more")
-    if difference is not None and not 0 < difference <= 1:
-        raise InputError(f"difference={difference:g}: expected above 0 and at most 1, the outcomes' range")
-    if not 0.5 < level < 1:
-        raise InputError(f"level={level}: expected a confidence level above 0.5 and below 1, e.g. 0.95")
+    check_numbers("[1, 10000]", whole=True, trainings=trainings, reference_trainings=reference_trainings)
+    check_numbers("[2, 1000000]", whole=True, trials=trials)
+    check_numbers("[2, 1000]", whole=True, arms=arms)
+    check_numbers("(0, 1]", difference=difference, difference_sd=difference_sd)
+    check_numbers("(0.5, 1)", level=level, power=power)
+    check_numbers("[0, 1]", training_sd=training_sd)
+    check_numbers("(0, 1)", rate=rate)
     known = _known(
         [like] if isinstance(like, str) else like, rate, training_sd, difference_sd, world, measure
     )
@@ -168,11 +167,6 @@ def _known(
     world: str | None,
     measure: str,
 ) -> Known:
-    for name, value in (("training_sd", training_sd), ("difference_sd", difference_sd)):
-        if value is not None and not 0 <= value <= 1:
-            raise InputError(f"{name}={value:g}: expected from 0 to 1, as outcomes are")
-    if rate is not None and not 0 < rate < 1:
-        raise InputError(f"rate={rate:g}: expected above 0 and below 1")
     if like is not None:
         folder = len(like) == 1 and Path(like[0]).is_dir()
         found = _of_sweep(like[0], world, measure) if folder else _of_files(like)

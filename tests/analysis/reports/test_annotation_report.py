@@ -195,7 +195,7 @@ def test_a_classifier_that_learned_nothing_is_told(stores, tmp_path, capsys):
         "--crop_lengths",
         "[]",
         "--classifier",
-        "{max_steps: 1, learning_rate: 100.0, folds: 2, levels: 3}",
+        "{max_steps: 1, learning_rate: 10.0, folds: 2, levels: 3}",
     ]
     assert _annotate(stores, tmp_path / "annotation.npz", *options) == 0
     report = json.loads((tmp_path / "annotation.json").read_text())

@@ -99,4 +99,4 @@ def test_the_picture_has_each_statistic_on_its_own_axis(sweeps, drawn):
             )
     table = pd.read_csv(sweeps / "out/mechanism.csv").query("stratum == 'all, within strata'")
     for ax, rho in zip((auc, mmd), table["ρ"], strict=True):
-        assert ax.get_title(loc="right").startswith(f"ρ = {rho:.2f} [")
+        assert ax.get_title(loc="right").startswith(f"ρ = {rho:.2f} [".replace("-", "−"))

@@ -75,12 +75,12 @@ def test_variances_come_from_a_sweep(said, tmp_path):
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        (["--trainings", "0"], "trainings=0: expected 1 or more"),
-        (["--trials", "1"], "trials=1: expected 2 or more"),
-        (["--arms", "1"], "arms=1: expected 2 or more"),
-        (["--difference", "20"], "difference=20: expected above 0 and at most 1"),
-        (["--rate", "1.5"], "rate=1.5: expected above 0 and below 1"),
-        (["--training_sd", "-1"], "training_sd=-1: expected from 0 to 1"),
+        (["--trainings", "0"], "trainings=0: expected a whole number in [1, 10000]"),
+        (["--trials", "1"], "trials=1: expected a whole number in [2, "),
+        (["--arms", "1"], "arms=1: expected a whole number in [2, "),
+        (["--difference", "20"], "difference=20.0: expected a number in (0, 1]"),
+        (["--rate", "1.5"], "rate=1.5: expected a number in (0, 1)"),
+        (["--training_sd", "-1"], "training_sd=-1.0: expected a number in [0, 1]"),
         (["--like", "nowhere.csv"], "nowhere.csv: cannot be read"),
     ],
 )
