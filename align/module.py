@@ -404,4 +404,10 @@ class CotrainingModule(pl.LightningModule):
             InputError: The losses so far were not all finite: such weights replace no checkpoint.
         """
         self.finite.check()
+        weights = [*self.policy.parameters(), *self.ema.model.parameters()]
+        if not all(bool(torch.isfinite(p).all()) for p in weights):  # a finite loss may have another gradient
+            raise InputError(
+                f"weights are not finite at step {self.global_step}; lower the learning rate or check the "
+                "data and the objective; the last checkpoint is kept"
+            )
         checkpoint["policy"] = self.policy.description()

@@ -19,6 +19,8 @@ from align.errors import InputError
 from align.files import UNWRITABLE, locked, write_json
 
 FOLDER = ".align-cache"
+VERSION = 1
+"""To be raised by whoever changes what a pixel becomes: reading, decoding or resizing."""
 _SAY_SECONDS = 5.0
 _SAVE_BYTES = 256 << 20
 
@@ -79,6 +81,7 @@ def _fill(entry: Path, frames: Callable, shape: Sequence[int], about: Mapping, s
                 f"image cache {entry}: {np.prod(shape) / 2**30:.1f} GiB are needed, {free / 2**30:.1f} GiB "
                 "are free; expected room, or another data.cache, or a smaller data.image_size"
             )
+        progress.unlink(missing_ok=True)  # of another part: this one holds nothing yet
         out = np.lib.format.open_memmap(part, "w+", np.uint8, tuple(shape))
     say = _Progress(f"{store} {about['camera']}", shape[0], row)
     unsaved = 0
@@ -99,8 +102,8 @@ def _fill(entry: Path, frames: Callable, shape: Sequence[int], about: Mapping, s
     out.flush()
     del out
     write_json(entry / "about.json", {**about, "store": str(store), "shape": list(shape)})
+    progress.unlink(missing_ok=True)  # first: a part without it begins anew, one beside it would be believed
     os.replace(part, entry / "frames.npy")
-    progress.unlink(missing_ok=True)
 
 
 class _Progress:
@@ -143,7 +146,7 @@ def _key(about: Mapping, shape: Sequence[int], files: Sequence[Path], root: Path
         known = known if isinstance(known, dict) else {}
     except (OSError, ValueError):
         known = {}
-    digest = hashlib.blake2b(json.dumps([about, list(shape)]).encode(), digest_size=16)
+    digest = hashlib.blake2b(json.dumps([VERSION, about, list(shape)]).encode(), digest_size=16)
     seen = {}
     for file in files:
         stat = file.stat()

@@ -1,6 +1,7 @@
 """Images of a store at the size of training: in memory, or in a file beside the data that is mapped."""
 
 import hashlib
+import inspect
 import os
 from collections.abc import Iterator
 from typing import Literal, NoReturn
@@ -66,7 +67,14 @@ def read_images(
             yield fit_images(block, size, fit).transpose(0, 3, 1, 2)
 
     if keep == "cache":
-        about = {"format": type(reader).__name__, "camera": camera, "size": size, "fit": fit}
+        kind = type(reader)
+        about = {
+            "format": f"{kind.__module__}.{kind.__name__}",
+            "code": _code_of(kind),
+            "camera": camera,
+            "size": size,
+            "fit": fit,
+        }
         about |= {} if rows is None else {"rows": hashlib.sha256(rows.tobytes()).hexdigest()}
         out = cached(frames, (total, *shape), about, reader.files(camera), reader.path, folder)
     else:
@@ -102,6 +110,14 @@ def _kept(reader: Reader, camera: str, rows: np.ndarray | None, start: int) -> I
 
 VIDEO = ("av1", "h264", "hevc", "vp9", "mpeg4")
 """Codecs whose frames are decoded in order."""
+
+
+def _code_of(kind: type[Reader]) -> str:
+    """Hash of the code of a format of the user's own, which may come to read other pixels; "" of ours."""
+    if kind.__module__.startswith("align."):
+        return ""
+    with open(inspect.getfile(kind), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _refuse(reader: Reader, camera: str) -> NoReturn:

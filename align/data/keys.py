@@ -85,8 +85,10 @@ def _preset(reader: Reader) -> dict[str, str]:
     state = {"state": "state"} if "state" in vectors else {}
     for preset in reader.presets:
         arrays = [c.name for name in VECTORS if name in preset.keys for c in parse_columns(preset.keys[name])]
-        if all(name in vectors for name in arrays) and all(
-            vectors.get(name) == width for name, width in preset.widths.items()
+        if (
+            all(name in vectors for name in arrays)
+            and all(vectors.get(name) == width for name, width in preset.widths.items())
+            and not any(name in vectors for name in preset.absent)
         ):
             return {**state, **preset.keys}
     return state

@@ -16,8 +16,19 @@ class Policy:
         self.random, self.chunk = np.random.default_rng(seed), []
         self.history = deque(maxlen=self.manifest["n_obs_steps"])
 
+    def reset(self):
+        """Called before each episode."""
+        self.history.clear()
+        self.chunk = []
+
     def select_action(self, seen):
         """Called at the robot's rate with agent_pos (P,) and a uint8 (H, W, C) a camera; returns (A,)."""
+        seen = {name: np.array(seen[name]) for name in self.manifest["inputs"] if name != "noise"}  # a copy
+        for name, value in seen.items():
+            if name in self.manifest["cameras"] and value.dtype != np.uint8:
+                raise ValueError(f"{name} is {value.dtype}; expected uint8, 0 to 255")
+            if not np.isfinite(value).all():
+                raise ValueError(f"{name} holds NaN or infinity; expected finite numbers")
         self.history.extend([seen] * (1 if self.history else self.history.maxlen))
         self.chunk = self.chunk or list(self.plan())
         return self.chunk.pop(0)

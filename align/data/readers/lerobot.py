@@ -318,6 +318,14 @@ class LeRobotDataset(Reader):
                     f"rows {episode.first} to {episode.first + episode.length - 1} should be episode "
                     f"{episode.number}'s, and are not (by meta/episodes)",
                 )
+        if "frame_index" in table.column_names:
+            numbers = rows.column("frame_index").to_numpy()
+            if (numbers != np.arange(episode.length)).any():
+                at = int(np.argmax(numbers != np.arange(episode.length)))
+                self._refuse(
+                    f"{self._inside(episode.data)}: row {episode.first + at}: frame_index",
+                    f"is {numbers[at]}; expected {at}, as frames of episode {episode.number} in their order",
+                )
         column = rows.column(name).combine_chunks()
         if column.null_count:
             self._refuse(f"{self._inside(episode.data)}: {name}", f"lacks {column.null_count} values")
@@ -367,7 +375,8 @@ class LeRobotDataset(Reader):
             file = self.path / template.format(**where)
         except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
             self._refuse("meta/info.json", f"path {template!r} has an unknown part ({error!r})")
-        if not file.resolve().is_relative_to(self.path.resolve()):
+        # By its name: the files themselves may be links, as in a cache of the hub.
+        if not Path(os.path.normpath(file)).is_relative_to(os.path.normpath(self.path)):
             self._refuse("meta/info.json", f"path {template!r} leads out of the folder")
         return file
 

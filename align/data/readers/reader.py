@@ -32,10 +32,12 @@ class Preset:
     Attributes:
         keys: Columns by what they are: "action", "agent_pos", "state", "image"; see `align.data.columns`.
         widths: Columns that arrays must have for it.
+        absent: Arrays that there must not be.
     """
 
     keys: Mapping[str, str]
     widths: Mapping[str, int] = field(default_factory=dict)
+    absent: Sequence[str] = ()
 
 
 class Reader(ABC):

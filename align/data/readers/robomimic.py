@@ -33,7 +33,8 @@ class RobomimicFile(Reader):
             {
                 "agent_pos": "robot0_eef_pos + robot0_eef_quat + robot0_gripper_qpos",
                 "action": "actions",
-            }
+            },
+            absent=("robot1_eef_pos",),  # of a second arm, which would be left out
         ),
         Preset({"agent_pos": "ee_states + gripper_states", "action": "actions"}),  # LIBERO
         Preset({"agent_pos": "ee_pos + ee_ori + gripper_states", "action": "actions"}),

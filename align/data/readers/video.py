@@ -115,7 +115,7 @@ def _frames(
     store: Path, label: str, segment: VideoSegment, numbers: np.ndarray, shape: tuple[int, int, int]
 ) -> Iterator[np.ndarray]:
     """The frames of a file with these increasing numbers."""
-    at, last = 0, None
+    at, last, seen = 0, None, None
     with _opened(store, segment) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
@@ -125,7 +125,14 @@ def _frames(
         for frame in container.decode(stream):
             if frame.pts is None:
                 raise InputError(f"store {store}: {label}: a frame has no time; encode it again")
-            number = round(float(frame.pts * stream.time_base) * segment.fps)
+            place = float(frame.pts * stream.time_base) * segment.fps
+            number = round(place)
+            if abs(place - number) > 0.25 or number == seen:
+                raise InputError(
+                    f"store {store}: {label} has a frame at {place:.2f} frames of {segment.fps:g} a second "
+                    f"(after {seen}); expected one each, at the rate of meta/info.json"
+                )
+            seen = number
             if number < numbers[at]:
                 continue
             if number > numbers[at]:

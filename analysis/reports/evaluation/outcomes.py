@@ -70,6 +70,10 @@ class Outcomes:
                 f"{where}: {cell!r} is no outcome; expected yes or no, a number from 0 to 1, a percentage or "
                 f"a fraction; say what it means with --values '{{{cell}: 0}}'"
             )
+        if re.fullmatch(r"\d{1,3},\d{3}", number):
+            raise InputError(
+                f"{where}: {cell!r} may mean thousands or thousandths; write it without the comma"
+            )
         if "," in number:
             self.kinds["decimal commas"] += 1
         value = float(number.replace(",", "."))
@@ -88,6 +92,11 @@ class Outcomes:
         Raises:
             InputError: The name speaks of percent, but no number is above 1.
         """
+        if (self.full_marks or 0) > 1 and 0 < self.largest <= 1:
+            raise InputError(
+                f"{where}: --full_marks {self.full_marks:g}, but the largest number of {name!r} is "
+                f"{self.largest:g}: it seems to be a share already; evaluate files of one scale together"
+            )
         if self.percent and 0 < self.largest <= 1:
             raise InputError(
                 f"{where}: {name!r} speaks of percent, but its largest number is {self.largest:g}; say "

@@ -1,7 +1,9 @@
 """The trials of some files, checked: who tried, from which start, and how it went."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from align.analysis.reports.evaluation.columns import PERCENT, Columns, described, find_columns
@@ -164,6 +166,11 @@ class _Reader:
                     continue
                 outcome = 0.0
             elif outcome is None:
+                if self.missing == "failure":
+                    raise InputError(
+                        f"{where}: a prediction, but no outcome: whether it failed or was only simulated "
+                        "cannot be told; write 0, or keep simulated starts in a file of their own"
+                    )
                 self.simulated.append(row.number)
             for what, value in (("arm", arm), ("training", training), ("start", start)):
                 if value is not None and not value.strip(" ,"):
@@ -191,11 +198,10 @@ class _Reader:
 def _number(text: str) -> str:
     """A start or seed, written one way if it is a number: 3, 3.0 and 03 are the same."""
     text = " ".join(text.split())
-    try:
-        value = float(text)
-    except ValueError:
+    if not re.fullmatch(r"[+-]?\d+(\.\d*)?", text, re.ASCII):
         return text
-    return f"{value:.12g}" if text.lower() not in ("nan", "inf", "-inf", "infinity") else text
+    value = Decimal(text)  # exact: stamps of time have many digits
+    return str(int(value)) if value == value.to_integral_value() else str(value.normalize())
 
 
 def _check_spelling(trials: Sequence[Trial]) -> None:

@@ -90,7 +90,10 @@ class Words:
     def _best(self) -> str:
         members = [found.arm.name for found in self.findings.arms if found.may_be_best]
         if len(members) == 1:
-            return f"Of all arms, {members[0]} is shown to be the best."
+            return (
+                f"By comparisons in one direction, which show more than those above, {members[0]} alone "
+                "may be the best of all arms."
+            )
         return f"Which arm is the best is not shown: it may be {', '.join(members[:-1])} or {members[-1]}."
 
     def _not_shown(self) -> list[str]:

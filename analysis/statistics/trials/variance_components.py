@@ -136,7 +136,7 @@ def scattered(
         for c, u in zip(found, units, strict=True)
     ])  # fmt: skip
     df = np.array([c.trainings - 1 for c in found], float)
-    kept = [i for i in range(len(found)) if df[i] > 0]
+    kept = [i for i in range(len(found)) if df[i] > 0 and units[i] > 0]
     out = []
     while len(kept) > 2:
         rest_df = df[kept].sum() - df[kept]
