@@ -35,7 +35,11 @@ def start(write_config, tmp_path):
         command = [sys.executable, "-m", "align.cli", "sweep", str(tmp_path / "grid.yaml"), "--out", str(out)]
         with open(tmp_path / "output.txt", "a") as output:
             return subprocess.Popen(
-                [*command, "--jobs", "1", "--report", "false"], stdout=output, stderr=output
+                [*command, "--jobs", "1", "--report", "false"],
+                stdout=output,
+                stderr=output,
+                # Who runs the tests in the background has it ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     return run
