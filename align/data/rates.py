@@ -87,7 +87,7 @@ def resampled(
     ratio = rate_hz / wanted_hz
     how = f"one frame in {ratio:g}" if ratio == int(ratio) else "the frames nearest in time"
     note = (
-        f"store {store}: {rate_hz:g} Hz brought to {wanted_hz:g}: {how}, each with the last target before "
-        "the next"
+        f"warning: store {store}: {rate_hz:g} Hz brought to {wanted_hz:g}: {how}, each with the last action "
+        "before the next, which is taken for a target; differences would have to be added up"
     )
     return taken, kept, rows, note

@@ -137,6 +137,7 @@ def off(name, row, value):
     [
         ("data", cut, "data/chunk-000/file-000.parquet has 18 rows; its episodes have 19"),
         ("data", off("episode_index", 3, 1), "rows 0 to 6 should be episode 0's"),
+        ("data", off("frame_index", 3, 9), "row 3: frame_index is 9; expected 3, as frames of episode 0"),
         ("data", off("timestamp", 5, 0.9), r"row 5: timestamp is 0.9 s, frame 5 of episode 0; expected 0.16"),
         ("data", off("action", 2, [0.0] * 7 + [float("nan")]), "action has 2 NaN or infinite values.* row 2"),
         ("data", off("action", 2, [0.0] * 7), "rows of different lengths"),
@@ -270,6 +271,25 @@ def test_the_cache_goes_on_where_it_was_killed(tmp_path, v3, monkeypatch):
     assert starts == [13]
     expected = read_store(v3, {"image": "observation.images.wrist"}, keep="memory").image
     np.testing.assert_array_equal(read.image, expected)
+
+
+def test_rows_of_another_part_are_not_believed(tmp_path):
+    """A count that a killed process left, beside a part that was never filled."""
+    from align.data.image_cache import cached
+
+    source = tmp_path / "source"
+    source.write_bytes(b"x")
+    images = np.full((6, 1, 2, 2), 7, np.uint8)
+    ask = {"shape": images.shape, "about": {"camera": "c"}, "files": [source], "store": source}
+    with pytest.raises(KeyboardInterrupt):
+        cached(lambda row: (_ for _ in ()).throw(KeyboardInterrupt), **ask, folder=tmp_path / "cache")
+    (part,) = (tmp_path / "cache").glob("*/frames.part.npy")
+    part.unlink()
+    (part.parent / "rows.json").write_text('{"rows": 4}')
+    with pytest.raises(KeyboardInterrupt):
+        cached(lambda row: (_ for _ in ()).throw(KeyboardInterrupt), **ask, folder=tmp_path / "cache")
+    found = cached(lambda row: iter([images[row:]]), **ask, folder=tmp_path / "cache")
+    np.testing.assert_array_equal(found, images)
 
 
 def test_fits_against_their_definitions():

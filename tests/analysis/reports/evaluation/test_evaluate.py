@@ -178,3 +178,10 @@ def test_the_command_writes_table_words_and_figure(tmp_path, capsys):
 def test_one_trial_is_too_few():
     with pytest.raises(InputError, match="arm 'new': 1 trials; expected two or more"):
         arrange(_trials({"old": OLD, "new": [1]}))
+
+
+def test_ids_of_many_digits_stay_apart():
+    from align.analysis.reports.evaluation.trials import _number
+
+    assert _number("20241126103001") != _number("20241126103049") and _number("1_12") != _number("11_2")
+    assert _number("3") == _number("3.0") == _number("03")
