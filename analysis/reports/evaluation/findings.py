@@ -20,7 +20,7 @@ from align.analysis.statistics.trials.power import (
 from align.analysis.statistics.trials.rates import rate
 from align.analysis.statistics.trials.simultaneous import against_reference, best
 from align.analysis.statistics.trials.unpaired import may_be_best, unpaired_difference
-from align.analysis.statistics.trials.variance_components import between_trainings
+from align.analysis.statistics.trials.variance_components import of_each_arm, set_aside, together
 from align.errors import InputError
 
 
@@ -74,12 +74,14 @@ class Findings(NamedTuple):
         reference: Name of the arm that the others are compared with.
         paired: Starts that the comparisons are of; None where arms had starts of their own.
         level: Confidence level.
+        aside: Names of the arms whose trainings scatter far more than the others', judged by themselves.
     """
 
     arms: list[Finding]
     reference: str
     paired: int | None
     level: float
+    aside: Sequence[str] = ()
 
     @property
     def comparisons(self) -> int:
@@ -104,34 +106,28 @@ def find(design: Design, reference: str | None = None, level: float = 0.95) -> F
     if reference is not None and reference not in names:
         raise InputError(f"reference={reference!r}: expected one of {', '.join(map(repr, names))}")
     base = names.index(reference) if reference is not None else 0
-    between = pooled([arm.table for arm in design.arms])
-    intervals = [interval_of_arm(arm, between, level) for arm in design.arms]
+    scatter = of_each_arm([arm.table for arm in design.arms], relative=True)
+    intervals = [interval_of_arm(arm, b, level) for arm, b in zip(design.arms, scatter, strict=True)]
     if len(names) == 1:
         return Findings([Finding(design.arms[0], intervals[0], None, True)], names[0], None, level)
     tables = design.shared or [arm.table for arm in design.arms]
     if design.shared is not None:
-        pairs = _paired(tables, base, between, level, design.binary and design.lone)
-        members = list(best(tables, between, level, unit=True).members)
+        pairs = _paired(tables, base, scatter, level, design.binary and design.lone)
+        members = list(best(tables, scatter, level, unit=True).members)
     else:
-        pairs = _unpaired(tables, base, between, level)
-        members = may_be_best(tables, between, level)
+        pairs = _unpaired(tables, base, scatter, level)
+        members = may_be_best(tables, scatter, level)
     found = []
     for i, arm in enumerate(design.arms):
         difference = None
         if i != base:
-            v = spread(tables[i], tables[base], between, design.shared is not None)
-            difference = _planned(*pairs[i], v, tables[i], tables[base], between, level, len(names) - 1)
+            both = (tables[i], tables[base])
+            between = None if scatter[i] is None else together([scatter[i], scatter[base]], both)
+            v = spread(*both, between, design.shared is not None)
+            difference = _planned(*pairs[i], v, *both, between, level, len(names) - 1)
         found.append(Finding(arm, intervals[i], difference, bool(members[i])))
     paired = tables[0].shape[1] if design.shared is not None else None
-    return Findings(found, names[base], paired, level)
-
-
-def pooled(tables: Sequence[np.ndarray]) -> Between | None:
-    """The variance between trainings, over the arms that have several; None where nothing tells it."""
-    several = [t for t in tables if len(t) > 1]
-    if not any(0 < t.mean() < 1 for t in several):
-        return None
-    return between_trainings(several, relative=True)
+    return Findings(found, names[base], paired, level, [names[i] for i in set_aside(scatter)])
 
 
 def interval_of_arm(arm: Arm, between: Between | None, level: float) -> Interval:
@@ -142,10 +138,10 @@ def interval_of_arm(arm: Arm, between: Between | None, level: float) -> Interval
 
 
 def _paired(
-    tables: Sequence[np.ndarray], base: int, between: Between | None, level: float, counts: bool
+    tables: Sequence[np.ndarray], base: int, scatter: Sequence[Between | None], level: float, counts: bool
 ) -> dict[int, tuple[Interval, Interval, float | None]]:
     """Differences on shared starts: Tango's of counts, Newcombe's of scores or several trainings."""
-    found = against_reference(tables, base, between, level, unit=True)
+    found = against_reference(tables, base, scatter, level, unit=True)
     pairs = {}
     for i in range(len(tables)):
         if i == base:
@@ -160,13 +156,13 @@ def _paired(
 
 
 def _unpaired(
-    tables: Sequence[np.ndarray], base: int, between: Between | None, level: float
+    tables: Sequence[np.ndarray], base: int, scatter: Sequence[Between | None], level: float
 ) -> dict[int, tuple[Interval, Interval, float | None]]:
     at_once = 1 - (1 - level) / (len(tables) - 1)
     return {
         i: (
-            unpaired_difference(table, tables[base], between, level),
-            unpaired_difference(table, tables[base], between, at_once),
+            unpaired_difference(table, tables[base], (scatter[i], scatter[base]), level),
+            unpaired_difference(table, tables[base], (scatter[i], scatter[base]), at_once),
             None,
         )
         for i, table in enumerate(tables)
@@ -175,10 +171,13 @@ def _unpaired(
 
 
 def spread(table: np.ndarray, base: np.ndarray, between: Between | None, paired: bool) -> Variances:
-    """The variances of a difference, with half a win and half a loss: few trials alike prove nothing."""
-    if between is not None and between.relative:
-        unit = float(np.mean([t.mean() * (1 - t.mean()) for t in (table, base)]))
-        between = Between(between.mean_square * unit, between.rest * unit, between.df)
+    """The variances of a difference, with half a win and half a loss: few trials alike prove nothing.
+
+    Args:
+        table, base: (trainings, trials) of the two arms.
+        between: The variance between trainings of the two together, in the outcomes' own unit.
+        paired: Trials are shared.
+    """
     doubt = 0.5 / (min(table.shape[1], base.shape[1]) - 1)
     if paired:
         found = variances(table, base, between)
@@ -200,10 +199,13 @@ def _planned(
 ) -> Difference:
     """What trials like these can find, and how many would find what was seen."""
     level = 1 - (1 - level) / comparisons
-    df = None if between is None else max(float(between.df), len(table) + len(base) - 2)
-    trials, sizes = min(table.shape[1], base.shape[1]), dict(pooled_df=df, level=level)
-    plan = dict(trainings=len(table), reference_trainings=len(base)) | sizes
+    df = None if between is None else float(between.df)
+    trials = min(table.shape[1], base.shape[1])
+    plan = dict(trainings=len(table), reference_trainings=len(base), pooled_df=df, level=level)
     seen = abs(single.value)
     more = trials_needed(seen, v, **plan) if seen > 0 else None
-    again = trainings_needed(seen, v, trials, **sizes) if seen > 0 and between is not None else None
+    again = None
+    if df is not None and seen > 0:
+        own = max(len(table), len(base)) - 1  # degrees of freedom that an arm adds to those pooled
+        again = trainings_needed(seen, v, trials, level, pooled_arms=df / own if own else df)
     return Difference(single, simultaneous, p, detectable_difference(v, trials=trials, **plan), more, again)

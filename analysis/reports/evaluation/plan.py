@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from align.analysis.reports.evaluation.design import Design, arrange
-from align.analysis.reports.evaluation.findings import pooled, spread
+from align.analysis.reports.evaluation.findings import spread
 from align.analysis.reports.evaluation.trials import read_trials
 from align.analysis.reports.evaluation.words import points
 from align.analysis.reports.tables import markdown_table, write_tables
@@ -16,7 +16,7 @@ from align.analysis.statistics.trials.power import (
     trainings_needed,
     trials_needed,
 )
-from align.analysis.statistics.trials.variance_components import between_trainings
+from align.analysis.statistics.trials.variance_components import of_each_arm, set_aside
 from align.errors import InputError, check_numbers
 
 TRAINING_SD, RUN_SD, RUN_TRIALS = 0.033, 0.018, 150
@@ -145,7 +145,7 @@ def _sentence(
         else "more trainings, for no number of trials does"
     )
     if trainings > 1:
-        again = trainings_needed(difference, known.v, trials, level=each, at_power=power)
+        again = trainings_needed(difference, known.v, trials, each, power, pooled_arms=arms)
         said += (
             f"{'; or ' if more else ': '}about {again} trainings an arm, {again - trainings} more"
             if again
@@ -234,20 +234,21 @@ def _of_design(design: Design, where: str) -> Known:
 
 def _of_tables(tables: list[np.ndarray], base: np.ndarray, where: str, paired: bool) -> Known:
     """The mean variances of the differences from one arm; of a single arm those of its trials."""
-    between = pooled(tables)
-    found = [spread(t, base, between, paired) for t in tables if t is not base]
-    found = found or [spread(base, base, between, False)]
+    scatter = of_each_arm(tables)
+    aside = set_aside(scatter)
+    alike = [t for i, t in enumerate(tables) if i not in aside]
+    between = next((b for i, b in enumerate(scatter) if i not in aside), None)
+    others = [t for t in alike if t is not base]
+    found = [spread(t, base, between, paired) for t in others] or [spread(base, base, between, False)]
     v = Variances(*(float(np.mean([getattr(f, name) for f in found])) for name in Variances._fields))
     sd = float(np.sqrt(v.trial + 2 * v.rest))
     said = [f"SD of a difference from one start: {sd:.3f}, {where}."]
     if not paired:
         said.append("Starts are not shared there; shared ones may need fewer trials.")
-    if any(len(t) > 1 for t in tables):
-        several = between_trainings([t for t in tables if len(t) > 1])
-        v = v._replace(training=float(several.variance))
-        said.append(
-            f"SD between trainings: {np.sqrt(v.training):.3f}, from {several.df:g} degrees of freedom."
-        )
+    if between is not None:
+        text = f"SD between trainings: {np.sqrt(v.training):.3f}, from {between.df:g} degrees of freedom"
+        left_out = f", without {len(aside)} arms whose trainings differ far more" if aside else ""
+        said.append(f"{text}{left_out}.")
     else:
         v = v._replace(training=TRAINING_SD**2)
         said.append(

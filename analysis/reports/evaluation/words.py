@@ -1,5 +1,7 @@
 """What was found, in plain words: what is shown, what is not, and how many more trials would show it."""
 
+from collections.abc import Sequence
+
 from align.analysis.reports.evaluation.findings import Difference, Finding, Findings
 from align.analysis.statistics.intervals import Interval
 
@@ -94,7 +96,7 @@ class Words:
                 f"By comparisons in one direction, which show more than those above, {members[0]} alone "
                 "may be the best of all arms."
             )
-        return f"Which arm is the best is not shown: it may be {', '.join(members[:-1])} or {members[-1]}."
+        return f"Which arm is the best is not shown: it may be {listed(members, 'or')}."
 
     def _not_shown(self) -> list[str]:
         if self.lone:
@@ -107,6 +109,11 @@ class Words:
             said = [
                 "Trainings and starts are taken as samples: this is of the methods, not of single policies."
             ]
+        if self.findings.aside:
+            said.append(
+                f"The trainings of {listed(self.findings.aside)} differ far more than those of the other "
+                "arms, and are judged by themselves alone."
+            )
         said.append("And it is of starts like those that were tried, on this robot as it was then.")
         if not self.findings.paired and self.findings.comparisons:
             said.append("Trying all arms from the same starts would show more with as many trials.")
@@ -117,6 +124,11 @@ class Words:
                 "nothing to do with it."
             )
         return said
+
+
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return f" {last} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def amount(value: float, binary: bool) -> str:

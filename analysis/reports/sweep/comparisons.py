@@ -9,9 +9,9 @@ from align.analysis.reports.sweep.arm import Arm
 from align.analysis.reports.sweep.estimates import Sweep
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.statistics.intervals import LEVEL, Interval
-from align.analysis.statistics.trials import simultaneous
+from align.analysis.statistics.trials import simultaneous, variance_components
 from align.analysis.statistics.trials.power import detectable_difference, variances
-from align.analysis.statistics.trials.variance_components import Between
+from align.analysis.statistics.trials.variance_components import Between, together
 
 
 class Comparison(NamedTuple):
@@ -106,9 +106,8 @@ def _may_be_best(sweep: Sweep, arms: Sequence[Arm], metric: Metric) -> dict[str,
 
 def set_aside(sweep: Sweep, metric: Metric) -> list[str]:
     """Labels of the arms whose trainings scatter far more than the others', and are judged by themselves."""
-    scatter = {label: b for label, b in sweep.scatter(metric).items() if b is not None}
-    pooled = max(scatter.values(), key=lambda b: b.df, default=None)
-    return [label for label, b in scatter.items() if b is not pooled]
+    scatter = sweep.scatter(metric)
+    return [list(scatter)[i] for i in variance_components.set_aside(list(scatter.values()))]
 
 
 def detectable(
@@ -131,20 +130,12 @@ def detectable(
             continue
         tables = [sweep.outcomes(arm.runs, metric) for arm in pair]
         known = [scatter[arm.label] for arm in pair]
-        between = None if known[0] is None else _average(known, tables)
+        between = None if known[0] is None else together(known, tables)
         v = variances(*tables, between)
         df = None if between is None else float(between.df)
         size = len(tables[0]), tables[0].shape[1], len(tables[1])
         found.append(detectable_difference(v, *size, pooled_df=df, level=level))
     return float(np.median(found)) if found else None
-
-
-def _average(known: Sequence[Between], tables: Sequence[np.ndarray]) -> Between:
-    """The variance between trainings of two arms together, in the outcomes' own unit."""
-    units = [t.mean() * (1 - t.mean()) if b.relative else 1.0 for b, t in zip(known, tables, strict=True)]
-    both = zip(known, units, strict=True)
-    square, rest = np.mean([(b.mean_square * u, b.rest * u) for b, u in both], axis=0)
-    return Between(square, rest, min(float(b.df) for b in known))
 
 
 def _scatter(sweep: Sweep, arms: Sequence[Arm], metric: Metric) -> list[Between | None]:

@@ -7,6 +7,7 @@ freedom and the critical value of `crossed`, both at the true variances. More tr
 trainings cost.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,13 @@ from scipy.special import stdtrit
 from scipy.stats import nct, norm
 
 from align.analysis.statistics.intervals import LEVEL
-from align.analysis.statistics.trials.crossed import Between, between_trainings, components, table
+from align.analysis.statistics.trials.variance_components import (
+    Between,
+    between_trainings,
+    components,
+    table,
+    together,
+)
 from align.errors import InputError
 
 POWER = 0.8
@@ -47,7 +54,9 @@ class Variances(NamedTuple):
         return cls(training_sd**2, 0.0, difference_sd**2 / 2)
 
 
-def variances(values: ArrayLike, reference: ArrayLike, between: Between | None = None) -> Variances:
+def variances(
+    values: ArrayLike, reference: ArrayLike, between: Between | Sequence[Between] | None = None
+) -> Variances:
     """The variances of a paired difference, estimated; each is at least 0.
 
     With one training a side, what belongs to trials and what to the rest cannot be told apart, and all of it
@@ -56,7 +65,8 @@ def variances(values: ArrayLike, reference: ArrayLike, between: Between | None =
     Args:
         values: (trainings, trials) of an arm.
         reference: (trainings, trials) of another.
-        between: The variance between trainings, pooled over arms; by default over these two.
+        between: The variance between trainings, pooled over arms, or that of each of the two, of which the
+            mean counts; by default pooled over these two.
 
     Raises:
         InputError: The numbers of trials differ, or as in `crossed.components`.
@@ -69,7 +79,7 @@ def variances(values: ArrayLike, reference: ArrayLike, between: Between | None =
     repeated = [components(v) for v in (values, reference) if len(v) > 1]
     if between is None and repeated:
         between = between_trainings([values, reference])
-    training = 0.0 if between is None else float(between.variance)
+    training = 0.0 if between is None else float(together(between, (values, reference)).variance)
     if not repeated:
         return Variances(training, 0.0, float(over_trials / share))
     rest = np.average([c.ms_rest for c in repeated], weights=[c.trainings - 1 for c in repeated])
@@ -138,10 +148,20 @@ def trainings_needed(
     trials: int,
     level: float = LEVEL,
     at_power: float = POWER,
-    pooled_df: float | None = None,
+    pooled_arms: float = 2,
 ) -> int | None:
-    """The fewest trainings a side, at least two, that detect `difference`; None where no number does."""
-    return _fewest(lambda n: power(difference, v, n, trials, pooled_df=pooled_df, level=level) >= at_power, 2)
+    """The fewest trainings a side, at least two, that detect `difference`; None where no number does.
+
+    Args:
+        difference, v, trials, level: As in `power`.
+        at_power: Probability of detecting it.
+        pooled_arms: Arms of as many trainings over which the variance between trainings is pooled.
+    """
+
+    def enough(n: int) -> bool:
+        return power(difference, v, n, trials, None, pooled_arms * (n - 1), level) >= at_power
+
+    return _fewest(enough, 2)
 
 
 def trials_needed(

@@ -16,20 +16,25 @@ from align.analysis.statistics.trials.rates import rate
 
 
 def unpaired_difference(
-    values: ArrayLike, reference: ArrayLike, between: Between | None = None, level: float = LEVEL
+    values: ArrayLike,
+    reference: ArrayLike,
+    between: Between | Sequence[Between | None] | None = None,
+    level: float = LEVEL,
 ) -> Interval:
     """An arm's rate or score minus the reference's, from trials that have nothing in common.
 
     Args:
         values: (trainings, trials) of the arm, in [0, 1].
         reference: (trainings, trials) of the reference; any numbers of either.
-        between: The variance between trainings, pooled over arms; by default each arm's own.
+        between: The variance between trainings, pooled over arms, or that of the arm and that of the
+            reference; by default each arm's own.
         level: Confidence level, in (0, 1).
 
     Raises:
         InputError: As in `rates.rate`.
     """
-    arm, other = rate(values, between, level), rate(reference, between, level)
+    each = [between] * 2 if between is None or isinstance(between, Between) else between
+    arm, other = (rate(x, b, level) for x, b in zip((values, reference), each, strict=True))
     low = np.hypot(arm.value - arm.low, other.high - other.value)
     high = np.hypot(arm.high - arm.value, other.value - other.low)
     value = arm.value - other.value
@@ -37,7 +42,9 @@ def unpaired_difference(
 
 
 def may_be_best(
-    arms: Sequence[ArrayLike], between: Between | None = None, level: float = LEVEL
+    arms: Sequence[ArrayLike],
+    between: Between | Sequence[Between | None] | None = None,
+    level: float = LEVEL,
 ) -> list[bool]:
     """Which arms cannot be told from the best, where more is better.
 
@@ -46,7 +53,7 @@ def may_be_best(
 
     Args:
         arms: (trainings, trials) of each, from starts of their own.
-        between: As in `unpaired_difference`.
+        between: The variance between trainings, of all arms or of each; by default each arm's own.
         level: Probability that the best arm is among them.
 
     Raises:
@@ -54,11 +61,14 @@ def may_be_best(
     """
     others = max(len(arms) - 1, 1)
     two_sided = 1 - 2 * (1 - float(checked_level(level))) / others
+    each = [between] * len(arms) if between is None or isinstance(between, Between) else list(between)
+    number = range(len(arms))
     return [
         all(
-            unpaired_difference(arm, rival, between, two_sided).high > 0 or np.mean(arm) >= np.mean(rival)
-            for rival in arms
-            if rival is not arm
+            np.mean(arms[i]) >= np.mean(arms[j])
+            or unpaired_difference(arms[i], arms[j], (each[i], each[j]), two_sided).high > 0
+            for j in number
+            if j != i
         )
-        for arm in arms
+        for i in number
     ]

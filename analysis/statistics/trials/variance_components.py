@@ -170,6 +170,28 @@ def of_each_arm(arms: Sequence[ArrayLike | Components], relative: bool = False) 
     return [between_trainings([c], relative) if i in aside else pooled for i, c in enumerate(found)]
 
 
+def set_aside(scatter: Sequence[Between | None]) -> list[int]:
+    """Numbers of the arms that `of_each_arm` judges by their own trainings, those of others being pooled."""
+    same = [sum(b is other for other in scatter) for b in scatter]
+    return [i for i, n in enumerate(same) if n < max(same)]
+
+
+def together(known: Between | Sequence[Between], arms: Sequence[ArrayLike | Components]) -> Between:
+    """The mean variance between trainings of some arms, in the outcomes' own unit; the fewest df count.
+
+    Args:
+        known: Of all the arms, or of each; as `of_each_arm` finds it.
+        arms: As in `between_trainings`.
+    """
+    means = [_components(arm).mean for arm in arms]
+    each = [known] * len(means) if isinstance(known, Between) else known
+    units = [m * (1 - m) if b.relative else 1.0 for b, m in zip(each, means, strict=True)]
+    square, rest = np.mean(
+        [(b.mean_square * u, b.rest * u) for b, u in zip(each, units, strict=True)], axis=0
+    )
+    return Between(square, rest, min(float(b.df) for b in each))
+
+
 def _has_scatter(c: Components, relative: bool) -> bool:
     return c.trainings > 1 and (not relative or bool(c.mean * (1 - c.mean) > 0))
 

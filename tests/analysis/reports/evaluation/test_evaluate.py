@@ -185,3 +185,38 @@ def test_ids_of_many_digits_stay_apart():
 
     assert _number("20241126103001") != _number("20241126103049") and _number("1_12") != _number("11_2")
     assert _number("3") == _number("3.0") == _number("03")
+
+
+def _trainings(arms: dict[str, tuple[float, ...]], n: int = 40, shared: bool = True) -> list[Trial]:
+    """Scores of several trainings an arm, of these means."""
+    rng = numpy_rng(0, "trainings")
+    hard = rng.uniform(-0.15, 0.15, n)
+    return [
+        Trial(arm, str(k), str(i) if shared else f"{arm} {i}", "", float(np.clip(y, 0, 1)), None, "")
+        for arm, means in arms.items()
+        for k, mean in enumerate(means)
+        for i, y in enumerate(mean + hard + rng.normal(0, 0.05, n))
+    ]
+
+
+SKILLS = {"base": (0.5, 0.52), "a": (0.6, 0.62), "b": (0.65, 0.66), "c": (0.7, 0.71), "lost": (0.7, 0.1)}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_collapsed_training_widens_its_own_arm_alone(shared):
+    """The intervals of the other arms are those that they have without it."""
+    found = find(arrange(_trainings(SKILLS, shared=shared)))
+    without = find(arrange(_trainings({k: v for k, v in SKILLS.items() if k != "lost"}, shared=shared)))
+    assert list(found.aside) == ["lost"] and list(without.aside) == [] and bool(found.paired) == shared
+    for one, other in zip(found.arms[:-1], without.arms, strict=True):
+        assert one.interval == pytest.approx(other.interval)
+        if one.difference:
+            assert one.difference.single == pytest.approx(other.difference.single)
+            # a comparison more asks for a little more
+            assert one.difference.detectable == pytest.approx(other.difference.detectable, rel=0.15)
+    lost = found.arms[-1]
+    assert lost.interval.high - lost.interval.low > 0.9 and not lost.difference.settled
+    text = " ".join(Words(found, False).paragraphs())
+    assert "The trainings of lost differ far more" in text
+    members = [f.may_be_best for f in found.arms]
+    assert members[3:] == [True, True] and not members[0], "what is judged by two trainings far apart may be"

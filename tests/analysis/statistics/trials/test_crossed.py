@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from align.analysis.statistics.trials import crossed
-from align.analysis.statistics.trials.variance_components import of_each_arm, scattered
+from align.analysis.statistics.trials.variance_components import of_each_arm, scattered, set_aside, together
 from align.errors import InputError
 
 
@@ -249,3 +249,22 @@ def test_refuses_other_trials_and_levels():
         crossed.mean(np.eye(4)).interval(95)
     with pytest.raises(InputError, match="at least one arm with two or more"):
         crossed.between_trainings([np.ones((1, 4))])
+
+
+def test_the_arm_set_aside_is_known_by_the_others_however_many_trainings_it_has():
+    rng = np.random.default_rng(0)
+    arms = [arm[0] for arm in sweep(rng, 1, arms=4)]
+    arms.insert(0, np.concatenate([arms[0], arms[0], arms[0]]) + 0.5 * np.arange(6)[:, None] / 6)
+    scatter = of_each_arm(arms)
+    assert scatter[0].df == 5 > scatter[1].df == 4 and set_aside(scatter) == [0]
+    assert set_aside([None] * 3) == set_aside(scatter[1:]) == []
+
+
+def test_what_is_known_of_two_arms_together_is_in_their_unit():
+    rng = np.random.default_rng(0)
+    arms = [(rng.uniform(size=(3, 50)) < r).astype(float) for r in (0.5, 0.9)]
+    known = [crossed.Between(0.2, 0.1, 7, relative=True), crossed.Between(0.05, 0.02, 3)]
+    found = together(known, arms)
+    m = arms[0].mean()
+    assert found.mean_square == pytest.approx((0.2 * m * (1 - m) + 0.05) / 2) and found.df == 3
+    assert not found.relative and together(found, arms) == pytest.approx(found)

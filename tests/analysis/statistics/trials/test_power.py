@@ -37,10 +37,10 @@ def test_many_trials_and_one_training_are_the_textbook_formula():
 
 
 def test_what_the_recorded_scatter_allows():
-    """SD .033 between trainings, pooled over 17 arms of two: about .1 with two, a dozen trainings for .04."""
+    """SD .033 between trainings, pooled over 17 arms of two: about .1 with two, eleven trainings for .04."""
     v = power.Variances.of_runs(0.033, 0)
     assert 0.09 < power.detectable_difference(v, 2, 150, pooled_df=17) < 0.1
-    assert 11 <= power.trainings_needed(0.04, v, 150, pooled_df=17) <= 13
+    assert 10 <= power.trainings_needed(0.04, v, 150, pooled_arms=17) <= 12
     assert power.trials_needed(0.04, v, 2, pooled_df=17) is None  # no number of trials helps
 
 
@@ -49,6 +49,10 @@ def test_the_fewest_are_enough_and_one_fewer_is_not():
     assert power.power(0.1, SPREAD, 4, n) >= 0.8 > power.power(0.1, SPREAD, 4, n - 1)
     k = power.trainings_needed(0.06, SPREAD, 100)
     assert power.power(0.06, SPREAD, k, 100) >= 0.8 > power.power(0.06, SPREAD, k - 1, 100)
+    pooled = [power.trainings_needed(0.08, SPREAD, 100, pooled_arms=arms) for arms in (2, 9)]
+    assert pooled[1] < pooled[0], "trainings of nine arms tell more of the scatter than those of two"
+    of_nine = [power.power(0.08, SPREAD, n, 100, pooled_df=9 * (n - 1)) for n in (pooled[1], pooled[1] - 1)]
+    assert of_nine[0] >= 0.8 > of_nine[1]
 
 
 def test_more_of_anything_detects_less():
