@@ -21,7 +21,7 @@ from align.analysis.statistics.trials.aggregates import (
     projections,
 )
 from align.analysis.statistics.trials.counts import blaker
-from align.analysis.statistics.trials.paired_counts import discordant, mcnemar, tango
+from align.analysis.statistics.trials.paired_counts import discordant, mcnemar, paired_difference
 from align.analysis.statistics.trials.rates import score_interval
 from align.analysis.statistics.trials.variance_components import of_each_arm
 
@@ -35,8 +35,8 @@ NOTES = (
 PAIRED = (
     "In {target}, two trainings of one seed in the same trials, {success}: in how many each succeeded, "
     "[95 %] by Blaker's exact interval; in how many only one of them did; p-value of McNemar's exact test; "
-    "difference of the rates with Tango's interval. All of it is of these two policies: other trainings may "
-    "do otherwise, which the table of arms counts in and this one does not.",
+    "difference of the rates with Tango's interval, which holds 0 unless that test says otherwise. All of it "
+    "is of these two policies: other trainings may do otherwise, which the table of arms counts in and this one does not.",
 )
 
 
@@ -130,7 +130,8 @@ def paired(
             rows.append({
                 "arm": arm.label, "seed": str(seeds[run]), "compared with": base.label,
                 "successes": _count(one), "of the other": _count(other), "only the arm": str(pairs.wins),
-                "only the other": str(pairs.losses), "p, McNemar": mcnemar(pairs), "difference": tango(pairs),
+                "only the other": str(pairs.losses), "p, McNemar": mcnemar(pairs),
+                "difference": paired_difference(pairs),
             })  # fmt: skip
     return rows
 

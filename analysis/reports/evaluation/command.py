@@ -150,7 +150,7 @@ def notes(findings: Findings, design: Design) -> list[str]:
     if findings.comparisons and design.shared is not None:
         counts = design.binary and design.lone
         how = (
-            "Tango's interval, McNemar's exact p"
+            "Tango's interval, which holds 0 unless McNemar's exact test (p) says otherwise"
             if counts
             else "Newcombe's interval with what the starts share"
         )

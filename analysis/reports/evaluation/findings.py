@@ -9,7 +9,7 @@ from align.analysis.reports.evaluation.design import Arm, Design
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.trials.counts import blaker
 from align.analysis.statistics.trials.crossed import Between
-from align.analysis.statistics.trials.paired_counts import discordant, mcnemar, tango
+from align.analysis.statistics.trials.paired_counts import discordant, mcnemar, paired_difference
 from align.analysis.statistics.trials.power import (
     Variances,
     detectable_difference,
@@ -149,8 +149,8 @@ def _paired(
         single, all_at_once, p = found.single[i], found.simultaneous[i], float(found.p_values[i])
         if counts:
             pair = discordant(tables[i][0], tables[base][0])
-            single, p = tango(pair, level), mcnemar(pair)
-            all_at_once = tango(pair, 1 - (1 - level) / (len(tables) - 1))  # Bonferroni
+            single, p = paired_difference(pair, level), mcnemar(pair)
+            all_at_once = paired_difference(pair, 1 - (1 - level) / (len(tables) - 1))  # Bonferroni
         pairs[i] = single, single if len(tables) == 2 else all_at_once, p
     return pairs
 

@@ -72,7 +72,8 @@ class Estimate(NamedTuple):
     def p_value(self, null: float = 0.0) -> ArrayLike:
         """Two-sided p-value of "the truth is `null`": one less than the level whose interval just holds it.
 
-        Where nothing varies the p-value is 0, or 1 where the estimate is `null` itself.
+        It belongs to `interval`; of rates, whose intervals are others, see `rates.difference_p_value`. Where
+        nothing varies the interval is a point, and the p-value 0, or 1 where the estimate is `null` itself.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
             distance = np.abs(np.subtract(self.value, null)) / np.sqrt(self.variance)
@@ -81,12 +82,14 @@ class Estimate(NamedTuple):
         low, high = np.zeros(shape), np.ones(shape)  # bisection on p: the critical value falls as p grows
         for _ in range(60):
             middle = (low + high) / 2
-            inside = self._critical_of_p(middle) > distance
+            inside = self.critical_of_p(middle) > distance
             low, high = np.where(inside, middle, low), np.where(inside, high, middle)
         p = np.where(distance == 0, 1.0, np.where(np.isinf(distance), 0.0, (low + high) / 2))
         return p if p.ndim else float(p)
 
-    def _critical_of_p(self, p: np.ndarray) -> np.ndarray:
+    def critical_of_p(self, p: ArrayLike) -> ArrayLike:
+        """`critical` of the level 1 − p, exact for the smallest p."""
+        p = np.asarray(p, float)
         trials = -stdtrit(self.df_trials, p / 2)
         if self.lone:
             return trials

@@ -91,6 +91,25 @@ def tango(pairs: Discordant, level: float = LEVEL) -> Interval:
     return Interval(value, float(low), float(high))
 
 
+def paired_difference(pairs: Discordant, level: float = LEVEL) -> Interval:
+    """Tango's interval, which holds 0 unless McNemar's exact test says otherwise.
+
+    Tango's interval by itself leaves out 0 where there is no difference in up to 7.8 % instead of 5 % (5
+    starts; 6.5 % at 50), and stands beside exact p-values above 5 %. This one never errs more often than its
+    level says, and agrees with `mcnemar`: it leaves out 0 where p <= 1 - level.
+
+    Args:
+        pairs, level: As in `tango`.
+
+    Raises:
+        InputError: As in `tango`.
+    """
+    value, low, high = tango(pairs, level)
+    if mcnemar(pairs) > 1 - level:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return Interval(value, low, high)
+
+
 def score_deviation(delta: float, wins: int, losses: int, n: int) -> float:
     """Standard deviation of wins − losses where the difference of rates is `delta`; see `tango`."""
     b = (2 * n - wins + losses) * delta - wins - losses

@@ -9,6 +9,7 @@ nearest to their level for rates of .02 to .98 at the least width; see `docs/cov
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -74,24 +75,67 @@ def rate_difference(
     Raises:
         InputError: As in `rate`, or the numbers of trials differ.
     """
+    pair = _pair(values, reference, between)
+    return interval_of(pair.found.value, *_newcombe(pair, pair.found.critical(level)))
+
+
+def difference_p_value(
+    values: ArrayLike,
+    reference: ArrayLike,
+    between: Between | Sequence[Between] | None = None,
+    null: float = 0.0,
+) -> ArrayLike:
+    """Two-sided p-value of "the difference is `null`": one less the level whose interval just holds it.
+
+    The interval is that of `rate_difference`, so that both always say the same.
+
+    Args:
+        values, reference, between: As in `rate_difference`.
+        null: The difference that is tested.
+
+    Raises:
+        InputError: As in `rate_difference`.
+    """
+    pair = _pair(values, reference, between)
+    shape = np.shape(pair.found.value)
+    low, high = np.zeros(shape), np.ones(shape)  # bisection on p: the interval shrinks as p grows
+    for _ in range(60):
+        middle = (low + high) / 2
+        ends = _newcombe(pair, pair.found.critical_of_p(middle))
+        held = (ends[0] <= null) & (null <= ends[1])
+        low, high = np.where(held, middle, low), np.where(held, high, middle)
+    return (low + high) / 2 if shape else float((low + high) / 2)
+
+
+class _Pair(NamedTuple):
+    found: Estimate  # of the difference
+    arms: tuple[Estimate, Estimate]
+    fewest: tuple[ArrayLike, ArrayLike]  # independent trials where nothing varies
+    r: np.ndarray  # correlation of the two that shared trials bring
+
+
+def _pair(values: ArrayLike, reference: ArrayLike, between: Between | Sequence[Between] | None) -> _Pair:
     values, reference = unit_table("values", values), unit_table("reference", reference)
     found = difference(values, reference, between)
     if between is None and max(values.shape[-2], reference.shape[-2]) > 1:
         between = between_trainings([values, reference])
-    critical = found.critical(level)
     each = [between] * 2 if between is None or isinstance(between, Between) else between
-    arm, other = (mean(x, b) for x, b in zip((values, reference), each, strict=True))
-    fewest = [_independent(x, b) for x, b in zip((values, reference), each, strict=True)]
-    (below, above), (other_below, other_above) = (
-        [np.abs(np.subtract(end, e.value)) for end in _wilson(e, n, critical)]
-        for e, n in zip((arm, other), fewest, strict=True)
-    )
+    both = list(zip((values, reference), each, strict=True))
+    arm, other = (mean(x, b) for x, b in both)
     with np.errstate(invalid="ignore", divide="ignore"):
         shared = (np.add(arm.variance, other.variance) - found.variance) / 2
         r = np.clip(np.nan_to_num(shared / np.sqrt(np.multiply(arm.variance, other.variance))), -1, 1)
-    low = np.subtract(found.value, _hypot(below, other_above, r))
-    high = np.add(found.value, _hypot(above, other_below, r))
-    return interval_of(found.value, low, high)
+    return _Pair(found, (arm, other), tuple(_independent(x, b) for x, b in both), r)
+
+
+def _newcombe(pair: _Pair, critical: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends of a difference: the distances to the ends of the arms, less what the arms share."""
+    (below, above), (other_below, other_above) = (
+        [np.abs(np.subtract(end, e.value)) for end in _wilson(e, n, critical)]
+        for e, n in zip(pair.arms, pair.fewest, strict=True)
+    )
+    low = np.subtract(pair.found.value, _hypot(below, other_above, pair.r))
+    return low, np.add(pair.found.value, _hypot(above, other_below, pair.r))
 
 
 def unit_table(name: str, values: ArrayLike) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 
 from align.analysis.statistics.intervals import LEVEL, Interval
 from align.analysis.statistics.trials.crossed import Between, Estimate, difference, mean
-from align.analysis.statistics.trials.rates import rate_difference, unit_table
+from align.analysis.statistics.trials.rates import difference_p_value, rate_difference, unit_table
 from align.analysis.statistics.trials.variance_components import between_trainings
 from align.errors import InputError
 from align.seeding import numpy_rng
@@ -35,7 +35,8 @@ class Comparisons(NamedTuple):
     Attributes:
         single: Each one's interval by itself; None where an arm is compared with itself.
         simultaneous: Each one's interval such that all of them hold at once, at `level`.
-        p_values: Each one's p-value by itself; 1 of an arm with itself.
+        p_values: Each one's p-value by itself, below 1 − level where `single` leaves out 0; 1 of an arm with
+            itself.
         adjusted: p-values such that the least of them is below p with probability p where no arms differ.
         each_level: Level at which a single interval is as wide as the simultaneous one.
     """
@@ -127,7 +128,7 @@ def compare(
         one, other = pairs[k]
         single[k] = _interval(arms, scatter, one, other, unit, found[k], level)
         simultaneous[k] = _interval(arms, scatter, one, other, unit, found[k], each_level)
-        p_values[k] = found[k].p_value()
+        p_values[k] = _p_value(arms, scatter, one, other, unit, found[k])
         adjusted[k] = max(np.mean(most >= 1 - p_values[k] - 1e-9), p_values[k])
     return Comparisons(single, simultaneous, p_values, adjusted, each_level)
 
@@ -244,6 +245,20 @@ def _interval(
     if unit:
         return rate_difference(arms[one], arms[other], _of(scatter, one, other), level)
     return found.interval(level)
+
+
+def _p_value(
+    arms: Sequence[np.ndarray],
+    scatter: Sequence[Between | None],
+    one: int,
+    other: int,
+    unit: bool,
+    found: Estimate,
+) -> float:
+    """Of "no difference", by the very interval of `_interval`."""
+    if unit:
+        return difference_p_value(arms[one], arms[other], _of(scatter, one, other))
+    return found.p_value()
 
 
 def _checked(

@@ -12,7 +12,7 @@ from align.analysis.reports import aggregates, arm_table, arms
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.comparisons import compare, detectable, may_be_best, set_aside
 from align.analysis.statistics.trials import power, simultaneous
-from align.analysis.statistics.trials.paired_counts import discordant, mcnemar, tango
+from align.analysis.statistics.trials.paired_counts import discordant, mcnemar, paired_difference
 from align.analysis.statistics.trials.rates import rate
 from align.analysis.statistics.trials.variance_components import between_trainings
 
@@ -151,7 +151,7 @@ def test_aggregates_and_paired_successes_of_the_target(sweep):
     counts = discordant(*(sweep.outcomes([f"{name}_1"], success)[0] for name in ("coral", "co-training")))
     assert (row["only the arm"], row["only the other"]) == (counts.wins, counts.losses)
     assert row["p, McNemar"] == pytest.approx(mcnemar(counts), rel=1e-4)
-    assert row["difference low"] == pytest.approx(tango(counts).low, rel=1e-4)
+    assert row["difference low"] == pytest.approx(paired_difference(counts).low, rel=1e-4)
 
 
 def test_one_training_an_arm_is_said_to_be_one(tmp_path):

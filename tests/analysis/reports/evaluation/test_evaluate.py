@@ -13,7 +13,7 @@ from align.analysis.reports.evaluation.design import arrange
 from align.analysis.reports.evaluation.findings import find
 from align.analysis.reports.evaluation.trials import Trial
 from align.analysis.reports.evaluation.words import Words
-from align.analysis.statistics.trials.paired_counts import Discordant, tango
+from align.analysis.statistics.trials.paired_counts import Discordant, paired_difference
 from align.analysis.statistics.trials.unpaired import may_be_best, unpaired_difference
 from align.cli import main
 from align.errors import InputError
@@ -127,7 +127,9 @@ def test_trials_that_would_show_it_do():
     many = {"old": [i % 20 < 20 * q for i in range(400)], "new": [i // 20 < 20 * p for i in range(400)]}
     asked = find(arrange(_trials(many))).arms[1].difference.trials
     pairs = rng.multinomial(asked, [p * (1 - q), q * (1 - p), p * q + (1 - p) * (1 - q)], size=300)
-    shown = [tango(Discordant(int(wins), int(losses), asked)).low > 0 for wins, losses, _ in pairs]
+    shown = [
+        paired_difference(Discordant(int(wins), int(losses), asked)).low > 0 for wins, losses, _ in pairs
+    ]
     assert 0.72 < np.mean(shown) < 0.88
 
 

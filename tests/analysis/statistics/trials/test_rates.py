@@ -80,6 +80,38 @@ def test_in_the_middle_it_is_the_interval_of_crossed():
     )
 
 
+def test_p_value_and_interval_agree():
+    """Also where nothing varies within the arms, which is no certainty."""
+    rng = np.random.default_rng(0)
+    full = [np.full((i, 12), x) for i in (1, 2) for x in (0.0, 0.25, 1.0)]
+    random = [(rng.uniform(size=(i, 12)) < r).astype(float) for i in (1, 2, 3) for r in (0.1, 0.5, 0.9)]
+    pool = crossed.between_trainings(random, relative=True)
+    shown, borderline = 0, 0
+    for a, b in [(a, b) for a in full + random for b in full + random]:
+        for between in (None, pool):
+            p = rates.difference_p_value(a, b, between)
+            alone = rates.rate_difference(a, b, between)
+            assert (p < 0.05) == (alone.low > 0 or alone.high < 0)
+            if 1e-12 < p < 1:
+                just = rates.rate_difference(a, b, between, 1 - p)
+                assert min(abs(just.low), abs(just.high)) < 1e-6
+            shown += p < 0.05
+            borderline += (crossed.difference(a, b, between).p_value() < 0.05) != (p < 0.05)
+    assert shown > 50 and borderline, "the p-value of Student's interval disagrees with this one"
+    assert rates.difference_p_value(full[0], full[0]) == 1 and rates.difference_p_value(full[0], full[2]) > 0
+    many = [np.stack([x] * 3) for x in (random[4], random[3])]
+    np.testing.assert_allclose(
+        rates.difference_p_value(*many), [rates.difference_p_value(random[4], random[3])] * 3
+    )
+
+
+def test_type_one_errors_of_differences():
+    """Where rates are equal, p < 5 % and p < 1 % in no more than so many."""
+    arms = successes(np.random.default_rng(5), [0.3] * 6, 3000, 2, 60, 0.02)
+    p = rates.difference_p_value(arms[0], arms[1], crossed.between_trainings(arms, relative=True))
+    assert 0.01 < np.mean(p < 0.05) < 0.06 and np.mean(p < 0.01) < 0.015
+
+
 def test_refuses_outcomes_that_are_no_rates():
     with pytest.raises(InputError, match="values from 0 to 2"):
         rates.rate([[0, 2], [1, 1]])

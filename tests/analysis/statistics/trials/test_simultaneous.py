@@ -136,6 +136,20 @@ def test_rates_near_0_and_arms_without_success():
     assert simultaneous.best(arms[:2]).members.all()
 
 
+def test_p_values_agree_with_the_intervals_beside_them():
+    """Also of arms within which nothing varies: no p of 0 beside an interval that holds 0."""
+    rng, disagree = np.random.default_rng(0), 0
+    for k in range(40):
+        arms = [(rng.uniform(size=(2, 5 + k % 3)) < r).astype(float) for r in (0.2, 0.5, 0.9, 0.9)]
+        arms += [np.zeros_like(arms[0]), np.ones_like(arms[0])]
+        found = simultaneous.against_reference(arms, 4, unit=True, draws=500)
+        for i, ends in enumerate(zip(found.single, found.simultaneous, strict=True)):
+            for interval, p in zip(ends, (found.p_values[i], found.adjusted[i]), strict=True):
+                if interval is not None and abs(p - 0.05) > 0.003:  # the draws have steps of 1/500
+                    disagree += (p < 0.05) != (interval.low > 0 or interval.high < 0)
+    assert not disagree
+
+
 def test_refuses_what_cannot_be_compared():
     arms = [np.ones((2, 4)), np.ones((2, 5))]
     with pytest.raises(InputError, match="trials shared"):
