@@ -36,8 +36,8 @@ PAIRED = (
     "In {target}, two trainings of one seed in the same trials, {success}: in how many each succeeded, "
     "[95 %] by Blaker's exact interval; in how many only one of them did; p-value of McNemar's exact test; "
     "difference of the rates with Tango's interval, which holds 0 unless that test says otherwise. All of it "
-    "is of these two policies: other trainings may do otherwise, which the table of arms counts in and this one "
-    "does not.",
+    "is of these two policies: other trainings may do otherwise, which the table of arms counts in and this "
+    "one does not.",
 )
 
 
