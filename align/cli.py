@@ -33,6 +33,11 @@ SUBCOMMANDS = {
         "inspect",
         "say what a store holds, or how a sim and a real one differ, and what trains on them",
     ),
+    "convert": (
+        "align.conversion.command",
+        "convert",
+        "write a store in LeRobot's or robomimic's format",
+    ),
     "demos": ("align.commands", "demos", "make demonstrations in the planar-pushing benchmark"),
     "annotate": (
         "align.analysis.reports.annotation",

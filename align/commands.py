@@ -2,14 +2,13 @@
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from align.data.episodes import write_store
 from align.domain import Domain
 from align.errors import COUNT, JOBS, SEED, SIZE, InputError, check_numbers
-from align.run.ticking import telling
+from align.run.ticking import telling, with_progress
 from align.worlds.make import WorldLike, make_worlds
 from align.worlds.planning import arm_plans as arm_planning
 from align.worlds.planning import plans as planning
@@ -18,8 +17,6 @@ from align.worlds.planning.maze import MazeSpec
 from align.worlds.pushing.demos import record
 from align.worlds.pushing.gaps import Gap, World
 from align.worlds.pushing.geometry import GOAL
-
-REPORT_SECONDS = 10.0  # between two lines of progress
 
 
 def demos(
@@ -67,7 +64,7 @@ def demos(
     }
     print(f"making {n} {domain.label} demonstrations into {out}", flush=True)
     recording = record(world, n, seed, size, difficulty, jobs)
-    write_store(out, _with_progress(recording, n), attributes, overwrite)
+    write_store(out, with_progress(recording, n), attributes, overwrite)
     replaced = f"; {recording.rejected} attempts that fell short were replaced" if recording.rejected else ""
     print(f"{out}: {n} demonstrations{replaced}", flush=True)
 
@@ -133,7 +130,7 @@ def plans(
         recording = planning.record(spec, planner, n, seed, repeats, jobs, first_trial)
     print(f"making {n} {planner} plans into {out}", flush=True)
     started = time.perf_counter()
-    episodes = list(_with_progress(recording, n))  # before the attributes, which tell how many were rejected
+    episodes = list(with_progress(recording, n))  # before the attributes, which tell how many were rejected
     attributes = {
         "domain": domain.label,
         "seed": seed,
@@ -149,17 +146,6 @@ def plans(
         f" rejected {attributes['rejection_rate']:.2%} of {attributes['attempts']} ({reasons})",
         flush=True,
     )
-
-
-def _with_progress(episodes: Iterable[dict], n: int) -> Iterator[dict]:
-    """The episodes, with a line printed every few seconds."""
-    started = last = time.perf_counter()
-    for i, episode in enumerate(episodes, start=1):
-        yield episode
-        now = time.perf_counter()
-        if now - last > REPORT_SECONDS:
-            last = now
-            print(f"  {i}/{n}, {(now - started) / i * (n - i):.0f} s left", flush=True)
 
 
 def rollout(

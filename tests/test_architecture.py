@@ -29,7 +29,7 @@ RULES = [
 ]
 FLOW = (
     *("own_modules", "shipped", "domain", "errors", "seeding", "site_names", "files", "run", "worlds"),
-    *("networks", "alignment", "diffusion", "data", "checkpoints", "inspection", "policy"),
+    *("networks", "alignment", "diffusion", "data", "conversion", "checkpoints", "inspection", "policy"),
     *("sites", "batch_loss", "checks", "optimizer", "step", "module", "datamodule"),
     *("embeddings", "robot", "export", "rollout", "callbacks", "command", "fit", "commands", "cli"),
 )

@@ -2,13 +2,32 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from align.errors import InputError
 
 SECONDS = 10.0
 """Longest silence."""
+
+T = TypeVar("T")
+
+
+def with_progress(items: Iterable[T], n: int) -> Iterator[T]:
+    """What comes one at a time, with a line of how much and how long is left printed every few seconds.
+
+    Args:
+        items: What comes.
+        n: How many there are.
+    """
+    started = last = time.perf_counter()
+    for i, item in enumerate(items, start=1):
+        yield item
+        now = time.perf_counter()
+        if now - last > SECONDS:
+            last = now
+            print(f"  {i}/{n}, {(now - started) / i * (n - i):.0f} s left", flush=True)
 
 
 @contextmanager

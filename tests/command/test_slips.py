@@ -85,7 +85,7 @@ def test_domains_are_named_in_capitals_or_not(written, tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr("align.commands.record", lambda *a: said.append(a) or iter([]))
     monkeypatch.setattr("align.commands.write_store", lambda out, e, attributes, o: said.append(attributes))
-    monkeypatch.setattr("align.commands._with_progress", lambda episodes, n: episodes)
+    monkeypatch.setattr("align.commands.with_progress", lambda episodes, n: episodes)
     with pytest.raises(AttributeError):  # nothing was recorded that could say what it rejected
         main(["demos", str(tmp_path / "x.zarr"), *written])
     assert said[1]["domain"] == "real"

@@ -6,7 +6,7 @@ from types import ModuleType
 from align.errors import InputError
 
 
-def extra(module: str, extra: str, path: object) -> ModuleType:
+def extra(module: str, extra: str, path: object, doing: str = "reading") -> ModuleType:
     """A module of an extra that a format needs.
 
     Raises:
@@ -16,6 +16,6 @@ def extra(module: str, extra: str, path: object) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise InputError(
-            f"store {path}: reading it needs {module.split('.')[0]}; install align-robotics[{extra}] "
+            f"store {path}: {doing} it needs {module.split('.')[0]}; install align-robotics[{extra}] "
             f"({' '.join(str(error).split())})"
         ) from None

@@ -123,12 +123,12 @@ class LeRobotDataset(Reader):
             if info.get("is_depth_map") or info.get("video.is_depth_map"):
                 continue
             shape = self._image_shape(name, feature)
-            codec = None
+            codec = info.get("codec")  # that images went through before they were stored without loss
             if feature["dtype"] == "video":
                 codec = str(
                     info.get("video.codec") or self._segment(self._episodes[0], name).codec(self.path)
                 )
-            found[name] = Camera(shape, codec)
+            found[name] = Camera(shape, codec if codec is None else str(codec))
         return found
 
     def frames(self, camera: str, start: int = 0) -> Iterator[np.ndarray]:

@@ -113,7 +113,7 @@ class RobomimicFile(Reader):
     def cameras(self) -> dict[str, Camera]:
         """The observations that are uint8 images of 1, 3 or 4 channels."""
         return {
-            name: Camera(tuple(array.shape[1:]))
+            name: Camera(tuple(array.shape[1:]), _codec(array))
             for name, array in self._arrays(self._demos[0]).items()
             if array.ndim == 4 and array.dtype == np.uint8 and array.shape[3] in (1, 3, 4)
         }
@@ -182,6 +182,12 @@ class RobomimicFile(Reader):
         if isinstance(link, self._h5.ExternalLink):
             self._refuse(f"{group.name}/{name}", "is a link to another file; expected what it links to")
         return None if link is None else group.get(name)
+
+
+def _codec(array) -> str | None:
+    """The lossy codec that images went through before they were stored, where the file says so."""
+    codec = array.attrs.get("codec")
+    return codec if isinstance(codec, str) else None
 
 
 def _number(demo: str) -> tuple[int, str]:

@@ -1,0 +1,105 @@
+"""The function behind `align convert`; its arguments are the options."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+
+from align.conversion.episodes import is_camera, stored_episodes
+from align.conversion.lerobot import Codec, write_lerobot
+from align.conversion.robomimic import write_robomimic
+from align.conversion.video import check_quality
+from align.data.keys import Keys, find_keys, short_name
+from align.data.readers import open_store
+from align.data.readers.reader import Reader
+from align.errors import InputError, check_numbers
+from align.run.ticking import with_progress
+
+
+def convert(
+    store: str,
+    out: str,
+    format: Literal["lerobot", "robomimic"] = "lerobot",
+    keys: dict[str, str] | None = None,
+    codec: Codec = "png",
+    crf: int = 30,
+    rate: float | None = None,
+    task: str = "demonstrations",
+    reader: type[Reader] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a store of any format that is read in LeRobot's or robomimic's.
+
+    Args:
+        store: What to read.
+        out: The folder (lerobot) or file (robomimic) to write.
+        format: lerobot (LeRobotDataset v3.0) or robomimic (HDF5).
+        keys: What to write, if it is not found by itself, as {agent_pos: "pose + gripper", image.top: cam_0};
+            of cameras, those that are named here, by default all. A state is written only if it is named.
+        codec: How LeRobot's images are stored: png, without loss, or the video av1 or h264.
+        crf: Quality of video, less is better.
+        rate: Rate in Hz, where the store does not say it.
+        task: What is done, in words; LeRobot asks for it.
+        reader: A format of your own, a subclass of align.data.readers.Reader by its import path.
+        overwrite: Replace what is at `out`, if it is of that format.
+    """
+    check_numbers("(0, 1e6]", rate=rate)
+    check_quality(codec, crf)
+    source, target = Path(store).expanduser().resolve(), Path(out).expanduser().resolve()
+    if target == source or source in target.parents:
+        raise InputError(f"out={out!r}: lies in the store; expected another path")
+    with closing(open_store(store, reader)) as opened:
+        found = _keys(opened, keys or {})
+        known = opened.attrs.get("rate_hz")
+        if rate is not None and known is not None and rate != known:
+            raise InputError(f"rate={rate:g}: the store says {known:g} Hz; expected none, or the same")
+        rate = known if rate is None else rate
+        if rate is None and format == "lerobot":
+            raise InputError(f"rate: {store} does not say its own; expected --rate in Hz")
+        cameras = opened.cameras()
+        codecs = {name: cameras[camera].codec for name, camera in found.cameras.items()}
+        lengths = opened.episode_ends()
+        print(f"writing {len(lengths)} episodes of {lengths[-1]} frames into {out}", flush=True)
+        episodes = with_progress(stored_episodes(opened, found), len(lengths))
+        if format == "robomimic":
+            write_robomimic(out, episodes, rate, codecs=codecs, overwrite=overwrite)
+        else:
+            names = {name: _names(opened, columns) for name, columns in found.vectors.items()}
+            robot = opened.attrs.get("robot_type")
+            write_lerobot(out, episodes, rate, codec, crf, task, names, codecs, robot, overwrite)
+    images = ", ".join(f"{camera} as {name}" for name, camera in found.cameras.items()) or "none"
+    print(f"{out}: {len(lengths)} episodes; images: {images}")
+
+
+def _keys(store: Reader, given: Mapping[str, str]) -> Keys:
+    """What is written: cameras that are given, or all, each by a short name."""
+    named = tuple(filter(is_camera, given))
+    if not named:
+        short = {camera: short_name(camera) for camera in store.cameras()}
+        if len(set(short.values())) < len(short):
+            raise InputError(
+                f"store {store.path}: cameras {', '.join(short)} have one name; choose with keys, as "
+                f"{{image.one: {next(iter(short))}}}"
+            )
+        plain = ("img", "image", "rgb")
+        called = {c: "image" if s in plain else f"image.{s}" for c, s in short.items()}
+        given = {**given, **{name: camera for camera, name in called.items()}}
+        named = tuple(called.values())
+    found = find_keys(store, given, named)
+    for name, camera in found.cameras.items():
+        if camera not in store.cameras():
+            there = ", ".join(store.cameras()) or "none"
+            raise InputError(f"keys: {name} is {camera!r}, no camera of {store.path}; its cameras: {there}")
+    vectors = {name: value for name, value in found.vectors.items() if name != "state" or "state" in given}
+    return Keys(vectors, found.cameras, found.why)
+
+
+def _names(store: Reader, columns: tuple) -> list[str] | None:
+    """What columns are called, if the store says it of all of them."""
+    names: list[str] = []
+    for column in columns:
+        there = store.names(column.name) if column.how is None else None
+        if there is None:
+            return None
+        names += there[column.start : column.stop]
+    return names

@@ -1,0 +1,102 @@
+"""Writing demonstrations as a robomimic HDF5 file."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from align.conversion.episodes import Episode, Layout, blocks, checked
+from align.data.readers.extras import extra
+from align.data.readers.robomimic import RobomimicFile
+from align.errors import InputError, check_numbers
+from align.files import atomic_path
+
+
+def write_robomimic(
+    path: str | os.PathLike,
+    episodes: Iterable[Episode],
+    rate_hz: float | None = None,
+    env_args: dict | None = None,
+    codecs: Mapping[str, str | None] | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Write episodes, as they come, to a file of robomimic's layout; it appears whole or not at all.
+
+    "action" becomes `data/demo_K/actions`, "state" the flat simulator state `states`, "image" `obs/image`,
+    "image.NAME" `obs/NAME_image`, and every other array `obs/` and its name. Images are compressed without
+    loss. `dones` is one at an episode's end; `rewards`, which nothing tells, are zero.
+
+    Args:
+        path: The `.hdf5` file to create.
+        episodes: See `align.conversion.episodes.Episode`.
+        rate_hz: Steps a second, kept as `control_freq` of the environment's arguments.
+        env_args: Arguments of the environment that recorded them, if robomimic is to make it anew;
+            by default one that cannot be made.
+        codecs: Lossy codecs that images went through before they came here, by camera; kept, since a codec
+            tells domains apart.
+        overwrite: Replace an HDF5 file at `path`. Nothing else is ever replaced.
+
+    Returns:
+        The number of episodes.
+
+    Raises:
+        InputError: There is something at `path` that may not be replaced, there are no episodes, or one does
+            not fit the others; h5py is not installed.
+
+    Example:
+        >>> arm = {"action": np.zeros((20, 7)), "robot0_eef_pos": np.zeros((20, 3))}
+        >>> write_robomimic("demos.hdf5", [arm], rate_hz=20)
+        1
+    """
+    check_numbers("(0, 1e6]", rate_hz=rate_hz)
+    path = Path(path).expanduser()
+    h5py = extra("h5py", "robomimic", path, "writing")
+    if path.exists() and not (overwrite and RobomimicFile.recognises(path)):
+        expected = "an HDF5 file to replace" if overwrite else "a path that is free, or overwrite"
+        raise InputError(f"path: {path} exists; expected {expected}")
+    rate = {} if rate_hz is None else {"control_freq": rate_hz}
+    arguments = env_args or {"env_name": "demonstrations", "type": 2, "env_kwargs": rate}
+    layout: Layout | None = None
+    shapes: dict[str, tuple[int, ...]] = {}
+    n = total = 0
+    with atomic_path(path, replace=overwrite) as target, h5py.File(target, "w") as file:
+        data = file.create_group("data")
+        for n, episode in enumerate(episodes, start=1):
+            layout, vectors, length = checked(n - 1, episode, layout)
+            demo, end = data.create_group(f"demo_{n - 1}"), np.zeros(length)
+            end[-1] = 1
+            demo.attrs["num_samples"] = length
+            demo.create_dataset("rewards", data=np.zeros(length))
+            demo.create_dataset("dones", data=end.astype(np.int64))
+            demo.create_group("obs")
+            for name, value in vectors.items():
+                demo.create_dataset(
+                    {"action": "actions", "state": "states"}.get(name, f"obs/{name}"), data=value
+                )
+            for name in layout.cameras:
+                short = name.removeprefix("image.")
+                into = f"obs/{short}" + ("_image" if short != "image" else "")
+                frames = blocks(n - 1, name, episode[name], length, shapes)
+                _write_images(demo, into, frames, length, (codecs or {}).get(name))
+            total += length
+        if not n:
+            raise InputError(f"episodes: none to write to {path}; expected at least one")
+        data.attrs["total"], data.attrs["env_args"] = total, json.dumps(arguments)
+    return n
+
+
+def _write_images(demo, into: str, frames: Iterable[np.ndarray], length: int, codec: str | None) -> None:
+    """Images of an episode, a frame a chunk as windows are read, compressed without loss."""
+    array, row = None, 0
+    for block in frames:
+        if array is None:
+            shape = block.shape[1:]
+            array = demo.create_dataset(
+                into, (length, *shape), np.uint8, chunks=(1, *shape), compression="gzip", compression_opts=1
+            )
+            if codec is not None:
+                array.attrs["codec"] = codec
+        array[row : row + len(block)] = block
+        row += len(block)
