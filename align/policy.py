@@ -14,7 +14,7 @@ from align.data.normalizer import Normalization, Normalizer, Relative
 from align.diffusion.schedule import Generators, NoiseSchedule
 from align.domain import Domain
 from align.errors import SIZE, InputError, check_numbers
-from align.networks.augment import center_crop, random_crop, to_float
+from align.networks.augment import center_crop, jitter_colors, random_crop, to_float
 from align.networks.base import Denoiser, Encoder
 from align.networks.cameras import CameraEncoders
 from align.networks.encoder import ConvEncoder
@@ -60,6 +60,8 @@ class DiffusionPolicy(nn.Module):
         horizon: Length of the predicted sequence of actions, beginning at the oldest observation.
         n_action_steps: How many of them are executed, beginning at the newest observation.
         crop: Side in pixels of a random crop in training, central in use; `None` takes whole images.
+        color_jitter: In training brightness, contrast and saturation of each RGB image are multiplied by
+            random factors in [1 − this, 1 + this]; 0 leaves colours as they are.
         relative_actions: Predict actions relative to the newest position. That is the first `action_dim`
             entries of the newest state; "0:3" or [0, 1, 2] are some of them, each relative to the entry with
             its number, and the others, as a gripper, absolute.
@@ -88,6 +90,7 @@ class DiffusionPolicy(nn.Module):
         horizon: int = 16,
         n_action_steps: int = 8,
         crop: int | None = None,
+        color_jitter: float = 0.0,
         relative_actions: Relative = False,
         step_scale: bool = True,
         relative_history: bool = False,
@@ -101,6 +104,7 @@ class DiffusionPolicy(nn.Module):
         steps = {"n_obs_steps": n_obs_steps, "n_action_steps": n_action_steps}
         check_numbers(SIZE, whole=True, **sizes, **steps)
         check_numbers("[0, 65536]", whole=True, n_image_steps=n_image_steps)
+        check_numbers("[0, 1]", color_jitter=color_jitter)
         if n_image_steps > n_obs_steps:
             raise InputError(f"n_image_steps={n_image_steps}: expected 0 to n_obs_steps={n_obs_steps}")
         if n_image_steps == 0 and not (encoder is None and crop is None):
@@ -112,7 +116,8 @@ class DiffusionPolicy(nn.Module):
         self.n_obs_steps, self.n_image_steps = n_obs_steps, n_image_steps
         self.horizon = horizon
         self.execute(n_action_steps)
-        self.crop, self.relative_actions, self.step_scale = crop, relative_actions, step_scale
+        self.crop, self.color_jitter = crop, color_jitter
+        self.relative_actions, self.step_scale = relative_actions, step_scale
         self.relative_history, self.relative_goal = relative_history, relative_goal
         self.domain_conditioning, self.normalization = domain_conditioning, normalization
         self.guide(guidance_weight)
@@ -222,7 +227,7 @@ class DiffusionPolicy(nn.Module):
         self,
         image: Tensor | Mapping[str, Tensor] | None,
         agent_pos: Tensor,
-        crop_generator: torch.Generator | None = None,
+        generator: torch.Generator | None = None,
         domain: Tensor | None = None,
     ) -> Features:
         """Encode observations.
@@ -231,7 +236,7 @@ class DiffusionPolicy(nn.Module):
             image: (B, Ti, C, H, W) uint8, or a mapping (a batch, an observation) that holds it for each of
                 `cameras`; not looked at by a policy without images.
             agent_pos: (B, To, P) in the data's units.
-            crop_generator: Draws random crops; without it the central crop is taken.
+            generator: Draws random crops and colours; without it the central crop is taken, as it is.
             domain: (B,) of `Domain`, what a policy with domain conditioning is told; all real by default.
         """
         proprioception = self.normalizer.normalize_history(agent_pos).flatten(1)
@@ -240,8 +245,7 @@ class DiffusionPolicy(nn.Module):
             return Features(proprioception[:, :0], proprioception, label)
         images = image if isinstance(image, Mapping) else {"image": image}
         frames = {
-            camera: to_float(self._crop(camera, images[camera].flatten(0, 1), crop_generator))
-            for camera in self.cameras
+            camera: self._prepared(camera, images[camera].flatten(0, 1), generator) for camera in self.cameras
         }
         steps = images[self.cameras[0]].shape[:2]
         if self.cameras == ("image",):
@@ -255,6 +259,17 @@ class DiffusionPolicy(nn.Module):
         """Side of the crop of a camera's images, of those that it has of its own or of all; None is none."""
         own = self.encoder.crops if isinstance(self.encoder, CameraEncoders) else {}
         return own.get(camera.removeprefix("image."), self.crop)
+
+    def _prepared(self, camera: str, frames: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Images (N, C, H, W) as the encoder sees them, in training with a generator that draws."""
+        frames = to_float(self._crop(camera, frames, generator))
+        if self.color_jitter == 0 or generator is None:
+            return frames
+        if frames.shape[1] != 3:
+            raise InputError(
+                f"color_jitter={self.color_jitter}: {camera} has {frames.shape[1]} channels; expected 3"
+            )
+        return jitter_colors(frames, self.color_jitter, generator)
 
     def _crop(self, camera: str, frames: Tensor, generator: torch.Generator | None) -> Tensor:
         """Images (N, C, H, W) cut to the size of their camera's crop, if it has one."""

@@ -226,6 +226,20 @@ def test_crops_are_random_in_training_and_central_in_use():
     assert not torch.equal(plain, cropped)
 
 
+def test_colours_are_jittered_in_training_alone_and_refused_where_there_are_none():
+    image, agent_pos = _batch()["image"], _batch()["agent_pos"]
+    policy = _policy(color_jitter=0.3)
+    plain = policy.encode(image, agent_pos).image
+    assert torch.equal(plain, policy.encode(image, agent_pos).image)
+    jittered = policy.encode(image, agent_pos, torch.Generator().manual_seed(0)).image
+    assert not torch.equal(plain, jittered)
+    policy.color_jitter = 0.0
+    assert torch.equal(plain, policy.encode(image, agent_pos, torch.Generator().manual_seed(0)).image)
+    policy.color_jitter = 0.3
+    with pytest.raises(InputError, match=r"color_jitter=0.3: image has 1 channels; expected 3"):
+        policy.encode(image[:, :, :1], agent_pos, torch.Generator())
+
+
 def test_what_aligns_is_an_objective(make):
     with pytest.raises(InputError, match=r"alignment=Linear: expected a subclass of .*Objective"):
         make(alignment=torch.nn.Linear(2, 1))

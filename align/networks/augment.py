@@ -1,4 +1,4 @@
-"""Image preparation: to floating point, and the crop augmentation of Diffusion Policy."""
+"""Image preparation: to floating point, and the augmentations of training: crops and colours."""
 
 import torch
 from torch import Tensor
@@ -37,3 +37,32 @@ def random_crop(images: Tensor, size: int, generator: torch.Generator) -> Tensor
     samples = torch.arange(batch, device=images.device)[:, None, None, None]
     channels = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
     return images[samples, channels, rows, columns]
+
+
+def jitter_colors(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Brightness, contrast and saturation, each multiplied by a random factor of its own for every image.
+
+    The operations are those of torchvision's `ColorJitter`, in the order of its arguments, for a batch at
+    once and on its device.
+
+    Args:
+        images: (B, 3, H, W) in [-1, 1].
+        strength: s in [0, 1]; the factors are uniform in [1 − s, 1 + s].
+        generator: Draws the factors.
+
+    Returns:
+        (B, 3, H, W) in [-1, 1].
+    """
+    drawn = torch.rand(3, len(images), 1, 1, 1, generator=generator, device=generator.device)
+    brightness, contrast, saturation = (1 + strength * (2 * drawn - 1)).to(images)
+    images = ((images + 1) / 2 * brightness).clamp(0, 1)
+    mean = _gray(images).mean((-3, -2, -1), keepdim=True)
+    images = torch.lerp(mean, images, contrast).clamp(0, 1)
+    images = torch.lerp(_gray(images), images, saturation).clamp(0, 1)
+    return images * 2 - 1
+
+
+def _gray(images: Tensor) -> Tensor:
+    """Luma (B, 1, H, W) of RGB images, by ITU-R BT.601 as in torchvision."""
+    red, green, blue = images.split(1, dim=-3)
+    return 0.2989 * red + 0.587 * green + 0.114 * blue

@@ -15,7 +15,7 @@ from align.networks import (
     ResNetEncoder,
     SpatialSoftmax,
 )
-from align.networks.augment import center_crop, random_crop, to_float
+from align.networks.augment import center_crop, jitter_colors, random_crop, to_float
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,20 @@ def test_paper_unet_has_the_published_size():
     """Diffusion Policy's U-Net for Push-T images has about 65 million parameters at [256, 512, 1024]."""
     unet = ConditionalUnet1D(2, 132, channels=(256, 512, 1024))
     assert 60e6 < sum(p.numel() for p in unet.parameters()) < 72e6
+
+
+def test_color_jitter_is_torchvisions_with_factors_of_each_image_own():
+    from torchvision.transforms import functional as F
+
+    images = torch.rand(5, 3, 6, 7, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    jittered = jitter_colors(images, 0.4, torch.Generator().manual_seed(0))
+    factors = 1 + 0.4 * (2 * torch.rand(3, 5, generator=torch.Generator().manual_seed(0)) - 1)
+    assert len(set(factors.flatten().tolist())) == 15
+    for image, found, (brightness, contrast, saturation) in zip(images, jittered, factors.T, strict=True):
+        expected = F.adjust_brightness((image + 1) / 2, float(brightness))
+        expected = F.adjust_saturation(F.adjust_contrast(expected, float(contrast)), float(saturation))
+        torch.testing.assert_close(found, expected * 2 - 1, atol=1e-5, rtol=0)
+    torch.testing.assert_close(jitter_colors(images, 0.0, torch.Generator()), images)
 
 
 def test_random_crop_takes_a_window_of_each_image():
