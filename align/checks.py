@@ -4,21 +4,49 @@ from difflib import get_close_matches
 
 from align.alignment.auxiliary import Auxiliary
 from align.alignment.objective import Objective
+from align.alignment.weighting import Fixed, Weighting
 from align.errors import InputError, check_numbers
 from align.policy import DiffusionPolicy
 from align.site_names import SITES
 
 
+def as_weighting(weighting: Weighting | None, alignment_weight: float) -> Weighting:
+    """What sets λ: the weighting that is given, or λ itself.
+
+    Raises:
+        InputError: Both are given, or it is none.
+    """
+    if weighting is None:
+        return Fixed(alignment_weight)
+    if not isinstance(weighting, Weighting):
+        raise InputError(
+            f"weighting={type(weighting).__name__}: expected a subclass of align.alignment.Weighting"
+        )
+    if alignment_weight != 0:
+        raise InputError(
+            f"alignment_weight={alignment_weight}: {type(weighting).__name__} sets λ; expected weighting or "
+            "alignment_weight"
+        )
+    return weighting
+
+
+def setting(weighting: Weighting) -> str:
+    """The option that sets λ, for messages."""
+    if isinstance(weighting, Fixed):
+        return f"alignment_weight={weighting.value:g}"
+    return f"weighting={type(weighting).__name__}"
+
+
 def check_training(
     policy: DiffusionPolicy,
     alignment: Objective,
-    alignment_weight: float,
+    weighting: Weighting,
     site: str,
     probe_step: int,
     label_dropout: float,
     auxiliary: Auxiliary | None = None,
 ) -> None:
-    """Refuse what cannot be trained; the arguments are those of `align.module.CotrainingModule`.
+    """Refuse what cannot be trained; the arguments are those of `CotrainingModule`, with what sets λ.
 
     Raises:
         InputError: A value is out of range, or the policy does not go with it.
@@ -37,10 +65,10 @@ def check_training(
             f"site={site!r}: a policy without images (n_image_steps=0) has none; "
             "expected observation or denoiser"
         )
-    if policy.n_image_steps == 0 and site == "observation" and alignment_weight > 0:
+    if policy.n_image_steps == 0 and site == "observation" and weighting.aligns:
         raise InputError(
-            f"alignment_weight={alignment_weight}: the observation of a policy without images has no "
-            "weights to train; expected site=denoiser, or 0 to measure only"
+            f"{setting(weighting)}: the observation of a policy without images has no "
+            "weights to train; expected site=denoiser, or alignment_weight=0 to measure only"
         )
     if policy.n_image_steps == 0 and site == "observation" and auxiliary is not None:
         raise InputError(
@@ -63,13 +91,13 @@ def check_training(
 
 
 def check_alignment(
-    alignment: Objective, alignment_weight: float, alpha: float, batch_size: int, quota: int | None
+    alignment: Objective, weighting: Weighting, alpha: float, batch_size: int, quota: int | None
 ) -> str | None:
     """Refuse an alignment that would never see enough samples of a domain.
 
     Args:
         alignment: The objective.
-        alignment_weight: λ.
+        weighting: What sets λ.
         alpha: Weight of the real loss.
         batch_size: Windows a batch, B.
         quota: Real windows among them; `None` where that differs from batch to batch.
@@ -80,19 +108,17 @@ def check_alignment(
     Raises:
         InputError: A batch holds both domains, but fewer of one than the objective needs.
     """
-    if alignment_weight == 0 or quota is None:
+    if not weighting.aligns or quota is None:
         return None
     fewest, needed = min(quota, batch_size - quota), alignment.min_samples
     if fewest * (1 + alignment.memory) >= needed:
         return None
-    given = (
-        f"alignment_weight={alignment_weight:g}: with alpha={alpha:.3g} and batch_size={batch_size} a batch"
-    )
+    given = f"{setting(weighting)}: with alpha={alpha:.3g} and batch_size={batch_size} a batch"
     if fewest == 0:
         return f"{given} holds one domain alone, so nothing is aligned"
     raise InputError(
         f"{given} holds {batch_size - quota} sim and {quota} real windows, and {type(alignment).__name__} "
-        f"needs {needed} of each; expected data.balanced=true, a larger data.batch_size or alignment_weight=0"
+        f"needs {needed} of each; expected data.balanced=true, a larger data.batch_size or no alignment"
     )
 
 

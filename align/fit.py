@@ -11,6 +11,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from align.alignment.weighting import Fixed
 from align.callbacks.checkpoint import AtomicCheckpointIO, LastCheckpoint
 from align.callbacks.embeddings import Embeddings
 from align.callbacks.logger import StepLogger
@@ -26,10 +27,11 @@ from align.domain import Domain
 from align.errors import JOBS, InputError, Unfinished, check_numbers, one_line
 from align.files import locked, remove_temporaries, write_json, write_text, writing_below
 from align.module import CotrainingModule
-from align.run.config import read_yaml, run_config
+from align.run.config import fit_config, read_yaml, run_config
 from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY
 from align.run.place import at_its_place, first_difference
 from align.run.provenance import provenance
+from align.run.reference import check_reference
 from align.run.state import is_begun, is_fitted
 from align.run.ticking import telling
 from align.step.precision import AUTO, Trainer, check_precision, resolve_precision
@@ -182,6 +184,7 @@ class RunCLI(LightningCLI):
                 if recorded != config and self.trainer.is_global_zero:  # it or its data lie elsewhere now
                     write_text(path, yaml.safe_dump(config, sort_keys=False))
                 return
+        self._check_reference(config)
         self.find_mistakes()
         if self.trainer.is_global_zero:
             for left in (PROGRESS, "events.out.tfevents.*"):  # of another configuration that never trained
@@ -192,6 +195,18 @@ class RunCLI(LightningCLI):
             if self.datamodule.gating is not None and self.datamodule.gating.annotation is not None:
                 stores["annotation"] = self.datamodule.gating.annotation
             write_json(self.run_dir / PROVENANCE, provenance(stores))
+
+    def _check_reference(self, config: dict) -> None:
+        """Refuse a run that cannot be what this one's weighting holds it against."""
+        weighting = self.model.weighting
+        if not weighting.refers:
+            return
+        if weighting.reference is None:
+            raise InputError(
+                f"model.weighting.init_args.reference=null: {type(weighting).__name__} is held against a "
+                "finished run without alignment; expected its directory"
+            )
+        check_reference(weighting.reference, self._completed(fit_config(weighting.reference)), config)
 
     def find_mistakes(self) -> None:
         """Read the data, and try all that training and what follows it will need.
@@ -206,9 +221,7 @@ class RunCLI(LightningCLI):
             self.model.start_from_initial()
         data, model = self.datamodule, self.model
         quota = None if data.gated is not None else data.quota
-        told = check_alignment(
-            model.alignment, model.alignment_weight, data.real_alpha, data.batch_size, quota
-        )
+        told = check_alignment(model.alignment, model.weighting, data.real_alpha, data.batch_size, quota)
         model.make_readout(data)
         told = [told, check_auxiliary(model.auxiliary, data.real_alpha, data.batch_size, quota)]
         if self.trainer.is_global_zero:
@@ -291,8 +304,9 @@ class RunCLI(LightningCLI):
 
     def _summarise(self) -> None:
         progress = next(c for c in self.trainer.callbacks if isinstance(c, Progress))
+        weighting = self.model.weighting
         summary = {
-            "lambda": self.model.alignment_weight,
+            "lambda": float(weighting.weight(self.trainer.global_step)),
             "seed": self.model.seed,
             "alpha": self.datamodule.real_alpha,
             "site": self.model.site,
@@ -307,6 +321,9 @@ class RunCLI(LightningCLI):
         if self.datamodule.gated is not None:
             loss = "restricted" if self.model.ambient is None else self.model.ambient.loss
             summary |= {"sigma_min": self.datamodule.gated.dataset_sigma_min, "denoising": loss}
+        if not isinstance(weighting, Fixed):
+            summary["weighting"] = type(weighting).__name__
+            summary |= {name: float(value) for name, value in weighting.logs().items()}
         if self.model.auxiliary is not None:
             told = self.model.auxiliary
             summary |= {"auxiliary": told.targets, "auxiliary_weight": told.weight}

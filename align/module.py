@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
@@ -11,19 +12,22 @@ from torch import Tensor, nn
 from align.alignment.auxiliary import Auxiliary, Readout
 from align.alignment.mmd import MMD
 from align.alignment.objective import Objective
+from align.alignment.weighting import Weighting
 from align.batch_loss import aligned_samples, denoising_losses, told_samples
 from align.checkpoints.reading import averaged_weights, read_checkpoint
-from align.checks import check_training
+from align.checks import as_weighting, check_training
 from align.diffusion.ambient import Ambient
 from align.domain import Domain
 from align.errors import SEED, SIZE, InputError, check_numbers, one_line
 from align.networks.ema import ExponentialMovingAverage
 from align.optimizer import adamw, clip_apart, warmup_cosine
 from align.policy import DiffusionPolicy, Features
+from align.run.reference import held_out_losses
 from align.seeding import torch_generator
 from align.sites import embed
 from align.step.captured import capture
 from align.step.finite import FiniteWatch
+from align.step.pulls import global_norms, watch_pulls
 
 
 class CotrainingModule(pl.LightningModule):
@@ -35,14 +39,15 @@ class CotrainingModule(pl.LightningModule):
 
     Args:
         policy: The policy to train.
-        alignment: Distance between sim and real embeddings, of `align.alignment` or your own subclass of
-            `Objective`; it is measured and logged even where λ = 0.
-        alignment_weight: λ ≥ 0.
-        alignment_warmup: Steps over which λ rises linearly from 0.
-        site: What is aligned: "image" (image features; proprioception stays out, since its gap is not an
-            artefact), "image.NAME" (those of one of several cameras), "observation" (the whole conditioning
-            vector) or "denoiser" (its last hidden layer). A policy without images has no "image", and nothing
-            to train at "observation".
+        alignment: Distance between sim and real embeddings, of `align.alignment` or yours; it is measured and
+            logged even where λ = 0.
+        alignment_weight: λ ≥ 0; not together with `weighting`.
+        alignment_warmup: Steps over which λ rises linearly; it is 0 at the first.
+        weighting: What sets λ step by step, of `align.alignment` or yours; `None` takes `alignment_weight`.
+        site: What is aligned: "image" (image features), "image.NAME" (those of one of several cameras),
+            "observation" (the whole conditioning vector) or "denoiser" (its last hidden layer). From "image"
+            proprioception stays out, since its gap is not an artefact. A policy without images has no
+            "image", and nothing to train at "observation".
         learning_rate: Peak learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
         lr_warmup: Steps of linear warm-up, followed by a cosine to 0 at the last step.
@@ -68,6 +73,7 @@ class CotrainingModule(pl.LightningModule):
         alignment: Objective | None = None,
         alignment_weight: float = 0.0,
         alignment_warmup: int = 0,
+        weighting: Weighting | None = None,
         site: str = "image",
         learning_rate: float = 1e-4,
         weight_decay: float = 1e-6,
@@ -94,24 +100,30 @@ class CotrainingModule(pl.LightningModule):
         check_numbers("[0, 1]", ema_max_decay=ema_max_decay)
         check_numbers("[0, 1)", label_dropout=label_dropout)
         check_numbers(SEED, whole=True, seed=seed)
-        check_training(policy, alignment, alignment_weight, site, probe_step, label_dropout, auxiliary)
+        self.weighting = as_weighting(weighting, alignment_weight)
+        check_training(policy, alignment, self.weighting, site, probe_step, label_dropout, auxiliary)
         self.label_dropout, self.initial, self.cuda_graphs = label_dropout, initial, cuda_graphs
         self.policy, self.ambient, self.auxiliary = policy, ambient, auxiliary
         self.readout: Readout | None = None
         self.alignment = alignment
         self.ema = ExponentialMovingAverage(policy, ema_power, ema_max_decay)
-        self.alignment_weight, self.alignment_warmup, self.site = alignment_weight, alignment_warmup, site
+        self.alignment_warmup, self.site = alignment_warmup, site
         self.alignment.build(policy.site_sizes()[site])
         self.learning_rate, self.weight_decay, self.lr_warmup = learning_rate, weight_decay, lr_warmup
         self.noise_draws, self.probe_step, self.seed = noise_draws, probe_step, seed
         self.alignment.trusts = True
         self.finite = FiniteWatch("denoising loss", "loss")
         self._release = lambda: None
-        self._validation: list[tuple[Tensor, Tensor]] = []
+        self._pulls: tuple[Tensor, Tensor] | None = None
+        self._validation: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def setup(self, stage: str) -> None:
         """Make what reads the privileged state, before weights are loaded and optimised."""
         self.make_readout(self.trainer.datamodule)
+        if stage == "fit" and self.weighting.refers:
+            self.weighting.refer(
+                held_out_losses(self.weighting.reference, self.trainer.datamodule.real_alpha)
+            )
 
     def make_readout(self, data) -> None:
         """Make what reads the privileged state of some data's sim windows, if it is asked for and not there.
@@ -166,11 +178,16 @@ class CotrainingModule(pl.LightningModule):
             raise InputError(f"initial={self.initial!r}: does not fit this policy: {reason}") from None
         self.ema.model.load_state_dict(state)
 
-    def alignment_lambda(self) -> float:
+    def alignment_lambda(self) -> float | Tensor:
         """λ at the current step."""
+        value = self.weighting.weight(self.global_step)
         if self.alignment_warmup == 0:
-            return self.alignment_weight
-        return self.alignment_weight * min(1.0, self.global_step / self.alignment_warmup)
+            return value
+        return value * min(1.0, self.global_step / self.alignment_warmup)
+
+    def is_aligning(self) -> bool:
+        """Whether λ is above 0 at the current step, which may be known on the device alone."""
+        return self.weighting.aligns and (self.alignment_warmup == 0 or self.global_step > 0)
 
     def auxiliary_mu(self) -> float:
         """μ at the current step."""
@@ -185,10 +202,10 @@ class CotrainingModule(pl.LightningModule):
             self.policy, features, batch, generator, self.noise_draws, self.ambient
         )
         denoise = (loss * batch["weight"]).mean()
-        layer, lambda_ = self._at_site(features, hidden), self.alignment_lambda()
+        layer, lambda_, aligns = self._at_site(features, hidden), self.alignment_lambda(), self.is_aligning()
         aligned = layer.view_as(layer)  # what comes back to it is the alignment's gradient alone
-        distance = self._distance(aligned, batch, lambda_) if lambda_ > 0 or self._is_logged() else None
-        total = denoise + lambda_ * distance if lambda_ > 0 else denoise
+        distance = self._distance(aligned, batch, aligns) if aligns or self._is_logged() else None
+        total = denoise + lambda_ * distance if aligns else denoise
         told, mu = layer.view_as(layer), self.auxiliary_mu()  # as above, for the auxiliary loss
         error = self.readout(*self._told(told, batch)) if mu > 0 else None
         total = total + mu * error if mu > 0 else total
@@ -198,10 +215,12 @@ class CotrainingModule(pl.LightningModule):
         if self._is_logged():  # the only steps that wait for the device
             self.finite.check()
             self._log_step(denoise, distance, lambda_, error, mu, batch)
-            views = {"grad_ratio": aligned} if lambda_ > 0 and self.alignment.measured else {}
+        if self._is_logged() or self.weighting.measures:
+            views = {"grad_ratio": aligned} if aligns and self.alignment.measured else {}
             views |= {"auxiliary_grad_ratio": told} if mu > 0 else {}
             camera = self.policy.image_sites.get(self.site)  # a part of what denoising sees, not on its way
-            self._log_gradient_ratios(layer if camera is None else features.image, views, camera)
+            see = partial(self._see_pulls, lambda_, self._is_logged())
+            watch_pulls(layer if camera is None else features.image, views, see, camera)
         return total
 
     def _encode(self, batch: dict[str, Tensor], generator: torch.Generator) -> Features:
@@ -214,15 +233,15 @@ class CotrainingModule(pl.LightningModule):
             )
         return features
 
-    def _distance(self, layer: Tensor, batch: dict[str, Tensor], lambda_: float) -> Tensor:
+    def _distance(self, layer: Tensor, batch: dict[str, Tensor], aligns: bool) -> Tensor:
         """Distance of sim from real at the aligned layer, 0 where a domain has too few samples for one.
 
         With λ = 0 it is measured without gradient, and the objective learns nothing.
         """
         sim, real = aligned_samples(self.policy, layer, batch)
-        if lambda_ > 0 and min(sim.n, real.n) >= self.alignment.min_samples:
+        if aligns and min(sim.n, real.n) >= self.alignment.min_samples:
             self.alignment.update(sim.each(Tensor.detach), real.each(Tensor.detach))
-        with torch.set_grad_enabled(lambda_ > 0):
+        with torch.set_grad_enabled(aligns):
             return self.alignment(sim, real)
 
     def _opponents(self) -> list[nn.Parameter]:
@@ -248,7 +267,7 @@ class CotrainingModule(pl.LightningModule):
         self,
         denoise: Tensor,
         distance: Tensor,
-        lambda_: float,
+        lambda_: float | Tensor,
         error: Tensor | None,
         mu: float,
         batch: dict,
@@ -270,6 +289,7 @@ class CotrainingModule(pl.LightningModule):
         if error is not None:
             values["train/auxiliary"] = error.detach()
             values["train/loss"] = values["train/loss"] + mu * error.detach()
+        values |= {f"train/{name}": value for name, value in self.weighting.logs().items()}
         if measured:
             values["train/alignment"] = distance
             values |= {f"train/{name}": value for name, value in self.alignment.logs.items()}
@@ -280,31 +300,21 @@ class CotrainingModule(pl.LightningModule):
         step = self.global_step + 1
         return step % self.trainer.log_every_n_steps == 0 or step == self.trainer.max_steps
 
-    def _log_gradient_ratios(
-        self, layer: Tensor, views: dict[str, Tensor], part: slice | None = None
+    def _see_pulls(
+        self, lambda_: float | Tensor, logged: bool, pulls: dict[str, Tensor], denoising: Tensor
     ) -> None:
-        """Log ‖∂(a term)/∂z‖ / ‖∂(denoising)/∂z‖ at the aligned layer z, when backward comes by.
-
-        All are read in the same backward pass, so the scale of the loss in fp16 cancels.
-
-        Args:
-            layer: What denoising sees: z, or what z is a part of.
-            views: By name of what is logged, the view of z through which alone that term is taken.
-            part: Which columns of `layer` are z, if not all.
-        """
-        pulls: dict[str, Tensor] = {}
-
-        def log(total: Tensor) -> None:
-            total = total if part is None else total[:, part]
-            denoising = (total.float() - sum(pulls.values())).norm()
+        """Log how strongly each term pulls beside denoising, and keep what the weighting is to see."""
+        if logged:
             for name, pull in pulls.items():
-                ratio = pull.norm() / denoising.clamp_min(torch.finfo(torch.float32).tiny)
-                self.log(f"train/{name}", float(ratio))
+                self.log(f"train/{name}", float(pull / denoising.clamp_min(torch.finfo(torch.float32).tiny)))
+        if self.weighting.measures and "grad_ratio" in pulls:
+            self._pulls = pulls["grad_ratio"] / lambda_, denoising
 
-        for name, view in views.items():
-            view.register_hook(lambda pull, name=name: pulls.update({name: pull.float()}))
-        if views:
-            layer.register_hook(log)
+    def on_after_backward(self) -> None:
+        """Show the weighting the gradients of the global batch."""
+        if self._pulls is not None:
+            self.weighting.see_pulls(*global_norms(*self._pulls))
+            self._pulls = None
 
     def configure_gradient_clipping(
         self,
@@ -358,17 +368,28 @@ class CotrainingModule(pl.LightningModule):
                 n = int(rows.sum())
                 for name, value in (("loss", loss), ("action_mse", error)):
                     self.log(f"val/{name}_{domain.label}", value[rows].mean(), batch_size=n, on_epoch=True)
-        self._validation.append((self._at_site(features, hidden), batch["domain"]))
+        self._validation.append((self._at_site(features, hidden), batch["domain"], loss))
 
     def on_validation_epoch_end(self) -> None:
         """MMD² of the validation embeddings at the aligned site, all validation batches together."""
-        embedding, domain = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
+        embedding, domain, loss = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
         self._validation.clear()
         if all((domain == d).sum() >= 2 for d in Domain):
+            if self.weighting.refers and self.trainer.state.fn == "fit":
+                self._see_held_out([loss[domain == d].mean() for d in Domain])
             distance = MMD(bandwidth="median").to(embedding)(
                 embedding[domain == Domain.SIM], embedding[domain == Domain.REAL]
             )
             self.log("val/mmd2", distance)
+
+    def _see_held_out(self, losses: Sequence[Tensor]) -> None:
+        """Show the weighting the held-out loss, weighed as in training; the same to every process."""
+        sim, real = losses
+        alpha = self.trainer.datamodule.real_alpha
+        loss = alpha * real + (1 - alpha) * sim
+        if self.trainer.world_size > 1:
+            loss = self.trainer.strategy.reduce(loss, reduce_op="mean")
+        self.weighting.see_held_out(self.global_step, loss)
 
     test_step, on_test_epoch_end = validation_step, on_validation_epoch_end
 

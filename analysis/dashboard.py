@@ -177,7 +177,12 @@ def _layout(scalars: Sequence[Metric]) -> dict:
         },
         "alignment": {
             "alignment": chart("train/alignment", "val/mmd2"),
-            "gradient-norm ratio": chart("train/grad_ratio", "train/auxiliary_grad_ratio"),
+            "gradient-norm ratio": chart(
+                "train/grad_ratio", "train/grad_ratio_smoothed", "train/auxiliary_grad_ratio"
+            ),
+            "weight λ": chart("train/lambda"),
+            "multiplier 1/λ": chart("train/multiplier"),
+            "what is left of the budget": chart("train/slack"),
             "auxiliary loss": chart("train/auxiliary"),
             "bandwidth": chart("train/bandwidth"),
         },

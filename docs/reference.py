@@ -18,6 +18,7 @@ COMPONENTS = {
     "Denoisers (`model.policy.denoiser`)": exported(*CHOICES["Denoiser"]),
     "The noise schedule (`model.policy.schedule`)": ["align.diffusion.schedule.NoiseSchedule"],
     "Objectives": exported(*CHOICES["Objective"]),
+    "Weightings (`model.weighting`)": exported(*CHOICES["Weighting"]),
     "The auxiliary loss (`model.auxiliary`)": ["align.alignment.auxiliary.Auxiliary"],
     "Gating and the ambient loss (`data.gating`, `model.ambient`)": [
         "align.data.gating.Gating",

@@ -24,7 +24,9 @@ from align.worlds.make import make_worlds
 
 WARM_UP, STEPS, SECONDS = 2, 12, 8.0  # steps that do not count, steps at most, seconds at most
 TRIALS = 8  # of a rollout, to be scaled up
-LEFT_OUT = dict.fromkeys(("data.gating", "model.ambient", "data.pairing", "model.initial", "model.auxiliary"))
+LEFT_OUT = dict.fromkeys(
+    ("data.gating", "model.ambient", "data.pairing", "model.initial", "model.auxiliary", "model.weighting")
+)
 """Options for which more would have to be made or trained before."""
 
 

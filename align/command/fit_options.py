@@ -59,5 +59,6 @@ CHOICES = {
     "Encoder": ("align.networks", "align.networks.base.Encoder"),
     "Denoiser": ("align.networks", "align.networks.base.Denoiser"),
     "Objective": ("align.alignment", "align.alignment.objective.Objective"),
+    "Weighting": ("align.alignment", "align.alignment.weighting.Weighting"),
 }
 """By base class of what can be swapped, the package with those that are there and the base's import path."""

@@ -31,10 +31,17 @@ TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real")
 PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
 TOLD = {"action_error": "action error", "denoising_loss": "denoising loss"}
 P_VALUE = str(Metric("geometry", "aligned", "mmd_p"))
-GATED = "summary/sigma_min"
+WEIGHED = "summary/weighting"
 MOTION = {"acceleration": "acceleration", "jerk": "jerk", "detour": "length"}
 OWN = "own distance"
-LEVEL = "σ_min"
+LEVEL, WEIGHT, SLACK, RATIO = "σ_min", "λ", "slack", "gradient ratio"
+TRAINED = {
+    LEVEL: "summary/sigma_min",
+    WEIGHT: "summary/lambda",
+    RATIO: "summary/train_grad_ratio",
+    SLACK: "summary/slack",
+}
+"""What training itself found out, by title; the last three are shown where something set λ."""
 AT_ONCE, BEST = ", all at once", "may be best"
 NOT_PRINTED = ("trainings", "success", "jerk", "MLP AUC", "mixing", "MMD p", AT_ONCE)  # too much for a page
 BELOW = ("R²", "acceleration", "action error", OWN)  # columns that the picture explains, too
@@ -62,6 +69,10 @@ NOTES = {
     f"always the mean. What is below {minus(f'{FLOOR:g}')} is not told more exactly here; `arms.csv` has it.",
     "MMD p": "MMD p: permutation test of sim against real, smallest to largest over trainings.",
     LEVEL: "σ_min: noise level above which sim is trusted; that of all its windows together.",
+    WEIGHT: "λ: at the end of training; where something set it, smallest to largest over trainings.",
+    RATIO: "Gradient ratio: of λ · distance to denoising at the aligned layer, last logged.",
+    SLACK: "Slack: what is left of the budget of held-out denoising loss at the end, as a share of the loss "
+    "without alignment; below 0 it is exceeded.",
     OWN: "Own distance: the arm's objective on held-out embeddings, mean over trainings; before the arrow "
     "that of the reference's trainings, behind it that of its own.",
 }
@@ -145,7 +156,8 @@ class ArmTable:
             return tuple(kept)
         folders = [[self.sweep.path / run for run in a.runs] for a in (self.base, arm)]
         folders = [[f for f in runs if (f / EMBEDDINGS).is_file()] for runs in folders]
-        if arm is self.base or not all(folders) or not arm.point.get("lambda"):
+        aligned = arm.point.get("lambda") or self._values(arm, WEIGHED).any()
+        if arm is self.base or not all(folders) or not aligned:
             return None
         values = [[own_distance(run, folders[1][0]) for run in runs] for runs in folders]
         return None if None in values[0] + values[1] else tuple(float(np.mean(v)) for v in values)
@@ -191,7 +203,7 @@ class ArmTable:
 
     def cells(self) -> tuple[list[str], list[list[Cell]]]:
         """Titles of the columns and the cells, a row an arm."""
-        gated = [LEVEL] if GATED in self.sweep.frame else []
+        trained = [title for title in TRAINED if self._is_told(title)]
         tested = ["MMD p"] if P_VALUE in self.sweep.frame else []
         owned = [OWN] if any(self.own.values()) else []
         against = [f"{m.place}: {TOLD.get(m.name, m.name)} − {self.reference}" for m in self.compared]
@@ -201,7 +213,7 @@ class ArmTable:
         rows = []
         for arm in self.arms:
             row = [Cell(arm.label), Cell(str(len(arm.runs)))]
-            row += [self._range(arm, GATED)] if gated else []
+            row += (self._range(arm, TRAINED[title]) for title in trained)
             row += (self._cell(arm, m) for m in self.metrics.values())
             row += [self._range(arm, P_VALUE)] if tested else []
             row += [self._owned(arm)] if owned else []
@@ -209,7 +221,7 @@ class ArmTable:
                 row += _of_pair(self._pair(arm, metric), f"+.{_digits(metric)}f")
             row += (Cell("yes" if arm.label in self._best[m] else "") for m in self.compared)
             rows.append([*row, *(_compared(self._ratio(arm, m), ".2f", same=1) for m in self.related)])
-        return ["arm", "trainings", *gated, *self.metrics, *tested, *owned, *paired], rows
+        return ["arm", "trainings", *trained, *self.metrics, *tested, *owned, *paired], rows
 
     def short(self, titles: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
         """The table to read first, as Markdown: how good the arms are, where they are meant to be."""
@@ -285,10 +297,20 @@ class ArmTable:
 
     def _range(self, arm: Arm, column: str) -> Cell:
         """The range over an arm's trainings; a mean of p-values would mean nothing."""
-        values = self.sweep.frame.loc[self.sweep.frame["run"].isin(arm.runs), column].dropna()
+        values = self._values(arm, column)
         if not len(values):
             return NOTHING
         return Cell(" to ".join(dict.fromkeys(f"{x:.3f}" for x in (values.min(), values.max()))))
+
+    def _values(self, arm: Arm, column: str) -> pd.Series:
+        """What is known of an arm's runs in a column, if there is such a one."""
+        frame = self.sweep.frame
+        return frame.loc[frame["run"].isin(arm.runs)].get(column, pd.Series(dtype=float)).dropna()
+
+    def _is_told(self, title: str) -> bool:
+        """Whether a column of `TRAINED` has something to say of this sweep."""
+        frame = self.sweep.frame
+        return TRAINED[title] in frame and (title == LEVEL or WEIGHED in frame)
 
     def _owned(self, arm: Arm) -> Cell:
         found = self.own[arm.label]

@@ -12,10 +12,11 @@ sys.path.append(str(Path(__file__).parents[1] / "alignment"))
 
 from objectives import OBJECTIVES, make_objective
 
-from align.alignment import Objective, Samples
+from align.alignment import GradientRatio, MomentMatching, Objective, Samples
 from align.alignment.auxiliary import Auxiliary, Readout
 from align.alignment.gather import gather, gather_domains
 from align.batch_loss import told_samples
+from align.step.pulls import global_norms, watch_pulls
 
 DOMAINS = ([0, 0, 0, 0, 1, 1], [0, 1, 1, 1, 1, 1])  # of each process: the same number of rows, another mix
 
@@ -46,7 +47,27 @@ class _Told(_Model):
         return self.objective(sim.embedding, sim.privileged)
 
 
+class _Weighed(_Model):
+    """An alignment whose λ follows from gradients, beside a loss that is a mean over the batch."""
+
+    def __init__(self):
+        super().__init__(MomentMatching())
+        self.weighting = GradientRatio(ratio=0.3, smallest=0.01)
+
+    def forward(self, x: torch.Tensor, action: torch.Tensor, domain: torch.Tensor) -> torch.Tensor:
+        layer, lambda_ = self.encoder(x), self.weighting.weight(0)
+        aligned = layer.view_as(layer)
+        watch_pulls(layer, {"alignment": aligned}, lambda pulls, rest: self._see(pulls, rest, lambda_))
+        sim, real = gather_domains(Samples(aligned), domain)
+        return (layer[:, :4] - action).square().mean() + lambda_ * self.objective(sim, real)
+
+    def _see(self, pulls: dict, rest: torch.Tensor, lambda_: torch.Tensor) -> None:
+        self.weighting.see_pulls(*global_norms(pulls["alignment"] / lambda_, rest))
+
+
 def _made(name: str) -> _Model:
+    if name == "weighting":
+        return _Weighed()
     return _Told() if name == "auxiliary" else _Model(make_objective(name))
 
 
@@ -60,6 +81,9 @@ def _batch() -> tuple[torch.Tensor, ...]:
 def _result(model: nn.Module, value: torch.Tensor) -> dict[str, torch.Tensor]:
     gradients = {k: p.grad for k, p in model.named_parameters() if p.grad is not None}
     learned = {f"{k}=": p.detach() for k, p in model.objective.named_parameters()}
+    if isinstance(model, _Weighed):
+        value = value.detach() * 0  # of half a batch that of the mean differs
+        learned |= {"seen": model.weighting.squares, "next λ": model.weighting.weight(1)}
     return {"value": value.detach(), **gradients, **learned}
 
 
@@ -69,7 +93,7 @@ def _worker(rank: int, folder: str) -> None:
         "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
     )
     found = {}
-    for name in (*OBJECTIVES, "auxiliary"):
+    for name in (*OBJECTIVES, "auxiliary", "weighting"):
         torch.manual_seed(2)
         model = _made(name)
         parallel = nn.parallel.DistributedDataParallel(model)
@@ -87,7 +111,7 @@ def ranks(tmp_path_factory) -> list[dict]:
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
-@pytest.mark.parametrize("name", [*OBJECTIVES, "auxiliary"])
+@pytest.mark.parametrize("name", [*OBJECTIVES, "auxiliary", "weighting"])
 def test_two_processes_are_as_one(name, ranks):
     torch.manual_seed(2)
     model = _made(name)

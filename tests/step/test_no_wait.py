@@ -68,7 +68,8 @@ def test_no_step_waits_but_those_that_are_logged(objective, write_config, monkey
     monkeypatch.setattr(RunCLI, "instantiate_trainer", with_watch)
     changes = {
         "model.alignment": {"class_path": f"align.alignment.{objective}", "init_args": OBJECTIVES[objective]},
-        "model.alignment_weight": 0.0 if objective == "MomentMatching" else 0.1,
+        "model.alignment_weight": 0.0 if objective in ("MomentMatching", "CORAL") else 0.1,
+        "model.weighting": "align.alignment.GradientRatio" if objective == "CORAL" else None,
         "model.alignment_warmup": 3,
         "model.policy.crop": 12,
         "model.policy.domain_conditioning": True,

@@ -1,0 +1,75 @@
+"""A finished run without alignment, which others are held against while they train."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from align.domain import Domain
+from align.errors import InputError
+from align.run.layout import CONFIG, SUMMARY
+from align.run.place import first_difference
+from align.run.reading import reading
+
+MAY_DIFFER = {
+    "data": ("sim", "real", "shuffle_seed", "images", "cache"),
+    "model": ("alignment", "alignment_weight", "alignment_warmup", "weighting", "site", "seed", "probe_step"),
+}
+"""Options of no part in what a run is held against: how it aligns, where its data lie, its seed."""
+
+
+def check_reference(run: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    """Refuse a run that is no reference for another: aligned itself, unfinished or trained otherwise.
+
+    Args:
+        run: Its directory.
+        there: Its configuration.
+        here: That of the other.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not (Path(run) / SUMMARY).is_file():
+        raise InputError(
+            f"reference={run!r}: no finished run; expected the directory of one without alignment"
+        )
+    model = there["model"]
+    if model["alignment_weight"] or model["weighting"]:
+        raise InputError(
+            f"reference={run!r}: aligns itself, with alignment_weight={model['alignment_weight']}, "
+            f"weighting={model['weighting']}; expected a run with λ = 0"
+        )
+    if difference := first_difference(_compared(there), _compared(here)):
+        raise InputError(f"reference={run!r}: is trained otherwise ({difference}); expected the same")
+
+
+def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
+    steps = {"trainer": {"max_steps": config["trainer"]["max_steps"]}}
+    return steps | {
+        part: {name: value for name, value in config[part].items() if name not in names}
+        for part, names in MAY_DIFFER.items()
+    }
+
+
+def held_out_losses(run: str | os.PathLike, alpha: float) -> dict[int, float]:
+    """The denoising loss on held-out episodes at each validation of a run, by the steps taken before it.
+
+    Args:
+        run: Its directory, with the events that it logged.
+        alpha: Weight of the real loss; that of sim is 1 − α.
+
+    Raises:
+        InputError: There are none.
+    """
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # late: seconds
+
+    with reading(Path(run) / CONFIG, "a run of align fit"):
+        events = EventAccumulator(str(run), size_guidance={"scalars": 0}).Reload()
+        # Lightning logs a validation under the number of the step it follows, counted from 0.
+        weight = {f"val/loss_{d.label}": {Domain.SIM: 1 - alpha, Domain.REAL: alpha}[d] for d in Domain}
+        if not set(weight) <= set(events.Tags()["scalars"]):
+            raise InputError(
+                f"reference={str(run)!r}: no validation in its events; expected those of a training"
+            )
+        found = [{e.step + 1: w * e.value for e in events.Scalars(tag)} for tag, w in weight.items()]
+    return {step: found[0][step] + found[1][step] for step in sorted(set(found[0]) & set(found[1]))}

@@ -1,0 +1,85 @@
+"""`align fit` with a λ that is set step by step: what it needs, what it leaves, and that it resumes."""
+
+import json
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from align.cli import main
+from align.run.reference import held_out_losses
+
+
+def _scalars(run, tag: str) -> dict[int, float]:
+    return {e.step: e.value for e in EventAccumulator(str(run)).Reload().Scalars(tag)}
+
+
+def test_a_gradient_ratio_resumes_to_the_bit(write_config, resumed_equals_whole):
+    weighting = {"class_path": "align.alignment.GradientRatio", "init_args": {"ratio": 0.5}}
+    options = {"model.weighting": weighting, "checkpoint": {"every": 2}, "model.alignment_warmup": 2}
+    cut = resumed_equals_whole(
+        lambda name, run: write_config(name, run=run, **options, **{"trainer.log_every_n_steps": 1})
+    )
+    state = torch.load(cut / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    assert (state["weighting.squares"] > 0).all()
+    weight, ratio = _scalars(cut, "train/lambda"), _scalars(cut, "train/grad_ratio")
+    assert weight[0] == 0 < weight[1] < weight[2]  # the warm-up, and the first step that is measured
+    assert all(0.05 < ratio[step] < 5 for step in range(3, 6))
+    assert _scalars(cut, "train/grad_ratio_smoothed")[5] == pytest.approx(0.5)
+    summary = json.loads((cut / "summary.json").read_text())
+    assert summary["weighting"] == "GradientRatio" and summary["lambda"] > 0
+
+
+@pytest.fixture
+def reference(write_config, tmp_path) -> str:
+    """A finished run without alignment."""
+    run = str(tmp_path / "reference")
+    assert main(["fit", "--config", write_config("reference", run=run, seed_everything=3)]) == 0
+    return run
+
+
+def _held_against(reference: str | None, **options) -> dict:
+    arguments = {"reference": reference, **options}
+    return {"model.weighting": {"class_path": "align.alignment.Constrained", "init_args": arguments}}
+
+
+def test_a_budget_follows_the_held_out_loss_and_resumes_to_the_bit(
+    reference, write_config, resumed_equals_whole
+):
+    changes = _held_against(reference, budget=0.01, initial=0.5) | {"trainer.log_every_n_steps": 1}
+    cut = resumed_equals_whole(lambda name, run: write_config(name, run=run, **changes))
+    with_it, without = held_out_losses(cut, 0.5), held_out_losses(reference, 0.5)
+    assert list(with_it) == list(without) == [3, 6]
+    assert without[3] == pytest.approx(
+        0.5 * (_scalars(reference, "val/loss_sim")[2] + _scalars(reference, "val/loss_real")[2])
+    )
+    weight, slack = _scalars(cut, "train/lambda"), _scalars(cut, "train/slack")
+    excess = with_it[3] / without[3] - 1
+    assert slack[2] == pytest.approx(0.01) and slack[3] == pytest.approx(0.01 - excess, abs=1e-5)
+    move = max(-1.0, min(4.0, (excess - 0.005) / 0.005))
+    assert weight[2] == 0.5 and weight[3] == pytest.approx(0.5 * 2.718281828 ** (-0.3 * move), rel=1e-3)
+    assert _scalars(cut, "train/multiplier")[5] == pytest.approx(1 / weight[5], rel=1e-5)
+    state = torch.load(cut / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    assert int(state["weighting.validations"]) == 2
+
+
+def test_a_reference_is_a_finished_run_without_alignment_that_trained_alike(
+    reference, write_config, tmp_path, capsys
+):
+    refused = [
+        (_held_against(None), ["reference=null", "Constrained"]),
+        (_held_against(str(tmp_path)), ["config.yaml"]),
+        (_held_against(reference) | {"trainer.max_steps": 7}, ["trained otherwise", "max_steps", "6", "7"]),
+        (_held_against(reference) | {"data.alpha": 0.25}, ["trained otherwise", "data.alpha"]),
+        (_held_against(reference) | {"model.alignment_weight": 0.5}, ["alignment_weight=0.5", "Constrained"]),
+        ({"model.weighting": "torch.nn.ReLU"}, ["weighting", "ReLU"]),
+    ]
+    for i, (changes, said) in enumerate(refused):
+        run = tmp_path / f"refused-{i}"
+        assert main(["fit", "--config", write_config(f"refused-{i}", run=str(run), **changes)]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and all(word in error for word in said), error
+        assert not run.exists()
+    (tmp_path / "reference/summary.json").unlink()
+    config = write_config("unfinished", run=str(tmp_path / "x"), **_held_against(reference))
+    assert main(["fit", "--config", config]) == 2 and "no finished run" in capsys.readouterr().err
