@@ -136,7 +136,9 @@ def test_readme_runs(reader):
     assert reader.globals["action"].shape == (2,)
 
 
-@pytest.mark.parametrize("page", ["alignment", "ambient", "cluster", "reading_a_report", "sweeps"])
+@pytest.mark.parametrize(
+    "page", ["alignment", "ambient", "choosing_lambda", "cluster", "reading_a_report", "sweeps"]
+)
 def test_page_runs(page, reader):
     reader.read(ROOT / f"docs/{page}.md")
 
@@ -178,7 +180,7 @@ def test_extending_runs(reader, capsys):
 
 
 def test_pages_whose_blocks_run_are_all_pages():
-    read = {"README", "alignment", "ambient", "cluster", "reading_a_report", "sweeps"}
+    read = {"README", "alignment", "ambient", "choosing_lambda", "cluster", "reading_a_report", "sweeps"}
     read |= {"evaluate", "your_data", "your_robot", "extending"}
     assert {page.stem for page in PAGES if BLOCK.search(page.read_text())} == read
 

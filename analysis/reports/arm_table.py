@@ -156,7 +156,9 @@ class ArmTable:
             return tuple(kept)
         folders = [[self.sweep.path / run for run in a.runs] for a in (self.base, arm)]
         folders = [[f for f in runs if (f / EMBEDDINGS).is_file()] for runs in folders]
-        aligned = arm.point.get("lambda") or self._values(arm, WEIGHED).any()
+        aligned = arm.point.get("lambda") or (
+            self._is_told(WEIGHT) and (self._values(arm, TRAINED[WEIGHT]) > 0).any()
+        )
         if arm is self.base or not all(folders) or not aligned:
             return None
         values = [[own_distance(run, folders[1][0]) for run in runs] for runs in folders]

@@ -224,6 +224,23 @@ def test_the_benchmark_is_tested_where_its_real_demonstrations_are_made():
     assert min(gap.visual, gap.physics, gap.expert) > 0
 
 
+def test_a_budget_is_held_against_the_run_without_alignment_in_its_gap_and_of_its_seed():
+    runs = {run.name: run for run in load_grid("experiments/lambda_auto.yaml", "laptop").runs}
+    held = [run for run in runs.values() if run.after]
+    assert {run.point["gap"] for run in held} == {"default", "visual", "wide"}
+    for run in held:
+        assert list(run.after) == ["model.weighting.init_args.reference"]
+        without = runs[run.after["model.weighting.init_args.reference"]]
+        assert without.config["model"]["alignment_weight"] == 0 and without.point["weighting"] == "fixed-0"
+        assert without.demos == run.demos and without.point["seed"] == run.point["seed"]
+        here, there = ({**r.config, "model": None} for r in (run, without))
+        assert here == there
+    for run in runs.values():
+        (rollouts,) = run.config["trainer"]["callbacks"]
+        tested, shown = rollouts["init_args"]["worlds"]["real"], run.demos["data.real"]["world"]
+        assert Gap(**tested) == Gap(**shown)
+
+
 @pytest.mark.parametrize("path", GRIDS, ids=lambda p: p.stem)
 def test_shipped_grids_include_their_reference_and_two_seeds(path):
     laptop = load_grid(path, "laptop")
