@@ -1,7 +1,7 @@
 """Sim and real demonstrations as a LightningDataModule."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pytorch_lightning as pl
@@ -10,13 +10,22 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from align.checkpoints.trust import named_class
-from align.data.episodes import PROBED_EPISODES, check_compatible, check_rates, check_roles, read_store, split
+from align.data.episodes import (
+    PROBED_EPISODES,
+    Episodes,
+    check_compatible,
+    check_rates,
+    check_roles,
+    read_store,
+    split,
+)
 from align.data.gated_batches import GatedBatches
 from align.data.gating import Gating
 from align.data.images import Fit, Keep
 from align.data.mixture import MixtureSampler, real_quota, resolve_alpha
 from align.data.pairing import Pairing
-from align.data.plausibility import doubts
+from align.data.plausibility import codec_gaps, doubts
+from align.data.readers.encoding import Encoding
 from align.data.readers.reader import Reader
 from align.data.refusals import Refusals
 from align.data.windows import Windows
@@ -48,14 +57,17 @@ class CotrainingData(pl.LightningDataModule):
             `None` keeps theirs.
         image_fit: How images of other proportions become that size: "stretch" them, "pad" them with black,
             or "crop" them to their central part.
-        images: Where images are kept: in "memory", in a "cache" beside the data, decoded once and mapped, or,
-            by "auto", in the cache if they are video or would take more than a quarter of the free memory.
+        images: Where images are kept. In "memory", in a "cache" beside the data, decoded once and mapped, or
+            by "auto" in the cache if they are video or would take more than a quarter of the free memory.
         cache: Folder of that cache; `None` takes `.align-cache` beside each store.
         reader: A format of your own, a subclass of `align.data.readers.Reader` by its import path, asked
             before the others whether it recognises a store.
         rate_hz: Frames a second to train on. At most the lower rate of the two: of a faster store every so
             many frames are kept, or those nearest in time, each with the last target before the next. `None`
             keeps all, and refuses stores of different rates.
+        sim_codec: A codec to pass uncoded sim images through: "match" is the real video's. It would tell
+            the domains apart else. {codec: h264, crf: 23} says what that video does not, or otherwise.
+        real_codec: The same for real images.
         val_windows: Number of held-out windows per domain that validation uses.
         seed: Seed of the splits: which episodes are held out, and which of the others are used.
         shuffle_seed: Seed of the order in which training windows are seen, and of the noise that the ambient
@@ -84,6 +96,8 @@ class CotrainingData(pl.LightningDataModule):
         cache: str | None = None,
         reader: type[Reader] | None = None,
         rate_hz: float | None = None,
+        sim_codec: Encoding | Literal["match"] | None = None,
+        real_codec: Encoding | Literal["match"] | None = None,
         val_windows: int = 512,
         seed: int = 0,
         shuffle_seed: int = 0,
@@ -110,6 +124,9 @@ class CotrainingData(pl.LightningDataModule):
                 "pairing, gating: a batch is drawn either in pairs or by noise level; expected one"
             )
         self.pairing, self.gating = pairing, gating
+        self.codecs = {Domain.SIM: sim_codec, Domain.REAL: real_codec}
+        if sim_codec == real_codec == "match":
+            raise InputError("sim_codec=match, real_codec=match: expected it of one, which takes the other's")
         self.gated: GatedBatches | None = None
         self._privileged: str | None = None
         self.train: dict[Domain, Windows] = {}
@@ -129,6 +146,9 @@ class CotrainingData(pl.LightningDataModule):
         kept = {name: value for name, value in options.items() if name not in ("pairing", "gating")}
         if isinstance(kept.get("reader"), str):
             kept["reader"] = named_class(kept["reader"], Reader)
+        for name in ("sim_codec", "real_codec"):
+            if isinstance(kept.get(name), Mapping):
+                kept[name] = Encoding(**kept[name])
         data = cls(**kept)
         data.read(policy)
         return data
@@ -200,8 +220,11 @@ class CotrainingData(pl.LightningDataModule):
             InputError: A store cannot be read.
         """
         episodes, refusals = {}, Refusals()
-        for d in Domain:
+        # First what is as it is: the other domain may have to go through its codec.
+        for d in sorted(Domain, key=lambda d: self.codecs[d] is not None):
             with refusals.collected():
+                wanted = self.codecs[d] if n_image_steps > 0 else None
+                others = list(episodes.values())
                 episodes[d] = read_store(
                     self.paths[d],
                     self.keys[d],
@@ -213,6 +236,7 @@ class CotrainingData(pl.LightningDataModule):
                     cache=self.cache,
                     privileged=self._privileged if d == Domain.SIM else None,
                     rate_hz=self.rate_hz,
+                    encodings=_encodings(f"data.{d.label}_codec", wanted, policy.cameras, others),
                 )
         refusals.tell()
         check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])
@@ -224,7 +248,8 @@ class CotrainingData(pl.LightningDataModule):
         compared = [] if self.pairing is None else [self.pairing.key]
         sizes = (getattr(pair[0], name).shape[1] for name in ("action", "agent_pos"))
         self.normalizer = policy.new_normalizer(*sizes)
-        self.notes = [*check_roles(*pair), *doubts(*pair, self.normalizer.relative_dims, compared)]
+        self.notes = [*check_roles(*pair), *codec_gaps(*pair)]
+        self.notes += doubts(*pair, self.normalizer.relative_dims, compared)
         for domain, data in episodes.items():
             train, held_out = split(data, self.validation, self.max_demos[domain], self.seed)
             self.train[domain], self.held_out[domain] = (
@@ -331,6 +356,34 @@ class CotrainingData(pl.LightningDataModule):
             for rows in self.spread(domain, per_domain).split(batch_size):
                 batch = windows.gather(rows)
                 yield {**batch, **labels({domain: len(rows)}, torch.ones(len(rows)))}
+
+
+def _encodings(
+    option: str, wanted: Encoding | str | None, cameras: Sequence[str], others: Sequence[Episodes]
+) -> dict[str, Encoding]:
+    """How to encode a domain's images, by camera.
+
+    Args:
+        option: What is asked for, for messages.
+        wanted: Its value; "match" and what is None in it are as in the other domain.
+        cameras: The policy's.
+        others: The other domain's episodes, if they could be read.
+
+    Raises:
+        InputError: The other domain has no codec to take.
+    """
+    if wanted is None:
+        return {}
+    own = Encoding() if wanted == "match" else wanted
+    found = {c: own.over(next((e.codecs.get(c) for e in others), None)) for c in cameras}
+    known = {camera: encoding for camera, encoding in found.items() if encoding.codec is not None}
+    if others and not known:
+        shown = wanted if wanted == "match" else f"{{crf: {wanted.crf}, …}}"
+        raise InputError(
+            f"{option}={shown}: images of {', '.join(e.path for e in others)} went through no codec that is "
+            "told; expected which one to take, as {codec: h264, crf: 23}"
+        )
+    return known
 
 
 class _HeldOutBatches(IterableDataset):

@@ -64,6 +64,7 @@ MEANINGFUL = {
                 "MazeSpec.": "seed loops",
                 "ArmSpec.": "spread seed",
                 "ConvEncoder.": "blocks",
+                "Encoding.": "crf preset",
                 "ConditionalMLP.": "blocks frequencies",
                 "Look.": "table wall goal block pusher rim rim_shade texture light_jitter shadow camera_turn "
                 "perspective noise",

@@ -14,6 +14,7 @@ from align.data.images import Fit, Keep, read_images
 from align.data.keys import find_keys
 from align.data.rates import resampled
 from align.data.readers import open_store
+from align.data.readers.encoding import Encoding
 from align.data.readers.reader import Reader
 from align.data.readers.store_chunks import ImageWriter, create_array
 from align.data.refusals import Refusals
@@ -52,7 +53,7 @@ class Episodes:
     privileged: np.ndarray | None = None
     attrs: dict = field(default_factory=dict)
     path: str = ""
-    codecs: dict[str, str | None] = field(default_factory=dict)
+    codecs: dict[str, Encoding | None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -87,6 +88,7 @@ def read_store(
     cache: str | os.PathLike | None = None,
     privileged: str | None = None,
     rate_hz: float | None = None,
+    encodings: Mapping[str, Encoding] | None = None,
 ) -> Episodes:
     """Read demonstrations: a store of our own, or anyone's (see `align.data.readers`).
 
@@ -106,6 +108,7 @@ def read_store(
         privileged: Columns to read as `privileged`, e.g. "state[2:5]" (see `align.data.columns`).
         rate_hz: Frames a second to have, at most as many as there are; None keeps all. See
             `align.data.rates`.
+        encodings: By camera, how to encode and decode images that went through no lossy codec.
 
     Returns:
         The episodes; images as uint8 whatever the store holds.
@@ -138,13 +141,18 @@ def read_store(
                     str(store.path), vectors, ends, attrs.get("rate_hz"), rate_hz
                 )
                 attrs, notes = attrs | {"rate_hz": rate_hz}, notes + ([note] if note else [])
+        codecs = {}
         for name, camera in found.cameras.items():
             with refusals.collected():
-                if not refusals or camera not in store.cameras():  # else none are decoded for nothing
-                    pictures[name] = read_images(store, camera, size, fit, keep, cache, rows)
+                if refusals and camera in store.cameras():
+                    continue  # none are decoded for nothing
+                codecs[name] = store.encoding(camera) if camera in store.cameras() else None
+                passed = (encodings or {}).get(name) if codecs[name] is None else None
+                pictures[name] = read_images(store, camera, size, fit, keep, cache, rows, passed)
+                if passed is not None:
+                    notes.append(f"note: {store.path}: images of {camera} are passed through {passed}")
+                    codecs[name] = passed
         refusals.tell()
-        known = store.cameras() if cameras else {}
-        codecs = {name: known[camera].codec for name, camera in found.cameras.items()}
         return Episodes(
             **vectors,
             ends=ends,
@@ -293,14 +301,6 @@ def check_roles(sim: Episodes, real: Episodes) -> list[str]:
         for domain, label in says.items()
         if label in labels and label != domain.label
     ]
-    lossy = {d: {c: codec for c, codec in e.codecs.items() if codec} for d, e in stores.items()}
-    for domain, other in ((Domain.SIM, Domain.REAL), (Domain.REAL, Domain.SIM)):
-        for camera in sorted(set(lossy[domain]) - set(lossy[other])):
-            notes.append(
-                f"warning: data.{domain.label}: images of {camera} went through "
-                f"{lossy[domain][camera]}, those of data.{other.label} through no codec; a codec alone tells "
-                "domains apart"
-            )
     return notes
 
 

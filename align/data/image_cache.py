@@ -83,7 +83,8 @@ def _fill(entry: Path, frames: Callable, shape: Sequence[int], about: Mapping, s
             )
         progress.unlink(missing_ok=True)  # of another part: this one holds nothing yet
         out = np.lib.format.open_memmap(part, "w+", np.uint8, tuple(shape))
-    say = _Progress(f"{store} {about['camera']}", shape[0], row)
+    what = "passing through a codec:" if "encoding" in about else "decoding"
+    say = _Progress(f"{what} {store} {about['camera']}", shape[0], row)
     unsaved = 0
     for block in frames(row):
         if row + len(block) > shape[0]:
@@ -121,7 +122,7 @@ class _Progress:
         speed = (done - self.first) / (now - self.start)
         left = (self.total - done) / max(speed, 1e-9)
         print(
-            f"decoding {self.what}: {done:,} of {self.total:,} images, {speed:,.0f}/s, {left:,.0f} s left",
+            f"{self.what}: {done:,} of {self.total:,} images, {speed:,.0f}/s, {left:,.0f} s left",
             file=sys.stderr,
         )
 

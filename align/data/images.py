@@ -1,16 +1,19 @@
 """Images of a store at the size of training: in memory, or in a file beside the data that is mapped."""
 
+import functools
 import hashlib
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, NoReturn
 
 import numpy as np
 
 from align.data.image_cache import cached
+from align.data.readers.encoding import Encoding
 from align.data.readers.memory import available_memory, check_fits
 from align.data.readers.reader import Reader
+from align.data.readers.reencoding import check_encoding, encoder_version, passed_through
 from align.errors import InputError
 from align.run.opencv import cv2
 
@@ -30,6 +33,7 @@ def read_images(
     keep: Keep = "auto",
     folder: str | os.PathLike | None = None,
     rows: np.ndarray | None = None,
+    encoding: Encoding | None = None,
 ) -> np.ndarray:
     """All images of a camera.
 
@@ -42,6 +46,9 @@ def read_images(
         folder: Where the cache is; None takes `.align-cache` beside the store, or the user's cache folder
             where that cannot be written to.
         rows: Frames to keep, (T,) increasing; None keeps all.
+        encoding: Encode and decode them so, before anything else; see `align.data.readers.reencoding`. Where
+            it has the size of a video, images are brought to its scale before, so that a pixel of the
+            training's holds as many that were encoded.
 
     Returns:
         (T, H, W, C) uint8, laid out channels first, which is the order in which batches are gathered.
@@ -60,10 +67,18 @@ def read_images(
     n_bytes = total * int(np.prod(shape))
     if keep == "auto":
         large = n_bytes > available_memory() / 4
-        keep = "cache" if large or there.codec in VIDEO else "memory"
+        coded = there.codec in VIDEO or encoding is not None
+        keep = "cache" if large or coded else "memory"
+    source = functools.partial(reader.frames, camera)
+    encoded = None
+    if encoding is not None:
+        check_encoding(reader, encoding)
+        encoded = _encoded_size(there.shape[:2], size, fit, encoding.size)
+        resize = functools.partial(_averaged, size=encoded)
+        source = functools.partial(passed_through, reader, camera, encoding, resize=resize)
 
     def frames(start: int) -> Iterator[np.ndarray]:
-        for block in _kept(reader, camera, rows, start):
+        for block in _kept(source, rows, start):
             yield fit_images(block, size, fit).transpose(0, 3, 1, 2)
 
     if keep == "cache":
@@ -75,6 +90,8 @@ def read_images(
             "size": size,
             "fit": fit,
         }
+        if encoding is not None:
+            about |= {"encoding": encoding.values(), "encoded": encoded, "by": encoder_version(reader)}
         about |= {} if rows is None else {"rows": hashlib.sha256(rows.tobytes()).hexdigest()}
         out = cached(frames, (total, *shape), about, reader.files(camera), reader.path, folder)
     else:
@@ -92,20 +109,46 @@ def read_images(
     return out.transpose(0, 2, 3, 1)
 
 
-def _kept(reader: Reader, camera: str, rows: np.ndarray | None, start: int) -> Iterator[np.ndarray]:
-    """Blocks of the images of a camera from the frame `start` of those that are kept."""
+def _kept(
+    source: Callable[..., Iterator[np.ndarray]], rows: np.ndarray | None, start: int
+) -> Iterator[np.ndarray]:
+    """Blocks of the images of a source from the frame `start` of those that are kept."""
     if rows is None:
-        yield from reader.frames(camera, start)
+        yield from source(start=start)
         return
     wanted = rows[start:]
     row = int(wanted[0]) if len(wanted) else 0
-    for block in reader.frames(camera, row) if len(wanted) else ():
+    for block in source(start=row) if len(wanted) else ():
         first, last = np.searchsorted(wanted, (row, row + len(block)))
         if last > first:
             yield block[wanted[first:last] - row]
         row += len(block)
         if last == len(wanted):
             return
+
+
+def _encoded_size(
+    own: tuple[int, int], size: tuple[int, int] | None, fit: Fit, video: tuple[int, int] | None
+) -> tuple[int, int] | None:
+    """(height, width) at which images are encoded; None for their own.
+
+    Args:
+        own: Theirs.
+        size: That of training.
+        fit: How both become that.
+        video: That of the video whose encoding it is.
+    """
+    if video is None or size is None:
+        return None
+
+    def scales(shape: tuple[int, int]) -> list[float]:
+        each = [to / side for to, side in zip(size, shape, strict=True)]
+        return {"stretch": each, "pad": [min(each)] * 2, "crop": [max(each)] * 2}[fit]
+
+    return tuple(
+        max(2, round(side * ours / theirs))
+        for side, ours, theirs in zip(own, scales(own), scales(video), strict=True)
+    )
 
 
 VIDEO = ("av1", "h264", "hevc", "vp9", "mpeg4")
@@ -158,9 +201,14 @@ def fit_images(images: np.ndarray, size: tuple[int, int] | None, fit: Fit = "str
     return out
 
 
-def _resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _averaged(images: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    """By area averaging also where it grows, so that averaging it back brings back what there was."""
+    return images if size in (None, images.shape[1:3]) else _resize(images, size, cv2.INTER_AREA)
+
+
+def _resize(images: np.ndarray, size: tuple[int, int], how: int | None = None) -> np.ndarray:
     """By area averaging where it shrinks, bilinear where both sides grow."""
     grows = size[0] >= images.shape[1] and size[1] >= images.shape[2]
-    how = cv2.INTER_LINEAR if grows else cv2.INTER_AREA
+    how = how if how is not None else cv2.INTER_LINEAR if grows else cv2.INTER_AREA
     resized = [cv2.resize(np.ascontiguousarray(image), size[::-1], interpolation=how) for image in images]
     return np.stack(resized).reshape(len(images), *size, images.shape[3])  # cv2 drops a single channel

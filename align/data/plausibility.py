@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from align.data.episodes import Episodes
 from align.data.signals import delta_columns, find_wraps
+from align.domain import Domain
 
 
 def doubts(
@@ -53,3 +54,30 @@ def _wraps(episodes: Episodes, name: str) -> list[str]:
 
 def _columns(columns: Sequence[int]) -> str:
     return f"[{', '.join(map(str, columns))}]"
+
+
+def codec_gaps(sim: Episodes, real: Episodes) -> list[str]:
+    """Where codecs alone tell the domains apart, a line a camera."""
+    notes = []
+    for camera in sorted(set(sim.codecs) & set(real.codecs)):
+        codecs = {Domain.SIM: sim.codecs[camera], Domain.REAL: real.codecs[camera]}
+        if all(codec is None for codec in codecs.values()):
+            continue
+        lossless = next((domain for domain, codec in codecs.items() if codec is None), None)
+        if lossless is not None:
+            (lossy,) = (domain for domain in Domain if domain != lossless)
+            notes.append(
+                f"warning: data.{lossy.label}: images of {camera} went through {codecs[lossy]}, those of "
+                f"data.{lossless.label} through no codec; a codec alone tells domains apart; "
+                f"data.{lossless.label}_codec=match passes the others through it, too"
+            )
+        elif any(
+            None not in pair and pair[0] != pair[1]
+            for pair in zip(*((c.codec, c.crf) for c in codecs.values()), strict=True)
+        ):
+            notes.append(
+                f"warning: images of {camera} went through {codecs[Domain.SIM]} in sim, "
+                f"{codecs[Domain.REAL]} in real; a codec alone tells domains apart"
+            )
+    return notes
+    return notes

@@ -59,7 +59,7 @@ def inspect(
             options = {o: v for o, v in options.items() if o not in IMAGE_OPTIONS}
         faults = [*sim.faults, *real.faults, *found.refused]
         text = differences_text(sim, real, found)
-    commands = training_commands(stores, known, options, found and found.rate_hz)
+    commands = training_commands(stores, known, options, found and found.rate_hz, found and found.lossless)
     if json:
         whole = {"stores": [_plain(only)]} if found is None else {"stores": [_plain(sim), _plain(real)]}
         print(jsons.dumps(whole | _plain(found) | {"commands": commands}, indent=1, ensure_ascii=False))

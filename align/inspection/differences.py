@@ -6,7 +6,8 @@ import numpy as np
 from scipy import stats
 
 from align.data.episodes import Episodes, check_compatible, check_rates, check_roles
-from align.data.plausibility import doubts
+from align.data.plausibility import codec_gaps, doubts
+from align.data.readers.reencoding import CODECS
 from align.data.signals import delta_columns
 from align.domain import Domain
 from align.errors import InputError, one_line
@@ -62,6 +63,7 @@ class Differences:
         warned: What training would say of them.
         options: What fits both, by option of `align fit`; empty where none does.
         rate_hz: The lower of their rates, where they differ.
+        lossless: The domain, "sim" or "real", whose images went through no codec while the other's did.
     """
 
     columns: dict[str, list[Column]] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Differences:
     warned: list[str] = field(default_factory=list)
     options: dict[str, object] = field(default_factory=dict)
     rate_hz: float | None = None
+    lossless: str | None = None
 
 
 def compare(sim: Inspected, real: Inspected) -> Differences:
@@ -96,6 +99,8 @@ def compare(sim: Inspected, real: Inspected) -> Differences:
         fast = next(e for e in pair if e.attrs["rate_hz"] > found.rate_hz)
         mended = 4 * len(delta_columns(fast.action, fast.agent_pos, fast.ends)) < fast.action.shape[1]
         (found.warned if mended else found.refused).append(f"{'warning: ' * mended}{one_line(error)}")
+    found.lossless = _lossless(*pair)
+    found.warned += codec_gaps(*pair)
     found.warned += doubts(*pair, "action" in found.columns and relative_actions(pair))
     try:
         seen = {
@@ -106,6 +111,14 @@ def compare(sim: Inspected, real: Inspected) -> Differences:
     except InputError as error:
         found.refused.append(one_line(error))
     return found
+
+
+def _lossless(sim: Episodes, real: Episodes) -> str | None:
+    """The domain without a codec where only one has none, on a camera that can be passed through it."""
+    pairs = [(sim.codecs[c], real.codecs[c]) for c in sorted(set(sim.codecs) & set(real.codecs))]
+    if any(a is None and b is not None and b.codec in CODECS for a, b in pairs):
+        return Domain.SIM.label
+    return Domain.REAL.label if any(b is None and a and a.codec in CODECS for a, b in pairs) else None
 
 
 def _column(sim: np.ndarray, real: np.ndarray) -> Column:

@@ -13,6 +13,7 @@ from align.data.columns import take_columns
 from align.data.episodes import Episodes
 from align.data.keys import Keys, find_keys
 from align.data.readers import FORMATS, Reader, open_store
+from align.data.readers.encoding import Encoding
 from align.data.signals import delta_columns, find_wraps
 from align.errors import InputError, one_line
 from align.inspection.cameras import common_cameras
@@ -53,6 +54,7 @@ class View:
         name: What the store calls it.
         shape: (height, width, channels) in pixels.
         codec: The lossy codec that its images went through, None if there was none.
+        encoding: What is known of its settings.
         mean: Mean of each channel in the first frames, of 0 to 255; None where they cannot be read.
     """
 
@@ -60,6 +62,7 @@ class View:
     shape: tuple[int, int, int]
     codec: str | None
     mean: list[float] | None = None
+    encoding: Encoding | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,11 @@ def inspect_store(
             with _told(found):
                 found.arrays.append(_array(store, name, ends))
         for name, camera in store.cameras().items():
-            found.cameras.append(View(name, camera.shape, camera.codec, _mean(store, name, found)))
+            encoding = None
+            with _told(found):
+                encoding = store.encoding(name)
+            mean = _mean(store, name, found)
+            found.cameras.append(View(name, camera.shape, camera.codec, mean, encoding))
         with _told(found):
             names = common_cameras([(store, keys or {})]) if cameras is None else cameras
             _take(store, found, find_keys(store, keys, names), ends)
@@ -255,7 +262,7 @@ def _take(store: Reader, found: Inspected, keys: Keys, ends: np.ndarray) -> None
             there = ", ".join(views) or "none"
             found.faults.append(f"{store.label(camera)} is no camera; it has {there}")
     if {"action", "agent_pos"} <= set(vectors):
-        codecs = {name: view.codec for name, view in found.reader_cameras.items()}
+        codecs = {name: view.encoding for name, view in found.reader_cameras.items()}
         found.episodes = Episodes(**vectors, ends=ends, attrs=store.attrs, path=found.path, codecs=codecs)
         if deltas := delta_columns(vectors["action"], vectors["agent_pos"], ends):
             found.notes.append(f"note: action {deltas} looks like differences to agent_pos, not like targets")

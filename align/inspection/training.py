@@ -18,6 +18,7 @@ def training_commands(
     keys: Mapping[str, Mapping[str, str] | None],
     options: Mapping[str, Any],
     rate_hz: float | None = None,
+    lossless: str | None = None,
 ) -> list[str]:
     """A sweep over λ, and one training.
 
@@ -26,10 +27,12 @@ def training_commands(
         keys: What is given of their keys, by domain.
         options: What fits both; see `align.inspection.fitting.fitting_options`.
         rate_hz: The rate to bring both to, where they differ.
+        lossless: The domain, "sim" or "real", whose images went through no codec while the other's did.
     """
     where = {f"data.{domain}": path for domain, path in stores.items()}
     where |= {f"data.{domain}_keys": dict(given) for domain, given in keys.items() if given}
     where |= {"data.rate_hz": rate_hz} if rate_hz else {}
+    where |= {f"data.{lossless}_codec": "match"} if lossless else {}
     sweep = ["align", "sweep", "lambda", "--base", "own"]
     sweep += [f"--set+={option}={_value(value)}" for option, value in where.items()]
     fit = ["align", "fit", "--config", "own_data", "--run", "runs/mine"]

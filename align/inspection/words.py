@@ -21,7 +21,12 @@ def store_text(found: Inspected) -> str:
     if found.cameras:
         rows = [("cameras", "height × width", "codec", "mean of 255")]
         rows += [
-            (f"  {v.name}", _shape(v), v.codec or "none", " ".join(f"{m:g}" for m in v.mean or ()))
+            (
+                f"  {v.name}",
+                _shape(v),
+                _codec(v),
+                " ".join(f"{m:g}" for m in v.mean or ()),
+            )
             for v in found.cameras
         ]
         lines += ["", *_table(rows)]
@@ -76,6 +81,10 @@ def _time(seconds: float) -> str:
 def _shape(view: View) -> str:
     height, width, channels = view.shape
     return f"{height} × {width}" + ("" if channels == 3 else f", {channels} channels")
+
+
+def _codec(view: View) -> str:
+    return str(view.encoding or view.codec or "none")
 
 
 def _ranges(array: Array, each: bool) -> str:
@@ -140,7 +149,11 @@ def _side_by_side(sim: Inspected, real: Inspected) -> Iterator[tuple[str, str, s
         if None in views:
             continue
         yield ("  height × width", *map(_shape, views), "resized to one (data.image_size)")
-        yield ("  codec", *(v.codec or "none" for v in views), "a codec alone tells domains apart")
+        yield (
+            "  codec",
+            *(_codec(v) for v in views),
+            "a codec alone tells domains apart",
+        )
         if all(v.mean for v in views):
             yield ("  mean of 255", *(" ".join(f"{m:.0f}" for m in v.mean) for v in views), "")
 

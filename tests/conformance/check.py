@@ -54,7 +54,7 @@ def main() -> None:
         check_reader(LeRobotDataset, data)
         read = read_store(data, images=("image.top", "image.wrist"), keep="memory")
         video = np.abs(read.images["image.wrist"].astype(int) - truth["decoded"]).max()
-        named = f"{read.codecs['image.wrist']} video as lerobot decodes it (largest difference {video})"
+        named = f"{read.codecs['image.wrist'].codec} video as lerobot decodes it (largest difference {video})"
         checks = {
             "episodes": np.array_equal(read.ends, truth["ends"]),
             "action": np.array_equal(read.action, truth["action"]),

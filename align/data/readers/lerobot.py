@@ -9,17 +9,21 @@ known to its recorder alone.
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite
 from align.data.readers.video import VideoSegment, decode, lacking
+from align.errors import InputError
 
 _INDICES = ("index", "episode_index", "frame_index", "task_index", "timestamp")
 _BLOCK = 256
+_QUALITY = 30
+"""The CRF at which lerobot encodes unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +123,14 @@ class LeRobotDataset(Reader):
         for name, feature in self._features.items():
             if feature.get("dtype") not in ("image", "video"):
                 continue
-            info = {**(feature.get("info") or {}), **(feature.get("video_info") or {})}
+            info = _video_info(feature)
             if info.get("is_depth_map") or info.get("video.is_depth_map"):
                 continue
             shape = self._image_shape(name, feature)
             codec = info.get("codec")  # that images went through before they were stored without loss
             if feature["dtype"] == "video":
-                codec = str(
-                    info.get("video.codec") or self._segment(self._episodes[0], name).codec(self.path)
-                )
+                codec = info.get("video.codec")
+                codec = codec or self._segment(self._episodes[0], name).encoding(self.path).codec
             found[name] = Camera(shape, codec if codec is None else str(codec))
         return found
 
@@ -149,6 +152,26 @@ class LeRobotDataset(Reader):
             return
         segments = [self._segment(e, camera) for e in rest]
         yield from decode(self.path, segments, start - begin, self.cameras()[camera].shape)
+
+    def encoding(self, camera: str) -> Encoding | None:
+        """How the video of a camera was encoded: by `meta/info.json`, else by its first file.
+
+        Where neither says the quality, it is lerobot's own.
+        """
+        feature = self._features[camera]
+        if feature["dtype"] != "video":
+            return super().encoding(camera)
+        info = _video_info(feature)
+        said = {name: info.get(f"video.{name}") for name in ("pix_fmt", "crf", "preset")}
+        said = {name: value for name, value in said.items() if isinstance(value, int | float | str)}
+        try:
+            said = Encoding(gop=info.get("video.g"), **said)
+        except InputError as error:
+            self._refuse("meta/info.json", f"{camera}: {error}")
+        found = said.over(self._segment(self._episodes[0], camera).encoding(self.path))
+        if found.crf is None:
+            found = replace(found, crf=_QUALITY).told(size=found.size, assumed=("crf",))
+        return found
 
     def times(self) -> np.ndarray | None:
         """The column `timestamp`, (T,) in seconds, if there is one."""
@@ -399,3 +422,8 @@ class LeRobotDataset(Reader):
 
     def _inside(self, file: Path) -> str:
         return str(file.relative_to(self.path))
+
+
+def _video_info(feature: dict) -> dict:
+    """What `meta/info.json` says of a video, under either of the names that lerobot gave to it."""
+    return {**(feature.get("info") or {}), **(feature.get("video_info") or {})}

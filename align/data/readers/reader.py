@@ -9,6 +9,7 @@ from typing import ClassVar, NoReturn
 
 import numpy as np
 
+from align.data.readers.encoding import Encoding
 from align.errors import InputError
 
 
@@ -115,6 +116,11 @@ class Reader(ABC):
     def label(self, name: str) -> str:
         """How messages call an array or a camera."""
         return name
+
+    def encoding(self, camera: str) -> Encoding | None:
+        """How the video of a camera was encoded, as far as the files say; None where it is no video."""
+        codec = self.cameras()[camera].codec
+        return None if codec is None else Encoding(codec)
 
     def names(self, vector: str) -> list[str] | None:
         """What the columns of an array are called, where the file says so."""

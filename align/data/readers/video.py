@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from align.data.readers.encoding import Encoding, left_by_encoder
 from align.data.readers.extras import extra
 from align.errors import InputError
 
 _BLOCK_BYTES = 32 << 20
+_LONGEST_GOP = 600  # packets that are looked at for a second key frame
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,25 @@ class VideoSegment:
     fps: float
     name: str
 
-    def codec(self, store: Path) -> str:
-        """The codec of the file, by ffmpeg's name.
+    def encoding(self, store: Path) -> Encoding:
+        """How the file is encoded, as far as it says.
 
         Raises:
             InputError: It is missing or no video.
         """
         with _opened(store, self) as container:
-            return container.streams.video[0].codec_context.codec.canonical_name
+            stream = container.streams.video[0]
+            context, keys, gop, crf = stream.codec_context, [], None, None
+            for n, packet in enumerate(container.demux(stream)):
+                if n == 0:
+                    gop, crf = left_by_encoder(bytes(packet))
+                if packet.is_keyframe:
+                    keys.append(n)
+                if gop is not None or len(keys) == 2 or n == _LONGEST_GOP:
+                    break
+            gop = gop if gop is not None or len(keys) < 2 else keys[1] - keys[0]
+            found = Encoding(context.codec.canonical_name, context.pix_fmt, gop, crf)
+            return found.told(size=(context.height, context.width))
 
 
 def decode(

@@ -23,13 +23,13 @@ def demonstrations(n=4, lengths=(7, 12, 5, 9), size=(24, 32), action_dim=8):
         }
 
 
-def write_video(path, images, fps=FPS, codec="libx264", drop=()):
+def write_video(path, images, fps=FPS, codec="libx264", drop=(), options=None):
     """A video of some images; those in `drop` are left out, their time with them."""
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=fps, options={"crf": "4", "g": "4"})
+        stream = container.add_stream(codec, rate=fps, options=options or {"crf": "4", "g": "4"})
         stream.height, stream.width, stream.pix_fmt = *images.shape[1:3], "yuv420p"
         stream.codec_context.time_base = Fraction(1, fps)
         for n, image in enumerate(images):
@@ -93,7 +93,7 @@ def _parquet(path, rows):
     pq.write_table(pa.table(rows), path)
 
 
-def write_lerobot_v3(root, episodes, top="image", wrist="video", per_file=2, drop=()):
+def write_lerobot_v3(root, episodes, top="image", wrist="video", per_file=2, drop=(), **video):
     """A LeRobotDataset v3.0, several episodes a file."""
     episodes = list(episodes)
     cameras = {"top": top, "wrist": wrist}
@@ -127,7 +127,7 @@ def write_lerobot_v3(root, episodes, top="image", wrist="video", per_file=2, dro
         for camera, dtype in cameras.items():
             if dtype == "video":
                 name = f"videos/observation.images.{camera}/chunk-000/file-{file:03d}.mp4"
-                write_video(root / name, np.concatenate([e[camera] for e in part]), drop=drop)
+                write_video(root / name, np.concatenate([e[camera] for e in part]), drop=drop, **video)
     _parquet(root / "meta/episodes/chunk-000/file-000.parquet", {k: [m[k] for m in meta] for k in meta[0]})
     info = {
         "codebase_version": "v3.0",

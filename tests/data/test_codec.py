@@ -1,0 +1,146 @@
+"""Images passed through the other domain's codec: they come out as its video would hold them."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from align.data.episodes import read_store
+from align.data.images import read_images
+from align.data.plausibility import codec_gaps
+from align.data.readers import RobomimicFile, open_store
+from align.data.readers.encoding import Encoding
+from align.data.readers.reencoding import passed_through
+from align.datamodule import CotrainingData
+from align.domain import Domain
+from align.errors import InputError
+from align.networks import CameraEncoders, ConvEncoder
+from align.policy import DiffusionPolicy
+
+sys.path.insert(0, str(Path(__file__).parent / "readers"))
+from writing import demonstrations, write_lerobot_v3, write_robomimic
+
+pytest.importorskip("av")
+LENGTHS = [14, 23, 9, 16, 20, 12]
+AV1 = {"crf": "30", "g": "2", "preset": "12"}
+KEYS = {"image.top": "agentview_image", "image.wrist": "robot0_eye_in_hand_image"}
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    """The same demonstrations: images in HDF5, and a file of lerobot's own encoding for each episode."""
+    folder = tmp_path_factory.mktemp("codec")
+    episodes = list(demonstrations(6, LENGTHS, size=(32, 48)))
+    grain = np.random.default_rng(0).integers(0, 40, (32, 48, 1), np.uint8)  # which costs a codec something
+    for episode in episodes:
+        episode["top"] = np.minimum(episode["top"], 215) + grain
+    video = {"codec": "libsvtav1", "options": AV1}
+    write_lerobot_v3(folder / "real", episodes, top="video", per_file=1, **video)
+    return {"sim": write_robomimic(folder / "sim.hdf5", episodes, rate=30), "real": folder / "real"}
+
+
+def data(stores, **arguments):
+    cameras = {name: ConvEncoder(4, width=16, blocks=1) for name in ("top", "wrist")}
+    policy = DiffusionPolicy(CameraEncoders(cameras), action_dim=8, agent_pos_dim=8, n_image_steps=1)
+    arguments = {"sim_keys": KEYS, "validation": 1, **{k: str(v) for k, v in stores.items()}, **arguments}
+    module = CotrainingData(**arguments)
+    module.load(policy, 1)
+    return module
+
+
+def test_matched_images_are_those_of_the_video(stores, tmp_path):
+    plain = data(stores, cache=str(tmp_path))
+    told = [note for note in plain.notes if "codec" in note]
+    assert len(told) == 2 and "data.sim_codec=match" in told[0], told
+    matched = data(stores, cache=str(tmp_path), sim_codec="match", image_size=[16, 24])
+    sim, real = (matched.train[domain].episodes for domain in Domain)
+    assert not [note for note in matched.notes if note.startswith("warning: data.real: images")]
+    assert str(sim.codecs["image.top"]) == "av1 (yuv420p, GOP 2, CRF 30 by default)"
+    for camera, images in real.images.items():
+        np.testing.assert_array_equal(sim.images[camera], images)
+        assert np.abs(images.astype(int) - data_of(stores, camera)).max() > 1  # it is lossy
+    entries = sorted(path.name for path in tmp_path.iterdir())
+    again = data(stores, cache=str(tmp_path), sim_codec=Encoding(crf=30), image_size=[16, 24])
+    assert np.array_equal(again.train[Domain.SIM].episodes.images["image.top"], sim.images["image.top"])
+    assert len(list(tmp_path.iterdir())) == len(entries)
+    worse = data(stores, cache=str(tmp_path), sim_codec=Encoding(crf=60), image_size=[16, 24])
+    error = [np.abs(x.astype(int) - data_of(stores, "image.top")).mean() for x in (
+        worse.train[Domain.SIM].episodes.images["image.top"], sim.images["image.top"])]  # fmt: skip
+    assert error[0] > 2 * error[1]
+
+
+def data_of(stores, camera):
+    return read_store(stores["sim"], KEYS, [16, 24], images=[camera]).images[camera].astype(int)
+
+
+@pytest.mark.parametrize("codec", ["av1", "mpeg4"])
+def test_a_decoding_that_goes_on_is_the_same(stores, codec):
+    with_video = Encoding(codec, gop=4)
+    store = open_store(stores["sim"])
+    camera = KEYS["image.top"]
+    whole = np.concatenate(list(passed_through(store, camera, with_video)))
+    assert len(whole) == sum(LENGTHS)
+    for start in (1, 14, 20, 93):
+        rest = np.concatenate(list(passed_through(store, camera, with_video, start)))
+        np.testing.assert_array_equal(rest, whole[start:])
+    rows = np.arange(0, len(whole), 3)
+    kept = read_images(store, camera, rows=rows, keep="memory", encoding=with_video)
+    np.testing.assert_array_equal(kept, whole[rows])
+
+
+def test_sides_may_be_odd_and_one_channel_is_enough(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "odd.npz"
+    smooth = (60 + rng.random((9, 1, 1, 1)) * 40 + np.linspace(0, 90, 31)[:, None]).repeat(17, 1)
+    np.savez(path, image=smooth.astype(np.uint8))
+
+    class Npz(RobomimicFile):
+        def __init__(self, path):
+            self.path = path
+            self.images = np.load(path)["image"]
+
+        def episode_ends(self):
+            return np.array([4, 9])
+
+        def frames(self, camera, start=0):
+            yield self.images[start:]
+
+    for codec in ("h264", "hevc", "av1", "vp9", "mpeg4"):
+        out = np.concatenate(list(passed_through(Npz(path), "x", Encoding(codec))))
+        assert out.shape == smooth.shape and np.abs(out - smooth).mean() < 4, codec
+
+
+def test_images_are_encoded_at_the_scale_of_the_video(stores, tmp_path):
+    """A video of twice the size: what it is encoded at, its pixels being halved on the way to the policy."""
+    store = open_store(stores["sim"])
+    seen = []
+    for size in ((32, 48), (64, 96), None):
+        encoding = Encoding("av1", gop=2, crf=40).told(size=size)
+        images = read_images(store, KEYS["image.top"], (16, 24), keep="memory", encoding=encoding)
+        seen.append(np.abs(images.astype(int) - data_of(stores, "image.top")).mean())
+    assert seen[1] < seen[0] and seen[2] == seen[0]
+
+
+def test_codecs_that_differ_are_told(stores):
+    sim, real = (read_store(stores[d], KEYS if d == "sim" else None, images=()) for d in ("sim", "real"))
+    sim.codecs, real.codecs = {"image": Encoding("h264", crf=23)}, {"image": Encoding("h264", crf=30)}
+    assert "CRF 23" in codec_gaps(sim, real)[0] and "CRF 30" in codec_gaps(sim, real)[0]
+    real.codecs = {"image": Encoding("h264")}
+    assert codec_gaps(sim, real) == []
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"sim_codec": "match", "real_codec": "match"}, "expected it of one"),
+        ({"real_codec": "match"}, r"data.real_codec=match: images of .*sim.hdf5 went through no codec"),
+        ({"sim_codec": Encoding("h263")}, "codec='h263': images of .* expected one of h264, hevc"),
+        ({"sim_codec": Encoding("av1", pix_fmt="rgb5000")}, r"cannot be encoded as av1 \(rgb5000"),
+    ],
+)
+def test_wrong_codecs(stores, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        data(stores, cache=str(tmp_path), **options)
+    with pytest.raises(InputError, match="a name of ffmpeg's"):
+        Encoding("h264:threads=1")
