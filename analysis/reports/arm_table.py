@@ -23,7 +23,7 @@ from align.analysis.reports.sweep.comparisons import (
 )
 from align.analysis.reports.sweep.kept import facts
 from align.analysis.reports.sweep.run_table import TASKS
-from align.analysis.statistics.intervals import Interval, minus
+from align.analysis.statistics.intervals import Interval, decimals, minus
 from align.files import atomic_path, write_text
 from align.run.layout import EMBEDDINGS, RESULTS
 
@@ -345,8 +345,12 @@ def _has(titles: Sequence[str], title: str) -> bool:
 
 def _text(interval: Interval, digits: str, floor: float = -np.inf) -> str:
     """The estimate with its interval; what is below the floor is not told more exactly."""
-    value, low, high = (minus(f"< {floor:g}" if x < floor else format(x, digits)) for x in interval)
-    return f"{value} [{low}, {high}]"
+    value, *ends = (f"< {floor:g}" if x < floor else format(x, digits) for x in interval)
+    places, sign = int(digits[-2]), digits[:-3]
+    ends = [
+        end if x < floor else decimals(x, places, sign) for x, end in zip(interval[1:], ends, strict=True)
+    ]
+    return minus(f"{value} [{', '.join(ends)}]")
 
 
 def _compared(found: Interval | None, digits: str, same: float) -> Cell:

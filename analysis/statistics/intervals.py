@@ -21,6 +21,21 @@ def minus(number: str) -> str:
     return number.replace("-", "−")
 
 
+def decimals(number: float, digits: int, sign: str = "") -> str:
+    """A number in decimals; up to four more, so that one which is not 0 does not look like it.
+
+    Args:
+        number: The number.
+        digits: Decimals.
+        sign: "+" to have it before what is above 0.
+    """
+    enough = next(
+        (d for d in range(digits, digits + 5) if number == 0 or float(f"{number:.{d}f}") != 0), digits
+    )
+    text = f"{number:{sign}.{enough}f}"
+    return text if any(c in "123456789" for c in text) or not np.isfinite(number) else text.lstrip("+-")
+
+
 class Interval(NamedTuple):
     """An estimate and the two ends of its confidence interval, in the estimate's own unit."""
 
@@ -29,7 +44,7 @@ class Interval(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        return minus(f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]")
+        return minus(f"{self.value:.2f} [{decimals(self.low, 2)}, {decimals(self.high, 2)}]")
 
     def as_dict(self) -> dict[str, float | None]:
         """The three numbers under their names, None for what is not a number (JSON has no NaN)."""

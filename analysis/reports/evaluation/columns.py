@@ -48,6 +48,7 @@ class Columns:
     Attributes:
         start: Several columns make one start, e.g. x and y.
         wide: Columns that hold the outcomes of one arm each; there is then neither `arm` nor `outcome`.
+        by_row: A row of `wide` columns is a start, for no column says it.
     """
 
     arm: int | None
@@ -57,6 +58,7 @@ class Columns:
     predicted: int | None
     repeat: int | None
     wide: tuple[int, ...]
+    by_row: bool = False
 
 
 def find_columns(
@@ -116,6 +118,7 @@ def find_columns(
         one["predicted"],
         one["repeat"],
         across,
+        bool(across) and not found["start"] and "start" not in told,
     ), notes
 
 

@@ -36,7 +36,8 @@ class Pairs(NamedTuple):
 def pair_up(trials: Sequence[Trial], arms: Sequence[str] | None, reference: str | None) -> Pairs:
     """The pairs of two arms: of one start, or without starts the first with the first.
 
-    A pair comes when its second trial does, in the order of the rows.
+    A pair comes when its second trial does, in the order of the rows. Rows without an outcome keep their
+    number, so that filling one in later changes no other pair.
 
     Args:
         trials: In the order of the file.
@@ -61,12 +62,8 @@ def pair_up(trials: Sequence[Trial], arms: Sequence[str] | None, reference: str 
     waiting: dict[tuple[str, str], list[Trial]] = {}
     found: list[tuple[float, float]] = []
     starts = []
-    counts = dict.fromkeys(names, 0)
     for trial in trials:
-        start = trial.start
-        if start is None:
-            counts[trial.arm] += 1
-            start = str(counts[trial.arm])
+        start = str(trial.number) if trial.start is None else trial.start
         other = waiting.get((arm if trial.arm == base else base, start))
         if not other:
             waiting.setdefault((trial.arm, start), []).append(trial)

@@ -1,7 +1,7 @@
 """The trials of some files, checked: who tried, from which start, and how it went."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -37,6 +37,7 @@ class Trial(NamedTuple):
         outcome: From 0 to 1; None where only `predicted` is known.
         predicted: What simulation says of this start, from 0 to 1.
         where: File and row.
+        number: Which row of its arm it is, those without an outcome counted; from 1.
     """
 
     arm: str
@@ -46,6 +47,7 @@ class Trial(NamedTuple):
     outcome: float | None
     predicted: float | None
     where: str
+    number: int
 
 
 class Reading(NamedTuple):
@@ -104,9 +106,9 @@ def read_trials(
     called = {i: name for i, name in zip(nameless, names, strict=True)} if names else {}
     trials: list[Trial] = []
     how: list[str] = []
-    skipped = 0
+    skipped, numbers = 0, Counter()
     for i, (sheet, (places, notes)) in enumerate(zip(sheets, found, strict=True)):
-        read = _Reader(sheet, places, called.get(i), values, full_marks, missing)
+        read = _Reader(sheet, places, called.get(i), values, full_marks, missing, numbers)
         trials += read.trials
         skipped += len(read.skipped)
         how.append(f"{sheet.path}:")
@@ -131,8 +133,10 @@ class _Reader:
         values: Mapping[str, float | None] | None,
         full_marks: float | None,
         missing: Missing,
+        numbers: Counter[str],
     ):
         self.sheet, self.columns, self.arm, self.missing = sheet, columns, arm, missing
+        self.numbers = numbers
         self.trials: list[Trial] = []
         self.skipped: list[int] = []
         self.simulated: list[int] = []
@@ -149,6 +153,7 @@ class _Reader:
             self.summaries.append(row.number)
             return
         start = ", ".join(_number(row.cells[i]) for i in columns.start) if columns.start else None
+        start = f"row {row.number}" if columns.by_row else start
         training = ONE if columns.training is None else _number(row.cells[columns.training])
         again = "" if columns.repeat is None else _number(row.cells[columns.repeat])
         predicted = None
@@ -160,6 +165,7 @@ class _Reader:
             by_arm = {" ".join(arm.split()): columns.outcome}
         for arm, place in by_arm.items():
             outcome = self.cells[place].read(row.cells[place], where)
+            self.numbers[arm] += 1
             if outcome is None and predicted is None:
                 self.skipped.append(row.number)
                 if self.missing == "skip":
@@ -175,7 +181,9 @@ class _Reader:
             for what, value in (("arm", arm), ("training", training), ("start", start)):
                 if value is not None and not value.strip(" ,"):
                     raise InputError(f"{where}: an outcome, but no {what}; fill it in, or --{what} none")
-            self.trials.append(Trial(arm, training, start, again, outcome, predicted, where))
+            self.trials.append(
+                Trial(arm, training, start, again, outcome, predicted, where, self.numbers[arm])
+            )
 
     def said(self) -> list[str]:
         """How the rows were read."""
@@ -183,6 +191,8 @@ class _Reader:
                 for line in cells.said(self.sheet.header[place], self.sheet.path)]  # fmt: skip
         if self.columns.arm is None and not self.columns.wide:
             said.append(f"no column of arms; all its trials are of {self.arm or self.sheet.arm!r} (--names)")
+        if self.columns.by_row:
+            said.append("no column of starts; trials of one row are of one start (--start none if not)")
         if self.skipped:
             what = "skipped" if self.missing == "skip" else "counted as failures"
             said.append(f"{named_rows(self.skipped)} without an outcome {what} (--missing skip or failure)")

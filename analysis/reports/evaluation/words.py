@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from align.analysis.reports.evaluation.findings import Difference, Finding, Findings
-from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.intervals import Interval, decimals, minus
 
 ROUGH = "The difference seen is itself uncertain: take that as a rough guide."
 
@@ -137,27 +137,20 @@ def amount(value: float, binary: bool) -> str:
 
 
 def span(interval: Interval, binary: bool) -> str:
-    """From end to end."""
-    if binary:
-        return f"{100 * interval.low:.0f} to {100 * interval.high:.0f} %"
-    return f"{interval.low:.2f} to {interval.high:.2f}"
+    """From end to end; an end that is not 0 is not written as 0."""
+    scale, digits, unit = (100, 0, " %") if binary else (1, 2, "")
+    return " to ".join(decimals(scale * end, digits) for end in interval[1:]) + unit
 
 
 def points(value: float, binary: bool) -> str:
     """The size of a difference."""
     if not binary:
-        return f"{value:.2f}"
-    text = f"{100 * value:.0f}"
+        return decimals(value, 2)
+    text = decimals(100 * value, 0)
     return f"{text} percentage point{'s' * (text != '1')}"
 
 
 def signed_span(interval: Interval, binary: bool) -> str:
-    """Both ends of a difference, with their signs."""
-    scale, digits, unit = (100, ".0f", " points") if binary else (1, ".2f", "")
-    return f"{_signed(scale * interval.low, digits)} to {_signed(scale * interval.high, digits)}{unit}"
-
-
-def _signed(value: float, digits: str) -> str:
-    text = f"{value:+{digits}}"
-    zero = not any(c in "123456789" for c in text)
-    return text[1:] if zero else text.replace("-", "−")
+    """Both ends of a difference, with their signs; an end that is not 0 is not written as 0."""
+    scale, digits, unit = (100, 0, " points") if binary else (1, 2, "")
+    return " to ".join(minus(decimals(scale * end, digits, "+")) for end in interval[1:]) + unit

@@ -177,7 +177,7 @@ def sequences(repeats: int = 1000, most: int = 500) -> str:
         s, row = Scatter(0.0, paired, 1 - paired), []
         first, other = (x[:, 0] for x in arms_in_unit(rng, [a, b], repeats, 1, most, s, common=1.0))
         z = (first - other + 1) / 2
-        worth = np.array([np.maximum(sequential.capital(x, 0.5), sequential.capital(1 - x, 0.5)) for x in z])
+        worth = np.array([sequential.against_none(x) for x in z])
         for level in (0.95, 0.99):
             won = worth >= np.log(2 / (1 - level))
             row += [float(won.any(1).mean()), f"{np.where(won.any(1), won.argmax(1) + 1, most).mean():.0f}"]

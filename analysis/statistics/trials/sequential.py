@@ -24,6 +24,8 @@ from align.seeding import numpy_rng
 
 FRACTIONS = np.arange(1, 21) / 21  # of the capital that is bet
 GRID = np.linspace(0, 1, 801)  # means that are tried
+BESIDE = float(GRID[401])
+"""The first mean above "no difference": the interval of what is settled leaves out 0 as it is printed."""
 
 
 class Sequence(NamedTuple):
@@ -33,7 +35,8 @@ class Sequence(NamedTuple):
         difference: (n,) mean difference of the trials so far.
         low, high: (n,) ends of the confidence sequence; with probability `level` it holds the true difference
             at all times. They never widen.
-        p_values: (n,) anytime-valid p-value of "no difference": may be read at any time.
+        p_values: (n,) anytime-valid p-value of "no difference", at most 1 − level where the interval leaves
+            out 0: may be read at any time.
         settled: Number of trials after which the interval first left out zero, None where it never did.
     """
 
@@ -65,15 +68,21 @@ def compare(outcomes: ArrayLike, reference: ArrayLike, level: float = LEVEL) -> 
     for name, x in (("outcomes", a), ("reference", b)):
         if not (np.isfinite(x).all() and x.min() >= 0 and x.max() <= 1):
             raise InputError(f"{name} from {x.min():g} to {x.max():g}: expected outcomes in [0, 1]")
-    threshold = np.log(2 / (1 - float(checked_level(level))))
     z = (a - b + 1) / 2
-    low, high = confidence_sequence(z, level)
-    more, less = capital(z, 0.5), capital(1 - z, 0.5)
+    low, high = (2 * end - 1 for end in confidence_sequence(z, level))
     with np.errstate(over="ignore"):
-        p_values = np.minimum.accumulate(np.minimum(2 * np.exp(-np.maximum(more, less)), 1.0))
-    won = (more >= threshold) | (less >= threshold)
-    settled = int(np.argmax(won)) + 1 if won.any() else None
-    return Sequence(np.cumsum(a - b) / np.arange(1, len(a) + 1), 2 * low - 1, 2 * high - 1, p_values, settled)
+        p_values = np.minimum.accumulate(np.minimum(2 * np.exp(-against_none(z)), 1.0))
+    out = (low > 0) | (high < 0)
+    settled = int(np.argmax(out)) + 1 if out.any() else None
+    return Sequence(np.cumsum(a - b) / np.arange(1, len(a) + 1), low, high, p_values, settled)
+
+
+def against_none(values: np.ndarray) -> np.ndarray:
+    """Logarithm of the larger of two capitals after each of `values` (n,): one on more, one on less.
+
+    It is settled at level 1 − α as soon as this reaches log(2 / α).
+    """
+    return np.maximum(capital(values, BESIDE), capital(1 - values, BESIDE))
 
 
 def confidence_sequence(values: ArrayLike, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
@@ -144,9 +153,11 @@ def pairs_to_go(
     won = np.zeros((draws, most), bool)
     for sign in (1, -1):
         worth = np.full((draws, most), -np.inf)
-        for fraction in sign * FRACTIONS:
-            begun = np.log1p(fraction * d).sum()
-            worth = np.logaddexp(worth, begun + np.cumsum(np.log1p(fraction * drawn), axis=1))
+        for fraction in FRACTIONS:
+            begun, further = (
+                np.log1p(fraction * ((x + 1) / (2 * BESIDE) - 1)) for x in (sign * d, sign * drawn)
+            )
+            worth = np.logaddexp(worth, begun.sum() + np.cumsum(further, axis=1))
         won |= worth >= threshold
     first = np.where(won.any(1), won.argmax(1) + 1, most + 1)
     middle = float(np.median(first))

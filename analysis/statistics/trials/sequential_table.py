@@ -39,7 +39,7 @@ def beside_savi(repeats: int = 1000) -> str:
         rng = numpy_rng(8, f"beside SAVI {name}")
         a, b = ((rng.random((repeats, most)) < rate).astype(float) for rate in (low, high))
         z = (b - a + 1) / 2
-        worth = np.array([np.maximum(sequential.capital(x, 0.5), sequential.capital(1 - x, 0.5)) for x in z])
+        worth = np.array([sequential.against_none(x) for x in z])
         row = [name, f"{low:g}", f"{high:g}", str(most), f"{level:g}"]
         for won in (worth >= np.log(2 / level), savi(a, b) >= np.log(1 / level)):
             pairs = np.where(won.any(1), won.argmax(1) + 1, most)

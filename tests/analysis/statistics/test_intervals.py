@@ -29,3 +29,11 @@ def test_an_interval_survives_json():
     interval = Interval(0.5, np.nan, 0.75)
     assert interval.as_dict()["low"] is None
     np.testing.assert_equal(Interval.from_dict(interval.as_dict()), interval)
+
+
+def test_an_end_that_is_not_0_does_not_look_like_it():
+    assert str(intervals.Interval(0.1, 0.004, 0.2)) == "0.10 [0.004, 0.20]"
+    assert str(intervals.Interval(-0.1, -0.2, -0.0004)) == "−0.10 [−0.20, −0.0004]"
+    assert str(intervals.Interval(0.0, -0.0, np.nan)) == "0.00 [0.00, nan]"
+    assert intervals.decimals(0.25, 0, "+") == "+0.2" and intervals.decimals(0.0, 2, "+") == "0.00"
+    assert intervals.decimals(1e-12, 2) == "0.00" and intervals.decimals(0.31, 2, "+") == "+0.31"

@@ -25,7 +25,7 @@ LABS = Path(__file__).parent / "labs"
 def _trials(outcomes: dict[str, list], starts: dict[str, list] | None = None) -> list[Trial]:
     """Trials of one training an arm; the starts are numbered unless they are given."""
     return [
-        Trial(arm, "1", str(starts[arm][i]) if starts else str(i), "", float(y), None, f"row {i}")
+        Trial(arm, "1", str(starts[arm][i]) if starts else str(i), "", float(y), None, f"row {i}", i + 1)
         for arm, ys in outcomes.items()
         for i, y in enumerate(ys)
     ]
@@ -194,7 +194,7 @@ def _trainings(arms: dict[str, tuple[float, ...]], n: int = 40, shared: bool = T
     rng = numpy_rng(0, "trainings")
     hard = rng.uniform(-0.15, 0.15, n)
     return [
-        Trial(arm, str(k), str(i) if shared else f"{arm} {i}", "", float(np.clip(y, 0, 1)), None, "")
+        Trial(arm, str(k), str(i) if shared else f"{arm} {i}", "", float(np.clip(y, 0, 1)), None, "", i)
         for arm, means in arms.items()
         for k, mean in enumerate(means)
         for i, y in enumerate(mean + hard + rng.normal(0, 0.05, n))
