@@ -11,6 +11,7 @@ from align.analysis.figures.series import Point
 from align.analysis.reports.evaluation import assisted, sequence
 from align.analysis.reports.evaluation.design import Design, arrange
 from align.analysis.reports.evaluation.findings import Findings, find
+from align.analysis.reports.evaluation.outcomes import FullMarks
 from align.analysis.reports.evaluation.trials import Missing, read_trials
 from align.analysis.reports.evaluation.words import Words
 from align.analysis.reports.tables import markdown_table, write_csv
@@ -31,7 +32,7 @@ def evaluate(
     arms: list[str] | None = None,
     reference: str | None = None,
     values: dict[str, float | None] | None = None,
-    full_marks: float | None = None,
+    full_marks: float | dict[str, float] | None = None,
     missing: Missing = "skip",
     repeats: bool = False,
     sequential: bool = False,
@@ -53,7 +54,8 @@ def evaluate(
         arms: Arms to take, in this order; by default all.
         reference: Arm that the others are compared with; by default the first.
         values: What words stand for, e.g. '{dropped: 0.5, aborted: null}'; null does not count.
-        full_marks: What a perfect trial gets, where numbers are not from 0 to 1.
+        full_marks: What a perfect trial gets, where numbers are not from 0 to 1; of several scales by column
+            or file, e.g. '{robot.csv: 10, predicted: 1}'.
         missing: What a row without an outcome is: skip or failure.
         repeats: Starts were tried several times by the same arm.
         sequential: Follow two arms trial by trial, in the order of the rows: say whether it is settled, valid
@@ -67,7 +69,12 @@ def evaluate(
     check_numbers("(0, 1e6]", full_marks=full_marks)
     check_numbers("[0, 1e6]", values=values)
     columns = {"arm": arm, "start": start, "outcome": outcome, "training": training, "predicted": predicted}
-    read = read_trials(files, columns, wide or (), names or (), values, full_marks, missing, repeats)
+    marks = FullMarks(full_marks)
+    read = read_trials(files, columns, wide or (), names or (), values, marks, missing, repeats)
+    others = (
+        read_trials(simulated, columns, values=values, full_marks=marks, repeats=True) if simulated else None
+    )
+    marks.check_used()
     folder = Path(out) if out else Path(files[0]).parent / f"{Path(files[0]).stem}-evaluation"
     if folder.exists() and not folder.is_dir():
         raise InputError(f"out={str(folder)!r}: a file; expected a folder to write to")
@@ -83,7 +90,6 @@ def evaluate(
     rows, how = table(findings, design), [*read.how, *design.notes]
     said, explained = Words(findings, design.binary, read.skipped).paragraphs(), notes(findings, design)
     if simulated or any(trial.predicted is not None for trial in read.trials):
-        others = read_trials(simulated, columns, values=values, repeats=True) if simulated else None
         names = [found.arm.name for found in findings.arms]
         helped = assisted.assist(
             read.trials, others.trials if others else (), names, findings.reference, level

@@ -3,6 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
 
 from align.errors import InputError
 
@@ -12,7 +15,47 @@ PARTIAL = ["partial", "partially", "partial success", "half", "½"]
 MISSING = ["", "n/a", "na", "#n/a", "nan", "null", "none"]
 WORDS = dict.fromkeys(YES, 1.0) | dict.fromkeys(NO, 0.0) | dict.fromkeys(PARTIAL, 0.5)
 NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?", re.I)
+THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")  # or thousandths behind a decimal comma
 SHARE = re.compile(r"(\d+)\s*/\s*(\d+)")
+
+
+class FullMarks:
+    """What a perfect trial gets: one number for all files, or numbers by the name of a column or a file.
+
+    Args:
+        given: None where numbers are from 0 to 1 already. A column's name goes before a file's.
+    """
+
+    def __init__(self, given: float | Mapping[str, float] | None = None):
+        self.by_name = isinstance(given, Mapping)
+        named = given if isinstance(given, Mapping) else {} if given is None else {"": given}
+        self.given = {str(name).strip().casefold(): marks for name, marks in named.items()}
+        for name, marks in self.given.items():
+            if not marks > 0:
+                raise InputError(
+                    f"full_marks{f' of {name}' * bool(name)}={marks:g}: expected a number above 0"
+                )
+        self.unused = set(self.given)
+
+    def of(self, path: str, column: str) -> float | None:
+        """Those of a column of a file; None where nothing is said of it."""
+        for name in (column, path, Path(path).name, Path(path).stem) if self.by_name else ("",):
+            if name.casefold() in self.given:
+                self.unused.discard(name.casefold())
+                return self.given[name.casefold()]
+        return None
+
+    def check_used(self) -> None:
+        """Refuse a name that was asked for by no file.
+
+        Raises:
+            InputError: There is one.
+        """
+        if self.by_name and self.unused:
+            raise InputError(
+                f"full_marks: no outcomes in a column or file {min(self.unused)!r}; expected names of those, "
+                "e.g. '{robot.csv: 10, predicted: 1}'"
+            )
 
 
 class Outcomes:
@@ -23,6 +66,7 @@ class Outcomes:
             before the usual words.
         full_marks: What a perfect trial gets, if numbers are not from 0 to 1 already.
         percent: The column's name says that its numbers are percentages.
+        sure: The full marks are of this very column or file.
     """
 
     def __init__(
@@ -30,14 +74,13 @@ class Outcomes:
         values: Mapping[str, float | None] | None = None,
         full_marks: float | None = None,
         percent: bool = False,
+        sure: bool = False,
     ):
         self.own = {str(word).strip().casefold(): value for word, value in (values or {}).items()}
         for word, value in self.own.items():
             if value is not None and not 0 <= value <= 1:
                 raise InputError(f"values: {word!r} is {value:g}; expected an outcome from 0 to 1, or null")
-        if full_marks is not None and not full_marks > 0:
-            raise InputError(f"full_marks={full_marks:g}: expected a number above 0")
-        self.full_marks = full_marks
+        self.full_marks, self.sure = full_marks, sure
         self.percent = percent and full_marks is None
         self.words: Counter[tuple[str, float | None]] = Counter()
         self.kinds: Counter[str] = Counter()
@@ -70,9 +113,10 @@ class Outcomes:
                 f"{where}: {cell!r} is no outcome; expected yes or no, a number from 0 to 1, a percentage or "
                 f"a fraction; say what it means with --values '{{{cell}: 0}}'"
             )
-        if re.fullmatch(r"\d{1,3},\d{3}", number):
+        thousands = float(number.replace(",", "")) if THOUSANDS.fullmatch(number) else np.inf
+        if thousands <= (self.full_marks or 1):
             raise InputError(
-                f"{where}: {cell!r} may mean thousands or thousandths; write it without the comma"
+                f"{where}: {cell!r} may mean {thousands:g} or {thousands / 1000:g}; write it without comma"
             )
         if "," in number:
             self.kinds["decimal commas"] += 1
@@ -90,12 +134,13 @@ class Outcomes:
         """How the column's cells were read.
 
         Raises:
-            InputError: The name speaks of percent, but no number is above 1.
+            InputError: The name speaks of percent, or full marks are of all files, but no number is above 1.
         """
-        if (self.full_marks or 0) > 1 and 0 < self.largest <= 1:
+        if not self.sure and (self.full_marks or 0) > 1 and 0 < self.largest <= 1:
             raise InputError(
                 f"{where}: --full_marks {self.full_marks:g}, but the largest number of {name!r} is "
-                f"{self.largest:g}: it seems to be a share already; evaluate files of one scale together"
+                f"{self.largest:g}: it seems to be a share already; name the columns or files that are out "
+                f"of {self.full_marks:g}, e.g. --full_marks '{{robot.csv: {self.full_marks:g}}}'"
             )
         if self.percent and 0 < self.largest <= 1:
             raise InputError(

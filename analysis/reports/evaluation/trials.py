@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from align.analysis.reports.evaluation.columns import PERCENT, Columns, described, find_columns
-from align.analysis.reports.evaluation.outcomes import Outcomes
+from align.analysis.reports.evaluation.outcomes import FullMarks, Outcomes
 from align.analysis.reports.evaluation.sheet import LEROBOT, Row, Sheet, named_rows, read_sheet
 from align.errors import InputError
 
@@ -72,7 +72,7 @@ def read_trials(
     wide: Sequence[str] = (),
     names: Sequence[str] = (),
     values: Mapping[str, float | None] | None = None,
-    full_marks: float | None = None,
+    full_marks: FullMarks | None = None,
     missing: Missing = "skip",
     repeats: bool = False,
 ) -> Reading:
@@ -85,7 +85,7 @@ def read_trials(
         names: What to call the arms of files that have no column for it, in their order; by default by the
             file, LeRobot's by its folder.
         values: Outcomes of words of the user's own.
-        full_marks: What a perfect trial gets.
+        full_marks: What a perfect trial gets; by default numbers are from 0 to 1.
         missing: What a row without an outcome is: skipped, or a failure.
         repeats: Several trials of an arm from one start are meant.
 
@@ -108,7 +108,7 @@ def read_trials(
     how: list[str] = []
     skipped, numbers = 0, Counter()
     for i, (sheet, (places, notes)) in enumerate(zip(sheets, found, strict=True)):
-        read = _Reader(sheet, places, called.get(i), values, full_marks, missing, numbers)
+        read = _Reader(sheet, places, called.get(i), values, full_marks or FullMarks(), missing, numbers)
         trials += read.trials
         skipped += len(read.skipped)
         how.append(f"{sheet.path}:")
@@ -131,7 +131,7 @@ class _Reader:
         columns: Columns,
         arm: str | None,
         values: Mapping[str, float | None] | None,
-        full_marks: float | None,
+        full_marks: FullMarks,
         missing: Missing,
         numbers: Counter[str],
     ):
@@ -142,7 +142,11 @@ class _Reader:
         self.simulated: list[int] = []
         self.summaries: list[int] = []
         places = [*columns.wide, *(p for p in (columns.outcome, columns.predicted) if p is not None)]
-        self.cells = {p: Outcomes(values, full_marks, bool(PERCENT.search(sheet.header[p]))) for p in places}
+        self.cells = {}
+        for place in places:
+            name = sheet.header[place]
+            marks = full_marks.of(sheet.path, name)
+            self.cells[place] = Outcomes(values, marks, bool(PERCENT.search(name)), full_marks.by_name)
         for row in sheet.rows:
             self._row(row)
 

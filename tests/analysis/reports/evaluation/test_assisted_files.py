@@ -80,3 +80,22 @@ def test_too_little_simulation_is_a_line(tmp_path, rows, line):
     trials = read_trials([_write(tmp_path / "t.csv", rows)]).trials
     with pytest.raises(InputError, match=line):
         assist(trials, (), ["a"], "a", 0.95)
+
+
+def test_simulated_files_are_out_of_as_many_marks(tmp_path, capsys, outcomes):
+    """One number holds for all files; by name it holds where it is said."""
+    marked = [(arm, s, 10 * r[s], "") for arm, (r, _) in outcomes.items() for s in range(N)]
+    real = _write(tmp_path / "real.csv", marked)
+    pages = []
+    for name, marks, option in (
+        ("same", 10, "10"),
+        ("share", 1, "{real.csv: 10}"),
+        ("five", 5, "{real: 10, five: 5}"),
+    ):
+        rows = [(a, s, marks * f[s], "") for a, (_, f) in outcomes.items() for s in range(N + MORE)]
+        sim = _write(tmp_path / f"{name}.csv", rows)
+        assert main(["evaluate", real, "--simulated", f"[{sim}]", "--full_marks", option]) == 0
+        pages.append(capsys.readouterr().out.split("How it was read")[0])
+    assert pages[0] == pages[1] == pages[2] and "With simulation" in pages[0]
+    assert main(["evaluate", real, "--simulated", f"[{tmp_path / 'share.csv'}]", "--full_marks", "10"]) == 2
+    assert "share.csv: --full_marks 10, but the largest number of 'success' is 1" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from align.analysis.reports.evaluation.outcomes import FullMarks
 from align.analysis.reports.evaluation.trials import read_trials
 from align.cli import main
 from align.errors import InputError
@@ -114,6 +115,53 @@ HEADER = "arm,start,success\nA,1,yes\n"
 def test_what_cannot_be_read_is_one_line(kept, text, line):
     with pytest.raises(InputError, match=line):
         kept(text)
+
+
+def test_commas_are_decimal_where_thousands_make_no_sense(kept):
+    text = "arm;start;score\nA;1;0,250\nA;2;1,000\nA;3;0,5\n"
+    assert [t.outcome for t in kept(text).trials] == [0.25, 1.0, 0.5]
+    points = kept("arm;start;points\nA;1;2,500\nA;2;9,5\n", full_marks=FullMarks(10))
+    assert [t.outcome for t in points.trials] == [0.25, 0.95]
+    with pytest.raises(InputError, match=r"row 2: '1,250' may mean 1250 or 1\.25; write it without comma"):
+        kept("arm;start;points\nA;1;1,250\nA;2;900\n", full_marks=FullMarks(2000))
+    with pytest.raises(InputError, match="row 3: outcome '1,250'; expected 0 to 1"):
+        kept("arm;start;score\nA;1;1,000\nA;2;1,250\n")
+
+
+def test_starts_with_thousands_separators_stay_what_they_are(kept):
+    """Two thousand starts are not taken for two, nor two stamps of time for one."""
+    names = ["1", "1,000", "2,000", "1000", "20241126103001", "20241126103049", "0.10", "1_0", "10"]
+    read = kept("arm;start;success\n" + "".join(f"A;{name};1\n" for name in names))
+    assert len({t.start for t in read.trials}) == len(names)
+    assert read.trials[0].start == kept("arm,start,success\nA,01.0,1\n").trials[0].start
+
+
+def test_a_prediction_without_an_outcome_is_no_failure(kept):
+    text = "arm,start,success,predicted\nA,1,1,0.9\nA,2,,0.4\n"
+    assert [t.outcome for t in kept(text).trials] == [1.0, None]
+    with pytest.raises(InputError, match="row 3: a prediction, but no outcome: whether it failed"):
+        kept(text, missing="failure")
+
+
+def test_scales_go_by_column_and_by_file(tmp_path):
+    for name, rows in (("ten", "A,1,7,0.5\nA,2,10,1\n"), ("five", "B,1,1,0.25\nB,2,5,0\n")):
+        (tmp_path / f"{name}.csv").write_text("arm,start,points,predicted\n" + rows)
+    files = [str(tmp_path / f"{name}.csv") for name in ("ten", "five")]
+    marks = FullMarks({"Ten": 10, files[1]: 5, "predicted": 1})
+    read = read_trials(files, full_marks=marks)
+    assert [t.outcome for t in read.trials] == [0.7, 1.0, 0.2, 1.0]
+    assert [t.predicted for t in read.trials] == [0.5, 1.0, 0.25, 0.0]
+    marks.check_used()
+    with pytest.raises(InputError, match=r"full_marks: no outcomes in a column or file 'four\.csv'"):
+        mistaken = FullMarks({"ten.csv": 10, "five.csv": 5, "predicted": 1, "four.csv": 4})
+        read_trials(files, full_marks=mistaken)
+        mistaken.check_used()
+    with pytest.raises(InputError, match=r"largest number of 'predicted' is 1: .*'\{robot.csv: 10\}'"):
+        read_trials(files[:1], full_marks=FullMarks(10))
+    low = FullMarks({"points": 5})
+    few = "arm,start,points\nA,1,1\nA,2,0\n"
+    (tmp_path / "few.csv").write_text(few)
+    assert [t.outcome for t in read_trials([str(tmp_path / "few.csv")], full_marks=low).trials] == [0.2, 0.0]
 
 
 def test_a_failure_and_a_word_of_ones_own(kept):

@@ -216,6 +216,18 @@ def test_rates_that_differ_are_not_taken_for_scatter():
     assert len({id(b) for b in of_each_arm(arms, relative=True)}) == 1
 
 
+def test_arms_at_the_ceiling_neither_hide_nor_make_an_outlier():
+    """They have no scatter in units of rate · (1 − rate): counted as arms that scatter not at all, they would
+    turn the most ordinary arm beside them into an outlier."""
+    rng = np.random.default_rng(1)
+    ordinary = [(rng.uniform(size=(2, 200)) < rng.beta(20, 20, (2, 1))).astype(float) for _ in range(3)]
+    ceiling = [np.ones((2, 200))] * 30
+    lost = np.where(np.arange(200) < np.array([[190], [4]]), 1.0, 0.0)
+    assert scattered(ordinary, relative=True) == scattered([*ordinary, *ceiling], relative=True) == []
+    assert scattered([*ceiling, *ordinary, *ordinary, lost], relative=True) == [36]
+    assert scattered([*ordinary, *ordinary, lost], relative=True) == [6]
+
+
 def test_an_arm_set_aside_is_judged_by_its_own_scatter():
     """Two trainings far apart: Student's interval with one degree of freedom, not the sweep's."""
     arms = [arm[0] for arm in sweep(np.random.default_rng(0), 1)]
