@@ -89,7 +89,8 @@ def collect(
         normaliser; `action` (N, H · A), the demonstrated actions, and `chosen`, the policy's own, both on the
         scale the denoiser sees; `action_error` and `denoising_loss` (N,), how well it does on each window;
         `agent_pos` (N, P) and `state` (N, S), newest, in the data's units, `state`
-        only where both stores hold one of the same size; `domain`, `episode`, `step` (N,); `thumbnail`
+        only where both stores hold one of the same size; `codec/DOMAIN`, the lossy codecs that images
+        went through, a line a camera; `domain`, `episode`, `step` (N,); `thumbnail`
         where there are images.
     """
     initial = untrained(policy, seed)
@@ -117,6 +118,10 @@ def collect(
     states = [data.held_out[domain].states(data.spread(domain, per_domain)) for domain in Domain]
     if all(s is not None and s.shape[2] == states[0].shape[2] for s in states):
         arrays["state"] = torch.cat(states)[:, -1].numpy()
+    for domain in Domain:
+        codecs = data.held_out[domain].episodes.codecs.items()
+        told = [f"{camera}: {codec}" for camera, codec in codecs if codec is not None]
+        arrays[f"codec/{domain.label}"] = np.array(told, "U")
     return arrays
 
 

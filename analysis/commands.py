@@ -12,7 +12,7 @@ from align.analysis.reports.everything import measured_beside, not_redrawn
 from align.analysis.reports.everything import report as report_everything
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.mechanism import report as report_mechanism
-from align.analysis.reports.probe import probe_run
+from align.analysis.reports.probe import codec_note, probe_run
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.comparisons import compare as compare_arms
 from align.analysis.reports.sweep.keep import keep as keep_files
@@ -80,6 +80,8 @@ def _probe(path: str, probe: Kind | ClassifierMixin, umap: bool, seed: int, trus
             if s and "auc" in s
         )
         print(f"{run}: {found}", flush=True)
+        if note := codec_note(result["codecs"]):
+            print(f"{run}: warning: {note}", flush=True)
     for sweep in sorted({run.parent for run in runs if (run / POINT).exists() and run != Path(path)}):
         with trusting(trust):
             report_sweep(sweep)

@@ -26,13 +26,14 @@ UNTRAINED = "; hollow: the embeddings of the policy before training"
 MAP = ". PCA: a dot a window; in brackets the share of variance; MMD²: squared distance of the two domains."
 
 
-def probe_figure(probes: Sequence[SiteProbe], seed: int = 0, run: str = "") -> Figure:
+def probe_figure(probes: Sequence[SiteProbe], seed: int = 0, run: str = "", note: str = "") -> Figure:
     """The report of a run's probes, both columns wide.
 
     Args:
         probes: One a site; a row each.
         seed: Of the ROC's bootstrap band.
         run: Its name, above the figure.
+        note: What else is to be known, below it.
     """
     with figures.style():
         figure, axes = figures.canvas(len(probes), 4, figures.DOUBLE, 1.75 * len(probes) + 0.15)
@@ -49,6 +50,7 @@ def probe_figure(probes: Sequence[SiteProbe], seed: int = 0, run: str = "") -> F
         for ax, title in zip(axes[0], TITLES, strict=True):
             ax.set_title(title)
         caption = CAPTION + (UNTRAINED if any(p.main.untrained for p in probes) else "") + MAP
+        caption += f" {note}." if note else ""
         legend = figures.named([*axes[:, 1], *axes[:, 2]])
         figures.finish(figure, title=run and f"{run}: probes", legend=legend, caption=caption)
         return figure

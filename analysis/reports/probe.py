@@ -1,6 +1,7 @@
 """Probe of sim versus real of a run's embeddings; see `statistics.probing.probe`."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -45,9 +46,9 @@ def probe_run(run_dir: str | os.PathLike, seed: int = 0, probe: Kind | Classifie
             linear one, if any.
 
     Returns:
-        The content of `probe.json`: {"level", "seed", "sites": {site: {"auc", "accuracy", "margin",
-        "mmd2": {"value", "low", "high"}, "shuffled", "real_vs_real", "untrained": {...}, "mlp": {"auc",
-        ...}, ...}}}, where what is outside "mlp" is of the linear probe. What a classifier of scikit-learn
+        The content of `probe.json`: {"level", "seed", "codecs": {"sim", "real"}, "sites": {site: {"auc",
+        "accuracy", "margin", "mmd2": {"value", "low", "high"}, "shuffled", "real_vs_real", "untrained":
+        {...}, "mlp": {"auc", ...}, ...}}}, where what is outside "mlp" is of the linear probe. What a classifier of scikit-learn
         found is below "classifier" instead, and the file says beside "seed" which one that was.
 
     Raises:
@@ -64,15 +65,30 @@ def probe_run(run_dir: str | os.PathLike, seed: int = 0, probe: Kind | Classifie
     probes = [probe_site(data, seed, probe) for data in load_embeddings(run_dir)]
     named = {} if isinstance(probe, str) else {"classifier": str(probe)}
     sites = {p.data.site: p.summary() for p in probes}
-    result = {"level": LEVEL, "seed": seed, **named, "sites": sites}
+    codecs = codecs_of(run_dir)
+    result = {"level": LEVEL, "seed": seed, **named, "codecs": codecs, "sites": sites}
     with atomic_path(run_dir / PROBE_SCORES) as path:
         pd.concat([_scores(p) for p in probes]).to_csv(path, index=False, float_format="%.6g")
-    save(probe_figure(probes, seed, title(run_dir)), run_dir / PROBE_PICTURE)
+    save(probe_figure(probes, seed, title(run_dir), codec_note(codecs)), run_dir / PROBE_PICTURE)
     (run_dir / PROBE_STEPS_PICTURE).unlink(missing_ok=True)  # of an earlier probe, of other sites
     if layers := by_layer(probes):
         save(step_figure(layers, title(run_dir)), run_dir / PROBE_STEPS_PICTURE)
     write_json(run_dir / PROBE, result)
     return result
+
+
+def codecs_of(run_dir: str | os.PathLike) -> dict[str, list[str]]:
+    """The lossy codecs that images went through, a line a camera, by domain; empty where none is told."""
+    stored = read_arrays(Path(run_dir) / EMBEDDINGS, [f"codec/{d.label}" for d in Domain])
+    return {d.label: [str(line) for line in stored.get(f"codec/{d.label}", ())] for d in Domain}
+
+
+def codec_note(codecs: Mapping[str, Sequence[str]]) -> str:
+    """What to say of a probe where codecs of the domains differ; "" where they do not."""
+    if codecs[Domain.SIM.label] == codecs[Domain.REAL.label]:
+        return ""
+    told = "; ".join(f"{label} {', '.join(lines) or 'none'}" for label, lines in codecs.items())
+    return f"The images' codecs differ, and a codec alone tells domains apart: {told}"
 
 
 def load_embeddings(run_dir: str | os.PathLike) -> list[Embeddings]:
