@@ -46,7 +46,11 @@ SUBCOMMANDS = {
     ),
     "plans": ("align.commands", "plans", "make plans in a maze or of an arm, smooth or jagged"),
     "rollout": ("align.commands", "rollout", "evaluate a trained policy"),
-    "export": ("align.export.command", "export", "write a trained policy for a robot without PyTorch"),
+    "export": (
+        "align.export.command",
+        "export",
+        "write a trained policy for LeRobot, or for a robot without PyTorch",
+    ),
     "embed": ("align.commands", "embed", "compute the embeddings of a finished run again"),
     "sweep": ("align.experiments.sweep", "sweep", "run a grid of experiments and report on it"),
     "probe": (

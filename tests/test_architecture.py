@@ -36,10 +36,16 @@ FLOW = (
 """What align/ holds, each importing only from what stands left of it."""
 
 
+SHIPPED = Path("align/export/lerobot_plugin")
+"""A project of its own, which is copied and not imported; see tests/export/test_lerobot.py."""
+
+
 def _modules() -> dict[str, Path]:
     found = {}
     for name, folder in ROOTS.items():
         for path in sorted(Path(folder).rglob("*.py")):
+            if SHIPPED in path.parents:
+                continue
             parts = path.relative_to(folder).with_suffix("").parts
             found[".".join((name, *(p for p in parts if p != "__init__")))] = path
     return found
@@ -185,3 +191,10 @@ def test_every_package_is_installed():
     packages = {name for name, path in MODULES.items() if path.name == "__init__.py"}
     assert set(setup["options"]["packages"].split()) == packages
     assert all((path.parent / "__init__.py").exists() for path in MODULES.values())
+
+
+def test_what_is_shipped_as_data_imports_nothing_of_align():
+    files = sorted(SHIPPED.rglob("*.py"))
+    seen = set().union(*(_packages(_imports(path)) for path in files))
+    assert len(files) >= 7 and "lerobot" in seen
+    assert not [name for name in seen if _in(name, ["align"])]

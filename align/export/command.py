@@ -10,45 +10,72 @@ from align.errors import InputError, check_numbers
 def export(
     run: str,
     out: str,
-    format: Literal["onnx"] = "onnx",
+    format: Literal["onnx", "lerobot"] = "onnx",
     domain: Domain = Domain.REAL,
     rate: float | None = None,
+    cameras: dict[str, str] | None = None,
     trust: list[str] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write a trained policy for a robot that has no PyTorch.
+    """Write a trained policy for robots that run something else.
 
     Args:
         run: A run directory, or a checkpoint.
-        out: Folder to write: the model, a manifest of what goes in and comes out, and a program that runs it.
-        format: onnx, one file of encoder, normaliser and all sampling steps, for onnxruntime and NumPy.
+        out: Folder to write.
+        format: onnx: one file of encoder, normaliser and all sampling steps, a manifest, and a program that
+            runs it with onnxruntime and NumPy. lerobot: a policy that LeRobot loads, and the plugin for that.
         domain: What a policy with domain conditioning is told: SIM or REAL.
-        rate: Rate of the demonstrations in Hz, for the manifest; by default the run's or its stores'.
+        rate: Rate of the demonstrations in Hz, to be told; by default the run's or its stores'.
+        cameras: What LeRobot calls the cameras, as {image: front}; by default what the policy does.
         trust: Your own modules or packages whose classes the policy may be made of; their code runs.
         overwrite: Replace a folder at `out`.
     """
     check_numbers("(0, 1e6]", rate=rate)
     if Path(out).exists() and not overwrite:
         raise InputError(f"out={out!r} exists; choose another path or --overwrite=true")
+    if cameras and format != "lerobot":
+        raise InputError(f"cameras={cameras}: expected none for format {format}")
     import torch
 
+    from align.export.lerobot import PLUGIN, write_lerobot_policy
     from align.export.onnx import need_onnx, write_onnx
-    from align.export.unrolled import UnrolledPolicy
+    from align.export.unrolled import UnrolledPolicy, check_sampler
     from align.files import atomic_path
     from align.policy import DiffusionPolicy
 
-    need_onnx()
+    if format == "onnx":
+        need_onnx()
     torch.set_num_threads(1)
     policy = DiffusionPolicy.from_checkpoint(run, trust or ())
-    unrolled = UnrolledPolicy(policy, domain)
+    check_sampler(policy)
     about = _about(policy, run, rate) | {"domain": domain.label if policy.domain_conditioning else None}
     with atomic_path(out, replace=overwrite) as folder:
-        manifest = write_onnx(folder, unrolled, policy, about)
+        if format == "onnx":
+            manifest = write_onnx(folder, UnrolledPolicy(policy, domain), policy, about)
+        else:
+            manifest = write_lerobot_policy(folder, policy, domain, about, cameras, _fit(run))
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     apart = manifest["difference"]
     print(
-        f"{out}: {manifest['bytes'] / 1e6:.1f} MB; actions differ from the policy's by at most "
+        f"{out}: {size / 1e6:.1f} MB; actions differ from the policy's by at most "
         f"{apart['actions']:.1g} ({apart['deviations']:.1g} deviations of the training's), for equal noise"
     )
+    if format == "lerobot":
+        fps = f" --fps={about['rate_hz']:g}" if about["rate_hz"] else ""
+        print(
+            f"in LeRobot's environment: pip install {Path(out) / PLUGIN}, then\n"
+            f"  lerobot-rollout --policy.path={out}{fps} --robot.type=…\n"
+            f"with cameras {', '.join(manifest['cameras']) or 'none'}"
+        )
+
+
+def _fit(run: str) -> str | None:
+    """How the run's training resized images; None where it did not."""
+    from align.checkpoints.reading import run_of
+    from align.run.config import run_config
+
+    data = run_config(run_of(run)).get("data") or {}
+    return None if data.get("image_size") is None else data.get("image_fit", "stretch")
 
 
 def _about(policy: Any, run: str, rate: float | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from align.errors import InputError, one_line
 from align.export import example
+from align.export.inputs import sample_inputs
 from align.export.unrolled import UnrolledPolicy
 from align.files import write_json
 from align.policy import DiffusionPolicy
@@ -20,7 +21,6 @@ from align.policy import DiffusionPolicy
 MODEL, MANIFEST, EXAMPLE = "policy.onnx", "manifest.json", "example.py"
 OPSET = 18
 LARGEST_DIFFERENCE = 1e-3  # in deviations of the training's actions; round-off is below a hundredth of it
-_TRIES = 3
 
 
 def write_onnx(
@@ -43,7 +43,7 @@ def write_onnx(
     """
     need_onnx()
     folder.mkdir()
-    examples = [_example(policy, seed) for seed in range(_TRIES)]
+    examples = sample_inputs(policy)
     _write_model(folder / MODEL, unrolled, examples[0])
     manifest = {
         "format": "align-onnx-1",
@@ -63,27 +63,6 @@ def need_onnx() -> None:
     """Refuse to begin where a package is missing."""
     if absent := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
         raise InputError(f"format='onnx': needs {' and '.join(absent)}; pip install 'align-robotics[onnx]'")
-
-
-def _example(policy: DiffusionPolicy, seed: int) -> dict[str, Tensor]:
-    """Inputs of a batch of one: any images, positions of the size of the training's, noise."""
-    shapes = policy.expected_images()
-    if missing := [camera for camera in policy.cameras if camera not in shapes]:
-        raise InputError(
-            f"{missing[0]}: the policy was saved before it knew the size of its images; train it anew"
-        )
-    generator = torch.Generator().manual_seed(seed)
-    found = {
-        camera: torch.randint(
-            0, 256, (1, policy.n_image_steps, *shapes[camera]), generator=generator, dtype=torch.uint8
-        )
-        for camera in policy.cameras
-    }
-    normalizer, shape = policy.normalizer, (1, policy.n_obs_steps, policy.agent_pos_dim)
-    within = 2 * torch.rand(shape, generator=generator) - 1
-    found["agent_pos"] = normalizer.agent_pos_centre + within * normalizer.agent_pos_half
-    found["noise"] = torch.randn(1, policy.horizon, policy.action_dim, generator=generator)
-    return found
 
 
 def _write_model(path: Path, unrolled: UnrolledPolicy, inputs: Mapping[str, Tensor]) -> None:

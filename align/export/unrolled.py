@@ -40,6 +40,19 @@ class _UnrolledDDIM(nn.Module):
         return x
 
 
+def check_sampler(policy: DiffusionPolicy) -> None:
+    """Refuse a policy that draws noise while it samples, which an exported one does not.
+
+    Raises:
+        InputError: It samples with DDPM.
+    """
+    if policy.schedule.sampler != "ddim":
+        raise InputError(
+            f"sampler={policy.schedule.sampler!r}: draws noise at every step; expected a policy that "
+            "samples with 'ddim' (model.policy.schedule.init_args.sampler)"
+        )
+
+
 class UnrolledPolicy(nn.Module):
     """What `DiffusionPolicy.act` does, for one observation.
 
@@ -56,11 +69,7 @@ class UnrolledPolicy(nn.Module):
 
     def __init__(self, policy: DiffusionPolicy, domain: Domain = Domain.REAL):
         super().__init__()
-        if policy.schedule.sampler != "ddim":
-            raise InputError(
-                f"sampler={policy.schedule.sampler!r}: draws noise at every step; expected a policy that "
-                "samples with 'ddim' (model.policy.schedule.init_args.sampler)"
-            )
+        check_sampler(policy)
         self.policy = copy.deepcopy(policy).eval().requires_grad_(False)
         self.policy.schedule = _UnrolledDDIM(policy.schedule)
         self.inputs = (*policy.cameras, "agent_pos", "noise")

@@ -44,7 +44,7 @@ def test_it_holds_every_module_and_grid_under_one_name(wheel):
         str(inside / path.relative_to(REPOSITORY / folder))
         for folder, inside in ((name, Path(inside)) for name, inside in FOLDERS.items())
         for path in (REPOSITORY / folder).rglob("*")
-        if path.suffix in (".py", ".yaml")
+        if path.suffix in (".py", ".yaml", ".toml")
     }
     files = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert files == expected

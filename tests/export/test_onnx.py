@@ -7,92 +7,15 @@ import sys
 import numpy as np
 import pytest
 import torch
-import yaml
+from policies import blind, made, observation, one_camera, saved, two_cameras
 from torch import nn
 
 from align.cli import main
 from align.data.episodes import write_store
-from align.diffusion.schedule import NoiseSchedule
 from align.domain import Domain
 from align.export import command
 from align.export.unrolled import UnrolledPolicy
-from align.networks import CameraEncoders, ConditionalMLP, ConditionalUnet1D, ConvEncoder
 from align.policy import DiffusionPolicy
-
-SMALL = {"width": 16, "blocks": 1}
-
-
-def one_camera():
-    return DiffusionPolicy(
-        ConvEncoder(8, **SMALL),
-        lambda a, c: ConditionalMLP(a, c, **SMALL),
-        NoiseSchedule(20, inference_steps=5, prediction="sample"),
-        crop=12,
-        n_image_steps=1,
-        relative_actions=True,
-        agent_pos_dim=5,
-    )
-
-
-def two_cameras():
-    cameras = {"top": ConvEncoder(6, **SMALL), "wrist": ConvEncoder(4, **SMALL)}
-    return DiffusionPolicy(
-        CameraEncoders(cameras, crops={"wrist": 12}),
-        lambda a, c: ConditionalMLP(a, c, **SMALL, frequencies=2),
-        NoiseSchedule(20, inference_steps=10, clip=3.0),
-        action_dim=7,
-        agent_pos_dim=8,
-        n_obs_steps=3,
-        n_action_steps=4,
-        relative_actions=[0, 1, 2],
-        domain_conditioning=True,
-        guidance_weight=0.5,
-    )
-
-
-def blind():
-    return DiffusionPolicy(
-        denoiser=lambda a, c: ConditionalUnet1D(a, c, channels=(16, 32), step_features=8),
-        schedule=NoiseSchedule(20, inference_steps=2, clip=None, prediction="sample", spacing="leading"),
-        n_image_steps=0,
-        agent_pos_dim=4,
-        relative_history=True,
-        relative_goal=True,
-        step_scale=False,
-    )
-
-
-def made(make):
-    """A policy with the normaliser of some data, and no weight at rest."""
-    torch.manual_seed(0)
-    policy = make()
-    for parameter in policy.denoiser.parameters():
-        parameter.data += 0.05 * torch.randn_like(parameter)
-    for name, buffer in policy.normalizer.named_buffers():
-        if name == "relative_mask":
-            continue
-        buffer += 2 * torch.rand_like(buffer) if "std" in name or "half" in name else torch.rand_like(buffer)
-    policy.normalizer.action_low.fill_(-1.5), policy.normalizer.action_high.fill_(1.2)
-    policy.expect_images({camera: (3, 16, 20 + 4 * i) for i, camera in enumerate(policy.cameras)})
-    return policy.eval().requires_grad_(False)
-
-
-def saved(policy, folder, **data):
-    state = {f"ema.model.{name}": value for name, value in policy.state_dict().items()}
-    (folder / "checkpoints").mkdir(parents=True)
-    torch.save({"policy": policy.description(), "state_dict": state}, folder / "checkpoints/last.ckpt")
-    (folder / "config.yaml").write_text(yaml.safe_dump({"data": data}))
-    return str(folder)
-
-
-def observation(policy, seed):
-    rng = np.random.default_rng(seed)
-    images = {
-        camera: torch.tensor(rng.integers(0, 256, (1, policy.n_image_steps, *shape), np.uint8))
-        for camera, shape in policy.expected_images().items()
-    }
-    shape = 1, policy.n_obs_steps, policy.agent_pos_dim
-    return images | {"agent_pos": torch.tensor(rng.normal(size=shape, scale=3), dtype=torch.float32)}
 
 
 @pytest.mark.parametrize("make", [one_camera, two_cameras, blind])
