@@ -116,18 +116,27 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     arguments = [name, *("--help" if argument == "--help-all" else argument for argument in rest)]
     rest = arguments[1:]
+
+    def run() -> int:
+        called: Callable = getattr(importlib.import_module(module), function)
+        if module == "align.fit":
+            given = _with_shipped(arguments)
+            check_fit_configs(given)
+            return called(given) or 0
+        status = _call(called, f"align {name}", rest) or 0
+        sys.stdout.flush()
+        return status
+
+    return guarded(run)
+
+
+def guarded(run: Callable[[], int | None]) -> int:
+    """The exit status of a command, where a user's mistake is one line and no traceback."""
     own_modules.find_last()
     _quiet()
     read_old_names()
     try:
-        run: Callable = getattr(importlib.import_module(module), function)
-        if module == "align.fit":
-            arguments = _with_shipped(arguments)
-            check_fit_configs(arguments)
-            return run(arguments) or 0
-        status = _call(run, f"align {name}", rest) or 0
-        sys.stdout.flush()
-        return status
+        return run() or 0
     except BrokenPipeError:  # whoever reads has seen enough, as `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

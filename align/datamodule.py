@@ -205,6 +205,21 @@ class CotrainingData(pl.LightningDataModule):
                     f"{windows.episodes.n_episodes} {domain.label} episodes; expected 1 or more, and "
                     f"{PROBED_EPISODES} or more for a probe"
                 )
+        self._set_up_sampler()
+
+    def share(self, other: "CotrainingData") -> None:
+        """Take what another has read, of which only the order of the batches is to be another.
+
+        Args:
+            other: Read, and of the same options but for `shuffle_seed`.
+        """
+        for name in ("train", "held_out", "normalizer", "real_alpha"):
+            setattr(self, name, getattr(other, name))
+        self.notes = list(other.notes)
+        self._set_up_sampler()
+        self._set_up_gating()
+
+    def _set_up_sampler(self) -> None:
         n_sim, n_real = len(self.train[Domain.SIM]), len(self.train[Domain.REAL])
         self.quota = real_quota(self.alpha, self.batch_size, n_sim, n_real, self.balanced)
         self.sampler = self._sampler({Domain.SIM: n_sim, Domain.REAL: n_real})

@@ -249,9 +249,8 @@ class RunCLI(LightningCLI):
         for callback in self.trainer.callbacks:
             if isinstance(callback, Rollouts):
                 stores = {w.episodes.path: w.episodes.attrs for w in self.datamodule.train.values()}
-                self.datamodule.notes += callback.try_worlds(
-                    self.model.policy, self.datamodule.image_shapes, stores
-                )
+                told = callback.try_worlds(self.model.policy, self.datamodule.image_shapes, stores)
+                self.datamodule.notes += [note for note in told if note not in self.datamodule.notes]
 
     def fit(self, model: CotrainingModule, **kwargs) -> None:
         """Train from the beginning or from the last checkpoint, then summarise."""
@@ -259,12 +258,9 @@ class RunCLI(LightningCLI):
             if is_fitted(self.run_dir):
                 print(f"{self.run_dir}: finished already")
                 return
-            last = self.run_dir / LAST_CHECKPOINT
-            resume = {"ckpt_path": str(last) if last.exists() else None, "weights_only": True}
             termination = Termination()
-            self.trainer.callbacks.insert(0, termination)
-            with writing_below(self.run_dir), termination.watch(str(self.run_dir)):
-                self.trainer.fit(model, **{**kwargs, **resume})
+            with termination.watch(str(self.run_dir)):
+                self.train(model, termination, **kwargs)
             if not is_trained(self.trainer):
                 raise Unfinished(
                     f"{self.run_dir}: stopped by max_time at step {self.trainer.global_step} of "
@@ -274,6 +270,14 @@ class RunCLI(LightningCLI):
             if self.trainer.is_global_zero:
                 self._summarise()
                 self._say_what_next()
+
+    def train(self, model: CotrainingModule, termination: Termination, **kwargs) -> None:
+        """Train from the beginning or from the last checkpoint."""
+        last = self.run_dir / LAST_CHECKPOINT
+        resume = {"ckpt_path": str(last) if last.exists() else None, "weights_only": True}
+        self.trainer.callbacks.insert(0, termination)
+        with writing_below(self.run_dir):
+            self.trainer.fit(model, **{**kwargs, **resume})
 
     def _say_what_next(self) -> None:
         run = shlex.quote(str(self.run_dir))

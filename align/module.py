@@ -198,9 +198,7 @@ class CotrainingModule(pl.LightningModule):
         step = self.global_step
         generator = torch_generator(self.seed, "training", step, self.global_rank, device=self.device)
         features = self._encode(batch, generator)
-        loss, hidden = denoising_losses(
-            self.policy, features, batch, generator, self.noise_draws, self.ambient
-        )
+        loss, hidden = self._denoise(features, batch, generator)
         denoise = (loss * batch["weight"]).mean()
         layer, lambda_, aligns = self._at_site(features, hidden), self.alignment_lambda(), self.is_aligning()
         aligned = layer.view_as(layer)  # what comes back to it is the alignment's gradient alone
@@ -232,6 +230,12 @@ class CotrainingModule(pl.LightningModule):
                 features, label=features.label * (drawn >= self.label_dropout).to(features.label)
             )
         return features
+
+    def _denoise(
+        self, features: Features, batch: dict[str, Tensor], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Denoising losses (B,) of a training batch, and the denoiser's last hidden layer."""
+        return denoising_losses(self.policy, features, batch, generator, self.noise_draws, self.ambient)
 
     def _distance(self, layer: Tensor, batch: dict[str, Tensor], aligns: bool) -> Tensor:
         """Distance of sim from real at the aligned layer, 0 where a domain has too few samples for one.

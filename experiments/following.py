@@ -37,7 +37,8 @@ def follow(states: Iterator[Sequence[Job]], parallel: int, console: Console | No
         for job in jobs:
             if seen.get(job.name) != job.state:
                 seen[job.name] = job.state
-                print(f"{job.name}: {job.state} ({_counts(jobs)})", flush=True)
+                why = f": {job.last_line()}" if job.state == "apart" else ""
+                print(f"{job.name}: {job.state}{why} ({_counts(jobs)})", flush=True)
                 last = time.monotonic()
         if time.monotonic() - last >= (SECONDS if reported else EARLY_SECONDS):
             last = time.monotonic()
@@ -50,7 +51,7 @@ def table(jobs: Sequence[Job], parallel: int, height: int = 1000) -> Table:
     shown = list(jobs)
     room = max(height - ROUND_THE_TABLE, 3)
     if len(shown) > room:
-        order = {"running": 0, "failed": 1, "waiting": 2, "finished": 3, "skipped": 4}
+        order = {"running": 0, "failed": 1, "apart": 1, "waiting": 2, "finished": 3, "skipped": 4}
         chosen = sorted(shown, key=lambda job: order[job.state])[:room]
         shown = [job for job in jobs if job in chosen]
     seeded = any(SEED in job.point for job in jobs)
@@ -95,14 +96,16 @@ def seconds_left(jobs: Sequence[Job], parallel: int) -> tuple[float, bool] | Non
     """
     reports = {job.name: job.progress() for job in jobs if job.state == "running"}
     known = [r["steps"] / r["steps_per_second"] for r in reports.values() if r and r["steps_per_second"] > 0]
-    took = [job.seconds for job in jobs if job.state == "finished" and job.seconds is not None]
+    done = [job for job in jobs if job.state == "finished" and not job.trains]
+    took = [job.seconds for job in done if job.seconds is not None]
+    trained = {run.name for job in jobs if job.state in ("waiting", "running") for run in job.trains}
     if not known and not took:
         return None
     whole = median(took) if took else median(known)
     left = []
     for job in jobs:
         if job.state == "waiting":
-            left.append(whole)
+            left += [] if job.name in trained else [whole]
         elif job.state == "running":
             training = _training(reports[job.name]) if reports[job.name] else 0.0
             left.append(max(training, whole - (job.seconds or 0.0) if took else 0.0))
@@ -134,5 +137,5 @@ def _stage(job: Job, report: dict) -> str:
 
 def _counts(jobs: Sequence[Job]) -> str:
     counts = Counter(job.state for job in jobs)
-    states = ("finished", "skipped", "failed", "running", "waiting")
+    states = ("finished", "skipped", "apart", "failed", "running", "waiting")
     return ", ".join(f"{counts[state]} {state}" for state in states if counts[state]) + f" of {len(jobs)}"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -15,12 +16,14 @@ from align.errors import InputError, one_line
 from align.experiments import warm
 from align.experiments.warm import ONE_THREAD
 from align.files import locked, remove_temporaries, write_json
-from align.run.layout import CONFIG, LAUNCHED, LOG, PROGRESS, REQUEST, SECONDS
+from align.run.layout import CONFIG, LAUNCHED, LOG, PROGRESS, REQUEST, SECONDS, TOGETHER
 from align.run.reading import read_json, reading
 from align.run.state import is_finished
 
 POLL_SECONDS = 0.5
 STOP_SECONDS = 20.0  # a run writes a checkpoint when it is told to stop
+OVER = ("finished", "skipped", "apart")
+"""States of jobs that others may come after."""
 REPORTED = {"step": int, "steps": int, "steps_per_second": float}
 """What a run says of its progress; those of today also say their `loss`."""
 
@@ -32,10 +35,12 @@ class Job:
     Attributes:
         name: Name of the run.
         folder: Its directory.
-        state: "waiting", "running", "finished", "skipped" or "failed".
+        state: "waiting", "running", "finished", "skipped", "failed", or "apart" of one that trains some runs
+            together and could not, so that each is trained by itself.
         after: Names of the jobs that must be finished before.
         point: Its value on each axis of the sweep.
         seconds: How long it has been running, or did.
+        trains: The runs that it trains together, if it is no run itself.
     """
 
     name: str
@@ -44,12 +49,13 @@ class Job:
     after: Sequence[str] = ()
     point: Mapping[str, Any] = field(default_factory=dict)
     seconds: float | None = None
+    trains: Sequence["Job"] = ()
     handle: object = field(default=None, repr=False)
     noted: str = field(default="", repr=False)
 
     def progress(self) -> dict:
         """What the run last reported: step, steps, steps_per_second, loss; empty where that is unreadable."""
-        path = self.folder / PROGRESS
+        path = (self.trains[0] if self.trains else self).folder / PROGRESS
         with contextlib.suppress(InputError), reading(path):
             found = read_json(path)
             loss = {"loss": float(found["loss"])} if found.get("loss") is not None else {}
@@ -83,10 +89,21 @@ def execute(folder: str, call: Callable[[list[str], IO], int] | None = None) -> 
             in a new process.
     """
     call = call or _cold
+    if (Path(folder) / TOGETHER).exists():
+        return _train_together(Path(folder))
     with locked(Path(folder) / LAUNCHED, "run", wait=True):
         with locked(folder, "run", wait=True):
             remove_temporaries(folder)
         return 0 if is_finished(Path(folder)) else _execute(folder, call)
+
+
+def _train_together(folder: Path) -> int:
+    """Train the runs that are listed in a folder, as one batch of seeds, in a new process."""
+    runs = [Path(run) for run in read_json(folder / TOGETHER)["runs"]]
+    with ExitStack() as held, open(folder / LOG, "a", encoding="utf-8") as log:
+        for run in runs:
+            held.enter_context(locked(run / LAUNCHED, "run", wait=True))
+        return _new_process("align.together", [f"{run}/{REQUEST}" for run in runs], log)
 
 
 def fit_only(folder: str) -> int:
@@ -118,8 +135,12 @@ def _signal(status: int) -> str | None:
 
 
 def _cold(command: list[str], log: IO) -> int:
-    align = [sys.executable, "-P", "-m", "align.cli"]  # nothing in the current folder may stand in for align
-    return subprocess.call([*align, *command], stdout=log, stderr=log, env={**os.environ, **ONE_THREAD})
+    return _new_process("align.cli", command, log)
+
+
+def _new_process(module: str, arguments: list[str], log: IO) -> int:
+    python = [sys.executable, "-P", "-m", module]  # nothing in the current folder may stand in for align
+    return subprocess.call([*python, *arguments], stdout=log, stderr=log, env={**os.environ, **ONE_THREAD})
 
 
 class LocalLauncher:
@@ -192,7 +213,7 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
                     job.note(f"not started: {', '.join(failed)} failed")
                     job.state = "failed"
                     waiting.remove(job)
-            ready = [j for j in waiting if all(states[n].state in ("finished", "skipped") for n in j.after)]
+            ready = [j for j in waiting if all(states[n].state in OVER for n in j.after)]
             for job in ready[: parallel - len(running)]:
                 waiting.remove(job)
                 launcher.start(job)
@@ -202,7 +223,7 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
                 job.seconds = time.monotonic() - started[job.name]
                 status = launcher.status(job)
                 if status is not None:
-                    job.state = "failed" if status else "finished"
+                    job.state = "finished" if not status else "apart" if job.trains else "failed"
                     if status < 0:  # the process that runs `execute`: it could not say so itself
                         job.note(f"the run was killed by {_signal(status)}")
                     running.remove(job)

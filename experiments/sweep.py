@@ -21,6 +21,8 @@ from align.experiments.following import follow
 from align.experiments.grid import Grid, Run, load_grid
 from align.experiments.launch import Job, LocalLauncher, run_jobs
 from align.experiments.options import set_option
+from align.experiments.together import on_cpu
+from align.experiments.together import together as batched
 from align.files import locked, remove_temporaries, write_json, write_text
 from align.run.config import read_yaml
 from align.run.layout import GRID, LOG, POINT, REQUEST
@@ -42,6 +44,7 @@ def sweep(
     dry_run: bool = False,
     report: bool = True,
     demos_only: bool = False,
+    together: int = 1,
 ) -> int:
     """Run a grid of experiments and report on it.
 
@@ -59,8 +62,10 @@ def sweep(
         dry_run: Print what would run, and do nothing.
         report: Write tables, figures and dashboards at the end.
         demos_only: Make the demonstrations and stop.
+        together: Train so many runs that differ in seeds alone as one batch, in one process, where a run by
+            itself would not fill a GPU.
     """
-    check_numbers(JOBS, whole=True, jobs=jobs)
+    check_numbers(JOBS, whole=True, jobs=jobs, together=together)
     expanded = load_grid(grid, scale, base, [set] if isinstance(set, str) else set or [])
     if expanded.taken:
         print(
@@ -94,8 +99,11 @@ def sweep(
         todo = [_claim(run, folder, requests[run.name]) for run in expanded.runs]
         record = {"title": expanded.title, "reference": expanded.reference, "families": expanded.families}
         write_json(folder / GRID, {**record, "runs": [run.name for run in expanded.runs]})
-        _follow(todo, launcher, jobs)
-        failed = _list_failures(todo)
+        everything = batched(todo, requests, folder, together) if together > 1 else todo
+        if on_cpu(everything, requests):
+            print("together: on a CPU, as many processes side by side train faster", flush=True)
+        _follow(everything, launcher, jobs)
+        failed = _list_failures(everything)
         if report and any(job.state in ("finished", "skipped") for job in todo):
             from align.analysis.commands import report_sweep  # late, as it takes seconds
 
@@ -212,6 +220,9 @@ def _short(value: Any) -> Any:
 
 
 def _list_failures(jobs: Sequence[Job]) -> int:
+    for job in jobs:
+        if job.state == "apart":
+            print(f"not trained together: {job.name}: {job.last_line()} (log: {job.folder / LOG})")
     failed = [job for job in jobs if job.state == "failed"]
     for job in failed:
         print(f"failed: {job.name}: {job.last_line()} (log: {job.folder / LOG})")

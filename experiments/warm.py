@@ -39,6 +39,8 @@ def start(target: Callable, *arguments: object) -> BaseProcess:
 
 def fits(run: Path) -> bool:
     """Whether the run in this directory may train in a fork: on Linux, by one CPU process."""
+    if not (run / REQUEST).is_file():  # it is no run
+        return False
     trainer = read_yaml(run / REQUEST)["trainer"]
     return LINUX and trainer.get("accelerator") == "cpu" and trainer.get("devices", 1) in (1, "auto")
 

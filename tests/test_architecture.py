@@ -32,6 +32,7 @@ FLOW = (
     *("networks", "alignment", "diffusion", "data", "conversion", "checkpoints", "inspection", "policy"),
     *("sites", "batch_loss", "checks", "optimizer", "step", "module", "datamodule"),
     *("embeddings", "robot", "export", "rollout", "callbacks", "command", "fit", "commands", "cli"),
+    "together",
 )
 """What align/ holds, each importing only from what stands left of it."""
 

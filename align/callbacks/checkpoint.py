@@ -1,6 +1,8 @@
 """Checkpoints that appear whole or not at all, and hold data only."""
 
+import copy
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -30,7 +32,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
         with atomic_path(path) as target, open(target, "wb") as file:  # a file tells why it cannot be written
-            torch.save(checkpoint, file)
+            torch.save(_own(checkpoint), file)
 
     def load_checkpoint(self, path, map_location=None, weights_only=True):
         checkpoint = read_checkpoint(path)
@@ -38,6 +40,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             if not isinstance(checkpoint.get(name), kind):
                 raise InputError(f"checkpoint={str(path)!r}: no {name}; expected one written by align fit")
         return checkpoint
+
+
+def _own(value: Any) -> Any:
+    """The same, with tensors that are part of a larger one on their own: all of it would be saved."""
+    if isinstance(value, torch.Tensor):
+        return value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
+    if isinstance(value, dict):
+        copied = copy.copy(value)  # a state dict has its metadata beside its items
+        copied.update({key: _own(item) for key, item in value.items()})
+        return copied
+    return type(value)(map(_own, value)) if type(value) in (list, tuple) else value
 
 
 class LastCheckpoint(Checkpoint):

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Timer
@@ -36,8 +36,13 @@ class Termination(pl.Callback):
         self._in_loop = False
 
     @contextlib.contextmanager
-    def watch(self, run: str) -> Iterator[None]:
-        """Turn SIGTERM into `Unfinished`; in its loop Lightning raises, between two steps."""
+    def watch(self, run: str, ask: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Turn SIGTERM into `Unfinished`; in its loop Lightning raises, between two steps.
+
+        Args:
+            run: What is stopped.
+            ask: Asks a loop that Lightning does not know of.
+        """
         unfinished = Unfinished(
             f"{run}: stopped by SIGTERM; the same command goes on from the last checkpoint",
             128 + signal.SIGTERM,
@@ -46,10 +51,11 @@ class Termination(pl.Callback):
         def stop(*_) -> None:
             if not self._in_loop:
                 raise unfinished
+            ask()
 
         # What SLURM sends before a job's time is up, under Lightning and under submitit, is the same request.
-        ask = {n: lambda *_: os.kill(os.getpid(), signal.SIGTERM) for n in (signal.SIGUSR1, signal.SIGUSR2)}
-        handlers = ask | {signal.SIGTERM: stop}
+        same = {n: lambda *_: os.kill(os.getpid(), signal.SIGTERM) for n in (signal.SIGUSR1, signal.SIGUSR2)}
+        handlers = same | {signal.SIGTERM: stop}
         previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield

@@ -43,6 +43,8 @@ SECONDS = "seconds.json"
 """Wall time of the sweep's commands for the run, if none was interrupted."""
 LAUNCHED = ".launched"
 """Folder whose lock a sweep's launcher holds while it executes the run."""
+TOGETHER = "together.json"
+"""Instead of a request: the directories of runs that a sweep trains together."""
 
 GRID = "grid.json"
 """What a sweep says of itself: its title, its runs in order, its reference arm."""
