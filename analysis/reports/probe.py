@@ -48,8 +48,9 @@ def probe_run(run_dir: str | os.PathLike, seed: int = 0, probe: Kind | Classifie
     Returns:
         The content of `probe.json`: {"level", "seed", "codecs": {"sim", "real"}, "sites": {site: {"auc",
         "accuracy", "margin", "mmd2": {"value", "low", "high"}, "shuffled", "real_vs_real", "untrained":
-        {...}, "mlp": {"auc", ...}, ...}}}, where what is outside "mlp" is of the linear probe. What a classifier of scikit-learn
-        found is below "classifier" instead, and the file says beside "seed" which one that was.
+        {...}, "mlp": {"auc", ...}, ...}}}, where what is outside "mlp" is of the linear probe. What a
+        classifier of scikit-learn found is below "classifier" instead, and the file says beside "seed" which
+        one that was.
 
     Raises:
         InputError: No embeddings, too few episodes of a domain, values that are not finite, or no such kind
