@@ -28,7 +28,7 @@ OPTIONS = {
     "model.label_dropout": 0.2,
     "model.noise_draws": 2,
     "model.alignment": {"class_path": "align.alignment.MMD", "init_args": {"memory": 2}},
-    "model.alignment_weight": 0.5,
+    "model.weighting": {"class_path": "align.alignment.GradientRatio", "init_args": {"ratio": 0.5}},
     "model.learning_rate": 1e-3,
     "trainer.precision": "32-true",
     "trainer.gradient_clip_val": 0.5,
