@@ -64,6 +64,11 @@ SUBCOMMANDS = {
         "compare",
         "compare arms of a sweep with each other on shared trials",
     ),
+    "select": (
+        "align.analysis.commands",
+        "select",
+        "say which arm rules without rollouts would have chosen, and what that cost",
+    ),
     "report": (
         "align.analysis.commands",
         "report",

@@ -1,9 +1,13 @@
-"""The functions behind `align probe`, `compare`, `mechanism`, `report`, `keep`; arguments are the options."""
+"""The functions behind `align probe`, `compare`, `mechanism`, `select`, `report`, `keep`.
+
+Their arguments are the options.
+"""
 
 import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from sklearn.base import ClassifierMixin
 
@@ -13,6 +17,8 @@ from align.analysis.reports.everything import report as report_everything
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.mechanism import report as report_mechanism
 from align.analysis.reports.probe import codec_note, probe_run
+from align.analysis.reports.selectors import GIVEN as GIVEN_AXES
+from align.analysis.reports.selectors import select as select_arms
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.comparisons import compare as compare_arms
 from align.analysis.reports.sweep.keep import keep as keep_files
@@ -160,6 +166,41 @@ def mechanism(
         [found[n] for n in sweeps or found], out or Path(path) / "mechanism", world
     ):
         print(written)
+
+
+def select(
+    sweeps: list[str],
+    out: str = "select",
+    given: list[str] | None = None,
+    leave_out: Literal["sweep", "task"] = "sweep",
+) -> None:
+    """Say which arm rules without rollouts would have chosen in recorded sweeps, and what that cost.
+
+    Args:
+        sweeps: Sweeps, or what align keep kept of them; of folders that are none it is said.
+        out: Folder to write to: a table a rule, one a rule and task, and a figure.
+        given: Axes along which nothing is chosen, so that each of their values is a task of its own; by
+            default gaps and the number of real demonstrations.
+        leave_out: What a choice that is learnt must not have seen: the whole sweep, or the task alone.
+    """
+    if leave_out not in ("sweep", "task"):
+        raise InputError(f"leave_out={leave_out!r}: expected sweep or task")
+    found = []
+    for path in map(Path, sweeps):
+        if any((path / name).is_file() for name in (GRID, RESULTS)) or any(path.glob(f"*/{POINT}")):
+            found.append(Sweep(path))
+        else:
+            print(f"{path}: no sweep, left out")
+    if not found:
+        raise InputError(f"sweeps={sweeps}: expected one or more directories of sweeps that have run")
+    axes = {axis for sweep in found for axis in sweep.axes}
+    if unknown := [axis for axis in given or () if axis not in axes]:
+        raise InputError(
+            f"given={unknown}: no axis of these sweeps; expected some of {', '.join(sorted(axes))}"
+        )
+    written, missing = select_arms(found, Path(out), GIVEN_AXES if given is None else given, leave_out)
+    print(*missing, *written, sep="\n")
+    print(Path(out, "select.md").read_text(encoding="utf-8"), end="")
 
 
 def report(path: str, out: str | None = None) -> None:

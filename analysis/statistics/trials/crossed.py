@@ -136,6 +136,36 @@ def difference(
     return combine(arms[0].mean - arms[1].mean, trials, arms[0].trials, arms, between)
 
 
+def contrast(
+    arms: Sequence[ArrayLike], weights: Sequence[ArrayLike], between: Sequence[Between | None]
+) -> Estimate:
+    """A weighted sum of trainings' means on the same trials, e.g. some trainings of one arm minus others'.
+
+    Args:
+        arms: (trainings, trials) of each arm; columns in one order of trials.
+        weights: (trainings,) of each arm.
+        between: The variance between the trainings of each arm, as `variance_components.of_each_arm` finds
+            it; where one is None the estimate is `lone`.
+
+    Raises:
+        InputError: The numbers of trials differ, or as in `components`.
+    """
+    tables = [table("arms", arm) for arm in arms]
+    if len(trials := {len(t.T) for t in tables}) != 1:
+        raise InputError(f"arms with {sorted(trials)} trials: expected the same of all, in one order")
+    by_trial = sum(np.asarray(w, float) @ t for w, t in zip(weights, tables, strict=True))
+    value, over_trials = by_trial.mean(), by_trial.var(ddof=1) / len(by_trial)
+    if any(b is None for b in between):
+        return Estimate(value, over_trials, 0.0, np.nan, len(by_trial) - 1, lone=True)
+    with_rest = rest = 0.0
+    for t, w, b in zip(tables, weights, between, strict=True):
+        unit = np.square(w).sum() * (t.mean() * (1 - t.mean()) if b.relative else 1.0)
+        with_rest, rest = with_rest + unit * b.mean_square, rest + unit * b.rest
+    variance = over_trials + max(with_rest - rest, 0.0)
+    share = min(with_rest / variance, 1.0) if variance > 0 else 0.0
+    return Estimate(value, variance, share, min(b.df for b in between), len(by_trial) - 1)
+
+
 def combine(
     value: ArrayLike,
     over_trials: ArrayLike,
