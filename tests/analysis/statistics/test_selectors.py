@@ -77,7 +77,7 @@ def test_intervals_hold_the_truth():
 
 def test_a_contrast_of_two_arms_is_their_difference():
     rng = np.random.default_rng(2)
-    arms = [rng.uniform(size=(3, 20)) for _ in range(4)]
+    arms = [rng.normal(size=(3, 20)) + rng.normal(size=(3, 1)) for _ in range(4)]
     scatter = of_each_arm(arms)
     ones = [np.full(3, 1 / 3), np.full(3, -1 / 3)]
     found = crossed.contrast(arms[:2], ones, scatter[:2]).interval()
