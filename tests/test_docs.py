@@ -8,6 +8,7 @@ import configparser
 import importlib.util
 import json
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -76,6 +77,8 @@ class Reader:
             subprocess.run(["make", "--dry-run", *rest], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         elif program == "align":
             self.align(*rest)
+        elif program == "python":
+            runpy.run_path(str(ROOT / rest[0]), run_name="__main__")
         else:
             assert program in ("source", "pip"), command
 
@@ -164,6 +167,25 @@ def test_your_robot_runs(trained):
     assert trained.globals["action"].shape == (2,) and trained.globals["runner"].latency().chunks == 3
 
 
+def test_worked_example_runs(tmp_path, monkeypatch, capsys):
+    for module in ("av", "h5py", "pyarrow"):
+        pytest.importorskip(module)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["arm_recordings.py"])
+    page = ROOT / "docs/worked_example.md"
+    reader = Reader(tmp_path)
+    reader.read(page)
+    said = capsys.readouterr().out
+    assert "real: 30 Hz brought to 20" in said and "passed through av1 (yuv420p, GOP 2, CRF 30)" in said
+    sites = json.loads(Path("runs/arm/probe.json").read_text())["sites"]
+    assert {"image.top", "image.wrist", "denoiser"} <= set(sites)
+    assert reader.globals["action"].shape == (8,) and reader.globals["runner"].latency().chunks == 5
+    assert Path("exported/policy.onnx").is_file()
+    (run,) = Path("runs/lambda-laptop-own").iterdir()
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["lambda"] == 0.0 and summary["real_demos"] > 0
+
+
 def test_extending_runs(reader, capsys):
     reader.read(ROOT / "docs/extending.md")
     policy = DiffusionPolicy.from_checkpoint("runs/tiny", trust=["my_encoders"])
@@ -181,7 +203,7 @@ def test_extending_runs(reader, capsys):
 
 def test_pages_whose_blocks_run_are_all_pages():
     read = {"README", "alignment", "ambient", "choosing_lambda", "cluster", "reading_a_report", "sweeps"}
-    read |= {"evaluate", "your_data", "your_robot", "extending"}
+    read |= {"evaluate", "your_data", "your_robot", "extending", "worked_example"}
     assert {page.stem for page in PAGES if BLOCK.search(page.read_text())} == read
 
 

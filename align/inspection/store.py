@@ -274,3 +274,9 @@ def columns_of(found: Inspected, name: str) -> Sequence[str]:
     array = next((a for a in found.arrays if a.name == key), None)
     width = getattr(found.episodes, name).shape[1] if found.episodes is not None else 0
     return array.names if array is not None and array.names else [f"[{n}]" for n in range(width)]
+
+
+def columns_of_both(sim: Inspected, real: Inspected, name: str) -> Sequence[str]:
+    """What columns are called in either of two stores that have as many: by the first that has names."""
+    called = [columns_of(store, name) for store in (sim, real)]
+    return called[1] if called[0][:1] == ["[0]"] else called[0]

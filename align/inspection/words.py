@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from align.inspection.differences import LEVEL, Differences
-from align.inspection.store import Array, Inspected, View, columns_of
+from align.inspection.store import Array, Inspected, View, columns_of_both
 
 _OUTSIDE = 0.01  # share of frames outside the other store's range that is worth a word
 _GLUE = "\u00a0"  # a space at which no line is broken
@@ -48,7 +48,7 @@ def differences_text(sim: Inspected, real: Inspected, found: Differences) -> str
     """Two stores side by side on a screen."""
     rows = [("", "sim", "real", "")]
     rows += [(what, a, b, "" if a == b else note) for what, a, b, note in _side_by_side(sim, real)]
-    rows += _columns(sim, found)
+    rows += _columns(sim, real, found)
     lines = [f"sim   {sim.path}: {sim.format}", f"real  {real.path}: {real.format}", "", *_table(rows)]
     told = [f"fault: {name}: {fault}" for name, s in (("sim", sim), ("real", real)) for fault in s.faults]
     told += [f"refused: {line}" for line in found.refused]
@@ -158,11 +158,11 @@ def _side_by_side(sim: Inspected, real: Inspected) -> Iterator[tuple[str, str, s
             yield ("  mean of 255", *(" ".join(f"{m:.0f}" for m in v.mean) for v in views), "")
 
 
-def _columns(sim: Inspected, found: Differences) -> Iterator[tuple[str, str, str, str]]:
+def _columns(sim: Inspected, real: Inspected, found: Differences) -> Iterator[tuple[str, str, str, str]]:
     """The range of each column in both, with the share of frames that the other's range leaves out."""
     for name, columns in found.columns.items():
         yield (name, str(len(columns)), str(len(columns)), "")
-        for label, column in zip(columns_of(sim, name), columns, strict=True):
+        for label, column in zip(columns_of_both(sim, real, name), columns, strict=True):
             ranges = [
                 f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
                 for low, high in (column.sim, column.real)
@@ -190,7 +190,7 @@ def _columns(sim: Inspected, found: Differences) -> Iterator[tuple[str, str, str
     if found.starts:
         yield ("starts", "", "", "" if apart else "not told apart in any column of agent_pos")
     for n in apart:
-        start, label = found.starts[n], columns_of(sim, "agent_pos")[n]
+        start, label = found.starts[n], columns_of_both(sim, real, "agent_pos")[n]
         cells = [f"{mean:.3g} ± {sd:.2g}" for mean, sd in (start.sim, start.real)]
         yield (f"  {label}, mean ± sd", *cells, f"differ (p = {start.p:.1g})")
 
