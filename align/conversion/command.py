@@ -56,17 +56,16 @@ def convert(
         rate = known if rate is None else rate
         if rate is None and format == "lerobot":
             raise InputError(f"rate: {store} does not say its own; expected --rate in Hz")
-        cameras = opened.cameras()
-        codecs = {name: cameras[camera].codec for name, camera in found.cameras.items()}
+        encodings = {name: opened.encoding(camera) for name, camera in found.cameras.items()}
         lengths = opened.episode_ends()
         print(f"writing {len(lengths)} episodes of {lengths[-1]} frames into {out}", flush=True)
         episodes = with_progress(stored_episodes(opened, found), len(lengths))
         if format == "robomimic":
-            write_robomimic(out, episodes, rate, codecs=codecs, overwrite=overwrite)
+            write_robomimic(out, episodes, rate, encodings=encodings, overwrite=overwrite)
         else:
             names = {name: _names(opened, columns) for name, columns in found.vectors.items()}
             robot = opened.attrs.get("robot_type")
-            write_lerobot(out, episodes, rate, codec, crf, task, names, codecs, robot, overwrite)
+            write_lerobot(out, episodes, rate, codec, crf, task, names, encodings, robot, overwrite)
     images = ", ".join(f"{camera} as {name}" for name, camera in found.cameras.items()) or "none"
     print(f"{out}: {len(lengths)} episodes; images: {images}")
 

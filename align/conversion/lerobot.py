@@ -15,6 +15,7 @@ import numpy as np
 from align.conversion.episodes import Episode, Layout, blocks, checked
 from align.conversion.statistics import ImageTally, columns_of, vector_statistics
 from align.conversion.video import GOP, PIXELS, VideoFile, check_quality
+from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.lerobot import LeRobotDataset
 from align.errors import InputError, check_numbers
@@ -37,7 +38,7 @@ def write_lerobot(
     crf: int = 30,
     task: str = "demonstrations",
     names: Mapping[str, Sequence[str] | None] | None = None,
-    codecs: Mapping[str, str | None] | None = None,
+    encodings: Mapping[str, Encoding | None] | None = None,
     robot_type: str | None = None,
     overwrite: bool = False,
 ) -> int:
@@ -55,7 +56,7 @@ def write_lerobot(
         crf: Quality of video, 0 to 63 (of h264 51), less is better; LeRobot's own is 30.
         task: What is done, in words.
         names: What the columns of arrays are called, e.g. {"action": ["x", "y"]}.
-        codecs: Lossy codecs that images went through before they came here, by camera; kept, since a codec
+        encodings: How images were encoded as video before they came here, by camera; kept, since a codec
             tells domains apart.
         robot_type: What robot recorded them.
         overwrite: Replace a LeRobotDataset at `path`. Nothing else is ever replaced.
@@ -88,7 +89,7 @@ def write_lerobot(
         if not writer.rows:
             raise InputError(f"episodes: none to write to {path}; expected at least one")
         writer.close()
-        writer.describe(names or {}, codecs or {}, robot_type)
+        writer.describe(names or {}, encodings or {}, robot_type)
         return len(writer.rows)
 
 
@@ -217,7 +218,7 @@ class _Writer:
         while self.videos:
             self.videos.popitem()[1][1].close()
 
-    def describe(self, names: Mapping, codecs: Mapping, robot_type: str | None) -> None:
+    def describe(self, names: Mapping, encodings: Mapping, robot_type: str | None) -> None:
         """Write `meta/`."""
         import pandas as pd
         import pyarrow as pa
@@ -235,7 +236,7 @@ class _Writer:
         info = {
             "codebase_version": "v3.0",
             "fps": self.fps,
-            "features": self._features(names, codecs),
+            "features": self._features(names, encodings),
             "total_episodes": len(self.rows),
             "total_frames": self.total,
             "total_tasks": 1,
@@ -249,7 +250,7 @@ class _Writer:
         }
         write_json(meta / "info.json", info)
 
-    def _features(self, names: Mapping, codecs: Mapping) -> dict[str, dict]:
+    def _features(self, names: Mapping, encodings: Mapping) -> dict[str, dict]:
         features = {}
         for name, width in self.layout.vectors.items():
             said = list(names.get(name) or ()) or None
@@ -259,8 +260,7 @@ class _Writer:
         for name, (height, width, channels) in self.shapes.items():
             feature = {"shape": [height, width, channels], "names": ["height", "width", "channels"]}
             if self.codec == "png":
-                before = {"info": {"codec": codecs[name]}} if codecs.get(name) else {}
-                feature = {"dtype": "image", **feature, **before}
+                feature = {"dtype": "image", **feature, **_before(encodings.get(name))}
             else:
                 info = {"height": height, "width": width, "codec": self.codec, "pix_fmt": PIXELS}
                 info |= {"fps": self.fps, "channels": channels, "g": GOP, "crf": self.crf}
@@ -272,6 +272,15 @@ class _Writer:
         for name, dtype in {"timestamp": "float32", **kinds}.items():
             features[name] = {"dtype": dtype, "shape": [1], "names": None}
         return features
+
+
+def _before(encoding: Encoding | None) -> dict[str, dict]:
+    """What says how images were encoded that are stored without loss now."""
+    if encoding is None:
+        return {}
+    names = {"gop": "g"}
+    told = {names.get(name, name): value for name, value in encoding.values().items() if value is not None}
+    return {"info": {f"video.{name}": value for name, value in told.items()}}
 
 
 def _place(key: str, number: int) -> dict[str, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from align.conversion.episodes import Episode, Layout, blocks, checked
+from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.robomimic import RobomimicFile
 from align.errors import InputError, check_numbers
@@ -19,7 +20,7 @@ def write_robomimic(
     episodes: Iterable[Episode],
     rate_hz: float | None = None,
     env_args: dict | None = None,
-    codecs: Mapping[str, str | None] | None = None,
+    encodings: Mapping[str, Encoding | None] | None = None,
     overwrite: bool = False,
 ) -> int:
     """Write episodes, as they come, to a file of robomimic's layout; it appears whole or not at all.
@@ -34,7 +35,7 @@ def write_robomimic(
         rate_hz: Steps a second, kept as `control_freq` of the environment's arguments.
         env_args: Arguments of the environment that recorded them, if robomimic is to make it anew;
             by default one that cannot be made.
-        codecs: Lossy codecs that images went through before they came here, by camera; kept, since a codec
+        encodings: How images were encoded as video before they came here, by camera; kept, since a codec
             tells domains apart.
         overwrite: Replace an HDF5 file at `path`. Nothing else is ever replaced.
 
@@ -79,7 +80,7 @@ def write_robomimic(
                 short = name.removeprefix("image.")
                 into = f"obs/{short}" + ("_image" if short != "image" else "")
                 frames = blocks(n - 1, name, episode[name], length, shapes)
-                _write_images(demo, into, frames, length, (codecs or {}).get(name))
+                _write_images(demo, into, frames, length, (encodings or {}).get(name))
             total += length
         if not n:
             raise InputError(f"episodes: none to write to {path}; expected at least one")
@@ -87,7 +88,9 @@ def write_robomimic(
     return n
 
 
-def _write_images(demo, into: str, frames: Iterable[np.ndarray], length: int, codec: str | None) -> None:
+def _write_images(
+    demo, into: str, frames: Iterable[np.ndarray], length: int, encoding: Encoding | None
+) -> None:
     """Images of an episode, a frame a chunk as windows are read, compressed without loss."""
     array, row = None, 0
     for block in frames:
@@ -96,7 +99,8 @@ def _write_images(demo, into: str, frames: Iterable[np.ndarray], length: int, co
             array = demo.create_dataset(
                 into, (length, *shape), np.uint8, chunks=(1, *shape), compression="gzip", compression_opts=1
             )
-            if codec is not None:
-                array.attrs["codec"] = codec
+            if encoding is not None:
+                told = {name: value for name, value in encoding.values().items() if value is not None}
+                array.attrs["encoding"] = json.dumps(told)
         array[row : row + len(block)] = block
         row += len(block)

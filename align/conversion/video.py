@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from align.data.readers.extras import extra
+from align.data.readers.reencoding import CODECS
 from align.errors import InputError, check_numbers
 
-ENCODERS = {"av1": ("libsvtav1", {"preset": "12"}), "h264": ("libx264", {})}
-"""PyAV's encoder of a codec, and its options beside the quality."""
-GOP = 2
+GOP = 2  # LeRobot's
 PIXELS = "yuv420p"
 
 
@@ -31,7 +30,7 @@ class VideoFile:
         path: The file.
         shape: (H, W, C) of its frames.
         fps: Frames a second.
-        codec: One of `ENCODERS`.
+        codec: One of `align.data.readers.reencoding.CODECS`.
         crf: Quality, less is better.
 
     Attributes:
@@ -43,7 +42,7 @@ class VideoFile:
         self._av = extra("av", "lerobot", path, "writing")
         self.path, self.shape, self.codec, self.frames = path, shape, codec, 0
         self.bytes = 0
-        encoder, options = ENCODERS[codec]
+        encoder, _, options = CODECS[codec]
         os.environ.setdefault("SVT_LOG", "1")  # else the encoder of AV1 tells its settings, to stderr
         path.parent.mkdir(parents=True, exist_ok=True)
         self._container = self._av.open(str(path), "w")

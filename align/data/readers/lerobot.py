@@ -127,9 +127,8 @@ class LeRobotDataset(Reader):
             if info.get("is_depth_map") or info.get("video.is_depth_map"):
                 continue
             shape = self._image_shape(name, feature)
-            codec = info.get("codec")  # that images went through before they were stored without loss
+            codec = info.get("video.codec")  # of images: before they were stored without loss
             if feature["dtype"] == "video":
-                codec = info.get("video.codec")
                 codec = codec or self._segment(self._episodes[0], name).encoding(self.path).codec
             found[name] = Camera(shape, codec if codec is None else str(codec))
         return found
@@ -158,9 +157,9 @@ class LeRobotDataset(Reader):
 
         Where neither says the quality, it is lerobot's own.
         """
-        feature = self._features[camera]
-        if feature["dtype"] != "video":
-            return super().encoding(camera)
+        feature, codec = self._features[camera], self.cameras()[camera].codec
+        if codec is None:
+            return None
         info = _video_info(feature)
         said = {name: info.get(f"video.{name}") for name in ("pix_fmt", "crf", "preset")}
         said = {name: value for name, value in said.items() if isinstance(value, int | float | str)}
@@ -168,6 +167,8 @@ class LeRobotDataset(Reader):
             said = Encoding(gop=info.get("video.g"), **said)
         except InputError as error:
             self._refuse("meta/info.json", f"{camera}: {error}")
+        if feature["dtype"] == "image":
+            return replace(said, codec=codec)
         found = said.over(self._segment(self._episodes[0], camera).encoding(self.path))
         if found.crf is None:
             found = replace(found, crf=_QUALITY).told(size=found.size, assumed=("crf",))

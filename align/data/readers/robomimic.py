@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite
+from align.errors import one_line
 
 _BLOCK_BYTES = 32 << 20
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -113,10 +115,21 @@ class RobomimicFile(Reader):
     def cameras(self) -> dict[str, Camera]:
         """The observations that are uint8 images of 1, 3 or 4 channels."""
         return {
-            name: Camera(tuple(array.shape[1:]), _codec(array))
+            name: Camera(tuple(array.shape[1:]), self._before(name, array).codec)
             for name, array in self._arrays(self._demos[0]).items()
             if array.ndim == 4 and array.dtype == np.uint8 and array.shape[3] in (1, 3, 4)
         }
+
+    def encoding(self, camera: str) -> Encoding | None:
+        """How images were encoded as video before they came here, where the file says so."""
+        found = self._before(camera, self._arrays(self._demos[0])[camera])
+        return None if found.codec is None else found
+
+    def _before(self, name: str, array) -> Encoding:
+        try:
+            return Encoding(**json.loads(array.attrs.get("encoding", "{}")))
+        except (ValueError, TypeError) as error:
+            self._refuse(f"obs/{name}", f"has an attribute 'encoding' that is none ({one_line(error)})")
 
     def frames(self, camera: str, start: int = 0) -> Iterator[np.ndarray]:
         """Images of a camera from row `start` on, (n, H, W, C) uint8.
@@ -182,12 +195,6 @@ class RobomimicFile(Reader):
         if isinstance(link, self._h5.ExternalLink):
             self._refuse(f"{group.name}/{name}", "is a link to another file; expected what it links to")
         return None if link is None else group.get(name)
-
-
-def _codec(array) -> str | None:
-    """The lossy codec that images went through before they were stored, where the file says so."""
-    codec = array.attrs.get("codec")
-    return codec if isinstance(codec, str) else None
 
 
 def _number(demo: str) -> tuple[int, str]:
