@@ -17,7 +17,6 @@ SEED = 3
 
 def main(folder: str, seen: str, out: str, dataset: str | None = None) -> None:
     register_third_party_plugins()
-    assert "align" not in sys.modules, "the plugin imports align"
     config = PreTrainedConfig.from_pretrained(folder, cli_overrides=[f"--seed={SEED}", "--device=cpu"])
     config.pretrained_path = folder
     if dataset is None:
@@ -44,6 +43,7 @@ def main(folder: str, seen: str, out: str, dataset: str | None = None) -> None:
     same = all(
         (a == b).all() for a, b in zip(policy.state_dict().values(), again.state_dict().values(), strict=True)
     )
+    assert not [name for name in sys.modules if name.split(".")[0] == "align"], "the plugin imports align"
     np.savez(out, actions=np.stack(actions), saved=same)
 
 
