@@ -122,7 +122,9 @@ def table(findings: Findings, design: Design) -> list[dict[str, object]]:
         row: dict[str, object] = {"arm": found.arm.name}
         if not design.lone:
             row["trainings"] = len(tried)
-        row["trials"] = tried.size
+        row["trials"] = found.arm.tried
+        if any(f.arm.tried > f.arm.table.size for f in findings.arms):
+            row["starts"] = tried.shape[1]
         if design.binary:
             row["successes"] = int(tried.sum())
         row["success" if design.binary else "score"] = found.interval
@@ -186,13 +188,14 @@ def draw(findings: Findings, design: Design) -> Figure:
             Point(found.interval, found.arm.table.mean(1)),
             found.difference and found.difference.single,
             found.difference and found.difference.simultaneous,
-            found.may_be_best,
+            found.may_be_best or findings.comparisons < 2,  # which the caption explains of several alone
         )
         for found in findings.arms
     ]
     sizes = sorted({found.arm.table.shape[1] for found in findings.arms})
     trials = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]}"
-    caption = f"{trials} trials an arm" + ("" if design.lone else " and training")
+    again = any(found.arm.tried > found.arm.table.size for found in findings.arms)
+    caption = f"{trials} {'starts' if again else 'trials'} an arm" + ("" if design.lone else " and training")
     caption += f", {findings.paired} shared starts" if findings.paired else ""
     caption += f"; {100 * findings.level:g} % intervals"
     if findings.comparisons > 1:

@@ -20,12 +20,14 @@ class Arm(NamedTuple):
         table: (trainings, trials) outcomes; the trials are starts that all its trainings tried.
         starts: Of the columns; None where the file does not tell starts.
         left_out: Trials that are not in the table.
+        tried: Trials that are: more than its cells where starts were tried several times.
     """
 
     name: str
     table: np.ndarray
     starts: tuple[str, ...] | None
     left_out: int
+    tried: int
 
     @property
     def binary(self) -> bool:
@@ -94,7 +96,8 @@ def _arm(name: str, trainings: dict[str, dict[str, list[float]]], told: bool, no
         what = "starts" if told else "trial numbers"
         notes.append(f"{name}: {left_out} trials left out, of {what} that not all its trainings have")
     table = np.array([[np.mean(tried[start]) for start in starts] for tried in trainings.values()])
-    return Arm(name, table, tuple(starts) if told else None, left_out)
+    count = sum(len(tried[start]) for tried in trainings.values() for start in starts)
+    return Arm(name, table, tuple(starts) if told else None, left_out, count)
 
 
 def _shared(arms: Sequence[Arm], notes: list[str]) -> list[np.ndarray] | None:

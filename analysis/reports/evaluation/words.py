@@ -6,6 +6,7 @@ from align.analysis.reports.evaluation.findings import Difference, Finding, Find
 from align.analysis.statistics.intervals import Interval, decimals, minus
 
 ROUGH = "The difference seen is itself uncertain: take that as a rough guide."
+MANY = 100  # trainings an arm, of which nobody needs a more exact number
 
 
 class Words:
@@ -32,8 +33,12 @@ class Words:
 
     def _arm(self, found: Finding) -> str:
         trainings, trials = found.arm.table.shape
-        over = f"{found.arm.table.size} trials"
-        over += f" ({trials} of each of {trainings} trainings)" if trainings > 1 else ""
+        over = f"{found.arm.tried} trials"
+        again = found.arm.tried > found.arm.table.size
+        if trainings > 1:
+            over += f" ({trials}{' starts' * again} of each of {trainings} trainings)"
+        elif again:
+            over = f"{trials} starts ({over})"
         level = f"{self.level} interval" if found is self.findings.arms[0] else "interval"
         mean = amount(found.interval.value, self.binary)
         ends = f"({level} {span(found.interval, self.binary)})"
@@ -58,7 +63,7 @@ class Words:
             near, far = sorted(map(abs, interval[1:]))
             said.append(f"So it is shown that {found.arm.name} is {way}.")
             if near < far / 2:
-                said.append(f"By how much is less sure: perhaps by {points(near, self.binary)} only.")
+                said.append(f"By how much is less sure: it may be as little as {points(near, self.binary)}.")
             return " ".join(said)
         said.append("Which of them is better is not shown; nor is it shown that they are alike.")
         if difference.detectable < 1:
@@ -86,7 +91,8 @@ class Words:
             said = f"{supposed} about {difference.trials} {what} show it four times in five"
             said += f", {difference.trials - now} more than now"
         if difference.trainings is not None:
-            said += f"; about {difference.trainings} trainings an arm do, on the {now} there are"
+            number = f"about {difference.trainings}" if difference.trainings <= MANY else f"more than {MANY}"
+            said += f"; {number} trainings an arm do, on the {now} there are"
         return f"{said}. {ROUGH}"
 
     def _best(self) -> str:

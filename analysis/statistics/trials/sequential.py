@@ -23,9 +23,9 @@ from align.errors import InputError
 from align.seeding import numpy_rng
 
 FRACTIONS = np.arange(1, 21) / 21  # of the capital that is bet
-GRID = np.linspace(0, 1, 801)  # means that are tried
-BESIDE = float(GRID[401])
+BESIDE = 0.5 + 1 / 8000
 """The first mean above "no difference": the interval of what is settled leaves out 0 as it is printed."""
+GRID = np.sort(np.append(np.linspace(0, 1, 801), BESIDE))  # means that are tried
 
 
 class Sequence(NamedTuple):

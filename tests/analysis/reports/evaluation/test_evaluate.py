@@ -9,6 +9,7 @@ import pytest
 from scipy.special import ndtri
 from scipy.stats import binomtest
 
+from align.analysis.reports.evaluation.command import table
 from align.analysis.reports.evaluation.design import arrange
 from align.analysis.reports.evaluation.findings import find
 from align.analysis.reports.evaluation.trials import Trial
@@ -96,7 +97,11 @@ def test_repeats_of_a_start_are_one_start():
     once = _trials({"old": OLD, "new": NEW})
     twice = [t._replace(again=str(k)) for t in once for k in (0, 1)]
     for one, two in zip(arrange(once).arms, arrange(twice).arms, strict=True):
-        assert np.array_equal(one.table, two.table)
+        assert np.array_equal(one.table, two.table) and (one.tried, two.tried) == (12, 24)
+    said = Words(find(arrange(twice)), True).paragraphs()[0]
+    assert "new succeeded in 10 of 12 starts (24 trials): 83 %" in said
+    rows = table(find(arrange(twice)), arrange(twice))
+    assert [(row["trials"], row["starts"], row["successes"]) for row in rows] == [(24, 12, 4), (24, 12, 10)]
 
 
 @pytest.mark.parametrize(("p", "q", "n", "m"), [(0.5, 0.5, 20, 20), (0.9, 0.6, 30, 15), (0.05, 0.05, 50, 20)])

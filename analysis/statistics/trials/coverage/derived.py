@@ -1,4 +1,4 @@
-"""How often intervals of derived quantities hold the truth, by simulation: further tables of `coverage`."""
+"""Coverage of derived quantities: medians, probes over trainings, aggregates, plateaus."""
 
 from itertools import product
 
@@ -7,13 +7,12 @@ import numpy as np
 from align.analysis.statistics.equivalent import equivalent
 from align.analysis.statistics.intervals import NORMAL, Interval
 from align.analysis.statistics.plateau import fit_plateau, own_luck, pool, shared_luck, widened
-from align.analysis.statistics.trials import crossed
 from align.analysis.statistics.trials.aggregates import interquartile_mean, probability_of_improvement
-from align.analysis.statistics.trials.coverage_tables import LATENT, RECORDED, table
+from align.analysis.statistics.trials.coverage.simulated import arms_in_unit
+from align.analysis.statistics.trials.coverage.tables import LATENT, table
 from align.analysis.statistics.trials.dispersion import dispersion, over_trainings
 from align.analysis.statistics.trials.rates import rate, score_interval
 from align.analysis.statistics.trials.resampled import log_medians, median, median_ratio
-from align.analysis.statistics.trials.simulated import arms_in_unit, scores
 from align.analysis.statistics.trials.variance_components import of_each_arm
 from align.seeding import numpy_rng
 
@@ -22,25 +21,6 @@ SIM, REAL, AT = (
     (5, 10, 20, 40, 80, 160),
     20,
 )  # sizes of data, and |D_real| of the curve
-
-
-def unlike(repeats: int = 400) -> str:
-    """Differences where the scatter that is pooled is not the same in all arms."""
-    rows = []
-    for ratio in (1, 2, 4):
-        held = []
-        for r in range(repeats):
-            rng = numpy_rng(8, f"unlike {ratio}", r)
-            calm, wild = RECORDED._replace(training=0.02), RECORDED._replace(training=0.02 * ratio)
-            arms = [*scores(rng, 9, 2, 150, calm), *scores(rng, 8, 2, 150, wild)]
-            scatter = of_each_arm(arms)
-            found = [
-                crossed.difference(arms[i], arms[j], [scatter[i], scatter[j]]).interval()
-                for i, j in ((0, 1), (0, 9), (9, 10))
-            ]
-            held.append([i.low <= 0 <= i.high for i in found])
-        rows.append([ratio, *map(float, np.mean(held, axis=0))])
-    return table(("SD of the wild / the calm", "calm − calm", "wild − calm", "wild − wild"), rows)
 
 
 def medians(repeats: int = 200) -> str:

@@ -1,9 +1,12 @@
-"""How soon two arms are told apart trial by trial, beside another test that may be read at any time."""
+"""Two arms followed trial by trial: how often and how soon it is settled, beside another test."""
+
+from itertools import product
 
 import numpy as np
 
 from align.analysis.statistics.trials import sequential
-from align.analysis.statistics.trials.coverage_tables import table
+from align.analysis.statistics.trials.coverage.simulated import Scatter, arms_in_unit
+from align.analysis.statistics.trials.coverage.tables import cell, table
 from align.seeding import numpy_rng
 
 SETTINGS = {
@@ -17,6 +20,26 @@ SETTINGS = {
 }
 """Rates, most pairs and level of the tasks on which STEP was tried (Snyder et al., arXiv 2503.10966)."""
 PRIOR = 0.18  # of the Beta estimates of SAVI
+
+
+def sequences(repeats: int = 1000, most: int = 500) -> str:
+    """Two arms followed trial by trial: how often and how soon it is settled."""
+    pairs = ((0.5, 0.5), (0.05, 0.05), (0.9, 0.9), (0.6, 0.5), (0.7, 0.5), (0.8, 0.5), (0.9, 0.5), (0.3, 0.1))
+    rows = []
+    for (a, b), paired in product(pairs, (0.0, 0.8)):
+        rng = numpy_rng(5, f"sequences {a} {b} {paired}")
+        s, row = Scatter(0.0, paired, 1 - paired), []
+        first, other = (x[:, 0] for x in arms_in_unit(rng, [a, b], repeats, 1, most, s, common=1.0))
+        z = (first - other + 1) / 2
+        worth = np.array([sequential.against_none(x) for x in z])
+        for level in (0.95, 0.99):
+            won = worth >= np.log(2 / (1 - level))
+            row += [float(won.any(1).mean()), f"{np.where(won.any(1), won.argmax(1) + 1, most).mean():.0f}"]
+        deviation = float(np.std(2 * z - 1))
+        fixed = (2.8 * deviation / (a - b)) ** 2 if a > b else np.inf
+        rows.append([cell(a), cell(b), "yes" if paired else "no", *row, f"{fixed:.0f}" if a > b else "–"])
+    titles = ("settled at 5 %", "trials", "settled at 1 %", "trials", "planned, 80 % power")
+    return table(("rate", "other", "starts alike", *titles), rows)
 
 
 def savi(a: np.ndarray, b: np.ndarray) -> np.ndarray:
