@@ -100,8 +100,8 @@ def sweep(
         record = {"title": expanded.title, "reference": expanded.reference, "families": expanded.families}
         write_json(folder / GRID, {**record, "runs": [run.name for run in expanded.runs]})
         everything = batched(todo, requests, folder, together) if together > 1 else todo
-        if on_cpu(everything, requests):
-            print("together: on a CPU, as many processes side by side train faster", flush=True)
+        if told := _told_of_together(everything, requests, together):
+            print(told, flush=True)
         _follow(everything, launcher, jobs)
         failed = _list_failures(everything)
         if report and any(job.state in ("finished", "skipped") for job in todo):
@@ -111,6 +111,17 @@ def sweep(
                 report_sweep(folder)
         print(f"{folder}: {duration(time.perf_counter() - started)}", flush=True)
     return failed
+
+
+def _told_of_together(jobs: Sequence[Job], requests: dict[str, dict[str, Any]], together: int) -> str | None:
+    """What to tell of runs that were to be trained together."""
+    if together > 1 and not any(job.trains for job in jobs) and any(job.state == "waiting" for job in jobs):
+        return (
+            f"together={together}: no two runs that are left differ in seeds alone; each is trained by itself"
+        )
+    if on_cpu(jobs, requests):
+        return f"together={together}: on a CPU, as many processes side by side train faster"
+    return None
 
 
 def _request(run: Run, folder: Path, paths: dict[str, str]) -> dict[str, Any]:
