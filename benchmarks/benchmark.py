@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import loaders
 import pieces
 import torch
 import training
@@ -38,6 +39,7 @@ def benchmark(
         pieces.two_sample(table)
         for scale in scales:
             pieces.data(table, Path(folder), scale)
+        loaders.measure(table, Path(folder))
         pieces.worlds(table, device)
         pieces.start_up(table)
     card = torch.cuda.get_device_name() if device == "cuda" else "no GPU"

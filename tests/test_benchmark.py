@@ -10,6 +10,7 @@ import torch
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
+import loaders
 import pieces
 import training
 from table import Table, repeated
@@ -61,3 +62,45 @@ def test_training_rows_on_a_cpu(tmp_path, monkeypatch):
     shares = [row.median for row in table.rows if "share of" in row.what]
     assert len(shares) == 6 and sum(shares) == pytest.approx(200)
     assert all(row.median > 0 for row in table.rows) and len(table.rows) == 2 * 8 + 1
+
+
+def test_loaders_draw_the_same_windows_and_say_which_are_missing(tmp_path, monkeypatch):
+    pytest.importorskip("av")
+    monkeypatch.setenv("ALIGN_CONFORMANCE", str(tmp_path / "none"))
+    clone = tmp_path / "clone/diffusion_policy/common"
+    clone.mkdir(parents=True)
+    (clone / "sampler.py").write_text(SAMPLER)
+    monkeypatch.setenv("ALIGN_DIFFUSION_POLICY", str(tmp_path / "clone"))
+    monkeypatch.setattr(loaders, "repeated", lambda function, seconds: repeated(function, 0.0))
+    monkeypatch.setattr(loaders, "BATCH", 8)
+    table = Table(tmp_path / "table", 60)
+    loaders.measure(table, tmp_path, episodes=2, length=24, size=(24, 32))
+    mapped, floats, lerobot, *policy = table.rows
+    assert all(row.median > 0 for row in (mapped, floats, *policy)) and len(policy) == 5
+    assert "ALIGN_CONFORMANCE" in lerobot.note and not lerobot.n
+    assert policy[2].median == pytest.approx(mapped.median / policy[0].median)
+    monkeypatch.delenv("ALIGN_DIFFUSION_POLICY")
+    assert "ALIGN_DIFFUSION_POLICY" in loaders.diffusion_policy(None)[2]
+
+
+SAMPLER = """
+import numba
+from diffusion_policy.common.replay_buffer import ReplayBuffer
+
+
+@numba.jit(nopython=True)
+def twice(n: int) -> int:
+    return 2 * n
+
+
+class SequenceSampler:
+    def __init__(self, replay_buffer: ReplayBuffer, length, pad_before, pad_after, keys, key_first_k):
+        self.arrays, self.length, self.keys = replay_buffer, length, keys
+        assert pad_before == 1 and pad_after == 7 and twice(2) == 4 and len(replay_buffer.episode_ends) == 2
+
+    def __len__(self):
+        return 20
+
+    def sample_sequence(self, index):
+        return {key: self.arrays[key][index : index + self.length] for key in self.keys}
+"""

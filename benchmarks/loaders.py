@@ -1,0 +1,186 @@
+"""Windows a second of two 240 × 320 px cameras: align's mapped cache beside others' loaders.
+
+The peers are not installed with align. LeRobot's runs in an environment of its own, named by
+ALIGN_CONFORMANCE (as `make conformance` makes it); of Diffusion Policy a clone is named by
+ALIGN_DIFFUSION_POLICY. Without them their rows say so. All draw the same windows of the same frames, in one
+process and on one thread.
+"""
+
+import functools
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import cv2
+import numpy as np
+import torch
+from table import Table, repeated
+
+from align.conversion import write_lerobot
+from align.data.episodes import Episodes, read_store
+from align.data.windows import Windows
+
+CAMERAS = ("image.top", "image.wrist")
+FPS, D = 30, 8
+BATCH, IMAGES, HORIZON, EXECUTED = 64, 2, 16, 8
+DTYPES = ("uint8", "float32")
+"""Of the images: as align trains on them, scaled on the device; and as both peers give them."""
+WHAT = f"windows of two cameras of {{}} px, {IMAGES} frames each"
+
+
+def recordings(n: int, length: int, size: tuple[int, int]) -> Iterator[dict[str, np.ndarray]]:
+    """Episodes of two moving cameras over a textured table, with the noise of a sensor."""
+    rng, (height, width) = np.random.default_rng(0), size
+    for _ in range(n):
+        episode = {}
+        for camera in CAMERAS:
+            coarse = rng.integers(30, 220, (height // 10, width // 5, 3), np.uint8)
+            table = cv2.resize(coarse, (2 * width, height), interpolation=cv2.INTER_CUBIC)
+            frames = [table[:, t : t + width].astype(np.int16) for t in range(length)]
+            noise = rng.normal(0, 3, (8, height, width, 1)).astype(np.int16)
+            noisy = [frame + noise[t % 8] for t, frame in enumerate(frames)]
+            episode[camera] = np.clip(np.stack(noisy), 0, 255).astype(np.uint8)
+        walk = rng.normal(size=(length + 1, D)).cumsum(0).astype(np.float32)
+        yield {**episode, "agent_pos": walk[:-1], "action": walk[1:]}
+
+
+def measure(
+    table: Table, folder: Path, episodes: int = 5, length: int = 100, size: tuple[int, int] = (240, 320)
+) -> None:
+    """Rows of all loaders.
+
+    Args:
+        table: For the rows.
+        folder: For the recordings.
+        episodes: How many.
+        length: Frames of each.
+        size: (height, width) in pixels.
+    """
+    store = folder / "loaders"
+    write_lerobot(store, recordings(episodes, length, size), FPS, "av1")
+    what = WHAT.format(f"{size[0]} × {size[1]}")
+    read = read_store(store, images=CAMERAS, keep="cache")
+    windows = Windows(read, range(read.n_episodes), IMAGES, HORIZON, EXECUTED)
+    order = torch.randperm(len(windows), generator=torch.Generator().manual_seed(0)).split(BATCH)[:-1]
+    turns = iter(range(1_000_000))
+
+    def ours(dtype: str) -> list[float]:
+        def gather() -> None:
+            batch = windows.gather(order[next(turns) % len(order)])
+            if dtype == "float32":
+                for camera in CAMERAS:
+                    batch[camera].float().div_(255)
+
+        return [BATCH / seconds for seconds in repeated(gather, 3.0)]
+
+    own = {
+        dtype: table.measure(f"{what}, {dtype}", "align, mapped cache", "1/s", ours, dtype)
+        for dtype in DTYPES
+    }
+    for peer, function, given in (
+        ("LeRobotDataset, decoding AV1", lerobot, store),
+        ("Diffusion Policy's SequenceSampler, arrays in memory", diffusion_policy, read),
+    ):
+        version, rates, missing = function(given)
+        whose = f"{peer}{version and f' ({version})'}"
+        if missing:
+            table.add(what, whose, "1/s", [], f"not measured: {missing}")
+            continue
+        theirs = {dtype: table.add(f"{what}, {dtype}", whose, "1/s", rates[dtype]) for dtype in DTYPES}
+        for dtype in DTYPES:
+            table.add(f"{what}, {dtype}: align over it", whose, "×", [own[dtype] / theirs[dtype]])
+        delivered = f"{what}: align as trained on (uint8) over it as it comes (float32)"
+        table.add(delivered, whose, "×", [own["uint8"] / theirs["float32"]])
+
+
+Measured = tuple[str, dict[str, list[float]], str]
+"""The peer's version, windows a second of each batch by type of the images, and why there are none."""
+
+
+def lerobot(store: Path) -> Measured:
+    """LeRobot's own loader, as a process of its environment."""
+    python = Path(os.environ.get("ALIGN_CONFORMANCE", ".conformance")) / "bin/python"
+    if not python.exists():
+        return "", {}, "make conformance makes its environment; ALIGN_CONFORMANCE names another"
+    cameras = ",".join(f"observation.images.{c.removeprefix('image.')}" for c in CAMERAS)
+    script = Path(__file__).with_name("lerobot_loader.py")
+    command = [python, script, store, cameras, IMAGES, HORIZON, BATCH, 10]
+    told = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(list(map(str, command)), env=os.environ | told, capture_output=True, text=True)
+    if done.returncode:
+        return "", {}, f"it failed: {' '.join(done.stderr.split())[-200:]}"
+    found = json.loads(done.stdout.splitlines()[-1])
+    return f"lerobot {found['version']}", found["rates"], ""
+
+
+def diffusion_policy(read: Episodes) -> Measured:
+    """Diffusion Policy's sampler and, as in its image data sets, floats with channels first, collated."""
+    clone = os.environ.get("ALIGN_DIFFUSION_POLICY")
+    file = Path(clone or "", "diffusion_policy/common/sampler.py")
+    if not clone or not file.is_file():
+        return "", {}, "ALIGN_DIFFUSION_POLICY names a clone of real-stanford/diffusion_policy"
+    arrays = {name: np.ascontiguousarray(image) for name, image in read.images.items()}
+    arrays |= {"agent_pos": read.agent_pos, "action": read.action}
+    sampler = _sampler(file).SequenceSampler(
+        _Buffer(arrays, read.ends),
+        HORIZON,
+        pad_before=IMAGES - 1,
+        pad_after=EXECUTED - 1,
+        keys=list(arrays),
+        key_first_k={name: IMAGES for name in (*CAMERAS, "agent_pos")},
+    )
+
+    class Data(torch.utils.data.Dataset):
+        def __init__(self, dtype: str):
+            self.dtype = dtype
+
+        def __len__(self) -> int:
+            return len(sampler)
+
+        def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+            drawn = sampler.sample_sequence(index)
+            for name in CAMERAS:
+                drawn[name] = np.moveaxis(drawn[name][:IMAGES], -1, 1)
+                if self.dtype == "float32":
+                    drawn[name] = drawn[name].astype(np.float32) / 255
+            drawn["agent_pos"] = drawn["agent_pos"][:IMAGES]
+            return {name: torch.from_numpy(value) for name, value in drawn.items()}
+
+    rates = {}
+    for dtype in DTYPES:
+        loader = torch.utils.data.DataLoader(Data(dtype), BATCH, shuffle=True, drop_last=True)
+        batches = (batch for _ in iter(int, 1) for batch in loader)
+        with np.errstate(invalid="ignore"):  # it fills images with NaN, which are not floats
+            rates[dtype] = [BATCH / s for s in repeated(functools.partial(next, batches), 3.0)]
+    return "of its repository", rates, ""
+
+
+class _Buffer(dict):
+    """What the sampler asks of a replay buffer."""
+
+    def __init__(self, arrays: dict[str, np.ndarray], ends: np.ndarray):
+        super().__init__(arrays)
+        self.episode_ends = ends
+
+
+def _sampler(file: Path) -> ModuleType:
+    """The module of the sampler; it needs no more of its imports than a decorator."""
+    stubs = {
+        "numba": SimpleNamespace(jit=lambda **_: lambda function: function),
+        "diffusion_policy.common.replay_buffer": SimpleNamespace(ReplayBuffer=_Buffer),
+    }
+    before = {name: sys.modules.get(name) for name in stubs}
+    sys.modules.update(stubs)
+    try:
+        spec = importlib.util.spec_from_file_location("diffusion_policy_sampler", file)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    finally:
+        for name, module_before in before.items():
+            sys.modules.pop(name) if module_before is None else sys.modules.update({name: module_before})
