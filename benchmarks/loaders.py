@@ -86,7 +86,10 @@ def measure(
         ("LeRobotDataset, decoding AV1", lerobot, store),
         ("Diffusion Policy's SequenceSampler, arrays in memory", diffusion_policy, read),
     ):
-        version, rates, missing = function(given)
+        try:
+            version, rates, missing = function(given)
+        except Exception as error:  # of another version; the other figures are worth having
+            version, rates, missing = "", {}, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         whose = f"{peer}{version and f' ({version})'}"
         if missing:
             table.add(what, whose, "1/s", [], f"not measured: {missing}")
