@@ -17,7 +17,7 @@ from enum import Enum
 from typing import get_args
 
 from align import own_modules, shipped
-from align.command.options import check_fit_configs, from_fit, parse, read_old_names
+from align.command.options import check_fit_configs, from_fit, parse, read_old_names, with_config
 from align.command.parse_errors import options_of
 from align.command.signatures import signature
 from align.command.usage import command_help, fit_help
@@ -155,6 +155,8 @@ def guarded(run: Callable[[], int | None]) -> int:
         told = _told(error)
         if told is None:  # a fault of ours
             raise
+        if module == "align.fit":
+            told = with_config(told, arguments)
         print(f"align: error: {told}", file=sys.stderr)
         return 2
 

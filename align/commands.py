@@ -242,10 +242,12 @@ def embed(
     import torch
 
     from align.callbacks.embeddings import Embeddings
+    from align.command.options import check_arguments
     from align.datamodule import CotrainingData
     from align.embeddings import write_embeddings
     from align.policy import DiffusionPolicy
     from align.run.config import fit_config
+    from align.run.layout import CONFIG
 
     check_numbers(COUNT, whole=True, per_domain=per_domain)
     check_numbers("[0, 1e9]", whole=True, paired=paired)
@@ -255,18 +257,25 @@ def embed(
     options = dict(recorded.get("embeddings") or {}) | {
         name: value for name, value in given.items() if value is not None
     }
+    where, data = f"{run}/{CONFIG}", recorded["data"]
+    check_arguments(Embeddings, options, f"{where}: embeddings")
+    named = ("pairing", "gating", "reader")  # classes, of which none is imported because a file names it
+    check_arguments(CotrainingData, {k: v for k, v in data.items() if k not in named}, f"{where}: data")
     chosen = Embeddings(**options)
+    check_numbers(
+        "[0, 1e9]", whole=True, **{f"{where}: model.probe_step": recorded["model"].get("probe_step")}
+    )
     torch.set_num_threads(threads)
     policy = DiffusionPolicy.from_checkpoint(run, trust or ())
     for path in write_embeddings(
         run,
         policy,
-        CotrainingData.recorded(recorded["data"], policy),
+        CotrainingData.recorded(data, policy),
         chosen.sites,
         chosen.per_domain,
         chosen.paired,
         chosen.thumbnail,
         recorded["model"]["probe_step"],
-        int(recorded["seed_everything"]),
+        recorded["seed_everything"],
     ):
         print(path)

@@ -1,6 +1,7 @@
 """`align fit`, `validate` and `test`: LightningCLI around a run directory."""
 
 import logging
+import os
 import shlex
 import shutil
 from contextlib import ExitStack
@@ -24,7 +25,15 @@ from align.command.options import read_nested_null
 from align.command.parse_errors import explained, fit_options
 from align.datamodule import CotrainingData
 from align.domain import Domain
-from align.errors import JOBS, InputError, Unfinished, check_numbers, one_line
+from align.errors import (
+    JOBS,
+    InputError,
+    Unfinished,
+    check_numbers,
+    is_out_of_memory,
+    mistake_behind,
+    one_line,
+)
 from align.files import locked, remove_temporaries, write_json, write_text, writing_below
 from align.module import CotrainingModule
 from align.run.config import fit_config, read_yaml, run_config
@@ -36,6 +45,10 @@ from align.run.state import is_begun, is_fitted
 from align.run.ticking import telling
 from align.step.precision import AUTO, Trainer, check_precision, resolve_precision
 
+TRAINING_EVENTS = "events.out.tfevents.*"
+"""Of a run directory, what TensorBoard's logger writes."""
+RESTORING = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+"""What is raised where a checkpoint holds something else than the state of training."""
 STOPPED = 75
 """Exit status of a run that ran out of time, as sysexits.h has it for what is to be tried again."""
 
@@ -187,7 +200,7 @@ class RunCLI(LightningCLI):
         self._check_reference(config)
         self.find_mistakes()
         if self.trainer.is_global_zero:
-            for left in (PROGRESS, "events.out.tfevents.*"):  # of another configuration that never trained
+            for left in (PROGRESS, TRAINING_EVENTS):  # of another configuration that never trained
                 for file in self.run_dir.glob(left):
                     file.unlink()
             write_text(path, yaml.safe_dump(config, sort_keys=False))
@@ -272,12 +285,24 @@ class RunCLI(LightningCLI):
                 self._say_what_next()
 
     def train(self, model: CotrainingModule, termination: Termination, **kwargs) -> None:
-        """Train from the beginning or from the last checkpoint."""
+        """Train from the last checkpoint, if there is one; what cannot begin leaves nothing behind."""
         last = self.run_dir / LAST_CHECKPOINT
-        resume = {"ckpt_path": str(last) if last.exists() else None, "weights_only": True}
+        goes_on = os.path.lexists(last)
+        options = {**kwargs, "ckpt_path": str(last) if goes_on else None, "weights_only": True}
         self.trainer.callbacks.insert(0, termination)
-        with writing_below(self.run_dir):
-            self.trainer.fit(model, **{**kwargs, **resume})
+        events = set(self.run_dir.glob(TRAINING_EVENTS))
+        try:
+            with writing_below(self.run_dir):
+                self.trainer.fit(model, **options)
+        except BaseException as error:
+            if not termination.has_begun and self.trainer.is_global_zero:
+                for file in set(self.run_dir.glob(TRAINING_EVENTS)) - events:
+                    file.unlink()  # the logger opens one before the checkpoint is read
+            told = mistake_behind(error) or is_out_of_memory(error)
+            if goes_on and not termination.has_begun and isinstance(error, RESTORING) and not told:
+                why = f"{type(error).__name__}: {one_line(error)[:200]}"
+                raise InputError(f"checkpoint={str(last)!r}: training cannot go on from it ({why})") from None
+            raise
 
     def _say_what_next(self) -> None:
         run = shlex.quote(str(self.run_dir))

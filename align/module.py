@@ -14,7 +14,7 @@ from align.alignment.mmd import MMD
 from align.alignment.objective import Objective
 from align.alignment.weighting import Weighting
 from align.batch_loss import aligned_samples, denoising_losses, told_samples
-from align.checkpoints.reading import averaged_weights, read_checkpoint
+from align.checkpoints.reading import averaged_weights, check_finite, read_checkpoint
 from align.checks import as_weighting, check_training
 from align.diffusion.ambient import Ambient
 from align.domain import Domain
@@ -176,6 +176,7 @@ class CotrainingModule(pl.LightningModule):
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise InputError(f"initial={self.initial!r}: does not fit this policy: {reason}") from None
+        check_finite(self.policy, self.initial)
         self.ema.model.load_state_dict(state)
 
     def alignment_lambda(self) -> float | Tensor:
@@ -412,15 +413,17 @@ class CotrainingModule(pl.LightningModule):
         """As PyTorch does it.
 
         Raises:
-            InputError: They are not the weights of this policy.
+            InputError: They are not the weights of this policy, or not finite.
         """
+        path = self._trainer.ckpt_path if self._trainer is not None else None
         try:
-            return super().load_state_dict(state_dict, *arguments, **options)
+            loaded = super().load_state_dict(state_dict, *arguments, **options)
         except (AttributeError, RuntimeError, TypeError) as error:
-            path = self._trainer.ckpt_path if self._trainer is not None else None
             raise InputError(
                 f"checkpoint={path!r}: does not fit the policy: {one_line(error)[:300]}"
             ) from None
+        check_finite(self, path)
+        return loaded
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         """Keep what rebuilds the policy beside its weights; see `DiffusionPolicy.from_checkpoint`.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from align.checkpoints.description import build, describe
-from align.checkpoints.reading import averaged_weights, read_checkpoint
+from align.checkpoints.reading import averaged_weights, check_finite, read_checkpoint
 from align.checkpoints.trust import trusting
 from align.data.normalizer import Normalization, Normalizer, Relative
 from align.diffusion.schedule import Generators, NoiseSchedule
@@ -427,6 +427,7 @@ class DiffusionPolicy(nn.Module):
             policy.load_state_dict(averaged_weights(checkpoint))
         except (InputError, RuntimeError) as error:
             raise InputError(f"checkpoint={str(path)!r}: {' '.join(str(error).split())}") from None
+        check_finite(policy, path)
         return policy.eval().requires_grad_(False)
 
     def description(self) -> dict:

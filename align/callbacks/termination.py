@@ -19,9 +19,14 @@ def is_trained(trainer: pl.Trainer) -> bool:
 
 
 class Termination(pl.Callback):
-    """Ends a run on SIGTERM: between two steps, after a checkpoint, or at once where nothing is trained."""
+    """Ends a run on SIGTERM: between two steps, after a checkpoint, or at once where nothing is trained.
+
+    Attributes:
+        has_begun: Whether training came to its first step.
+    """
 
     def __init__(self):
+        self.has_begun = False
         self._in_loop = False
 
     def on_fit_start(self, trainer: pl.Trainer, module) -> None:
@@ -30,7 +35,7 @@ class Termination(pl.Callback):
                 callback.load_state_dict({})  # `max_time` is of a process: a resumed run has it anew
 
     def on_train_start(self, trainer: pl.Trainer, module) -> None:
-        self._in_loop = True
+        self.has_begun = self._in_loop = True
 
     def on_train_end(self, trainer: pl.Trainer, module) -> None:
         self._in_loop = False

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from align.errors import InputError
 from align.run.layout import LAST_CHECKPOINT
@@ -17,7 +17,7 @@ def read_checkpoint(path: str | Path) -> dict:
     Raises:
         InputError: The file is missing, damaged, or holds something else.
     """
-    path = Path(path) / LAST_CHECKPOINT if Path(path).is_dir() else Path(path)
+    path = _file(path)
     if not path.is_file():
         raise InputError(f"checkpoint={str(path)!r}: no such file")
     try:
@@ -31,6 +31,29 @@ def read_checkpoint(path: str | Path) -> dict:
     if not isinstance(checkpoint, dict) or not all(isinstance(checkpoint.get(k), Mapping) for k in parts):
         raise InputError(f"checkpoint={str(path)!r}: holds no policy; expected one written by align fit")
     return checkpoint
+
+
+def check_finite(component: nn.Module, path: str | Path) -> None:
+    """Refuse weights that are no numbers, which would only be found where they are used.
+
+    Args:
+        component: What they were loaded into.
+        path: The checkpoint they are from.
+
+    Raises:
+        InputError: One of its parameters holds NaN or infinity.
+    """
+    bad = [name for name, p in component.named_parameters() if not bool(torch.isfinite(p).all())]
+    if bad:
+        raise InputError(
+            f"checkpoint={str(_file(path))!r}: {bad[0]} holds NaN or infinity; expected finite "
+            "weights, as align fit writes them"
+        )
+
+
+def _file(path: str | Path) -> Path:
+    """The checkpoint itself, where a run directory may be given."""
+    return Path(path) / LAST_CHECKPOINT if Path(path).is_dir() else Path(path)
 
 
 def run_of(path: str | Path) -> Path:

@@ -4,8 +4,10 @@ import functools
 import inspect
 import itertools
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from align.command.parse_errors import explained
 from align.errors import InputError
@@ -41,18 +43,76 @@ def check_fit_configs(arguments: list[str]) -> None:
     Raises:
         InputError: It cannot be read, or is a grid, or a base of grids.
     """
-    for before, path in itertools.pairwise(arguments):
-        if before in ("--config", "-c"):
-            if not Path(path).is_file():
-                raise InputError(f"config={path!r}: there is no such file; expected YAML, or {OWN_DATA}")
-            content = read_yaml(path)
-            kind = "a grid" if "axes" in content else "a base of sweeps" if "scales" in content else None
-            if kind is not None:
-                run = f"{Path(path).stem}" if kind == "a grid" else f"lambda --base {Path(path).stem}"
-                raise InputError(
-                    f"config={path!r}: is {kind}, which align sweep {run} runs; expected a configuration of "
-                    "align fit, e.g. own_data, with model, data and trainer"
-                )
+    for path in _configs(arguments):
+        if not Path(path).is_file():
+            raise InputError(f"config={path!r}: there is no such file; expected YAML, or {OWN_DATA}")
+        content = read_yaml(path)
+        kind = "a grid" if "axes" in content else "a base of sweeps" if "scales" in content else None
+        if kind is not None:
+            run = f"{Path(path).stem}" if kind == "a grid" else f"lambda --base {Path(path).stem}"
+            raise InputError(
+                f"config={path!r}: is {kind}, which align sweep {run} runs; expected a configuration of "
+                "align fit, e.g. own_data, with model, data and trainer"
+            )
+        if not content:
+            raise InputError(f"config={path!r}: is empty; expected a configuration of align fit")
+
+
+def with_config(message: str, arguments: list[str]) -> str:
+    """A message about an option, after the configuration that gives it, if not the command line does.
+
+    Args:
+        message: E.g. "data.batch_size=0: expected …".
+        arguments: The command line.
+    """
+    option = re.match(r"(?:--)?([A-Za-z_][\w.]*)(=|: )(.?)", message)
+    if option is None or any(path and path in message for path in _configs(arguments)):
+        return message
+    name = option[1].rpartition(".")[2]
+    on_line = (a.partition("=")[0].rpartition(".")[2].lstrip("-") for a in arguments if a.startswith("--"))
+    if name in on_line:
+        return message
+    for path in reversed(_configs(arguments)):
+        try:
+            values = list(_values(read_yaml(path), name))
+        except InputError:
+            continue
+        if option[2] == "=" and option[3] != "{":  # the checkpoint of a run is no section of options
+            values = [value for value in values if not isinstance(value, Mapping)]
+        if values:
+            return f"{path}: {message}"
+    return message
+
+
+def _configs(arguments: list[str]) -> list[str]:
+    return [path for before, path in itertools.pairwise(arguments) if before in ("--config", "-c")]
+
+
+def _values(content: object, name: str) -> Iterator[object]:
+    """All values that have a name, however deep in mappings and lists."""
+    if isinstance(content, Mapping):
+        yield from (value for key, value in content.items() if key == name)
+        content = list(content.values())
+    for part in content if isinstance(content, list) else ():
+        yield from _values(part, name)
+
+
+def check_arguments(kind: type, values: Mapping[str, Any], where: str) -> None:
+    """Refuse what a file says of a class's constructor arguments where it has other types than they have.
+
+    It may name no class: one would be imported.
+
+    Raises:
+        InputError: A value does not fit, or there is no such argument.
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, fail_untyped=True)
+    try:
+        parser.parse_object(dict(values))
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise InputError(f"{where}: {explained(error, {})}") from None
 
 
 def takes_fit(function: Callable) -> bool:

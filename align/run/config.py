@@ -60,6 +60,13 @@ def fit_config(run: str | os.PathLike) -> dict[str, Any]:
     config = read_yaml(path)
     if absent := {"data", "model", "seed_everything"} - set(config):
         raise InputError(f"{path}: expected a configuration of align fit, with {', '.join(sorted(absent))}")
+    for name, kind, words in (
+        ("data", dict, "options"),
+        ("model", dict, "options"),
+        ("seed_everything", int, "a number"),
+    ):
+        if not isinstance(config[name], kind):
+            raise InputError(f"{path}: {name}={config[name]!r}; expected {words}")
     return config
 
 

@@ -26,9 +26,9 @@ from align.seeding import torch_generator
 MODES, SHARES = torch.tensor([-1.5, -0.5, 0.5, 1.5]), torch.tensor([0.1, 0.4, 0.3, 0.2])
 SHARP, BLUR, TAU = 0.06, 0.3, 0.45
 BLURRED = math.hypot(SHARP, BLUR)
-N_CLEAN, N_CORRUPT, SEEDS = 20, 4000, 8
+N_CLEAN, N_CORRUPT, SEEDS = 20, 2000, 6
 BATCH, AHEAD = 128, 20  # samples a training step, and steps that are drawn at a time
-OPTIONS = ClassifierOptions(width=64, frequencies=4, max_steps=800, folds=2)
+OPTIONS = ClassifierOptions(width=32, frequencies=4, max_steps=500, folds=2, levels=16)
 
 
 def _draw(n: int, spread: float, purpose: str, seed: int = 0) -> Tensor:
