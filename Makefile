@@ -68,7 +68,7 @@ probe: $(READY) ## probe the embeddings of RUN again, with reports (about 10 sec
 	$(ALIGN) probe $(RUN)
 
 test: $(READY) ## run the tests (about 12 minutes on 2 cores)
-	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile
+	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 torture: $(READY) ## break it on purpose: bad inputs, tampered files, kills, full disks (about half an hour)
 	ALIGN_TORTURE=all $(PYTHON) -m pytest -n $(JOBS) --dist loadfile tests/torture

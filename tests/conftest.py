@@ -16,6 +16,12 @@ from align.seeding import numpy_rng
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first: begun last, one would keep a single process busy at the end."""
+    slow = {i.path for i in items if i.get_closest_marker("slow") or i.path.parent.name == "end_to_end"}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def make_store(tmp_path):
     """Writes a store of random episodes and returns its path."""

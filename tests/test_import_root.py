@@ -46,6 +46,7 @@ def test_what_lies_in_the_current_folder_hides_nothing(align, command, status, t
     assert result.returncode == status and text in result.stdout + result.stderr, result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["fork", "submitit"])
 def test_nor_in_the_processes_of_a_sweep_which_find_what_is_the_users_own(
     align, where, write_config, tmp_path
