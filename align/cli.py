@@ -10,6 +10,7 @@ import inspect
 import itertools
 import json
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -196,7 +197,7 @@ def _call(function: Callable, program: str, arguments: list[str]) -> int | None:
     parser = ArgumentParser(prog=program, description=description, exit_on_error=False)
     names = parser.add_function_arguments(function, as_positional=True, fail_untyped=True)
     given = _gathered(function, from_fit(function, _with_shipped(arguments)))
-    given = _in_capitals(function, _switched(function, given))
+    given = _in_capitals(function, _switched(function, _underscored(function, given)))
     config = parse(parser, given, options_of(f"{function.__module__}.{function.__qualname__}"))
     values = parser.instantiate(config)
     return function(**{name.split(".")[0]: values[name.split(".")[0]] for name in names})
@@ -211,6 +212,15 @@ def _gathered(function: Callable, arguments: list[str]) -> list[str]:
     if not words or (len(words) == 1 and words[0].startswith("[")):
         return arguments
     return [json.dumps(words), *arguments[len(words) :]]
+
+
+def _underscored(function: Callable, arguments: list[str]) -> list[str]:
+    """Arguments in which `--set` is the parameter `set_`, as Python names what would shadow its own."""
+    named = {
+        f"--{p.removesuffix('_')}": f"--{p}" for p in inspect.signature(function).parameters if p[-1] == "_"
+    }
+    parts = (re.match(r"(--\w+)?(.*)", argument, re.DOTALL).groups() for argument in arguments)
+    return [named.get(option, option or "") + rest for option, rest in parts]
 
 
 def _switched(function: Callable, arguments: list[str]) -> list[str]:

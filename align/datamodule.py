@@ -24,7 +24,7 @@ from align.data.gating import Gating
 from align.data.images import Fit, Keep
 from align.data.mixture import MixtureSampler, real_quota, resolve_alpha
 from align.data.pairing import Pairing
-from align.data.plausibility import codec_gaps, doubts
+from align.data.plausibility import check_world, codec_gaps, doubts
 from align.data.readers.encoding import Encoding
 from align.data.readers.reader import Reader
 from align.data.refusals import Refusals
@@ -260,6 +260,8 @@ class CotrainingData(pl.LightningDataModule):
             shape = len(pair[1].action), pair[0].privileged.shape[1]
             pair[1].privileged = np.full(shape, np.nan, np.float32)
         check_rates(*pair)
+        for data in pair:
+            check_world(data)
         compared = [] if self.pairing is None else [self.pairing.key]
         sizes = (getattr(pair[0], name).shape[1] for name in ("action", "agent_pos"))
         self.normalizer = policy.new_normalizer(*sizes)

@@ -26,6 +26,11 @@ NO_LOCKS = {getattr(errno, name) for name in ("ENOLCK", "ENOSYS", "EOPNOTSUPP", 
 """Errors of file systems that cannot lock."""
 
 
+def user_cache() -> Path:
+    """Where what can be made again is kept for this user."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "align"
+
+
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]:
     """A temporary sibling of `path` to write to (a file or a folder), renamed to it on success.

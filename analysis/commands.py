@@ -29,6 +29,7 @@ from align.analysis.statistics.probing.probe import GIVEN, Kind
 from align.checkpoints.trust import trusting
 from align.errors import JOBS, SEED, InputError, check_numbers
 from align.files import atomic_path
+from align.run.config import aligned_site, callback_options
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
 from align.run.ticking import pinned, telling
 from align.run.tidying import tidy
@@ -69,6 +70,7 @@ def _probe(path: str, probe: Kind | ClassifierMixin, umap: bool, seed: int, trus
     for run in runs:
         tidy(run)
         try:
+            aligned_site(run), callback_options(run)  # what cannot be read is said before anything is written
             with telling(f"probing {run}"):
                 result = probe_run(run, seed, probe)
                 measure_run(run, result, seed, umap)

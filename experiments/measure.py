@@ -14,8 +14,8 @@ import yaml
 
 from align.callbacks import Rollouts
 from align.data.episodes import write_store
-from align.experiments.estimate import Measured
 from align.experiments.options import get_option, set_option
+from align.experiments.step_times import Measured
 from align.fit import RunCLI, main
 from align.rollout import rollout
 from align.run.layout import CONFIG

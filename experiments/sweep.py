@@ -16,11 +16,12 @@ from align.errors import JOBS, InputError, check_numbers
 from align.experiments.checking import check
 from align.experiments.cluster import SubmititLauncher
 from align.experiments.demonstrations import is_option, prepare, resolve, store_paths
-from align.experiments.estimate import Measured, duration, expected
+from align.experiments.estimate import KINDS, Source, duration, expected, finished
 from align.experiments.following import follow
 from align.experiments.grid import Grid, Run, load_grid
 from align.experiments.launch import Job, LocalLauncher, run_jobs
 from align.experiments.options import set_option
+from align.experiments.step_times import Measured, nominal, recall, remember
 from align.experiments.together import on_cpu
 from align.experiments.together import together as batched
 from align.files import locked, remove_temporaries, write_json, write_text
@@ -37,11 +38,12 @@ def sweep(
     out: str | None = None,
     jobs: int = 2,
     base: str | None = None,
-    set: list[str] | str | None = None,
+    set_: list[str] | str | None = None,
     data: str = "data",
     cluster: Literal["slurm", "local", "debug"] | None = None,
     cluster_parameters: dict | None = None,
     dry_run: bool = False,
+    measure: bool = False,
     report: bool = True,
     demos_only: bool = False,
     together: int = 1,
@@ -55,25 +57,26 @@ def sweep(
         out: Directory of the sweep; by default runs/GRID-SCALE.
         jobs: Number of runs at once; each local one takes one thread.
         base: Name of another base configuration, e.g. gym_pusht, or the path of your own `.yaml` file.
-        set: An option for every run as OPTION=VALUE, e.g. data.real=my.zarr; more of them by --set+.
+        set_: An option for every run as OPTION=VALUE, e.g. data.real=my.zarr; more of them by --set+.
         data: Folder of the demonstrations that are made.
         cluster: Submit through submitit instead of running here: slurm, or its executors local and debug.
         cluster_parameters: Parameters of submitit's executor, e.g. {slurm_partition: gpu}.
-        dry_run: Print what would run, and do nothing.
+        dry_run: Print what would run and how long it will take, and do nothing.
+        measure: With dry_run, try runs of whose kind this machine remembers no time, for a few seconds each.
         report: Write tables, figures and dashboards at the end.
         demos_only: Make the demonstrations and stop.
         together: Train so many runs that differ in seeds alone as one batch, in one process, where a run by
             itself would not fill a GPU.
     """
     check_numbers(JOBS, whole=True, jobs=jobs, together=together)
-    expanded = load_grid(grid, scale, base, [set] if isinstance(set, str) else set or [])
+    expanded = load_grid(grid, scale, base, [set_] if isinstance(set_, str) else set_ or [])
     if expanded.taken:
         print(
             "from the stores:", ", ".join(f"{o}={_short(v)}" for o, v in expanded.taken.items()), flush=True
         )
     folder = Path(out or f"runs/{expanded.name}-{scale}" + (f"-{Path(base).stem}" if base else ""))
     if dry_run:
-        return _describe(expanded, folder, Path(data), jobs, elsewhere=cluster is not None)
+        return _describe(expanded, folder, Path(data), jobs, cluster is None, measure)
     if demos_only:
         for option, path in dict.fromkeys(
             item for paths in _prepare(expanded, Path(data), jobs).values() for item in paths.items()
@@ -104,6 +107,10 @@ def sweep(
             print(told, flush=True)
         _follow(everything, launcher, jobs)
         failed = _list_failures(everything)
+        if cluster is None and together == 1:
+            ran = {job.name for job in todo if job.state == "finished"}
+            times = {r.name: finished(folder / r.name)[1] for r in expanded.runs if r.name in ran}
+            remember((r.config, found) for r in expanded.runs if (found := times.get(r.name)) is not None)
         if report and any(job.state in ("finished", "skipped") for job in todo):
             from align.analysis.commands import report_sweep  # late, as it takes seconds
 
@@ -185,7 +192,7 @@ def _prepare(grid: Grid, data: Path, jobs: int) -> dict[str, dict[str, str]]:
     return {run.name: made[json.dumps(run.demos)] for run in grid.runs}
 
 
-def _describe(grid: Grid, folder: Path, data: Path, jobs: int, elsewhere: bool) -> int:
+def _describe(grid: Grid, folder: Path, data: Path, jobs: int, here: bool, measure: bool) -> int:
     different = {json.dumps(run.demos): run.demos for run in grid.runs}.values()
     stores = {
         (option, path): demos[option]
@@ -201,8 +208,21 @@ def _describe(grid: Grid, folder: Path, data: Path, jobs: int, elsewhere: bool) 
         print(f"{folder / run.name}: {'finished' if done else 'to run'}{after}")
         left += [] if done else [run]
     print(f"{len(grid.runs)} runs, {len(left)} of them to run")
-    print(expected(left, folder, jobs, None if elsewhere else _measure))
+    print(expected(left, folder, jobs, _sources(measure) if here else ()))
     return 0
+
+
+def _sources(measure: bool) -> list[Source]:
+    """What is asked about runs that never ran in this folder, if they are to run on this machine."""
+    remembered = Source(lambda run: recall(run.config), "by what this machine remembers of such runs")
+    if measure:
+        words = "by a few steps and a little of the rollouts, tried here just now on random demonstrations"
+        words += "; making demonstrations and probing come on top"
+        return [remembered, Source(_measure, words, KINDS)]
+    words = (
+        "estimated from another machine's times by how fast this one multiplies; --measure tries them here"
+    )
+    return [remembered, Source(lambda run: nominal(run.config), words)]
 
 
 def _measure(run: Run) -> Measured:
@@ -211,7 +231,9 @@ def _measure(run: Run) -> Measured:
     from align.experiments.measure import measure  # late, as it takes seconds
 
     sizes = [made.get("size") for made in run.demos.values() if isinstance(made.get("size"), int)]
-    return measure(run.config, *sizes[:1] or [64])
+    times = measure(run.config, *sizes[:1] or [64])
+    remember([(run.config, times)])
+    return times
 
 
 def _follow(jobs: Sequence[Job], launcher, parallel: int) -> None:

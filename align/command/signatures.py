@@ -62,7 +62,8 @@ def signature(path: str) -> Signature:
         if name not in texts:
             raise LookupError(f"{path}: argument {name} has no line in its docstring")
         written = None if default is None else _default(where, default)
-        arguments.append(Argument(name, _type(where, annotation), written, texts[name]))
+        option = name.removesuffix("_")  # which keeps it from shadowing what Python has, as set_
+        arguments.append(Argument(option, _type(where, annotation), written, texts[name]))
     summary = parse(ast.get_docstring(node) or "").short_description or ""
     return Signature(f"{module}.{node.name}", " ".join(summary.split()), arguments)
 

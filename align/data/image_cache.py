@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from align.errors import InputError
-from align.files import UNWRITABLE, locked, write_json
+from align.files import UNWRITABLE, locked, user_cache, write_json
 
 FOLDER = ".align-cache"
 VERSION = 1
@@ -133,7 +133,7 @@ def _folder(store: Path, folder: str | os.PathLike | None) -> Path:
     beside = store.resolve().parent
     if os.access(beside, os.W_OK):
         return beside / FOLDER
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "align"
+    return user_cache()
 
 
 def _key(about: Mapping, shape: Sequence[int], files: Sequence[Path], root: Path, store: Path) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from align.data.episodes import Episodes
 from align.data.signals import delta_columns, find_wraps
 from align.domain import Domain
+from align.errors import InputError
+from align.worlds.pushing.rerender import look_of
 
 
 def doubts(
@@ -36,6 +38,18 @@ def doubts(
         for name in dict.fromkeys(("agent_pos", "action", *others)):
             told += _wraps(episodes, name)
     return told
+
+
+def check_world(episodes: Episodes) -> None:
+    """Refuse a store that says it was made in a world whose pictures nobody could draw anew.
+
+    Raises:
+        InputError: A number of the world's look is none, or out of range.
+    """
+    try:
+        look_of(episodes.attrs)
+    except InputError as error:
+        raise InputError(f"store {episodes.path}: attribute world.look: {error}") from None
 
 
 def _wraps(episodes: Episodes, name: str) -> list[str]:

@@ -7,10 +7,13 @@ from typing import Any
 
 import yaml
 
-from align.errors import InputError, one_line
+from align.errors import SEED, InputError, check_numbers, one_line
 from align.run.layout import CONFIG
 from align.run.moved import renamed
 from align.run.reading import reading
+
+SECTIONS = ("model", "data", "trainer", "embeddings", "checkpoint", "progress")
+"""Options of a configuration that hold options."""
 
 
 def load_yaml(path: str | os.PathLike) -> Any:
@@ -42,10 +45,14 @@ def run_config(run: str | os.PathLike) -> dict[str, Any]:
     """The recorded configuration of a run; empty where there is none.
 
     Raises:
-        InputError: The file is not a mapping in YAML.
+        InputError: The file is not a mapping in YAML, or a section of it is none.
     """
     path = Path(run) / CONFIG
-    return read_yaml(path) if path.is_file() else {}
+    config = read_yaml(path) if path.is_file() else {}
+    for name in SECTIONS:
+        if not isinstance(config.get(name), dict | None):
+            raise InputError(f"{path}: {name}={config[name]!r}; expected a mapping of options")
+    return config
 
 
 def fit_config(run: str | os.PathLike) -> dict[str, Any]:
@@ -57,16 +64,10 @@ def fit_config(run: str | os.PathLike) -> dict[str, Any]:
     path = Path(run) / CONFIG
     if not path.is_file():
         raise InputError(f"run={str(run)!r}: expected a run directory holding {CONFIG}")
-    config = read_yaml(path)
-    if absent := {"data", "model", "seed_everything"} - set(config):
+    config = run_config(run)
+    if absent := {"data", "model", "seed_everything"} - {name for name in config if config[name] is not None}:
         raise InputError(f"{path}: expected a configuration of align fit, with {', '.join(sorted(absent))}")
-    for name, kind, words in (
-        ("data", dict, "options"),
-        ("model", dict, "options"),
-        ("seed_everything", int, "a number"),
-    ):
-        if not isinstance(config[name], kind):
-            raise InputError(f"{path}: {name}={config[name]!r}; expected {words}")
+    check_numbers(SEED, whole=True, **{f"{path}: seed_everything": config["seed_everything"]})
     return config
 
 

@@ -22,6 +22,7 @@ PATHS = [*SECTIONS.values(), *(path for name, path in COMMANDS.items() if not pa
 def test_what_is_read_from_sources_is_what_python_sees(path):
     module, _, name = path.rpartition(".")
     seen = inspect.signature(getattr(importlib.import_module(module), name)).parameters
+    seen = {argument.removesuffix("_"): parameter for argument, parameter in seen.items()}
     read = {a.name: a for a in signature(path).arguments}
     assert list(read) == list(seen)
     for argument, parameter in seen.items():

@@ -8,8 +8,9 @@ import pytest
 
 from align.callbacks import Rollouts
 from align.data.episodes import Episodes
-from align.data.plausibility import doubts
+from align.data.plausibility import check_world, doubts
 from align.data.signals import delta_columns
+from align.errors import InputError
 from align.worlds.planning.batch import MazeWorlds
 from align.worlds.planning.maze import MazeSpec
 from align.worlds.pushing.gaps import Gap
@@ -99,3 +100,14 @@ def test_a_jump_of_a_period_that_is_no_angle_is_not_told():
     rows[100:, 0] += 360
     episodes = Episodes(rows, rows, np.array([240]), path="a.zarr")
     assert doubts(episodes, episodes, False) == []
+
+
+@pytest.mark.parametrize(("knob", "value"), [("noise", float("nan")), ("zoom", 99), ("table", "red")])
+def test_a_world_that_cannot_be_drawn_is_refused_with_the_store(knob, value):
+    """It would be met after training, where states are rendered in both worlds."""
+    store = walk("there.zarr")
+    store.attrs["world"] = asdict(Gap().world())
+    check_world(store)
+    store.attrs["world"]["look"][knob] = value
+    with pytest.raises(InputError, match=rf"store there.zarr: attribute world.look: Look.{knob}="):
+        check_world(store)

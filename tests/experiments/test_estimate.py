@@ -6,10 +6,13 @@ import pytest
 import yaml
 
 from align.errors import InputError
-from align.experiments.estimate import KINDS, Measured, expected
+from align.experiments import step_times
+from align.experiments.estimate import KINDS, Source, expected
 from align.experiments.grid import Run, load_grid
 from align.experiments.launch import Job
 from align.experiments.measure import measure
+from align.experiments.step_times import NOMINAL, Measured, kind, nominal, recall, remember
+from align.experiments.sweep import sweep
 from align.run.layout import SECONDS
 
 CONFIG = {"model": {"policy": {"encoder": {"class_path": "E"}}}, "trainer": {"max_steps": 1000}}
@@ -81,17 +84,67 @@ def test_what_never_ran_here_is_tried_a_run_a_kind(tmp_path, runs):
         return Measured(0.1, 20.0)
 
     others = [Run(f"other{i}", {}, {**CONFIG, "data": {"batch_size": i}}) for i in range(KINDS)]
-    text = expected([*runs, *others], tmp_path / "sweep", 3, measure)  # 9 x (100 + 20) s / 3
-    assert text.startswith("expected time: 6 min with 3") and "tried here just now" in text
+    sources = [Source(measure, "tried here", KINDS)]
+    text = expected([*runs, *others], tmp_path / "sweep", 3, sources)  # 9 x (100 + 20) s / 3
+    assert text.startswith("expected time: 6 min with 3") and "at a time, tried here" in text
     assert tried == ["run0", "other0", "other1"] and "1 runs are of another kind" in text
     finished(tmp_path / "other/a")
-    expected(runs, tmp_path / "sweep", 3, measure)
+    expected(runs, tmp_path / "sweep", 3, sources)
     assert len(tried) == 3  # what is finished tells more
 
     def refuse(run):
         raise InputError("model.lr: unknown")
 
-    assert expected(runs, tmp_path / "new/sweep", 3, refuse).endswith("none can be tried: model.lr: unknown")
+    text = expected(runs, tmp_path / "new/sweep", 3, [Source(refuse, "tried here", KINDS)])
+    assert text.endswith("none of the runs can be tried: model.lr: unknown")
+
+
+def test_each_run_is_of_the_first_source_that_knows_it(tmp_path, runs):
+    finished(tmp_path / "other/a")  # .2 s a step
+    others = [Run(f"other{i}", {}, {**CONFIG, "data": {"batch_size": i}}) for i in range(2)]
+    first = Source(lambda run: Measured(1.0, None) if run.name == "other0" else None, "first")
+    second = Source(lambda run: Measured(2.0, None), "second")
+    text = expected([runs[0], *others], tmp_path / "sweep", 1, [first, second])  # 1000 x (.2 + 1 + 2) s
+    assert text.startswith("expected time: 53 min") and "finished runs" in text and "first; second" in text
+
+
+def test_times_are_remembered_by_what_they_depend_on(monkeypatch):
+    config = {**CONFIG, "data": {"batch_size": 77}}
+    assert recall(config) is None
+    remember([(config, Measured(0.25, None)), (CONFIG, Measured(0.5, 3.0))])
+    assert recall(config) == (0.25, None) and recall(CONFIG) == (0.5, 3.0)
+    assert recall({**config, "trainer": {"max_steps": 9}}) == (0.25, None), "how many there are is no matter"
+    assert recall({**config, "data": {"batch_size": 78}}) is None
+    monkeypatch.setattr(step_times, "_version", lambda package: "another")
+    assert recall(config) is None
+    monkeypatch.undo()
+    path = step_times.user_cache() / step_times.REMEMBERED
+    for damaged in ("{", "[]", path.read_text().replace("0.25", '"x"')):
+        path.write_text(damaged)
+        assert recall(config) is None
+    remember([(config, Measured(0.125, None))])
+    assert recall(config) == (0.125, None), "what is damaged is written anew"
+
+
+def test_times_of_another_machine_are_scaled_by_the_speed_of_this_one(monkeypatch):
+    config = load_grid("lambda", "laptop").runs[-1].config
+    monkeypatch.setattr(step_times, "probe", lambda: 3 * step_times.NOMINAL_PROBE)
+    assert nominal(config) == (pytest.approx(3 * NOMINAL[kind(config)]), None)
+    assert nominal(CONFIG) is None
+
+
+@pytest.mark.parametrize("grid", ["lambda", "ambient", "ambient_arm"])
+def test_a_dry_run_trains_nothing_unless_told_to(grid, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("align.experiments.measure.measure", lambda *_: Measured(1.0, 2.0))
+    for options in ({"scale": "smoke"}, {"scale": "laptop"}):
+        assert sweep(grid, out=str(tmp_path / "out"), dry_run=True, **options) == 0
+        assert "estimated from another machine's times" in capsys.readouterr().out
+    assert not (tmp_path / "cache").exists()
+    assert sweep(grid, out=str(tmp_path / "out"), dry_run=True, measure=True) == 0
+    assert "tried here just now" in capsys.readouterr().out
+    assert sweep(grid, out=str(tmp_path / "out"), dry_run=True) == 0
+    assert "remembers" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["lambda", "ambient"])

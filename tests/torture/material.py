@@ -255,6 +255,8 @@ STORES: dict[str, Callable[[Path], None]] = {
     "other_rate": _attribute(rate_hz=30),
     "text_rate": _attribute(rate_hz="fast"),
     "negative_rate": _attribute(rate_hz=-10),
+    "nan_world": _attribute(world={"look": {"noise": float("nan")}}),
+    "text_world": _attribute(world={"look": {"table": "red"}}),
     "text_file": _replaced(b"hello"),
     "empty_file": _replaced(b""),
     "empty_zip": _replaced(b"PK\x05\x06" + bytes(18)),
