@@ -183,7 +183,7 @@ class RunCLI(LightningCLI):
     def _check_and_record(self) -> None:
         config = self.resolved()
         path = self.run_dir / CONFIG
-        if path.exists():
+        if os.path.lexists(path):
             recorded = self._completed(read_yaml(path))
             here = at_its_place(self.run_dir, recorded, config)
             before, now = ({**c, "progress": None} for c in (here, config))

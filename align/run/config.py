@@ -48,7 +48,7 @@ def run_config(run: str | os.PathLike) -> dict[str, Any]:
         InputError: The file is not a mapping in YAML, or a section of it is none.
     """
     path = Path(run) / CONFIG
-    config = read_yaml(path) if path.is_file() else {}
+    config = read_yaml(path) if os.path.lexists(path) else {}
     for name in SECTIONS:
         if not isinstance(config.get(name), dict | None):
             raise InputError(f"{path}: {name}={config[name]!r}; expected a mapping of options")
@@ -62,7 +62,7 @@ def fit_config(run: str | os.PathLike) -> dict[str, Any]:
         InputError: The directory holds none.
     """
     path = Path(run) / CONFIG
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise InputError(f"run={str(run)!r}: expected a run directory holding {CONFIG}")
     config = run_config(run)
     if absent := {"data", "model", "seed_everything"} - {name for name in config if config[name] is not None}:

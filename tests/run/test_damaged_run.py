@@ -41,6 +41,14 @@ def test_a_damaged_run_is_refused_by_name(unfinished, capsys):
     last.rename(run / "elsewhere.ckpt")
     last.symlink_to(last.name)
     assert str(last) in _refusal(resume, run, capsys), "a link to nothing is no run that has yet to begin"
+    text = recorded.read_text()
+    recorded.unlink()
+    recorded.symlink_to(recorded.name)
+    for command in (resume, embed, ["probe", str(run)]):
+        assert str(recorded) in _refusal(command, run, capsys)
+    recorded.unlink()
+    recorded.write_text(text[: text.rindex(":")])  # cut short within a key
+    assert str(recorded) in _refusal(["probe", str(run)], run, capsys)
     for option, value in (("batch_size", {}), ("image_size", {}), ("validation", "x")):
         recorded.write_text(yaml.safe_dump({**options, "data": {**options["data"], option: value}}))
         line = _refusal(embed, run, capsys)
