@@ -212,7 +212,7 @@ class CotrainingModule(pl.LightningModule):
             total = total + 0.0 * parameter.sum()
         self.finite.see(step, denoise, total)
         if self._is_logged():  # the only steps that wait for the device
-            self.finite.check()
+            self.finite.check(agree=True)
             self._log_step(denoise, distance, lambda_, error, mu, batch)
         if self._is_logged() or self.weighting.measures:
             views = {"grad_ratio": aligned} if aligns and self.alignment.measured else {}
@@ -357,7 +357,7 @@ class CotrainingModule(pl.LightningModule):
 
     def on_validation_start(self) -> None:
         """Validate no weights that were spoilt."""
-        self.finite.check()
+        self.finite.check(agree=True)
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Losses per domain and embeddings, on held-out episodes, under the averaged weights."""

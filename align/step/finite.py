@@ -1,6 +1,7 @@
 """Whether losses stay finite, watched on the device: a look at every step would wait for it."""
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from align.errors import InputError
@@ -38,16 +39,26 @@ class FiniteWatch:
         self._first = torch.where(new, step, self._first)
         self._value = torch.where(new, found, self._value)
 
-    def check(self) -> None:
+    def check(self, agree: bool = False) -> None:
         """Read what was seen.
+
+        Args:
+            agree: Whether all processes that train together look now: then all raise alike, or none, and no
+                one is left waiting for another that stopped.
 
         Raises:
             InputError: A number was not finite; the first one is named, with its step.
         """
         if self._first is None:
             return
-        first, name, value = min(zip(self._first.tolist(), self.names, self._value.tolist(), strict=True))
+        seen = torch.stack([self._first.double(), self._value.double()])  # (2, n)
+        if agree and dist.is_available() and dist.is_initialized():
+            of_each = [torch.empty_like(seen) for _ in range(dist.get_world_size())]
+            dist.all_gather(of_each, seen)
+            seen = torch.cat(of_each, 1)  # (2, processes · n)
+        steps, values = seen.tolist()
+        names = self.names * (len(steps) // len(self.names))
+        first, name, value = min(zip(steps, names, values, strict=True), key=lambda found: found[0])
         if first < NEVER:
-            raise InputError(
-                f"{name} is not finite at step {first}: {value}; lower the learning rate or check the data"
-            )
+            where = f"{name} is not finite at step {first:.0f}: {value}"
+            raise InputError(f"{where}; lower the learning rate or check the data")

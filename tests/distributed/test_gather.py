@@ -16,9 +16,29 @@ from align.alignment import GradientRatio, MomentMatching, Objective, Samples
 from align.alignment.auxiliary import Auxiliary, Readout
 from align.alignment.gather import gather, gather_domains
 from align.batch_loss import told_samples
+from align.errors import InputError
+from align.step.finite import FiniteWatch
 from align.step.pulls import global_norms, watch_pulls
 
 DOMAINS = ([0, 0, 0, 0, 1, 1], [0, 1, 1, 1, 1, 1])  # of each process: the same number of rows, another mix
+
+
+NAN, INF = float("nan"), float("inf")
+LOSSES = (([1.0, 2.0], [3.0, 4.0]), ([1.0, 2.0], [3.0, NAN]), ([INF, 2.0], [3.0, NAN]))
+"""Cases of the losses of each process at two steps."""
+REFUSALS = ("", "loss is not finite at step 1: nan", "loss is not finite at step 0: inf")
+
+
+def _refusal(losses: list[float]) -> str:
+    """What a process says when all look at their losses."""
+    watch = FiniteWatch("other", "loss")
+    for step, loss in enumerate(losses):
+        watch.see(step, torch.tensor(0.5), torch.tensor(loss))
+    try:
+        watch.check(agree=True)
+    except InputError as error:
+        return str(error).partition(";")[0]
+    return ""
 
 
 class _Model(nn.Module):
@@ -100,6 +120,7 @@ def _worker(rank: int, folder: str) -> None:
         value = parallel(*(v[6 * rank : 6 * rank + 6] for v in _batch()))
         value.backward()
         found[name] = _result(model, value)
+    found["refusals"] = [_refusal(losses[rank]) for losses in LOSSES]
     torch.save(found, Path(folder) / f"{rank}.pt")
     torch.distributed.destroy_process_group()
 
@@ -123,6 +144,12 @@ def test_two_processes_are_as_one(name, ranks):
         assert found[name].keys() == expected.keys()
         for key, value in expected.items():
             assert torch.allclose(found[name][key], value, atol=2e-6), key
+
+
+def test_processes_stop_together_whosever_loss_is_not_finite(ranks):
+    """One that stopped alone would leave the others waiting for its gradients."""
+    assert [found["refusals"] for found in ranks] == [list(REFUSALS)] * 2
+    assert _refusal(LOSSES[1][0]) == "" and _refusal(LOSSES[1][1]) == REFUSALS[1]
 
 
 def test_single_process_is_left_as_it_is():
