@@ -194,6 +194,18 @@ def test_a_loss_that_is_not_finite_is_an_error(make):
         module.training_step(batch, 0)
 
 
+@pytest.mark.parametrize("averaged", [False, True])
+def test_weights_that_are_not_finite_replace_no_checkpoint(make, averaged):
+    """A loss may be finite where its gradient is not."""
+    module, checkpoint = make(), {}
+    module.on_save_checkpoint(checkpoint)
+    assert "policy" in checkpoint
+    with torch.no_grad():
+        next((module.ema.model if averaged else module.policy).parameters()).flatten()[0] = float("inf")
+    with pytest.raises(InputError, match=r"weights are not finite at step 0.*the last checkpoint is kept"):
+        module.on_save_checkpoint(checkpoint)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import deque
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from align.cli import main
 from align.data.episodes import write_store
 from align.domain import Domain
 from align.export import command
+from align.export.example import Policy as Example
 from align.export.unrolled import UnrolledPolicy
 from align.policy import DiffusionPolicy
 
@@ -76,6 +78,24 @@ def test_the_model_acts_as_the_policy_without_pytorch(make, tmp_path, capsys):
         expected = policy.act(stacked, noise, domain=Domain.SIM)[0, : 10 - start]
         found = np.load(out / "actions.npy")[start : start + policy.n_action_steps]
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_example_checks_and_copies_what_it_sees():
+    policy = object.__new__(Example)  # without a model
+    shapes = {"image": [1, 1, 3, 2, 2], "agent_pos": [1, 2, 3], "noise": [1, 4, 2]}
+    policy.manifest = {"cameras": {"image": {}}, "inputs": {name: {"shape": s} for name, s in shapes.items()}}
+    policy.history, policy.plan = deque(maxlen=2), lambda: np.arange(4)
+    policy.reset()
+    seen = {"image": np.zeros((2, 2, 3), np.uint8), "agent_pos": np.zeros(3)}
+    assert policy.select_action(seen) == 0 and policy.select_action(seen) == 1
+    seen["agent_pos"] += 7  # a robot's driver may fill one buffer again and again
+    assert [float(step["agent_pos"].max()) for step in policy.history] == [0, 0]
+    policy.reset()
+    assert policy.select_action(seen) == 0 and [s["agent_pos"][0] for s in policy.history] == [7, 7]
+    with pytest.raises(ValueError, match="image is float64; expected uint8"):
+        policy.select_action(seen | {"image": np.zeros((2, 2, 3))})
+    with pytest.raises(ValueError, match="agent_pos holds NaN"):
+        policy.select_action(seen | {"agent_pos": np.full(3, np.nan)})
 
 
 class Turning(nn.Module):

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import sys
+from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from writing import FPS, demonstrations, write_lerobot_v3, write_lerobot_v21, write_robomimic
+from writing import FPS, demonstrations, write_lerobot_v3, write_lerobot_v21, write_robomimic, write_video
 
 from align.data.episodes import read_store
 from align.data.images import fit_images
@@ -290,6 +292,44 @@ def test_rows_of_another_part_are_not_believed(tmp_path):
         cached(lambda row: (_ for _ in ()).throw(KeyboardInterrupt), **ask, folder=tmp_path / "cache")
     found = cached(lambda row: iter([images[row:]]), **ask, folder=tmp_path / "cache")
     np.testing.assert_array_equal(found, images)
+
+
+@pytest.mark.parametrize(("times", "place"), [(2, "0.50"), (5, "0.20")])
+def test_frames_beside_or_on_top_of_each_other_are_refused(v3, episodes, times, place):
+    """A file of another rate than the data set's: half way between two frames, or several at one place."""
+    for n, file in enumerate(sorted((v3 / "videos").rglob("*.mp4"))):
+        images = np.concatenate([e["wrist"] for e in episodes[2 * n : 2 * n + 2]])
+        write_video(file, np.repeat(images, times, 0), fps=times * FPS)
+    refused(v3, rf"has a frame at {place} frames of {FPS} a second \(after 0\)")
+
+
+READER = """
+import numpy as np
+from align.data.readers import LeRobotDataset
+class Own(LeRobotDataset):
+    def frames(self, camera, start=0):
+        for block in super().frames(camera, start):
+            yield block ^ np.uint8(MASK)
+"""
+
+
+def test_the_cache_is_of_the_code_that_filled_it(tmp_path, v3, monkeypatch):
+    """Pixels that another reader, or another version of ours, made are not taken for this one's."""
+    found = []
+    for n, mask in enumerate(("0", "255")):
+        code = READER.replace("MASK", mask)
+        (tmp_path / "own_format.py").write_text(code)
+        module = ModuleType("own_format")
+        module.__file__ = str(tmp_path / "own_format.py")
+        exec(code, module.__dict__)
+        monkeypatch.setitem(sys.modules, "own_format", module)
+        ask = {"keys": {"image": "observation.images.wrist"}, "keep": "cache", "cache": tmp_path / "cache"}
+        found.append(np.array(read_store(v3, **ask, reader=module.Own).image))
+        assert len(list((tmp_path / "cache").glob("*/frames.npy"))) == n + 1
+    np.testing.assert_array_equal(found[0], 255 - found[1])
+    monkeypatch.setattr("align.data.image_cache.VERSION", 10**6)
+    read_store(v3, **ask, reader=module.Own)
+    assert len(list((tmp_path / "cache").glob("*/frames.npy"))) == 3
 
 
 def test_fits_against_their_definitions():
