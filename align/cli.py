@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import get_args
 
@@ -133,11 +133,16 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return status
 
-    return guarded(run)
+    return guarded(run, arguments if module == "align.fit" else ())
 
 
-def guarded(run: Callable[[], int | None]) -> int:
-    """The exit status of a command, where a user's mistake is one line and no traceback."""
+def guarded(run: Callable[[], int | None], fit_arguments: Sequence[str] = ()) -> int:
+    """The exit status of a command, where a user's mistake is one line and no traceback.
+
+    Args:
+        run: The command.
+        fit_arguments: Of `align fit`, its command line: a mistake is told with the file that holds it.
+    """
     own_modules.find_last()
     _quiet()
     read_old_names()
@@ -156,9 +161,7 @@ def guarded(run: Callable[[], int | None]) -> int:
         told = _told(error)
         if told is None:  # a fault of ours
             raise
-        if module == "align.fit":
-            told = with_config(told, arguments)
-        print(f"align: error: {told}", file=sys.stderr)
+        print(f"align: error: {with_config(told, fit_arguments)}", file=sys.stderr)
         return 2
 
 

@@ -5,7 +5,7 @@ import inspect
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def check_fit_configs(arguments: list[str]) -> None:
             raise InputError(f"config={path!r}: is empty; expected a configuration of align fit")
 
 
-def with_config(message: str, arguments: list[str]) -> str:
+def with_config(message: str, arguments: Sequence[str]) -> str:
     """A message about an option, after the configuration that gives it, if not the command line does.
 
     Args:
@@ -84,7 +84,7 @@ def with_config(message: str, arguments: list[str]) -> str:
     return message
 
 
-def _configs(arguments: list[str]) -> list[str]:
+def _configs(arguments: Sequence[str]) -> list[str]:
     return [path for before, path in itertools.pairwise(arguments) if before in ("--config", "-c")]
 
 
