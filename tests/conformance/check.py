@@ -144,6 +144,37 @@ def act(python: Path, folder: Path, policy: DiffusionPolicy, dataset: Path | Non
     return float(max(apart))
 
 
+def roll_out(python: Path, folder: Path) -> dict[str, bool]:
+    """Whether `lerobot-rollout` itself does what the engine did, on a robot that shows what was recorded."""
+    robot = folder / "site/lerobot_robot_played"
+    robot.mkdir(parents=True)
+    shutil.copy(HERE / "played_robot.py", robot / "__init__.py")
+    about = robot.parent / "lerobot_robot_played-0.dist-info"  # by which lerobot finds a plugin
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: lerobot_robot_played\nVersion: 0\n")
+    options = {
+        "strategy.type": "base",
+        "policy.path": folder / "exported",
+        "policy.seed": SEED,
+        "policy.device": "cpu",
+        "robot.type": "played",
+        "robot.seen": folder / "seen.npz",
+        "robot.out": folder / "rolled.npz",
+        "fps": 10,
+        "duration": 25,
+        "return_to_initial_position": "false",
+    }
+    own = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(robot.parent)}
+    command_line = [python.parent / "lerobot-rollout", *[f"--{k}={v}" for k, v in options.items()]]
+    done = subprocess.run(command_line, env=os.environ | own, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"conformance: lerobot-rollout failed: {done.stderr[-2000:]}")
+    rolled, expected = (np.load(folder / f"{name}.npz")["actions"] for name in ("rolled", "actions"))
+    n = min(len(rolled), len(expected))
+    same = np.abs(rolled[:n] - expected[:n]).max() <= LARGEST_DIFFERENCE
+    return {f"lerobot-rollout, the first {n} actions": bool(same) and n > 1}
+
+
 def main() -> None:
     python = environment(Path(os.environ.get("ALIGN_CONFORMANCE", ".conformance")).absolute())
     version = "from importlib.metadata import version; print(version('lerobot'))"
@@ -170,6 +201,7 @@ def main() -> None:
                 make.__name__,
                 {f"actions in lerobot (largest difference {apart:.1g})": apart <= LARGEST_DIFFERENCE},
             )
+        tell(as_published.__name__, roll_out(python, folder / as_published.__name__))
     sys.exit(failed)
 
 
