@@ -7,11 +7,12 @@ level. Blaker's lies within Clopper and Pearson's.
 
 import numpy as np
 from scipy import stats
+from scipy.special import bdtr, bdtrc, bdtrik
 
 from align.analysis.statistics.intervals import LEVEL, Interval
 from align.errors import InputError
 
-STEPS = 2000  # of the search for Blaker's ends, before each is bisected
+STEPS, FINER = 2000, 50  # of the search for Blaker's ends, and of each finer one where it found them
 
 
 def clopper_pearson(successes: int, n: int, level: float = LEVEL) -> Interval:
@@ -52,11 +53,18 @@ def blaker(successes: int, n: int, level: float = LEVEL) -> Interval:
 def acceptability(successes: int, n: int, p: np.ndarray) -> np.ndarray:
     """Blaker's p-value of each rate `p`, for a count at or above its mean n · p."""
     p = np.asarray(p, float)
-    tail = stats.binom.sf(successes - 1, n, p)
-    opposite = stats.binom.ppf(tail, n, p)  # the largest lower tail that does not exceed `tail`
-    below = stats.binom.cdf(opposite, n, p)
-    opposite = np.where(below > tail * (1 + 1e-12), opposite - 1, opposite)
-    return np.minimum(tail + stats.binom.cdf(opposite, n, p), 1.0)
+    tail = bdtrc(successes - 1, n, p) if successes else np.ones_like(p)
+    with np.errstate(invalid="ignore"):  # at p = 0 and 1, where the tail is 1 and the opposite one all
+        opposite = np.ceil(np.nan_to_num(bdtrik(tail, n, p), nan=float(n)))
+    opposite = np.where(_below(opposite - 1, n, p) >= tail, opposite - 1, opposite)
+    # the largest lower tail that does not exceed `tail`
+    opposite = np.where(_below(opposite, n, p) > tail * (1 + 1e-12), opposite - 1, opposite)
+    return np.minimum(tail + _below(opposite, n, p), 1.0)
+
+
+def _below(count: np.ndarray, n: int, p: np.ndarray) -> np.ndarray:
+    """Probability of at most `count` successes of n; 0 of a count below 0."""
+    return np.where(count < 0, 0.0, bdtr(np.clip(count, 0, n), n, p))
 
 
 def _end(successes: int, n: int, alpha: float, low: float, high: float) -> float:
@@ -65,13 +73,12 @@ def _end(successes: int, n: int, alpha: float, low: float, high: float) -> float
     accepted = acceptability(successes, n, grid) > alpha
     if accepted[0] or not accepted.any():
         return float(low)
-    first = int(np.argmax(accepted))
-    outside, inside = grid[first - 1], grid[first]
-    for _ in range(50):
-        middle = (outside + inside) / 2
-        good = bool(acceptability(successes, n, middle) > alpha)
-        outside, inside = (outside, middle) if good else (middle, inside)
-    return float(outside)
+    for _ in range(7):  # between the last that is not and the first that is, ever finer
+        first = int(np.argmax(accepted))
+        grid = np.linspace(grid[first - 1], grid[first], FINER)
+        accepted = acceptability(successes, n, grid) > alpha
+        accepted[0], accepted[-1] = False, True
+    return float(grid[np.argmax(accepted) - 1])
 
 
 def _check(successes: int, n: int, level: float) -> None:
