@@ -36,7 +36,8 @@ class Constrained(Weighting):
         reference: Run directory of the finished run without alignment: the same data, policy and number of
             steps. Required for training.
         budget: ε: 0.02 gives 2 % of the denoising loss.
-        initial: λ until the first validation.
+        initial: λ until the first validation. It comes from below: features that were aligned early, while
+            that cost nothing yet, may not mend when λ falls.
         rate: By how much log λ rises at a validation that finds no loss of denoising; it falls up to 4 times
             as fast. There should be 20 validations or more (`trainer.val_check_interval`).
         smoothing: Decay of the average of the relative loss over validations; 0 takes the last one.
@@ -50,7 +51,7 @@ class Constrained(Weighting):
         self,
         reference: str | None = None,
         budget: float = 0.02,
-        initial: float = 0.01,
+        initial: float = 1e-4,
         rate: float = 0.3,
         smoothing: float = 0.5,
         smallest: float = 1e-6,
