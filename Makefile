@@ -7,7 +7,7 @@ SCALE ?= laptop# smoke, laptop or paper; small with BASE=gym_pusht
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)# runs at once, one thread each
 OUT ?=# directory of the sweep; by default runs/GRID-SCALE
 BASE ?=# another base configuration: own (your own stores, no world) or gym_pusht
-REAL ?= $(if $(filter gym_pusht,$(BASE)),$(ALIGN_PUSHT_ZARR))# your own real demonstrations, a Zarr store in Diffusion Policy's layout
+REAL ?= $(if $(filter gym_pusht,$(BASE)),$(ALIGN_PUSHT_ZARR))# your own real demonstrations, or several stores, REAL="a b"
 SIM ?=# your own sim demonstrations
 SET ?=# more options, e.g. SET="model.site=observation trainer.max_steps=8000"
 RUN ?= runs# what `make probe` and `make dashboard` look at
@@ -17,7 +17,10 @@ PYTHON := $(ENV)/bin/python
 ALIGN := $(ENV)/bin/align
 READY := $(ENV)/.align-ready
 PLANNING := $(ENV)/.align-planning
-OVERRIDES := $(strip $(if $(REAL),data.real=$(REAL)) $(if $(SIM),data.sim=$(SIM)) $(SET))
+COMMA := ,
+SPACE := $(subst ,, )
+stores = $(if $(word 2,$(1)),[$(subst $(SPACE),$(COMMA),$(strip $(1)))],$(1))
+OVERRIDES := $(strip $(if $(REAL),data.real=$(call stores,$(REAL))) $(if $(SIM),data.sim=$(call stores,$(SIM))) $(SET))
 OPTIONS := --scale $(SCALE) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(BASE),--base $(BASE)) \
 	$(foreach o,$(OVERRIDES),--set+=$(o))
 

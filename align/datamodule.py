@@ -10,24 +10,28 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from align.checkpoints.trust import named_class
-from align.data.episodes import (
-    PROBED_EPISODES,
-    Episodes,
-    check_compatible,
-    check_rates,
-    check_roles,
-    read_store,
-    split,
-)
+from align.data.columns import Forms
+from align.data.compatibility import check_actions, check_compatible, check_rates, check_roles
+from align.data.episodes import PROBED_EPISODES, Actions, Episodes, Store, read_store
 from align.data.gated_batches import GatedBatches
 from align.data.gating import Gating
 from align.data.images import Fit, Keep
-from align.data.mixture import MixtureSampler, real_quota, resolve_alpha
+from align.data.mixture import MixtureSampler, Stratum, real_quota, resolve_alpha, store_weights, weights
 from align.data.pairing import Pairing
 from align.data.plausibility import check_world, codec_gaps, doubts
 from align.data.readers.encoding import Encoding
 from align.data.readers.reader import Reader
 from align.data.refusals import Refusals
+from align.data.stores import (
+    check_shares,
+    each_keys,
+    join,
+    listed,
+    other_forms,
+    short_names,
+    split_stores,
+    store_quotas,
+)
 from align.data.windows import Windows
 from align.diffusion.ambient import Ambient
 from align.domain import Domain
@@ -41,18 +45,21 @@ class CotrainingData(pl.LightningDataModule):
 
     Args:
         sim: Path of the sim demonstrations: a Zarr store in Diffusion Policy's layout, a LeRobotDataset, a
-            robomimic HDF5 file, or what `reader` reads.
-        real: Path of the real demonstrations.
+            robomimic HDF5 file, or what `reader` reads. A list of paths joins several stores.
+        real: Path of the real demonstrations, or a list of paths, e.g. of three labs' arms.
         sim_keys: Where the sim store keeps what, if it is not found by itself, e.g. {agent_pos: "pose +
-            gripper[:1]", image: camera_0}; see `align.data.keys.find_keys`.
+            gripper[:1]", image: camera_0}; see `align.data.keys.find_keys`. A list has those of each store.
         real_keys: The same for the real store.
+        sim_shares: Of several sim stores, how much of sim each is, e.g. [3, 1]: of the loss, and as near as
+            whole numbers come of each batch. `None` draws all their windows alike.
+        real_shares: The same for the real stores.
         alpha: Weight α of the real loss, in [0, 1]; `None` takes the natural share of real windows.
         balanced: Give both domains half of each batch whatever α is, and reweight the loss, so that
             alignment sees as many real as sim samples. Otherwise the share of a batch is α.
         batch_size: Windows a batch, over both domains.
         max_sim: Number of sim training demonstrations to use; `None` uses all.
         max_real: Number of real training demonstrations to use.
-        validation: Held-out episodes per domain: a number, or a fraction below 1.
+        validation: Held-out episodes of each store: a number, or a fraction below 1.
         image_size: Size in pixels to which images are resized: the side of a square, or [height, width];
             `None` keeps theirs.
         image_fit: How images of other proportions become that size: "stretch" them, "pad" them with black,
@@ -62,6 +69,8 @@ class CotrainingData(pl.LightningDataModule):
         cache: Folder of that cache; `None` takes `.align-cache` beside each store.
         reader: A format of your own, a subclass of `align.data.readers.Reader` by its import path, asked
             before the others whether it recognises a store.
+        actions: What actions are: "targets", where to be, or "deltas", by how much to move; `None` is what
+            stores say (robomimic's controllers do), and otherwise what they look like.
         rate_hz: Frames a second to train on. At most the lower rate of the two: of a faster store every so
             many frames are kept, or those nearest in time, each with the last target before the next. `None`
             keeps all, and refuses stores of different rates.
@@ -80,10 +89,12 @@ class CotrainingData(pl.LightningDataModule):
 
     def __init__(
         self,
-        sim: str = "data/sim.zarr",
-        real: str = "data/real.zarr",
-        sim_keys: dict[str, str] | None = None,
-        real_keys: dict[str, str] | None = None,
+        sim: list[str] | str = "data/sim.zarr",
+        real: list[str] | str = "data/real.zarr",
+        sim_keys: dict[str, str] | list[dict[str, str] | None] | None = None,
+        real_keys: dict[str, str] | list[dict[str, str] | None] | None = None,
+        sim_shares: list[float] | None = None,
+        real_shares: list[float] | None = None,
         alpha: float | None = None,
         balanced: bool = False,
         batch_size: int = 64,
@@ -95,6 +106,7 @@ class CotrainingData(pl.LightningDataModule):
         images: Keep = "auto",
         cache: str | None = None,
         reader: type[Reader] | None = None,
+        actions: Actions | None = None,
         rate_hz: float | None = None,
         sim_codec: Encoding | Literal["match"] | None = None,
         real_codec: Encoding | Literal["match"] | None = None,
@@ -112,17 +124,24 @@ class CotrainingData(pl.LightningDataModule):
         check_numbers(SIZE, whole=True, image_size=image_size)
         check_numbers("(0, 1e6]", rate_hz=rate_hz)
         check_numbers(SEED, whole=True, seed=seed, shuffle_seed=shuffle_seed)
-        self.paths = {Domain.SIM: sim, Domain.REAL: real}
-        self.keys = {Domain.SIM: sim_keys, Domain.REAL: real_keys}
+        check_numbers("(0, 1e9]", sim_shares=sim_shares, real_shares=real_shares)
+        self.paths = {Domain.SIM: listed("sim", sim), Domain.REAL: listed("real", real)}
+        keys, shares = (sim_keys, real_keys), (sim_shares, real_shares)
+        self.keys = {d: each_keys(d.label, keys[d], len(self.paths[d])) for d in Domain}
+        self.shares = {d: check_shares(f"{d.label}_shares", shares[d], len(self.paths[d])) for d in Domain}
         self.max_demos = {Domain.SIM: max_sim, Domain.REAL: max_real}
         self.alpha, self.balanced, self.batch_size = alpha, balanced, batch_size
         self.validation, self.image_size, self.image_fit = validation, image_size, image_fit
         self.images, self.cache, self.reader, self.rate_hz = images, cache, reader, rate_hz
+        self.actions = actions
         self.val_windows, self.seed, self.shuffle_seed = val_windows, seed, shuffle_seed
         if pairing is not None and gating is not None:
             raise InputError(
                 "pairing, gating: a batch is drawn either in pairs or by noise level; expected one"
             )
+        if any(self.shares.values()) and (pairing is not None or gating is not None):
+            drawn = "in pairs" if gating is None else "by noise level"
+            raise InputError(f"sim_shares, real_shares: windows are drawn {drawn}; expected no shares")
         self.pairing, self.gating = pairing, gating
         self.codecs = {Domain.SIM: sim_codec, Domain.REAL: real_codec}
         if sim_codec == real_codec == "match":
@@ -234,50 +253,79 @@ class CotrainingData(pl.LightningDataModule):
         Raises:
             InputError: A store cannot be read.
         """
-        episodes, refusals = {}, Refusals()
-        # First what is as it is: the other domain may have to go through its codec.
-        for d in sorted(Domain, key=lambda d: self.codecs[d] is not None):
-            with refusals.collected():
-                wanted = self.codecs[d] if n_image_steps > 0 else None
-                others = list(episodes.values())
-                episodes[d] = read_store(
-                    self.paths[d],
-                    self.keys[d],
-                    self.image_size,
-                    images=policy.cameras if n_image_steps > 0 else (),
-                    reader=self.reader,
-                    fit=self.image_fit,
-                    keep=self.images,
-                    cache=self.cache,
-                    privileged=self._privileged if d == Domain.SIM else None,
-                    rate_hz=self.rate_hz,
-                    encodings=_encodings(f"data.{d.label}_codec", wanted, policy.cameras, others),
-                )
-        refusals.tell()
-        check_compatible(episodes[Domain.SIM], episodes[Domain.REAL])
+        stores = self._read(policy.cameras if n_image_steps > 0 else ())
+        check_compatible(*stores.values())
+        check_rates(*stores.values())
+        check_actions(*stores.values())
+        every = [store for d in Domain for store in stores[d]]
+        names = iter(short_names([store.path for store in every]))
+        episodes = {d: join(stores[d], [next(names) for _ in stores[d]]) for d in Domain}
         pair = episodes[Domain.SIM], episodes[Domain.REAL]
         if pair[0].privileged is not None:  # a batch is one tensor a key; nothing may be read of real ones
             shape = len(pair[1].action), pair[0].privileged.shape[1]
             pair[1].privileged = np.full(shape, np.nan, np.float32)
-        check_rates(*pair)
-        for data in pair:
-            check_world(data)
+        for store in every:
+            check_world(store)
         compared = [] if self.pairing is None else [self.pairing.key]
         sizes = (getattr(pair[0], name).shape[1] for name in ("action", "agent_pos"))
         self.normalizer = policy.new_normalizer(*sizes)
-        self.notes = [*check_roles(*pair), *codec_gaps(*pair)]
-        self.notes += doubts(*pair, self.normalizer.relative_dims, compared)
-        for domain, data in episodes.items():
-            train, held_out = split(data, self.validation, self.max_demos[domain], self.seed)
-            self.train[domain], self.held_out[domain] = (
-                Windows(data, ids, policy.n_obs_steps, policy.horizon, policy.n_action_steps, n_image_steps)
-                for ids in (train, held_out)
+        self.notes = [
+            *check_roles(*stores.values()),
+            *codec_gaps(*stores.values()),
+            *doubts(every, self.normalizer.relative_dims, compared),
+            *(note for d in Domain for note in other_forms(stores[d])),
+        ]
+
+        def windows(data: Episodes, ids: np.ndarray) -> Windows:
+            return Windows(
+                data, ids, policy.n_obs_steps, policy.horizon, policy.n_action_steps, n_image_steps
             )
+
+        for domain, data in episodes.items():
+            split = split_stores(data, stores[domain], self.validation, self.max_demos[domain], self.seed)
+            self.train[domain], self.held_out[domain] = (windows(data, ids) for ids in split)
         sim, real = self.train[Domain.SIM], self.train[Domain.REAL]
         self.real_alpha = resolve_alpha(self.alpha, len(sim), len(real))
         mix = {Domain.SIM: 1 - self.real_alpha, Domain.REAL: self.real_alpha}
-        used = [d for d in Domain if mix[d] > 0]
-        self.normalizer.fit([self.train[d] for d in used], [mix[d] for d in used])
+        parts, shares = [], []
+        for domain in (d for d in Domain if mix[d] > 0):
+            if self.shares[domain] is None:
+                parts, shares = [*parts, self.train[domain]], [*shares, mix[domain]]
+                continue
+            for name, ids in self.train[domain].by_store().items():
+                if not len(part := windows(episodes[domain], ids)):
+                    raise InputError(f"data.{domain.label}: store {name} has no training windows to share")
+                parts.append(part)
+            shares += [mix[domain] * share for share in self.shares[domain]]
+        self.normalizer.fit(parts, shares)
+
+    def _read(self, cameras: Sequence[str]) -> dict[Domain, list[Episodes]]:
+        """Each store of each domain; what is wrong with any of them, in one line."""
+        stores, refusals = {d: [] for d in Domain}, Refusals()
+        # First what is as it is: the other domain may have to go through its codec.
+        for domain in sorted(Domain, key=lambda d: self.codecs[d] is not None):
+            wanted = self.codecs[domain] if cameras else None
+            others = [store for d in Domain for store in stores[d] if d != domain]
+            for path, keys in zip(self.paths[domain], self.keys[domain], strict=True):
+                with refusals.collected():
+                    stores[domain].append(
+                        read_store(
+                            path,
+                            keys,
+                            self.image_size,
+                            images=cameras,
+                            reader=self.reader,
+                            fit=self.image_fit,
+                            keep=self.images,
+                            cache=self.cache,
+                            privileged=self._privileged if domain == Domain.SIM else None,
+                            rate_hz=self.rate_hz,
+                            actions=self.actions,
+                            encodings=_encodings(f"data.{domain.label}_codec", wanted, cameras, others),
+                        )
+                    )
+        refusals.tell()
+        return stores
 
     def _set_up_gating(self) -> None:
         if self.gating is None:
@@ -298,13 +346,53 @@ class CotrainingData(pl.LightningDataModule):
     def _sampler(self, n_windows: dict[Domain, int]) -> MixtureSampler:
         arguments = n_windows, self.batch_size, self.quota, self.shuffle_seed
         if self.pairing is None:
-            return MixtureSampler(*arguments)
+            return MixtureSampler(*arguments, strata=self._strata())
         if self.quota in (0, self.batch_size):
             raise InputError(
                 f"pairing: with alpha={self.alpha} a batch holds one domain; expected both, or pairing=null"
             )
         partners = self.pairing.match(self.train[Domain.SIM], self.train[Domain.REAL])
         return MixtureSampler(*arguments, partners, self.pairing.share)
+
+    def _strata(self) -> dict[Domain, list[Stratum]]:
+        """The stores of domains with shares."""
+        strata = {}
+        for domain, quota in ((Domain.SIM, self.batch_size - self.quota), (Domain.REAL, self.quota)):
+            if self.shares[domain] is not None and quota:
+                quotas = store_quotas(self.shares[domain], quota, f"{domain.label}_shares")
+                sizes = self.train[domain].windows_by_store()
+                strata[domain] = [Stratum(n, q) for n, q in zip(sizes.values(), quotas, strict=True)]
+        return strata
+
+    def weights(self) -> dict[Domain, Tensor]:
+        """Weights (quota,) of each domain's samples of a batch, which make the mean over it the objective."""
+        n_real = self.quota
+        each = weights(self.real_alpha, self.batch_size - n_real, n_real).split(
+            [self.batch_size - n_real, n_real]
+        )
+        found = dict(zip(Domain, each, strict=True))
+        for domain, strata in self.sampler.strata.items():
+            found[domain] = found[domain] * store_weights(self.shares[domain], [s.quota for s in strata])
+        return found
+
+    @property
+    def stores(self) -> dict[Domain, tuple[Store, ...]]:
+        """The stores of each domain, with their names."""
+        return {d: self.train[d].episodes.stores for d in Domain}
+
+    def stores_of(self, domain: np.ndarray, episode: np.ndarray) -> np.ndarray:
+        """Names (N,) of the stores that windows are of, by their domains and episodes (N,)."""
+        found = np.full(len(domain), "", dtype=object)
+        for d, stores in self.stores.items():
+            rows = domain == d
+            which = np.searchsorted([store.episodes.stop for store in stores], episode[rows], side="right")
+            found[rows] = np.array([store.name for store in stores])[which]
+        return found.astype(str)
+
+    @property
+    def forms(self) -> dict[Domain, dict[str, Forms]]:
+        """How the stores of each domain, of several the first, write what batches hold."""
+        return {d: self.train[d].episodes.forms for d in Domain}
 
     @property
     def image_shapes(self) -> dict[str, tuple[int, int, int]]:
@@ -318,6 +406,7 @@ class CotrainingData(pl.LightningDataModule):
             f"{self.train[d].n_episodes} {d.label} demonstrations ({len(self.train[d])} windows; "
             f"{self.held_out[d].n_episodes} held out)"
             + (f", {len(skipped)} of them too short for a window" if len(skipped) else "")
+            + self._each_store(d)
             for d in Domain
             for skipped in [self.train[d].skipped]
         )
@@ -334,6 +423,17 @@ class CotrainingData(pl.LightningDataModule):
             f"training on {sizes}; {self.batch_size - self.quota} sim + {self.quota} real windows a batch"
             f"{pairs}, weight of the real loss α = {self.real_alpha:.3f}"
         )
+
+    def _each_store(self, domain: Domain) -> str:
+        """What each of several stores is of a domain, in words."""
+        windows = self.train[domain].windows_by_store()
+        if len(windows) == 1:
+            return ""
+        shares = self.shares[domain] or [n / sum(windows.values()) for n in windows.values()]
+        strata = self.gated is None and self.sampler.strata.get(domain)
+        batch = [f", {s.quota} a batch" for s in strata] if strata else [""] * len(windows)
+        told = zip(windows.items(), shares, batch, strict=True)
+        return f" of {', '.join(f'{name} ({n} windows, {share:.1%}{b})' for (name, n), share, b in told)}"
 
     def train_dataloader(self) -> DataLoader:
         return DataLoader(TrainingBatches(self), batch_size=None)
@@ -384,7 +484,7 @@ def _encodings(
         option: What is asked for, for messages.
         wanted: Its value; "match" and what is None in it are as in the other domain.
         cameras: The policy's.
-        others: The other domain's episodes, if they could be read.
+        others: The other domain's stores, as far as they could be read.
 
     Raises:
         InputError: The other domain has no codec to take.
@@ -392,7 +492,7 @@ def _encodings(
     if wanted is None:
         return {}
     own = Encoding() if wanted == "match" else wanted
-    found = {c: own.over(next((e.codecs.get(c) for e in others), None)) for c in cameras}
+    found = {c: own.over(next((e.codecs[c] for e in others if e.codecs.get(c)), None)) for c in cameras}
     known = {camera: encoding for camera, encoding in found.items() if encoding.codec is not None}
     if others and not known:
         shown = wanted if wanted == "match" else f"{{crf: {wanted.crf}, …}}"

@@ -90,8 +90,9 @@ def collect(
         scale the denoiser sees; `action_error` and `denoising_loss` (N,), how well it does on each window;
         `agent_pos` (N, P) and `state` (N, S), newest, in the data's units, `state`
         only where both stores hold one of the same size; `codec/DOMAIN`, the lossy codecs that images
-        went through, a line a camera; `domain`, `episode`, `step` (N,); `thumbnail`
-        where there are images.
+        went through, a line a camera; `domain`, `episode`, `step` (N,); `store` (N,), the name of the store
+        that each window is of, whose episodes are numbered behind those of the domain's stores before it;
+        `thumbnail` where there are images.
     """
     initial = untrained(policy, seed)
     parts = []
@@ -115,6 +116,7 @@ def collect(
     arrays["action_error"] = _unexplained(
         arrays.pop("action_square"), arrays.pop("actions"), arrays["domain"]
     )
+    arrays["store"] = data.stores_of(arrays["domain"], arrays["episode"])
     states = [data.held_out[domain].states(data.spread(domain, per_domain)) for domain in Domain]
     if all(s is not None and s.shape[2] == states[0].shape[2] for s in states):
         arrays["state"] = torch.cat(states)[:, -1].numpy()

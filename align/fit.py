@@ -38,7 +38,7 @@ from align.files import locked, remove_temporaries, write_json, write_text, writ
 from align.module import CotrainingModule
 from align.run.config import fit_config, read_yaml, run_config
 from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY
-from align.run.place import at_its_place, first_difference
+from align.run.place import at_its_place, first_difference, store_options
 from align.run.provenance import provenance
 from align.run.reference import check_reference
 from align.run.state import is_begun, is_fitted
@@ -204,7 +204,7 @@ class RunCLI(LightningCLI):
                 for file in self.run_dir.glob(left):
                     file.unlink()
             write_text(path, yaml.safe_dump(config, sort_keys=False))
-            stores = {domain.label: store for domain, store in self.datamodule.paths.items()}
+            stores = store_options(self.datamodule.paths)
             if self.datamodule.gating is not None and self.datamodule.gating.annotation is not None:
                 stores["annotation"] = self.datamodule.gating.annotation
             write_json(self.run_dir / PROVENANCE, provenance(stores))
@@ -261,7 +261,8 @@ class RunCLI(LightningCLI):
             raise InputError(f"the policy does not fit the data: {one_line(error)}") from None
         for callback in self.trainer.callbacks:
             if isinstance(callback, Rollouts):
-                stores = {w.episodes.path: w.episodes.attrs for w in self.datamodule.train.values()}
+                trained = self.datamodule.train.values()
+                stores = {store.path: store.attrs for w in trained for store in w.episodes.stores}
                 told = callback.try_worlds(self.model.policy, self.datamodule.image_shapes, stores)
                 self.datamodule.notes += [note for note in told if note not in self.datamodule.notes]
 

@@ -1,6 +1,6 @@
 """Training: denoising loss + λ · alignment + μ · auxiliary loss, as a LightningModule."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -155,6 +155,7 @@ class CotrainingModule(pl.LightningModule):
             else:
                 policy.normalizer.load_state_dict(data.normalizer.state_dict())
             policy.expect_images(data.image_shapes)
+            policy.expect_forms(data.forms)
 
     def on_train_start(self) -> None:
         """Have the kernels of a step recorded, where they can be."""
@@ -367,13 +368,23 @@ class CotrainingModule(pl.LightningModule):
         noise = torch.randn(batch["action"].shape, generator=generator).to(batch["action"])
         actions = policy.sample(features, batch["agent_pos"], noise, generator)
         error = (actions - batch["action"]).square().flatten(1).mean(1)
+        for label, rows in self._held_out_rows(batch):
+            if n := int(rows.sum()):
+                for name, value in (("loss", loss), ("action_mse", error)):
+                    self.log(f"val/{name}_{label}", value[rows].mean(), batch_size=n, on_epoch=True)
+        self._validation.append((self._at_site(features, hidden), batch["domain"], loss))
+
+    def _held_out_rows(self, batch: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+        """The rows (B,) of each domain, and of each store where there are several of it, by its name."""
+        data = getattr(self.trainer, "datamodule", None)  # batches may come without
         for domain in Domain:
             rows = batch["domain"] == domain
-            if rows.any():
-                n = int(rows.sum())
-                for name, value in (("loss", loss), ("action_mse", error)):
-                    self.log(f"val/{name}_{domain.label}", value[rows].mean(), batch_size=n, on_epoch=True)
-        self._validation.append((self._at_site(features, hidden), batch["domain"], loss))
+            yield domain.label, rows
+            stores = () if data is None else data.stores[domain]
+            for store in stores if len(stores) > 1 else ():
+                episode = batch["episode"]
+                inside = (episode >= store.episodes.start) & (episode < store.episodes.stop)
+                yield f"{domain.label}.{store.name}", rows & inside
 
     def on_validation_epoch_end(self) -> None:
         """MMD² of the validation embeddings at the aligned site, all validation batches together."""

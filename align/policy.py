@@ -18,6 +18,7 @@ from align.networks.augment import center_crop, jitter_colors, random_crop, to_f
 from align.networks.base import Denoiser, Encoder
 from align.networks.cameras import CameraEncoders
 from align.networks.encoder import ConvEncoder
+from align.networks.representation import Representation, encode_forms
 from align.networks.unet import ConditionalUnet1D
 
 
@@ -135,6 +136,9 @@ class DiffusionPolicy(nn.Module):
         self.normalizer = self.new_normalizer(action_dim, agent_pos_dim)
         shape = (len(self.cameras), 3) if self.image_sites else (3,)
         self.register_buffer("image_shape", torch.zeros(shape, dtype=torch.long))
+        for name, size in (("action", action_dim), ("agent_pos", agent_pos_dim)):
+            codes = torch.zeros(len(Domain), size, 2, dtype=torch.long)
+            self.register_buffer(f"{name}_forms", codes)
 
     def new_normalizer(self, action_dim: int, agent_pos_dim: int) -> Normalizer:
         """A normaliser as the policy's own is, not fitted yet, of data of these sizes."""
@@ -335,19 +339,42 @@ class DiffusionPolicy(nn.Module):
         shapes = self.image_shape.reshape(-1, 3).tolist()
         return {camera: tuple(shape) for camera, shape in zip(self.cameras, shapes, strict=True)}
 
+    def expect_forms(self, forms: Mapping[Domain, Mapping[str, Sequence[tuple[str | None, int]]]]) -> None:
+        """Remember how stores write what the policy sees without jumps: `act` takes and gives it as they do.
+
+        Args:
+            forms: By domain, of "action" and "agent_pos", whose parts add up to what the policy sees.
+        """
+        for domain, of in forms.items():
+            for name, size in (("action", self.action_dim), ("agent_pos", self.agent_pos_dim)):
+                getattr(self, f"{name}_forms")[domain] = encode_forms(of.get(name, ()), size)
+
+    def written(self, name: str, domain: Domain = Domain.REAL) -> Representation:
+        """How the stores of a domain write "action" or "agent_pos"."""
+        return Representation(getattr(self, f"{name}_forms")[domain])
+
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest) -> None:
-        """A policy saved before it knew the shape of its images takes any, as it did."""
-        state_dict.setdefault(f"{prefix}image_shape", torch.zeros_like(self.image_shape))
+        """A policy saved before it knew the shape of its images, or how stores write what it sees, takes any
+        images, and all else as it is."""
+        for name in ("image_shape", "action_forms", "agent_pos_forms"):
+            state_dict.setdefault(f"{prefix}{name}", torch.zeros_like(getattr(self, name)))
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
-    def check_observation(self, observation: Mapping[str, Tensor]) -> None:
+    def check_observation(
+        self, observation: Mapping[str, Tensor], domain: Domain = Domain.REAL, as_stored: bool = True
+    ) -> None:
         """Refuse what does not look as in training.
 
+        Args:
+            observation, domain, as_stored: As of `act`.
+
         Raises:
-            InputError: An entry is missing, has another shape, or is not finite; images are not uint8.
+            InputError: An entry is missing, has another shape, is not finite or no rotation where one is
+                expected; images are not uint8.
         """
         free = ["C", "H", "W"]  # of a policy that was saved before it knew
-        wanted = {"agent_pos": [self.n_obs_steps, self.agent_pos_dim]}
+        written = self.written("agent_pos", domain)
+        wanted = {"agent_pos": [self.n_obs_steps, written.size if as_stored else self.agent_pos_dim]}
         known = self.expected_images()
         wanted |= {camera: [self.n_image_steps, *known.get(camera, free)] for camera in self.cameras}
         for name, shape in wanted.items():
@@ -360,6 +387,8 @@ class DiffusionPolicy(nn.Module):
                 raise InputError(f"observation: {name} is ({found}); expected ({expected}), as in training")
         if not torch.isfinite(observation["agent_pos"]).all():
             raise InputError("observation: agent_pos holds NaN or infinity; expected finite numbers")
+        if as_stored and (fault := written.fault(observation["agent_pos"])):
+            raise InputError(f"observation: agent_pos {fault}; expected it as in the demonstrations")
         for camera in self.cameras:
             found = observation[camera].dtype
             if found != torch.uint8:
@@ -375,6 +404,7 @@ class DiffusionPolicy(nn.Module):
         generator: Generators | None = None,
         domain: Domain = Domain.REAL,
         skip: int = 0,
+        as_stored: bool = True,
     ) -> Tensor:
         """The actions to execute next.
 
@@ -385,6 +415,9 @@ class DiffusionPolicy(nn.Module):
             generator: For the DDPM sampler's own noise; a list has one a sample, which needs no other.
             domain: Where it acts, for a policy with domain conditioning.
             skip: Leave out so many actions before them, whose time will have passed.
+            as_stored: Take positions and give actions as the domain's store writes them: where keys made
+                sine and cosine of angles or 6-D of rotations, that is undone. Otherwise both are as the
+                policy sees them.
 
         Returns:
             (B, n_action_steps, A) in the data's units.
@@ -394,16 +427,19 @@ class DiffusionPolicy(nn.Module):
         """
         left = self.horizon - self.n_obs_steps + 1 - self.n_action_steps
         check_numbers(f"[0, {left}]", whole=True, skip=skip)
-        self.check_observation(observation)
+        self.check_observation(observation, domain, as_stored)
         n = len(observation["agent_pos"])
         if noise.shape != (n, self.horizon, self.action_dim):
             expected = (n, self.horizon, self.action_dim)
             raise InputError(f"noise: has shape {tuple(noise.shape)}; expected {expected}")
         told = torch.full((len(noise),), int(domain))
-        features = self.encode(observation, observation["agent_pos"], domain=told)
-        actions = self.sample(features, observation["agent_pos"], noise, generator)
+        agent_pos = observation["agent_pos"]
+        agent_pos = self.written("agent_pos", domain).see(agent_pos) if as_stored else agent_pos
+        features = self.encode(observation, agent_pos, domain=told)
+        actions = self.sample(features, agent_pos, noise, generator)
         first = self.n_obs_steps - 1 + skip
-        return actions[:, first : first + self.n_action_steps]
+        actions = actions[:, first : first + self.n_action_steps]
+        return self.written("action", domain).restore(actions) if as_stored else actions
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, trust: Sequence[str] = ()) -> "DiffusionPolicy":

@@ -90,6 +90,13 @@ def _probe(path: str, probe: Kind | ClassifierMixin, umap: bool, seed: int, trus
         print(f"{run}: {found}", flush=True)
         if note := codec_note(result["codecs"]):
             print(f"{run}: warning: {note}", flush=True)
+        for domain, stores in result.get("stores", {}).items():
+            for store, of_site in stores.items():
+                told = of_site.get("skipped") or ", ".join(
+                    f"{site} AUC {s['auc']['value']:.3f} [{s['auc']['low']:.3f}, {s['auc']['high']:.3f}]"
+                    for site, s in of_site.items()
+                )
+                print(f"{run}: {store} of the {domain} stores against the others: {told}", flush=True)
     for sweep in sorted({run.parent for run in runs if (run / POINT).exists() and run != Path(path)}):
         with trusting(trust):
             report_sweep(sweep)

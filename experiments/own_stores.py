@@ -8,10 +8,12 @@ from contextlib import ExitStack
 from typing import Any
 
 from align.checkpoints.trust import named_class, trusting
-from align.data.episodes import check_compatible, read_store
+from align.data.compatibility import check_compatible, labelled
+from align.data.episodes import read_store
 from align.data.keys import find_keys
 from align.data.readers import Reader, open_store
 from align.data.refusals import Refusals
+from align.data.stores import each_keys, listed
 from align.domain import Domain
 from align.errors import InputError
 from align.experiments.options import check_keys, get_option, set_option
@@ -40,8 +42,8 @@ def fill_in(config: dict[str, Any], options: list[str]) -> dict[str, Any]:
     return taken
 
 
-def _read(data: Mapping[str, Any]) -> dict[Domain, Seen]:
-    """Both stores without their images.
+def _read(data: Mapping[str, Any]) -> dict[str, Seen]:
+    """All stores without their images, by what options call them.
 
     Raises:
         InputError: One cannot be read, or they do not fit each other; all reasons in one line.
@@ -50,29 +52,40 @@ def _read(data: Mapping[str, Any]) -> dict[Domain, Seen]:
     if isinstance(reader, str):
         with trusting([reader.partition(".")[0]]):  # who names it here has it at hand
             reader = named_class(reader, Reader)
-    keys = {domain: data.get(f"{domain.label}_keys") for domain in Domain}
     refusals, episodes, opened, cameras = Refusals(), {}, {}, {}
     with ExitStack() as stack:
         for domain in Domain:
-            with refusals.collected():
-                path = data[domain.label]
-                episodes[domain] = read_store(
-                    path, keys[domain], images=False, reader=reader, rate_hz=data.get("rate_hz")
-                )
-            with refusals.collected():
-                opened[domain] = open_store(data[domain.label], reader)
-                stack.callback(opened[domain].close)
+            paths = listed(domain.label, data[domain.label])
+            keys = each_keys(domain.label, data.get(f"{domain.label}_keys"), len(paths))
+            episodes[domain] = []
+            for n, (path, given) in enumerate(zip(paths, keys, strict=True)):
+                with refusals.collected():
+                    episodes[domain].append(
+                        read_store(
+                            path,
+                            given,
+                            images=False,
+                            reader=reader,
+                            rate_hz=data.get("rate_hz"),
+                            actions=data.get("actions"),
+                        )
+                    )
+                with refusals.collected():
+                    store = open_store(path, reader)
+                    stack.callback(store.close)
+                    opened[domain, n] = store, given
         names = ()
         with refusals.collected():
-            names = common_cameras([(store, keys[domain] or {}) for domain, store in opened.items()])
-        for domain, store in opened.items():
+            names = common_cameras([(store, given or {}) for store, given in opened.values()])
+        for which, (store, given) in opened.items():
             with refusals.collected():
-                cameras[domain] = _shapes(store, keys[domain], names)
+                cameras[which] = _shapes(store, given, names)
     if not refusals:
         with refusals.collected():
-            check_compatible(*(episodes[domain] for domain in Domain))
+            check_compatible(*episodes.values())
     refusals.tell()
-    return {domain: Seen(episodes[domain], cameras[domain]) for domain in Domain}
+    every = labelled(*episodes.values()).items()
+    return {label: Seen(e, shapes) for (label, e), shapes in zip(every, cameras.values(), strict=True)}
 
 
 def _shapes(

@@ -35,3 +35,10 @@ def test_a_sweep_sets_up_what_it_needs_and_is_given_the_options(name):
     assert " ".join(commands.splitlines()[-1].split()).endswith(sweep)
     makers = {str(made.get("make")) for made in load_grid(name, "laptop").demos.values()}
     assert ("'.[planning]'" in commands) == ("align.commands.plans" in makers)
+
+
+def test_several_stores_are_given_as_words():
+    commands = _make(
+        "--dry-run", "sweep-lambda", "BASE=own", "SIM=s.zarr", "REAL=a.zarr b.zarr", "VIRTUAL_ENV=/no"
+    )
+    assert "--set+=data.real=[a.zarr,b.zarr] --set+=data.sim=s.zarr" in commands

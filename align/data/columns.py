@@ -15,6 +15,10 @@ _SLICE = re.compile(r"(?P<name>[^\[\]+]+?)(\[(?P<start>\d*):(?P<stop>\d*)\])?")
 _AROUND = re.compile(rf"({'|'.join(TRANSFORMS)})\((.*)\)")
 
 
+Forms = tuple[tuple[str | None, int], ...]
+"""Of columns side by side, how the store writes them, one of `TRANSFORMS`, and how many a policy sees."""
+
+
 @dataclass(frozen=True)
 class Column:
     """An array of a store and the columns taken from it: "action", "state[:2]" or "state[3:7]"."""
@@ -75,6 +79,16 @@ def take_columns(reader: Reader, columns: Sequence[Column]) -> np.ndarray:
         values = values[:, start:stop]
         parts.append(values if column.how is None else _transformed(reader, column, values))
     return np.ascontiguousarray(np.concatenate(parts, axis=1))
+
+
+def column_forms(reader: Reader, columns: Sequence[Column]) -> Forms:
+    """How a store writes what `take_columns` brings, a column's behind another's."""
+    widths, forms = reader.vectors(), []
+    for column in columns:
+        start, stop, _ = slice(column.start, column.stop).indices(widths[column.name])
+        angles = column.how is not None and TRANSFORMS[column.how].columns == 1
+        forms.append((column.how, 2 * (stop - start) if angles else 6 if column.how else stop - start))
+    return tuple(forms)
 
 
 def _transformed(reader: Reader, column: Column, values: np.ndarray) -> np.ndarray:

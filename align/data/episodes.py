@@ -5,12 +5,13 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import zarr
 
-from align.data.columns import parse_columns, take_columns
-from align.data.images import Fit, Keep, read_images
+from align.data.columns import Forms, column_forms, parse_columns, take_columns
+from align.data.images import Fit, Keep, Segments, read_images
 from align.data.keys import find_keys
 from align.data.rates import resampled
 from align.data.readers import open_store
@@ -18,13 +19,32 @@ from align.data.readers.encoding import Encoding
 from align.data.readers.reader import Reader
 from align.data.readers.store_chunks import ImageWriter, create_array
 from align.data.refusals import Refusals
-from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path
 from align.seeding import numpy_rng
 
+Actions = Literal["targets", "deltas"]
+"""Whether actions say where to be, or by how much to move."""
+ACTIONS = get_args(Actions)
 PROBED_EPISODES = 4
 """Held-out episodes of a domain that a probe needs; fewer leave no honest split."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """One of the stores whose episodes are a domain's.
+
+    Attributes:
+        name: What reports, metrics and probes call it; unique among all stores of a training.
+        path: Where it lies.
+        episodes: Which numbers its episodes have in the domain.
+        attrs: Its attributes.
+    """
+
+    name: str
+    path: str
+    episodes: range
+    attrs: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -36,28 +56,32 @@ class Episodes:
         action: Actions, (T, A) float32, in the store's units (Push-T: target pusher position in px).
         ends: Where each episode ends, exclusive, (E,) int64, increasing; the last is T.
         images: By camera, (T, H, W, C) uint8; empty where there are none or none were asked for. The only
-            camera of a policy is "image", each of several "image.NAME".
+            camera of a policy is "image", each of several "image.NAME". Of several stores, each one's.
         state: Full state, (T, S) float32, or None where the store has none.
         privileged: What else was asked for, (T, S) float32, or None.
         attrs: Attributes of the store (domain, rate_hz, world, gap, seed).
         path: Where they were read from, for messages.
         codecs: By camera, the lossy codec that its images went through, or None.
         notes: What of the store was left out, a line each.
+        stores: The stores that they are of, in their order; empty before `align.data.stores.join` names them.
+        forms: How the store writes "action" and "agent_pos", in their parts; absent is as they are here.
     """
 
     agent_pos: np.ndarray
     action: np.ndarray
     ends: np.ndarray
-    images: dict[str, np.ndarray] = field(default_factory=dict)
+    images: dict[str, np.ndarray | Segments] = field(default_factory=dict)
     state: np.ndarray | None = None
     privileged: np.ndarray | None = None
     attrs: dict = field(default_factory=dict)
     path: str = ""
     codecs: dict[str, Encoding | None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    stores: tuple[Store, ...] = ()
+    forms: dict[str, Forms] = field(default_factory=dict)
 
     @property
-    def image(self) -> np.ndarray | None:
+    def image(self) -> np.ndarray | Segments | None:
         """Images of the only camera, (T, H, W, C) uint8; None where there is none, or several."""
         return self.images.get("image")
 
@@ -88,6 +112,7 @@ def read_store(
     cache: str | os.PathLike | None = None,
     privileged: str | None = None,
     rate_hz: float | None = None,
+    actions: Actions | None = None,
     encodings: Mapping[str, Encoding] | None = None,
 ) -> Episodes:
     """Read demonstrations: a store of our own, or anyone's (see `align.data.readers`).
@@ -108,6 +133,7 @@ def read_store(
         privileged: Columns to read as `privileged`, e.g. "state[2:5]" (see `align.data.columns`).
         rate_hz: Frames a second to have, at most as many as there are; None keeps all. See
             `align.data.rates`.
+        actions: What actions are; None is what the store says.
         encodings: By camera, how to encode and decode images that went through no lossy codec.
 
     Returns:
@@ -122,11 +148,12 @@ def read_store(
         ends = store.episode_ends()
         found = find_keys(store, keys, cameras)
         # The small arrays first: what is wrong with them is known before the images are decoded.
-        vectors, pictures, notes, refusals = {}, {}, [], Refusals()
+        vectors, forms, pictures, notes, refusals = {}, {}, {}, [], Refusals()
         for name, columns in found.vectors.items():
             with refusals.collected():
                 try:
                     vectors[name] = take_columns(store, columns)
+                    forms[name] = column_forms(store, columns)
                 except InputError as error:
                     if name != "state" or "state" in (keys or {}):
                         raise
@@ -135,10 +162,12 @@ def read_store(
             with refusals.collected():
                 vectors["privileged"] = _told(store, privileged)
         rows, attrs = None, store.attrs
+        if actions is not None or attrs.get("actions") not in (None, *ACTIONS):
+            attrs = attrs | {"actions": actions}
         if rate_hz is not None and not refusals:
             with refusals.collected():
                 vectors, ends, rows, note = resampled(
-                    str(store.path), vectors, ends, attrs.get("rate_hz"), rate_hz
+                    str(store.path), vectors, ends, attrs.get("rate_hz"), rate_hz, attrs.get("actions")
                 )
                 attrs, notes = attrs | {"rate_hz": rate_hz}, notes + ([note] if note else [])
         codecs = {}
@@ -161,6 +190,7 @@ def read_store(
             path=str(store.path),
             codecs=codecs,
             notes=notes,
+            forms=forms,
         )
 
 
@@ -255,70 +285,6 @@ def _frames(n: int, arrays: Mapping[str, np.ndarray]) -> int:
     return lengths[first]
 
 
-def check_compatible(sim: Episodes, real: Episodes) -> None:
-    """Refuse two domains that one policy cannot be trained on.
-
-    Raises:
-        InputError: Action dimensions, agent_pos dimensions or image shapes differ, or one has no images.
-    """
-    if bool(sim.images) != bool(real.images):
-        without = sim if not sim.images else real
-        raise InputError(f"image: none in {without.path}; expected images in both domains, or in neither")
-    refusals = Refusals()
-    pairs = {name: (getattr(sim, name), getattr(real, name)) for name in ("action", "agent_pos")}
-    pairs |= {name: (sim.images[name], real.images[name]) for name in sim.images}
-    for name, (ours, theirs) in pairs.items():
-        ours, theirs = ours.shape[1:], theirs.shape[1:]
-        if ours != theirs:
-            hint = "; image_size resizes both" if name.startswith("image") else ""
-            with refusals.collected():
-                raise InputError(
-                    f"{name}: shape {ours} a frame in sim ({sim.path}), {theirs} in real ({real.path});"
-                    f" expected the same{hint}"
-                )
-    refusals.tell()
-
-
-def check_roles(sim: Episodes, real: Episodes) -> list[str]:
-    """Whether each store stands for what it says it is; what is worth a line, though it may be meant.
-
-    Raises:
-        InputError: Both are one store, or each says that it is the other domain.
-    """
-    if Path(sim.path).resolve() == Path(real.path).resolve():
-        raise InputError(f"data.sim, data.real: both {sim.path}; expected two stores")
-    stores = {Domain.SIM: sim, Domain.REAL: real}
-    says = {domain: e.attrs.get("domain") for domain, e in stores.items()}
-    if says == {Domain.SIM: Domain.REAL.label, Domain.REAL: Domain.SIM.label}:
-        raise InputError(
-            f"data.sim={sim.path} says of itself that it is real, and data.real={real.path} that it is sim; "
-            "expected them the other way round"
-        )
-    labels = {domain.label for domain in Domain}
-    notes = [*sim.notes, *real.notes]
-    notes += [
-        f"warning: data.{domain.label}={stores[domain].path} says of itself that it is {label}"
-        for domain, label in says.items()
-        if label in labels and label != domain.label
-    ]
-    return notes
-
-
-def check_rates(sim: Episodes, real: Episodes) -> None:
-    """Refuse two domains whose steps do not last equally long, as far as the stores tell.
-
-    Raises:
-        InputError: They have different rates.
-    """
-    rates = {e.path: e.attrs.get("rate_hz") for e in (sim, real)}
-    if None not in rates.values() and len(set(rates.values())) > 1:
-        at = ", ".join(f"{path} at {rate:g} Hz" for path, rate in rates.items())
-        raise InputError(
-            f"rate_hz: {at}; expected one rate, as the steps of a policy last equally long; "
-            f"data.rate_hz={min(rates.values()):g} leaves out frames of the faster one"
-        )
-
-
 def split(
     episodes: Episodes, validation: int | float = 0.1, max_demos: int | None = None, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -339,13 +305,19 @@ def split(
     Raises:
         InputError: `validation` or `max_demos` is out of range, or nothing is left to train on.
     """
+    if max_demos is not None and max_demos < 1:
+        raise InputError(f"max_demos: {max_demos}; expected a positive integer or None")
+    order, held_out = shuffled(episodes, validation, seed)
+    return np.sort(order[:max_demos]), held_out
+
+
+def shuffled(episodes: Episodes, validation: int | float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Episodes to train on, in a random order, and the held-out ones, increasing; see `split`."""
     n = episodes.n_episodes
     if isinstance(validation, bool) or not (
         validation >= 0 and (isinstance(validation, int) or validation < 1)
     ):
         raise InputError(f"validation: {validation}; expected a number of episodes or a share in [0, 1)")
-    if max_demos is not None and max_demos < 1:
-        raise InputError(f"max_demos: {max_demos}; expected a positive integer or None")
     held_out = validation if isinstance(validation, int) else max(round(validation * n), int(validation > 0))
     if held_out >= n:
         raise InputError(
@@ -353,4 +325,4 @@ def split(
             " expected at least one to be left for training"
         )
     order = numpy_rng(seed, "split").permutation(n)
-    return np.sort(order[held_out:][:max_demos]), np.sort(order[:held_out])
+    return order[held_out:], np.sort(order[:held_out])

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from align.data.columns import Column, parse_columns
-from align.data.readers.reader import Reader
+from align.data.readers.reader import Preset, Reader
 from align.errors import InputError
 
 VECTORS = ("action", "agent_pos", "state")
+USUAL = "usual in this format"
 _NOT_A_STATE = re.compile(r"action|reward|done|success|truncated|time|index|keypoint|n_contacts|^states$")
 _AROUND = re.compile(r"^(observation\.)?(images?\.)?|(_image|_rgb|_color)$")
 
@@ -58,7 +59,7 @@ def find_keys(reader: Reader, given: Mapping[str, str] | None, cameras: Sequence
     for name in VECTORS:
         if name in wanted:
             found[name] = parse_columns(wanted[name])
-            why[name] = "given" if name in given else "usual in this format"
+            why[name] = "given" if name in given else USUAL
         elif name == "action":
             found[name] = (_only(reader, name, [n for n in there if "action" in n.lower()]),)
             why[name] = "the only array called an action"
@@ -68,7 +69,7 @@ def find_keys(reader: Reader, given: Mapping[str, str] | None, cameras: Sequence
     seen = {}
     for name in cameras:
         seen[name] = _camera(reader, name, given, preset)
-        usual = "usual in this format" if preset.get(name) == seen[name] else "by its name"
+        usual = USUAL if preset.get(name) == seen[name] else "by its name"
         only = "the only camera" if len(reader.cameras()) == 1 else usual
         why[name] = "given" if name in given else only
     return Keys(found, seen, why)
@@ -89,9 +90,16 @@ def _preset(reader: Reader) -> dict[str, str]:
             all(name in vectors for name in arrays)
             and all(vectors.get(name) == width for name, width in preset.widths.items())
             and not any(name in vectors for name in preset.absent)
+            and _signed(reader, preset)
         ):
             return {**state, **preset.keys}
     return state
+
+
+def _signed(reader: Reader, preset: Preset) -> bool:
+    """Whether a store has what tells it from others of the same names and widths."""
+    vectors, attrs = reader.vectors(), reader.attrs
+    return not preset.signs or any(name in vectors or name in attrs for name in preset.signs)
 
 
 def _only(reader: Reader, name: str, found: list[str]) -> Column:

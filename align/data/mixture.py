@@ -4,7 +4,8 @@ The objective is `alpha * L_real + (1 - alpha) * L_sim`. A batch holds a fixed q
 the quota differs from alpha the loss is reweighted, so that alignment can see balanced domains at any alpha.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -92,6 +93,27 @@ def weights(alpha: float, n_sim: int, n_real: int) -> Tensor:
     return torch.cat([sim, real])
 
 
+def store_weights(shares: Sequence[float], quotas: Sequence[int]) -> Tensor:
+    """Weights (quota,) of mean 1 of a domain's samples, a store's behind another's.
+
+    With them the mean loss is that of shares which quotas, being whole, only come near.
+    """
+    total = sum(quotas)
+    return torch.cat([torch.full((q,), s * total / q) for s, q in zip(shares, quotas, strict=True)])
+
+
+class Stratum(NamedTuple):
+    """A store of a domain with a share of its own.
+
+    Attributes:
+        windows: How many it has; those of the stores of a domain are numbered one store's behind another's.
+        quota: Samples of it in a batch.
+    """
+
+    windows: int
+    quota: int
+
+
 class MixtureSampler:
     """Which windows of each domain a training step sees: a pure function of (seed, step).
 
@@ -109,10 +131,12 @@ class MixtureSampler:
         share: Share of `min(quotas)` that is drawn as pairs, rounded, at least one: the first so many sim
             windows of a batch are partners of its first so many real ones, in order. The other sim windows
             are walked as ever, at the pace that is left to them.
+        strata: Stores of a domain that have shares of their own: each is walked at its own pace, and a batch
+            holds its samples together, in the order of the stores. Without, a domain is walked as a whole.
 
     Raises:
-        InputError: The quota is not in [0, batch_size], a domain it draws from has no windows, or there are
-            partners but a batch does not hold both domains.
+        InputError: The quota is not in [0, batch_size], a domain or a stratum it draws from has no windows,
+            or there are partners but a batch does not hold both domains.
     """
 
     def __init__(
@@ -123,6 +147,7 @@ class MixtureSampler:
         seed: int,
         partners: Partners | None = None,
         share: float = 1.0,
+        strata: Mapping[Domain, Sequence[Stratum]] | None = None,
     ):
         if not 0 <= quota <= batch_size or batch_size < 1:
             raise InputError(f"quota: {quota}; expected 0 to batch_size = {batch_size}, which is at least 1")
@@ -139,7 +164,18 @@ class MixtureSampler:
             raise InputError(f"quota: {quota} of {batch_size}; expected both domains in a batch to pair them")
         self.partners = partners
         self.n_pairs = 0 if partners is None else max(round(share * room), 1)
-        self._shuffles: dict[Domain, dict[int, Tensor]] = {domain: {} for domain in Domain}
+        self.strata = dict(strata or {})
+        for domain, parts in self.strata.items():
+            windows, quotas = (sum(column) for column in zip(*parts, strict=True))
+            fits = (windows, quotas) == (self.n_windows[domain], self.quotas[domain])
+            if not fits or self.partners is not None:
+                raise InputError(
+                    f"strata: {windows} {domain.label} windows and {quotas} a batch; expected "
+                    f"{self.n_windows[domain]} and {self.quotas[domain]}, and no partners"
+                )
+            if empty := [n for n, part in enumerate(parts) if part.quota and not part.windows]:
+                raise InputError(f"{domain.label}[{empty[0]}]: no training windows; expected some")
+        self._shuffles: dict[str, dict[int, Tensor]] = {}
 
     def batch(self, step: int) -> dict[Domain, Tensor]:
         """Numbers of the windows of each domain at a step, (quota,) int64; empty where the quota is 0.
@@ -154,16 +190,24 @@ class MixtureSampler:
         return {Domain.SIM: sim, Domain.REAL: real}
 
     def _draw(self, domain: Domain, step: int, quota: int) -> Tensor:
-        n = self.n_windows[domain]
+        if domain not in self.strata:
+            return self._walk(f"mixture/{domain.label}", self.n_windows[domain], step, quota)
+        drawn, first = [], 0
+        for n, part in enumerate(self.strata[domain]):
+            drawn.append(first + self._walk(f"mixture/{domain.label}/{n}", part.windows, step, part.quota))
+            first += part.windows
+        return torch.cat(drawn)
+
+    def _walk(self, purpose: str, n: int, step: int, quota: int) -> Tensor:
+        """The windows (quota,) of a step in the shuffled epochs of n."""
         if not quota:
             return torch.empty(0, dtype=torch.int64)
         start, end = step * quota, (step + 1) * quota
         epochs = range(start // n, (end - 1) // n + 1)
-        cached = self._shuffles[domain]
-        shuffles = {e: cached[e] if e in cached else self._shuffle(domain, e) for e in epochs}
-        self._shuffles[domain] = shuffles  # only those of this batch are kept
+        cached = self._shuffles.get(purpose, {})
+        shuffles = {e: cached[e] if e in cached else self._shuffle(purpose, n, e) for e in epochs}
+        self._shuffles[purpose] = shuffles  # only those of this batch are kept
         return torch.cat([shuffle[max(start - e * n, 0) : end - e * n] for e, shuffle in shuffles.items()])
 
-    def _shuffle(self, domain: Domain, epoch: int) -> Tensor:
-        generator = torch_generator(self.seed, f"mixture/{domain.label}", epoch)
-        return torch.randperm(self.n_windows[domain], generator=generator)
+    def _shuffle(self, purpose: str, n: int, epoch: int) -> Tensor:
+        return torch.randperm(n, generator=torch_generator(self.seed, purpose, epoch))

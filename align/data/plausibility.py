@@ -2,26 +2,25 @@
 
 from collections.abc import Sequence
 
-from align.data.episodes import Episodes
+from align.data.compatibility import Stores, labelled
+from align.data.episodes import ACTIONS, Episodes
 from align.data.signals import delta_columns, find_wraps
-from align.domain import Domain
 from align.errors import InputError
 from align.worlds.pushing.rerender import look_of
 
 
 def doubts(
-    sim: Episodes, real: Episodes, relative_actions: bool | Sequence[int], others: Sequence[str] = ()
+    stores: Sequence[Episodes], relative_actions: bool | Sequence[int], others: Sequence[str] = ()
 ) -> list[str]:
     """Warnings, a line each, of actions that are differences already and of angles that wrap.
 
     Args:
-        sim: The sim demonstrations.
-        real: The real ones.
+        stores: The sim and the real demonstrations, a store each.
         relative_actions: Whether a policy takes actions relative to the position, or which of them.
         others: Names of the arrays that are used beside agent_pos and action.
     """
-    deltas = {e.path: delta_columns(e.action, e.agent_pos, e.ends) for e in (sim, real)}
-    every = range(sim.action.shape[1]) if relative_actions else ()
+    deltas = {e.path: _deltas(e) for e in stores}
+    every = range(stores[0].action.shape[1]) if relative_actions else ()
     taken = every if isinstance(relative_actions, bool) else relative_actions
     told = []
     for path, columns in deltas.items():
@@ -29,12 +28,12 @@ def doubts(
         columns = [c for c in columns if c in taken or not others_too]
         if columns:
             meant = "; expected targets, or relative_actions=false" if set(columns) & set(taken) else ""
-            mixed = "" if others_too else ", unlike those of the other store; expected one kind in both"
+            mixed = "" if others_too else ", unlike those of another store; expected one kind in all"
             told.append(
                 f"warning: store {path}: action {_columns(columns)} looks like differences, not like targets "
                 f"on the scale of agent_pos{mixed or meant}"
             )
-    for episodes in (sim, real):
+    for episodes in stores:
         for name in dict.fromkeys(("agent_pos", "action", *others)):
             told += _wraps(episodes, name)
     return told
@@ -50,6 +49,13 @@ def check_world(episodes: Episodes) -> None:
         look_of(episodes.attrs)
     except InputError as error:
         raise InputError(f"store {episodes.path}: attribute world.look: {error}") from None
+
+
+def _deltas(episodes: Episodes) -> list[int]:
+    """The columns of the action that are deltas, as is known, or that look like it."""
+    if episodes.attrs.get("actions") in ACTIONS:
+        return list(range(episodes.action.shape[1])) if episodes.attrs["actions"] == "deltas" else []
+    return delta_columns(episodes.action, episodes.agent_pos, episodes.ends)
 
 
 def _wraps(episodes: Episodes, name: str) -> list[str]:
@@ -70,28 +76,32 @@ def _columns(columns: Sequence[int]) -> str:
     return f"[{', '.join(map(str, columns))}]"
 
 
-def codec_gaps(sim: Episodes, real: Episodes) -> list[str]:
-    """Where codecs alone tell the domains apart, a line a camera."""
-    notes = []
-    for camera in sorted(set(sim.codecs) & set(real.codecs)):
-        codecs = {Domain.SIM: sim.codecs[camera], Domain.REAL: real.codecs[camera]}
-        if all(codec is None for codec in codecs.values()):
+def codec_gaps(sim: Stores, real: Stores) -> list[str]:
+    """Where codecs alone tell the domains apart, or stores of one, a line a camera and codec."""
+    stores, notes = labelled(sim, real), []
+    for camera in sorted(set.intersection(*(set(e.codecs) for e in stores.values()))):
+        codecs = {label: e.codecs[camera] for label, e in stores.items()}
+        lossless = [label for label, codec in codecs.items() if codec is None]
+        if len(lossless) == len(codecs):
             continue
-        lossless = next((domain for domain, codec in codecs.items() if codec is None), None)
-        if lossless is not None:
-            (lossy,) = (domain for domain in Domain if domain != lossless)
-            notes.append(
-                f"warning: data.{lossy.label}: images of {camera} went through {codecs[lossy]}, those of "
-                f"data.{lossless.label} through no codec; a codec alone tells domains apart; "
-                f"data.{lossless.label}_codec=match passes the others through it, too"
-            )
+        if lossless:
+            domains = {label.partition("[")[0] for label in lossless}
+            rest = {label.partition("[")[0] for label in codecs if label not in lossless}
+            option = f"; data.{min(domains)}_codec=match passes the others through it, too"
+            notes += [
+                f"warning: data.{label}: images of {camera} went through {codec}, those of "
+                f"{', '.join(f'data.{other}' for other in lossless)} through no codec; a codec alone tells "
+                f"domains apart{option if len(domains) == 1 and not domains & rest else ''}"
+                for label, codec in codecs.items()
+                if codec is not None
+            ]
         elif any(
-            None not in pair and pair[0] != pair[1]
-            for pair in zip(*((c.codec, c.crf) for c in codecs.values()), strict=True)
+            len(set(values) - {None}) > 1
+            for values in zip(*((c.codec, c.crf) for c in codecs.values()), strict=True)
         ):
+            told = ", ".join(f"{codec} in {label}" for label, codec in codecs.items())
             notes.append(
-                f"warning: images of {camera} went through {codecs[Domain.SIM]} in sim, "
-                f"{codecs[Domain.REAL]} in real; a codec alone tells domains apart"
+                f"warning: images of {camera} went through {told}; a codec alone tells domains apart"
             )
     return notes
     return notes

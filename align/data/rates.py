@@ -48,7 +48,12 @@ def last_commands(rows: np.ndarray, ends: np.ndarray, all_ends: np.ndarray) -> n
 
 
 def resampled(
-    store: str, vectors: dict[str, np.ndarray], ends: np.ndarray, rate_hz: object, wanted_hz: float
+    store: str,
+    vectors: dict[str, np.ndarray],
+    ends: np.ndarray,
+    rate_hz: object,
+    wanted_hz: float,
+    actions: str | None = None,
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, str | None]:
     """Arrays at a lower rate.
 
@@ -58,6 +63,7 @@ def resampled(
         ends: Where episodes end, (E,).
         rate_hz: Their rate, as the store tells it.
         wanted_hz: The rate that is wanted.
+        actions: What actions are, "targets" or "deltas", where that is known.
 
     Returns:
         The arrays, where episodes end, the rows that were kept, and what to say of it, if anything was done.
@@ -74,20 +80,26 @@ def resampled(
         )
     if rate_hz == wanted_hz:
         return vectors, ends, np.arange(ends[-1]), None
-    columns = delta_columns(vectors["action"], vectors["agent_pos"], ends)
+    if actions == "deltas":
+        raise InputError(
+            f"data.rate_hz={wanted_hz:g}: store {store}: its actions are deltas, by its own word or "
+            "data.actions, which would have to be added up over the frames that are left out; expected "
+            f"targets, or a store at {wanted_hz:g} Hz"
+        )
+    columns = delta_columns(vectors["action"], vectors["agent_pos"], ends) if actions is None else []
     if 4 * len(columns) >= vectors["action"].shape[1]:  # a column among many may look so by chance
         raise InputError(
             f"data.rate_hz={wanted_hz:g}: store {store}: action {columns} looks like differences, which "
             "would have to be added up over the frames that are left out; expected targets, or a store at "
-            f"{wanted_hz:g} Hz"
+            f"{wanted_hz:g} Hz; data.actions=targets says that they are none"
         )
     rows, kept = kept_rows(ends, rate_hz, wanted_hz)
     commands = last_commands(rows, kept, ends)
     taken = {name: values[commands if name == "action" else rows] for name, values in vectors.items()}
     ratio = rate_hz / wanted_hz
     how = f"one frame in {ratio:g}" if ratio == int(ratio) else "the frames nearest in time"
-    note = (
-        f"warning: store {store}: {rate_hz:g} Hz brought to {wanted_hz:g}: {how}, each with the last action "
-        "before the next, which is taken for a target; differences would have to be added up"
-    )
+    note = f"{rate_hz:g} Hz brought to {wanted_hz:g}: {how}, each with the last action before the next"
+    if actions is None:
+        note += ", which is taken for a target; differences would have to be added up (see data.actions)"
+    note = f"{'note' if actions else 'warning'}: store {store}: {note}"
     return taken, kept, rows, note

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from align.data.episodes import Episodes
+from align.data.images.frames import Frames
 from align.errors import InputError
 
 
@@ -73,9 +74,7 @@ class Windows:
         self._high = torch.from_numpy(episodes.ends.astype(np.int64) - 1)
         if n_image_steps and not episodes.images:
             raise InputError(f"n_image_steps: {n_image_steps}; {episodes.path} has no images, expected 0")
-        self._images = {
-            name: torch.from_numpy(image).permute(0, 3, 1, 2) for name, image in episodes.images.items()
-        }
+        self._images = {name: Frames.of(image) for name, image in episodes.images.items()}
         self._agent_pos = torch.from_numpy(episodes.agent_pos)
         self._action = torch.from_numpy(episodes.action)
         self._privileged = None if episodes.privileged is None else torch.from_numpy(episodes.privileged)
@@ -103,6 +102,19 @@ class Windows:
     def agent_pos_dim(self) -> int:
         """Proprioception dimension P."""
         return self._agent_pos.shape[1]
+
+    def by_store(self) -> dict[str, np.ndarray]:
+        """Numbers of the episodes that windows are taken from, by name of the store."""
+        ids = self.episode_ids
+        return {
+            store.name: ids[(ids >= store.episodes.start) & (ids < store.episodes.stop)]
+            for store in self.episodes.stores
+        }
+
+    def windows_by_store(self) -> dict[str, int]:
+        """How many windows there are of each store, by its name."""
+        chosen = {name: np.isin(self.episode_ids, ids) for name, ids in self.by_store().items()}
+        return {name: int(self.counts[rows].sum()) for name, rows in chosen.items()}
 
     def keys(self) -> tuple[Tensor, Tensor]:
         """What tells windows apart: their episode and the step at which they begin, (n,) int64 each."""
@@ -140,7 +152,9 @@ class Windows:
             batch["privileged"] = _take(self._privileged, observed[:, -1])
         if images and self.n_image_steps:
             seen = observed[:, -self.n_image_steps :]
-            batch |= {name: _take(image, seen) for name, image in self._images.items()}
+            for name, image in self._images.items():
+                frames = image.take(seen.reshape(-1))
+                batch[name] = frames.view(*seen.shape, *frames.shape[1:])
         return batch
 
     @property

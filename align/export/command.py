@@ -48,7 +48,8 @@ def export(
     torch.set_num_threads(1)
     policy = DiffusionPolicy.from_checkpoint(run, trust or ())
     check_sampler(policy)
-    about = _about(policy, run, rate) | {"domain": domain.label if policy.domain_conditioning else None}
+    told = domain.label if policy.domain_conditioning else None
+    about = _about(policy, run, rate, domain) | {"domain": told}
     with atomic_path(out, replace=overwrite) as folder:
         if format == "onnx":
             manifest = write_onnx(folder, UnrolledPolicy(policy, domain), policy, about)
@@ -78,7 +79,7 @@ def _fit(run: str) -> str | None:
     return None if data.get("image_size") is None else data.get("image_fit", "stretch")
 
 
-def _about(policy: Any, run: str, rate: float | None) -> dict[str, Any]:
+def _about(policy: Any, run: str, rate: float | None, domain: Domain) -> dict[str, Any]:
     """What a manifest says of a policy beside its tensors."""
     from align.checkpoints.reading import run_of
     from align.run.config import run_config
@@ -89,9 +90,12 @@ def _about(policy: Any, run: str, rate: float | None) -> dict[str, Any]:
         | {"crop": policy.crop_of(camera), "fit": data.get("image_fit")}
         for camera, (channels, height, width) in policy.expected_images().items()
     }
-    steps = ("n_obs_steps", "n_image_steps", "horizon", "n_action_steps", "action_dim", "agent_pos_dim")
+    forms = {name: policy.written(name, domain) for name in ("action", "agent_pos")}
+    steps = ("n_obs_steps", "n_image_steps", "horizon", "n_action_steps")
     return {
         **{name: getattr(policy, name) for name in steps},
+        **{f"{name}_dim": written.size for name, written in forms.items()},
+        "representation": {name: written.describe() for name, written in forms.items()},
         "rate_hz": _rate(data) if rate is None else rate,
         "cameras": cameras,
         "noise": "standard normal, drawn anew for every chunk",
@@ -106,8 +110,9 @@ def _rate(data: dict[str, Any]) -> float | None:
 
     if data.get("rate_hz") is not None:
         return float(data["rate_hz"])
-    for path in (data.get("real"), data.get("sim")) if data.get("reader") is None else ():
-        if path is not None and Path(path).exists():
+    paths = [data.get("real"), data.get("sim")] if data.get("reader") is None else []
+    for path in (path for given in paths for path in ([given] if isinstance(given, str) else given or ())):
+        if Path(path).exists():
             store = open_store(path)
             rate = store.attrs.get("rate_hz")
             store.close()

@@ -51,6 +51,12 @@ def write_lerobot_policy(
             traced, calls what the plugin does not run, or acts otherwise when it is; a camera is not there.
     """
     check_sampler(policy)
+    if recoded := [name for name in ("agent_pos", "action") if policy.written(name, domain).recoded]:
+        raise InputError(
+            f"format='lerobot': {' and '.join(recoded)} of this policy have rotations or angles written "
+            "without jumps (keys such as quat_xyzw(…)), which the plugin does not undo; expected --format "
+            "onnx, which does"
+        )
     features = _features(policy, names or {})
     tries = sample_inputs(policy)
     plan, tensors = traced(policy, tries[0], tries[0]["noise"], domain)

@@ -57,7 +57,8 @@ class UnrolledPolicy(nn.Module):
     """What `DiffusionPolicy.act` does, for one observation.
 
     It is called with an image of each camera (1, Ti, C, H, W) uint8, agent_pos (1, To, P) and noise
-    (1, H, A), in the order of `inputs`, and returns actions (1, n_action_steps, A).
+    (1, H, A), in the order of `inputs`, and returns actions (1, n_action_steps, A); positions and actions
+    are as the domain's store writes them.
 
     Args:
         policy: The policy.
@@ -72,6 +73,7 @@ class UnrolledPolicy(nn.Module):
         check_sampler(policy)
         self.policy = copy.deepcopy(policy).eval().requires_grad_(False)
         self.policy.schedule = _UnrolledDDIM(policy.schedule)
+        self.agent_pos, self.action = (policy.written(name, domain) for name in ("agent_pos", "action"))
         self.inputs = (*policy.cameras, "agent_pos", "noise")
         self.domain = domain
 
@@ -79,7 +81,8 @@ class UnrolledPolicy(nn.Module):
         observation = dict(zip(self.inputs, inputs, strict=True))
         agent_pos, noise = observation["agent_pos"], observation["noise"]
         told = torch.full((noise.shape[0],), int(self.domain))
+        agent_pos = self.agent_pos.see(agent_pos)
         features = self.policy.encode(observation, agent_pos, domain=told)
         actions = self.policy.sample(features, agent_pos, noise)
         first = self.policy.n_obs_steps - 1
-        return actions[:, first : first + self.policy.n_action_steps]
+        return self.action.restore(actions[:, first : first + self.policy.n_action_steps])

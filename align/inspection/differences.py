@@ -1,11 +1,13 @@
 """How two stores differ, in numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import stats
 
-from align.data.episodes import Episodes, check_compatible, check_rates, check_roles
+from align.data.compatibility import check_actions, check_compatible, check_rates, check_roles, labelled
+from align.data.episodes import ACTIONS, Episodes
 from align.data.plausibility import codec_gaps, doubts
 from align.data.readers.reencoding import CODECS
 from align.data.signals import delta_columns
@@ -76,49 +78,81 @@ class Differences:
 
 
 def compare(sim: Inspected, real: Inspected) -> Differences:
-    """What differs between two stores that were inspected with the same cameras."""
+    """What differs between two stores that were inspected with the same cameras, and whether they fit."""
+    found = compare_columns(sim, real)
+    if sim.episodes is not None and real.episodes is not None:
+        _together(found, [sim], [real])
+    return found
+
+
+def compare_columns(sim: Inspected, real: Inspected) -> Differences:
+    """How the columns of two stores differ, and where their episodes begin."""
     found = Differences()
     if sim.episodes is None or real.episodes is None:
         return found
-    pair = sim.episodes, real.episodes
     for name in ("action", "agent_pos"):
-        ours, theirs = (getattr(episodes, name) for episodes in pair)
+        ours, theirs = (getattr(store.episodes, name) for store in (sim, real))
         if ours.shape[1] == theirs.shape[1]:
             found.columns[name] = [_column(a, b) for a, b in zip(ours.T, theirs.T, strict=True)]
     if "agent_pos" in found.columns:
-        found.starts = _starts(*pair)
-    for check in (check_compatible, check_roles):
+        found.starts = _starts(sim.episodes, real.episodes)
+    return found
+
+
+def fit_together(sims: Sequence[Inspected], reals: Sequence[Inspected]) -> Differences:
+    """Whether several stores of each domain can be trained on, and with which options."""
+    found = Differences()
+    if all(store.episodes is not None for store in (*sims, *reals)):
+        _together(found, sims, reals)
+    return found
+
+
+def _together(found: Differences, sims: Sequence[Inspected], reals: Sequence[Inspected]) -> None:
+    domains = [store.episodes for store in sims], [store.episodes for store in reals]
+    every = [*domains[0], *domains[1]]
+    for check in (check_compatible, check_roles, check_actions):
         try:
-            found.warned += check(*pair) or []
+            found.warned += check(*domains) or []
         except InputError as error:
             found.refused.append(one_line(error))
     try:
-        check_rates(*pair)
+        check_rates(*domains)
     except InputError as error:
-        found.rate_hz = min(e.attrs["rate_hz"] for e in pair)
-        fast = next(e for e in pair if e.attrs["rate_hz"] > found.rate_hz)
-        mended = 4 * len(delta_columns(fast.action, fast.agent_pos, fast.ends)) < fast.action.shape[1]
+        rates = [e.attrs.get("rate_hz") for e in every]
+        found.rate_hz = min(rate for rate in rates if rate is not None)
+        fast = [e for e in every if (e.attrs.get("rate_hz") or 0) > found.rate_hz]
+        mended = not any(_deltas(e) for e in fast)
         (found.warned if mended else found.refused).append(f"{'warning: ' * mended}{one_line(error)}")
-    found.lossless = _lossless(*pair)
-    found.warned += codec_gaps(*pair)
-    found.warned += doubts(*pair, "action" in found.columns and relative_actions(pair))
+    found.lossless = _lossless(*domains)
+    found.warned += codec_gaps(*domains)
+    alike = len({e.action.shape[1] for e in every}) == 1
+    found.warned += doubts(every, alike and relative_actions(every))
     try:
         seen = {
-            domain: Seen(store.episodes, {name: view.shape for name, view in store.reader_cameras.items()})
-            for domain, store in ((Domain.SIM, sim), (Domain.REAL, real))
+            label: Seen(store.episodes, {name: view.shape for name, view in store.reader_cameras.items()})
+            for label, store in zip(labelled(*domains), (*sims, *reals), strict=True)
         }
         found.options = fitting_options(seen)
     except InputError as error:
         found.refused.append(one_line(error))
-    return found
 
 
-def _lossless(sim: Episodes, real: Episodes) -> str | None:
+def _deltas(episodes: Episodes) -> bool:
+    """Whether actions are deltas, as the store says or they look; `data.rate_hz` refuses these."""
+    if episodes.attrs.get("actions") in ACTIONS:
+        return episodes.attrs["actions"] == "deltas"
+    columns = delta_columns(episodes.action, episodes.agent_pos, episodes.ends)
+    return 4 * len(columns) >= episodes.action.shape[1]
+
+
+def _lossless(sims: Sequence[Episodes], reals: Sequence[Episodes]) -> str | None:
     """The domain without a codec where only one has none, on a camera that can be passed through it."""
-    pairs = [(sim.codecs[c], real.codecs[c]) for c in sorted(set(sim.codecs) & set(real.codecs))]
-    if any(a is None and b is not None and b.codec in CODECS for a, b in pairs):
-        return Domain.SIM.label
-    return Domain.REAL.label if any(b is None and a and a.codec in CODECS for a, b in pairs) else None
+    for ours, theirs, domain in ((sims, reals, Domain.SIM), (reals, sims, Domain.REAL)):
+        for camera in sorted(ours[0].codecs):
+            known = any((c := e.codecs.get(camera)) and c.codec in CODECS for e in theirs)
+            if known and all(e.codecs.get(camera) is None for e in ours):
+                return domain.label
+    return None
 
 
 def _column(sim: np.ndarray, real: np.ndarray) -> Column:

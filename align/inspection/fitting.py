@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from align.data.episodes import PROBED_EPISODES, Episodes
-from align.domain import Domain
 from align.errors import InputError
 
 LARGEST_IMAGE = 96  # px; a small encoder on a CPU sees enough in it, and trains in minutes
@@ -36,28 +35,32 @@ class Seen:
     cameras: dict[str, Shape] = field(default_factory=dict)
 
 
-def fitting_options(stores: Mapping[Domain, Seen], blind: bool = False) -> dict[str, Any]:
-    """Everything that can be taken from two stores, by option of `align fit`.
+def fitting_options(stores: Mapping[str, Seen], blind: bool = False) -> dict[str, Any]:
+    """Everything that can be taken from the stores of both domains, by option of `align fit`.
 
     Args:
-        stores: Both, with the same cameras.
+        stores: By what options call each ("sim", "real[0]"), with the same cameras.
         blind: Whether the policy is one without images.
 
     Raises:
-        InputError: No policy fits both; says why.
+        InputError: No policy fits all; says why.
     """
     episodes = [store.episodes for store in stores.values()]
     without = [s.episodes.path for s in stores.values() if not s.cameras]
-    if len(without) == 1 and not blind:
+    if 0 < len(without) < len(stores) and not blind:
         raise InputError(
-            f"image: none in {without[0]}; expected images in both stores, or model.policy.n_image_steps=0"
+            f"image: none in {', '.join(without)}; expected images in all stores, or "
+            "model.policy.n_image_steps=0"
         )
     cameras = {} if without or blind else next(iter(stores.values())).cameras
     images = [store.cameras[name] for store in stores.values() for name in cameras]
     for name in cameras:
-        sim, real = (stores[domain].cameras[name][2] for domain in (Domain.SIM, Domain.REAL))
-        if sim != real:
-            raise InputError(f"{name}: {sim} channels in sim, {real} in real; expected the same")
+        channels = {label: store.cameras[name][2] for label, store in stores.items()}
+        if len(set(channels.values())) > 1:
+            told = ", ".join(
+                f"{n} {'channels ' * (not k)}in {d}" for k, (d, n) in enumerate(channels.items())
+            )
+            raise InputError(f"{name}: {told}; expected the same")
     fewest = min(e.n_episodes for e in episodes)
     if fewest <= PROBED_EPISODES:
         there = ", ".join(dict.fromkeys(f"{e.n_episodes} episodes in {e.path}" for e in episodes))

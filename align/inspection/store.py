@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from align.data.columns import take_columns
-from align.data.episodes import Episodes
+from align.data.episodes import ACTIONS, Episodes
 from align.data.keys import Keys, find_keys
 from align.data.readers import FORMATS, Reader, open_store
 from align.data.readers.encoding import Encoding
@@ -264,7 +264,9 @@ def _take(store: Reader, found: Inspected, keys: Keys, ends: np.ndarray) -> None
     if {"action", "agent_pos"} <= set(vectors):
         codecs = {name: view.encoding for name, view in found.reader_cameras.items()}
         found.episodes = Episodes(**vectors, ends=ends, attrs=store.attrs, path=found.path, codecs=codecs)
-        if deltas := delta_columns(vectors["action"], vectors["agent_pos"], ends):
+        if store.attrs.get("actions") in ACTIONS:
+            found.notes.append(f"note: actions are {store.attrs['actions']}, by the store's own word")
+        elif deltas := delta_columns(vectors["action"], vectors["agent_pos"], ends):
             found.notes.append(f"note: action {deltas} looks like differences to agent_pos, not like targets")
 
 

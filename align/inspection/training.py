@@ -14,8 +14,8 @@ _LEFT_OUT = ("model.policy.horizon", "model.policy.n_action_steps")
 
 
 def training_commands(
-    stores: Mapping[str, str],
-    keys: Mapping[str, Mapping[str, str] | None],
+    stores: Mapping[str, str | list[str]],
+    keys: Mapping[str, Mapping[str, str] | list[Mapping[str, str] | None] | None],
     options: Mapping[str, Any],
     rate_hz: float | None = None,
     lossless: str | None = None,
@@ -23,14 +23,14 @@ def training_commands(
     """A sweep over λ, and one training.
 
     Args:
-        stores: Paths by domain, "sim" and "real".
+        stores: Paths by domain, "sim" and "real"; a list of several.
         keys: What is given of their keys, by domain.
         options: What fits both; see `align.inspection.fitting.fitting_options`.
         rate_hz: The rate to bring both to, where they differ.
         lossless: The domain, "sim" or "real", whose images went through no codec while the other's did.
     """
     where = {f"data.{domain}": path for domain, path in stores.items()}
-    where |= {f"data.{domain}_keys": dict(given) for domain, given in keys.items() if given}
+    where |= {f"data.{domain}_keys": given for domain, given in keys.items() if given}
     where |= {"data.rate_hz": rate_hz} if rate_hz else {}
     where |= {f"data.{lossless}_codec": "match"} if lossless else {}
     sweep = ["align", "sweep", "lambda", "--base", "own"]

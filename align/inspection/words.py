@@ -2,7 +2,7 @@
 
 import shutil
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -44,16 +44,30 @@ def store_text(found: Inspected) -> str:
     return "\n".join([*lines, *(["", *told] if told else [])])
 
 
-def differences_text(sim: Inspected, real: Inspected, found: Differences) -> str:
-    """Two stores side by side on a screen."""
-    rows = [("", "sim", "real", "")]
-    rows += [(what, a, b, "" if a == b else note) for what, a, b, note in _side_by_side(sim, real)]
-    rows += _columns(sim, real, found)
-    lines = [f"sim   {sim.path}: {sim.format}", f"real  {real.path}: {real.format}", "", *_table(rows)]
-    told = [f"fault: {name}: {fault}" for name, s in (("sim", sim), ("real", real)) for fault in s.faults]
-    told += [f"refused: {line}" for line in found.refused]
-    told += [f"{name}: {line}" for name, s in (("sim", sim), ("real", real)) for line in _gaps(s)]
-    told += found.warned
+def differences_text(
+    stores: Mapping[str, Inspected], pairs: Mapping[str, Differences], together: Differences
+) -> str:
+    """Stores side by side on a screen.
+
+    Args:
+        stores: All, by name; the first is compared with the others.
+        pairs: How each of the others differs from it.
+        together: Whether all fit.
+    """
+    (first, ours), *_ = stores.items()
+    width = max(map(len, stores))
+    lines = [f"{name:<{width}}  {s.path}: {s.format}" for name, s in stores.items()]
+    for name, found in pairs.items():
+        rows = [("", first, name, "")]
+        rows += [
+            (what, a, b, "" if a == b else note) for what, a, b, note in _side_by_side(ours, stores[name])
+        ]
+        rows += _columns(ours, stores[name], found, (first, name))
+        lines += ["", *_table(rows)]
+    told = [f"fault: {name}: {fault}" for name, s in stores.items() for fault in s.faults]
+    told += [f"refused: {line}" for line in together.refused]
+    told += [f"{name}: {line}" for name, s in stores.items() for line in _gaps(s)]
+    told += together.warned
     lines += ["", *(part for line in told for part in _wrapped(line, ""))] if told else []
     return "\n".join(lines)
 
@@ -158,7 +172,9 @@ def _side_by_side(sim: Inspected, real: Inspected) -> Iterator[tuple[str, str, s
             yield ("  mean of 255", *(" ".join(f"{m:.0f}" for m in v.mean) for v in views), "")
 
 
-def _columns(sim: Inspected, real: Inspected, found: Differences) -> Iterator[tuple[str, str, str, str]]:
+def _columns(
+    sim: Inspected, real: Inspected, found: Differences, names: tuple[str, str]
+) -> Iterator[tuple[str, str, str, str]]:
     """The range of each column in both, with the share of frames that the other's range leaves out."""
     for name, columns in found.columns.items():
         yield (name, str(len(columns)), str(len(columns)), "")
@@ -170,8 +186,8 @@ def _columns(sim: Inspected, real: Inspected, found: Differences) -> Iterator[tu
             notes = [
                 f"{share:.0%} of {whose} outside {other}'s range"
                 for share, whose, other in (
-                    (column.real_outside, "real", "sim"),
-                    (column.sim_outside, "sim", "real"),
+                    (column.real_outside, names[1], names[0]),
+                    (column.sim_outside, *names),
                 )
                 if share > _OUTSIDE
             ]
@@ -179,11 +195,7 @@ def _columns(sim: Inspected, real: Inspected, found: Differences) -> Iterator[tu
             notes += (
                 [f"{kinds[0]} in both" if kinds[0] else ""]
                 if kinds[0] == kinds[1]
-                else [
-                    f"{kind} in {whose} alone"
-                    for kind, whose in zip(kinds, ("sim", "real"), strict=True)
-                    if kind
-                ]
+                else [f"{kind} in {whose} alone" for kind, whose in zip(kinds, names, strict=True) if kind]
             )
             yield (f"  {label}", *ranges, "; ".join(filter(None, notes)))
     apart = [n for n, start in enumerate(found.starts) if start.p < LEVEL]

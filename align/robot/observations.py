@@ -7,22 +7,29 @@ import torch
 from torch import Tensor
 
 from align.data.images import Fit, fit_images
+from align.domain import Domain
 from align.errors import InputError
 from align.policy import DiffusionPolicy
 
 
 def seen_by(
-    policy: DiffusionPolicy, shown: Mapping[str, np.ndarray], n: int, source: str, fit: Fit | None = None
+    policy: DiffusionPolicy,
+    shown: Mapping[str, np.ndarray],
+    n: int,
+    source: str,
+    fit: Fit | None = None,
+    domain: Domain = Domain.REAL,
 ) -> dict[str, np.ndarray]:
     """What a policy sees of `n` robots or worlds, copied: who shows it may go on to change its arrays.
 
     Args:
         policy: The policy.
-        shown: "agent_pos" (n, P), and for each of the policy's cameras (n, H, W, C) uint8; what else it holds
-            is not looked at.
+        shown: "agent_pos" (n, P) as the domain's store writes it, and for each of the policy's cameras (n, H,
+            W, C) uint8; what else it holds is not looked at.
         n: How many.
         source: Who shows it, for messages.
         fit: How images of another size become the size of training; `None` refuses them.
+        domain: Where it acts.
 
     Raises:
         InputError: Something is missing, or is not as in training.
@@ -33,13 +40,19 @@ def seen_by(
         raise InputError(f"{source} shows {sorted(shown)}; expected {missing[0]} for this policy")
     seen = {key: np.array(shown[key]) for key in wanted}
     agent_pos = seen["agent_pos"]
-    if agent_pos.shape != (n, policy.agent_pos_dim) or agent_pos.dtype.kind not in "buif":
+    written = policy.written("agent_pos", domain) if hasattr(policy, "written") else None  # one of one's own
+    recoded = written is not None and written.recoded
+    size = written.size if recoded else policy.agent_pos_dim
+    if agent_pos.shape != (n, size) or agent_pos.dtype.kind not in "buif":
+        why = "its demonstrations" if recoded else "the policy's agent_pos_dim"
         raise InputError(
             f"{source}: agent_pos has shape {agent_pos.shape} ({agent_pos.dtype}); expected numbers of shape "
-            f"({n}, {policy.agent_pos_dim}), as the policy's agent_pos_dim"
+            f"({n}, {size}), as {why}"
         )
     if not np.isfinite(agent_pos).all():
         raise InputError(f"{source}: agent_pos holds NaN or infinity; expected finite numbers")
+    if recoded and (fault := written.fault(torch.from_numpy(agent_pos.astype(np.float64)))):
+        raise InputError(f"{source}: agent_pos {fault}; expected it as in the demonstrations")
     trained_on = policy.expected_images()
     for camera in policy.cameras:
         image = seen[camera]

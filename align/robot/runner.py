@@ -147,11 +147,13 @@ class PolicyRunner:
         """The next action; to be called once a control step, at the rate of the demonstrations.
 
         Args:
-            observation: "agent_pos" (P,) in the data's units, and for each of the policy's cameras ("image",
-                or "image.NAME") (H, W, C) uint8, RGB as in training. What else it holds is not looked at.
+            observation: "agent_pos" (P,) as the demonstrations have it, and for each of the policy's cameras
+                ("image", or "image.NAME") (H, W, C) uint8, RGB as in training. What else it holds is not
+                looked at.
 
         Returns:
-            (A,) float64 in the data's units.
+            (A,) float64, as the demonstrations have it: rotations and angles are written as there, whatever
+            the policy sees of them.
 
         Raises:
             InputError: `reset` was not called, or the observation is not as in training.
@@ -190,7 +192,7 @@ class PolicyRunner:
             raise InputError(f"{self.source}: None at step {self._step}; expected one, as runner.looks says")
         if self._single:
             observation = {key: np.asarray(value)[None] for key, value in observation.items()}
-        seen = seen_by(self.policy, observation, len(self._seeds), self.source, self.image_fit)
+        seen = seen_by(self.policy, observation, len(self._seeds), self.source, self.image_fit, self.domain)
         self._history.extend([seen] * (1 if self._history else self.policy.n_obs_steps))
 
     def _plan(self, step: int, skip: int) -> Future:

@@ -1,15 +1,14 @@
 """Whether a run is the one that is asked for, also where it or its data have been moved."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from align.domain import Domain
 from align.run.layout import PROVENANCE
 from align.run.provenance import hash_store
 from align.run.reading import read_json, reading
-
-STORES = ("sim", "real")
-"""Options of `data`, and names in the provenance, of the demonstrations."""
 
 
 def at_its_place(run: str | os.PathLike, recorded: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
@@ -31,15 +30,34 @@ def at_its_place(run: str | os.PathLike, recorded: dict[str, Any], config: dict[
     return moved
 
 
+def store_options(paths: Mapping[Domain, Sequence[str]]) -> dict[str, str]:
+    """Path of each store by its name in the provenance: "real", or "real[0]" and so on of several."""
+    return {
+        domain.label if len(stores) == 1 else f"{domain.label}[{n}]": path
+        for domain, stores in paths.items()
+        for n, path in enumerate(stores)
+    }
+
+
 def _same_stores(run: str | os.PathLike, recorded: dict[str, Any], config: dict[str, Any]) -> list[str]:
-    """Stores that are given at another path and have the recorded hash."""
+    """Domains whose stores are given at other paths and have the recorded hashes."""
     file, data = Path(run) / PROVENANCE, recorded.get("data")
     if not (file.is_file() and isinstance(data, dict)):
         return []
     with reading(file):
         hashes = {name: store["hash"] for name, store in read_json(file)["data"].items()}
-    elsewhere = {n: Path(config["data"][n]).expanduser() for n in STORES if data.get(n) != config["data"][n]}
-    return [n for n, path in elsewhere.items() if path.exists() and hash_store(path) == hashes.get(n)]
+    found = []
+    for domain in Domain:
+        old, new = data.get(domain.label), config["data"][domain.label]
+        if old == new or isinstance(old, list) != isinstance(new, list):
+            continue
+        stores = store_options({domain: [new] if isinstance(new, str) else new})
+        if all(
+            (path := Path(where).expanduser()).exists() and hash_store(path) == hashes.get(name)
+            for name, where in stores.items()
+        ):
+            found.append(domain.label)
+    return found
 
 
 def first_difference(old: dict, new: dict, prefix: str = "") -> str | None:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from align.data.mixture import weights
 from align.data.windows import Windows
 from align.domain import Domain
 from align.errors import InputError
@@ -118,7 +117,8 @@ def _mixed(
         batch = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
         if known is None:
             counts = {d: len(indices.get(d, ())) for d in Domain}
-            known = labels(counts, weights(data.real_alpha, counts[Domain.SIM], counts[Domain.REAL]))
+            weight = torch.cat([weights[rank::processes] for weights in data.weights().values()])
+            known = labels(counts, weight)
             known = {key: x.to(batch["action"].device) for key, x in known.items()}
         yield {**batch, **known, "n_sim": counts[Domain.SIM]}
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import ClassifierMixin
 
+from align.analysis.reports.store_probe import probe_stores
 from align.analysis.statistics.intervals import LEVEL
 from align.analysis.statistics.probing.probe import Embeddings, Kind, SiteProbe, by_layer, probe_site, thin
 from align.data.episodes import PROBED_EPISODES
@@ -27,7 +28,7 @@ from align.run.reading import read_arrays
 from align.site_names import SITES
 
 COLUMNS = (
-    *("domain", "episode", "step", "thumbnail", "action", "chosen", "agent_pos", "state"),
+    *("domain", "episode", "step", "store", "thumbnail", "action", "chosen", "agent_pos", "state"),
     *("action_error", "denoising_loss"),
 )
 MAX_WINDOWS = 400  # a domain; windows of an episode are alike, so more add time and little else
@@ -50,7 +51,8 @@ def probe_run(run_dir: str | os.PathLike, seed: int = 0, probe: Kind | Classifie
         "accuracy", "margin", "mmd2": {"value", "low", "high"}, "shuffled", "real_vs_real", "untrained":
         {...}, "mlp": {"auc", ...}, ...}}}, where what is outside "mlp" is of the linear probe. What a
         classifier of scikit-learn found is below "classifier" instead, and the file says beside "seed" which
-        one that was.
+        one that was. Where a domain has several stores, "stores" says how each is told from the others; see
+        `probe_stores`.
 
     Raises:
         InputError: No embeddings, too few episodes of a domain, values that are not finite, or no such kind
@@ -63,11 +65,14 @@ def probe_run(run_dir: str | os.PathLike, seed: int = 0, probe: Kind | Classifie
     from align.analysis.figures.style import save
 
     run_dir = Path(run_dir)
-    probes = [probe_site(data, seed, probe) for data in load_embeddings(run_dir)]
+    embeddings = load_embeddings(run_dir)
+    probes = [probe_site(data, seed, probe) for data in embeddings]
     named = {} if isinstance(probe, str) else {"classifier": str(probe)}
     sites = {p.data.site: p.summary() for p in probes}
     codecs = codecs_of(run_dir)
     result = {"level": LEVEL, "seed": seed, **named, "codecs": codecs, "sites": sites}
+    if stores := probe_stores(run_dir, embeddings, seed):
+        result["stores"] = stores
     with atomic_path(run_dir / PROBE_SCORES) as path:
         pd.concat([_scores(p) for p in probes]).to_csv(path, index=False, float_format="%.6g")
     save(probe_figure(probes, seed, title(run_dir), codec_note(codecs)), run_dir / PROBE_PICTURE)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import zarr
 
-from align.data.episodes import check_compatible, check_rates, check_roles, read_store, split, write_store
+from align.data.compatibility import check_compatible, check_rates, check_roles
+from align.data.episodes import read_store, split, write_store
 from align.errors import InputError
 
 

@@ -1,7 +1,7 @@
 """Stores that are read without a fault and are seldom meant: each a line that names store, key and column."""
 
 from dataclasses import asdict
-from types import SimpleNamespace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +11,8 @@ from align.data.episodes import Episodes
 from align.data.plausibility import check_world, doubts
 from align.data.signals import delta_columns
 from align.errors import InputError
+from align.networks import ConditionalMLP
+from align.policy import DiffusionPolicy
 from align.worlds.planning.batch import MazeWorlds
 from align.worlds.planning.maze import MazeSpec
 from align.worlds.pushing.gaps import Gap
@@ -52,14 +54,14 @@ def test_differences_are_found(action, noise):
 def test_differences_are_told_where_they_would_be_mixed_or_taken_twice():
     target, delta = walk("target.zarr"), walk("delta.zarr", action="delta")
     also = walk("also.zarr", 1, action="delta")
-    assert doubts(target, walk("other.zarr", 1), True) == []
-    assert doubts(delta, also, False) == [], "both are, and the policy takes them as they are"
-    lines = doubts(delta, also, True)
+    assert doubts([target, walk("other.zarr", 1)], True) == []
+    assert doubts([delta, also], False) == [], "both are, and the policy takes them as they are"
+    lines = doubts([delta, also], True)
     assert [line.split(": ")[1] for line in lines] == ["store delta.zarr", "store also.zarr"]
     assert all(line.startswith("warning: ") and "relative_actions=false" in line for line in lines)
     for relative in (True, False):
-        (line,) = doubts(target, delta, relative)
-        assert "store delta.zarr: action [0, 1]" in line and "one kind in both" in line
+        (line,) = doubts([target, delta], relative)
+        assert "store delta.zarr: action [0, 1]" in line and "one kind in all" in line
 
 
 @pytest.mark.parametrize(("scale", "label"), [(1.0, "2π"), (180 / np.pi, "360")])
@@ -71,8 +73,8 @@ def test_angles_that_wrap_are_told(scale, label):
         rows = np.stack([np.arange(240) % 40, scale * angle.ravel()], 1).astype(np.float32)
         return Episodes(rows, rows, np.arange(40, 241, 40), path="a.zarr", state=rows)
 
-    assert doubts(episodes(turning), episodes(turning), False) == []
-    lines = doubts(episodes(wrapped), episodes(turning), False, ["state"])
+    assert doubts([episodes(turning), episodes(turning)], False) == []
+    lines = doubts([episodes(wrapped), episodes(turning)], False, ["state"])
     assert [line.split(" jumps")[0] for line in lines] == [
         f"warning: store a.zarr: {name} [1]" for name in ("agent_pos", "action", "state")
     ]
@@ -82,14 +84,16 @@ def test_angles_that_wrap_are_told(scale, label):
 def test_another_scene_than_every_stores_is_told():
     world = MazeWorlds(MazeSpec(seed=1))
     rollouts = Rollouts({"maze": world}, trials=1)
-    policy = SimpleNamespace(n_image_steps=0, cameras=(), agent_pos_dim=4, expected_images=dict)
+    policy, shown = (
+        DiffusionPolicy(None, partial(ConditionalMLP, width=8, blocks=1), agent_pos_dim=n, n_image_steps=0)
+        for n in (4, 2)
+    )
     same, other = ({"maze": asdict(MazeSpec(seed=seed))} for seed in (1, 2))
     for stores in ({}, {"a.zarr": same, "b.zarr": other}, {"a.zarr": {"rate_hz": 10}}):
         assert rollouts.try_worlds(policy, None, stores) == []
     (line,) = rollouts.try_worlds(policy, None, {"a.zarr": other, "b.zarr": {}})
     assert line.startswith("warning: world 'maze': maze is {'seed': 1}, but {'seed': 2} in store a.zarr")
     pushing = Rollouts({"real": Gap(physics=1.0)}, size=16)
-    shown = SimpleNamespace(n_image_steps=0, cameras=(), agent_pos_dim=2, expected_images=dict)
     assert pushing.try_worlds(shown, None, {"a.zarr": {"goal": GOAL.tolist()}}) == []
     assert "goal is [256.0" in pushing.try_worlds(shown, None, {"a.zarr": {"goal": [0, 0, 0]}})[0]
 
@@ -99,7 +103,7 @@ def test_a_jump_of_a_period_that_is_no_angle_is_not_told():
     rows = rng.uniform(0, 512, (240, 2)).astype(np.float32)
     rows[100:, 0] += 360
     episodes = Episodes(rows, rows, np.array([240]), path="a.zarr")
-    assert doubts(episodes, episodes, False) == []
+    assert doubts([episodes, episodes], False) == []
 
 
 @pytest.mark.parametrize(("knob", "value"), [("noise", float("nan")), ("zoom", 99), ("table", "red")])

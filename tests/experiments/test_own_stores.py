@@ -84,7 +84,7 @@ def test_all_that_is_wrong_is_told_at_once(write, tmp_path):
         _grid(sim, tmp_path / "nowhere.zarr", keys)
     for words in ("no key 'poses'", "action has 3 columns", "data/camera", "nowhere.zarr: no such file"):
         assert words in str(refused.value)
-    with pytest.raises(InputError, match=r"image: none in .*b.zarr; expected images in both stores"):
+    with pytest.raises(InputError, match=r"image: none in .*b.zarr; expected images in all stores"):
         _grid(write("a"), write("b", image=None))
     with pytest.raises(InputError, match=r"action: shape .*; and agent_pos: shape"):
         _grid(sim, write("c", agent_pos=4, action=4))

@@ -131,3 +131,29 @@ def test_a_reader_that_has_seen_enough_is_no_fault(made):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+def test_several_stores_of_a_domain_stand_beside_the_first_and_are_trained_on_together(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    paths = []
+    for name, high in (("sim", 1.0), ("one", 1.0), ("two", 2.0)):
+        walk = high * rng.uniform(0, 1, (8, 40, 3)).astype(np.float32)
+        paths.append(str(tmp_path / f"{name}.zarr"))
+        episodes = ({"agent_pos": x[:-1], "action": x[1:]} for x in walk)
+        write_store(paths[-1], episodes, {"rate_hz": 10, "domain": "sim" if name == "sim" else "real"})
+    sim, one, two = paths
+    real = f"[{one}, {two}]"
+    found = inspected(capsys, sim, real)
+    assert list(found["pairs"]) == ["real: one", "real: two"] and found["refused"] == found["warned"] == []
+    outside = found["pairs"]["real: two"]["columns"]["action"][0]["real_outside"]
+    assert 0.4 < outside < 0.6 and found["pairs"]["real: one"]["columns"]["action"][0]["real_outside"] < 0.05
+    assert main(["inspect", sim, real]) == 0
+    shown = capsys.readouterr().out
+    assert "% of real: two outside sim: sim's range" in shown and "real: one  " in shown
+    sweep, fit = map(shlex.split, found["commands"])
+    grid = load_grid("lambda", "smoke", "own", [word.removeprefix("--set+=") for word in sweep[5:]])
+    assert grid.runs[0].config["data"]["real"] == [one, two] == grid.runs[-1].config["data"]["real"]
+    assert fit[fit.index("--data.real") + 1] == real
+    write_store(two, ({"agent_pos": x, "action": x} for x in walk), {"rate_hz": 30}, overwrite=True)
+    found = inspected(capsys, sim, real)
+    assert "data.rate_hz=10" in found["warned"][0] and any("rate_hz=10" in c for c in found["commands"])

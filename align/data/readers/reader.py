@@ -34,11 +34,14 @@ class Preset:
         keys: Columns by what they are: "action", "agent_pos", "state", "image"; see `align.data.columns`.
         widths: Columns that arrays must have for it.
         absent: Arrays that there must not be.
+        signs: Attributes, or arrays beside the preset's camera, of which one must be there, so that a store
+            that is alike in names and widths only is not taken for one of these.
     """
 
     keys: Mapping[str, str]
     widths: Mapping[str, int] = field(default_factory=dict)
     absent: Sequence[str] = ()
+    signs: Sequence[str] = ()
 
 
 class Reader(ABC):

@@ -73,13 +73,16 @@ class RobomimicFile(Reader):
 
     @property
     def attrs(self) -> dict:
-        """The rate, where the environment's arguments say it."""
+        """The rate, and whether actions are deltas or targets, where the environment's arguments say it."""
         try:
             arguments = json.loads(self._data.attrs.get("env_args", "{}"))
-            rate = arguments.get("env_kwargs", {}).get("control_freq")
+            arguments = arguments.get("env_kwargs", {})
+            rate = arguments.get("control_freq")
         except (ValueError, TypeError, AttributeError):
             return {}
-        return {"rate_hz": rate} if isinstance(rate, int | float) and rate > 0 else {}
+        found = {"rate_hz": rate} if isinstance(rate, int | float) and rate > 0 else {}
+        kind = _kind_of_actions(arguments.get("controller_configs"))
+        return found | ({"actions": kind} if kind else {})
 
     def close(self) -> None:
         """Close the file."""
@@ -195,6 +198,25 @@ class RobomimicFile(Reader):
         if isinstance(link, self._h5.ExternalLink):
             self._refuse(f"{group.name}/{name}", "is a link to another file; expected what it links to")
         return None if link is None else group.get(name)
+
+
+def _kind_of_actions(controllers: object) -> str | None:
+    """ "deltas" or "targets", as robosuite's controllers take actions; None where they do not say or differ.
+
+    Up to 1.4 a controller says `control_delta`; from 1.5 on each part of the body says its `input_type`.
+    """
+    said, todo = set(), [controllers]
+    while todo:
+        found = todo.pop()
+        if isinstance(found, list):
+            todo += found
+        elif isinstance(found, dict):
+            if "control_delta" in found:
+                said.add("deltas" if found["control_delta"] else "targets")
+            elif found.get("input_type") in ("delta", "absolute"):
+                said.add("deltas" if found["input_type"] == "delta" else "targets")
+            todo += [part for part in found.values() if isinstance(part, dict | list)]
+    return said.pop() if len(said) == 1 else None
 
 
 def _number(demo: str) -> tuple[int, str]:

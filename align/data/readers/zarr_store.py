@@ -40,7 +40,8 @@ class ZarrStore(Reader):
     presets = (
         Preset({"agent_pos": "agent_pos", "action": "action", "image": "img"}),
         Preset(  # Push-T: the pusher's position is the beginning of the state
-            {"agent_pos": "state[:2]", "action": "action", "image": "img"}, {"state": 5, "action": 2}
+            {"agent_pos": "state[:2]", "action": "action", "image": "img"},
+            {"state": 5, "action": 2},
         ),
         Preset({"agent_pos": "robot_eef_pose", "action": "action"}),  # Diffusion Policy's real robot
         Preset({"agent_pos": "state", "action": "action", "image": "img"}),

@@ -104,11 +104,11 @@ class Plans:
 
 
 def learnt_plans(run: str | os.PathLike) -> dict[Domain, Plans]:
-    """The plans that a run was trained on, by domain; without stores that are gone or hold no plans."""
+    """The plans that a run was trained on, by domain, where one store is there and holds plans."""
     data, found = run_config(run).get("data", {}), {}
     for domain in Domain:
         store = data.get(domain.label)
-        if store is not None and Path(store).exists():
+        if isinstance(store, str) and Path(store).exists():
             episodes = read_store(store, data.get(f"{domain.label}_keys"), images=False)
             plans = _plans(episodes, FIRST)
             if plans.planner and plans.scene is not None:

@@ -246,7 +246,7 @@ def test_the_cache_holds_what_memory_holds(tmp_path, v3):
 
 def test_the_cache_goes_on_where_it_was_killed(tmp_path, v3, monkeypatch):
     folder, whole = tmp_path / "cache", LeRobotDataset.frames
-    monkeypatch.setattr("align.data.image_cache._SAVE_BYTES", 1)
+    monkeypatch.setattr("align.data.images.cache._SAVE_BYTES", 1)
     seen = []
 
     def dies(self, camera, start=0):
@@ -277,7 +277,7 @@ def test_the_cache_goes_on_where_it_was_killed(tmp_path, v3, monkeypatch):
 
 def test_rows_of_another_part_are_not_believed(tmp_path):
     """A count that a killed process left, beside a part that was never filled."""
-    from align.data.image_cache import cached
+    from align.data.images.cache import cached
 
     source = tmp_path / "source"
     source.write_bytes(b"x")

@@ -9,7 +9,7 @@ from typing import Literal, NoReturn
 
 import numpy as np
 
-from align.data.image_cache import cached
+from align.data.images.cache import cached
 from align.data.readers.encoding import Encoding
 from align.data.readers.memory import available_memory, check_fits
 from align.data.readers.reader import Reader

@@ -1,0 +1,119 @@
+"""Whether one policy can be trained on the stores of both domains, and what is worth a line of them."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+from align.data.episodes import ACTIONS, Episodes
+from align.data.refusals import Refusals
+from align.domain import Domain
+from align.errors import InputError
+
+Stores = Episodes | Sequence[Episodes]
+"""The store of a domain, or several."""
+
+
+def labelled(sim: Stores, real: Stores) -> dict[str, Episodes]:
+    """All stores by what options call them: "sim" and "real", or "real[0]" and so on of several."""
+    found = {}
+    for domain, stores in ((Domain.SIM, sim), (Domain.REAL, real)):
+        stores = [stores] if isinstance(stores, Episodes) else stores
+        for n, store in enumerate(stores):
+            found[domain.label if len(stores) == 1 else f"{domain.label}[{n}]"] = store
+    return found
+
+
+def check_compatible(sim: Stores, real: Stores) -> None:
+    """Refuse stores that one policy cannot be trained on.
+
+    Raises:
+        InputError: Action dimensions, agent_pos dimensions or image shapes differ, or one has no images.
+    """
+    (first, ours), *others = labelled(sim, real).items()
+    refusals = Refusals()
+    for label, theirs in others:
+        with refusals.collected():
+            if bool(ours.images) != bool(theirs.images):
+                without = theirs if ours.images else ours
+                raise InputError(
+                    f"image: none in {without.path}; expected images in both domains, or in neither"
+                )
+        for name in ("action", "agent_pos", *(n for n in ours.images if n in theirs.images)):
+            shapes = [
+                (e.images[name] if name in e.images else getattr(e, name)).shape[1:] for e in (ours, theirs)
+            ]
+            if shapes[0] != shapes[1]:
+                hint = "; image_size resizes both" if name.startswith("image") else ""
+                with refusals.collected():
+                    raise InputError(
+                        f"{name}: shape {shapes[0]} a frame in {first} ({ours.path}), {shapes[1]} in "
+                        f"{label} ({theirs.path}); expected the same{hint}"
+                    )
+    refusals.tell()
+
+
+def check_roles(sim: Stores, real: Stores) -> list[str]:
+    """Whether each store stands for what it says it is; what is worth a line, though it may be meant.
+
+    Raises:
+        InputError: Two are one store, or those of each domain say that they are the other's.
+    """
+    stores = labelled(sim, real)
+    for (a, ours), (b, theirs) in itertools.combinations(stores.items(), 2):
+        if Path(ours.path).resolve() == Path(theirs.path).resolve():
+            raise InputError(f"data.{a}, data.{b}: both {ours.path}; expected two stores")
+    notes = [note for store in stores.values() for note in store.notes]
+    wrong = {
+        label: says for label, store in stores.items() if (says := _other_role(label, store)) is not None
+    }
+    if len(wrong) == len(stores):
+        what = ", and ".join(
+            f"data.{label}={stores[label].path} says of itself that it is {says}"
+            for label, says in wrong.items()
+        )
+        raise InputError(f"{what}; expected them the other way round")
+    notes += [
+        f"warning: data.{label}={stores[label].path} says of itself that it is {says}"
+        for label, says in wrong.items()
+    ]
+    return notes
+
+
+def _other_role(label: str, store: Episodes) -> str | None:
+    """The domain that a store says it is of, if that is not the one that it stands for."""
+    says, labels = store.attrs.get("domain"), {domain.label for domain in Domain}
+    return says if says in labels and says != label.partition("[")[0] else None
+
+
+def check_actions(sim: Stores, real: Stores) -> None:
+    """Refuse stores some of whose actions are known to be targets, and others' to be deltas.
+
+    Raises:
+        InputError: They are.
+    """
+    known = {}
+    for label, store in labelled(sim, real).items():
+        if store.attrs.get("actions") in ACTIONS:
+            known.setdefault(store.attrs["actions"], []).append(f"data.{label}={store.path}")
+    if len(known) > 1:
+        told = ", ".join(f"{kind} in {' and '.join(stores)}" for kind, stores in known.items())
+        raise InputError(
+            f"actions: {told}, by their own word; expected one kind in all (if they err, data.actions says "
+            "which)"
+        )
+
+
+def check_rates(sim: Stores, real: Stores) -> None:
+    """Refuse stores whose steps do not last equally long, as far as they tell.
+
+    Raises:
+        InputError: They have different rates.
+    """
+    stores = labelled(sim, real).values()
+    rates = {e.path: e.attrs["rate_hz"] for e in stores if e.attrs.get("rate_hz") is not None}
+    if len(set(rates.values())) > 1:
+        at = ", ".join(f"{path} at {rate:g} Hz" for path, rate in rates.items())
+        raise InputError(
+            f"rate_hz: {at}; expected one rate, as the steps of a policy last equally long; "
+            f"data.rate_hz={min(rates.values()):g} leaves out frames of the faster one"
+        )
