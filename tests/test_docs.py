@@ -181,6 +181,8 @@ def test_worked_example_runs(tmp_path, monkeypatch, capsys):
     assert {"image.top", "image.wrist", "denoiser"} <= set(sites)
     assert reader.globals["action"].shape == (8,) and reader.globals["runner"].latency().chunks == 5
     assert Path("exported/policy.onnx").is_file()
+    seen = json.loads(Path("for_lerobot/config.json").read_text())["input_features"]
+    assert {"observation.images.top", "observation.images.wrist"} <= set(seen)
     (run,) = Path("runs/lambda-laptop-own").iterdir()
     summary = json.loads((run / "summary.json").read_text())
     assert summary["lambda"] == 0.0 and summary["real_demos"] > 0
