@@ -18,7 +18,14 @@ from enum import Enum
 from typing import get_args
 
 from align import own_modules, shipped
-from align.command.options import check_fit_configs, from_fit, parse, read_old_names, with_config
+from align.command.options import (
+    check_fit_configs,
+    from_fit,
+    parse,
+    read_old_names,
+    whole_settings,
+    with_config,
+)
 from align.command.parse_errors import options_of
 from align.command.signatures import signature
 from align.command.usage import command_help, fit_help
@@ -121,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(fit_help(name, text) if module == "align.fit" else _help(name))
         return 0
     arguments = [name, *("--help" if argument == "--help-all" else argument for argument in rest)]
-    rest = arguments[1:]
+    rest = whole_settings(arguments[1:]) if name == "sweep" else arguments[1:]
 
     def run() -> int:
         called: Callable = getattr(importlib.import_module(module), function)

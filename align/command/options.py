@@ -147,6 +147,27 @@ def from_fit(function: Callable, arguments: list[str]) -> list[str]:
     return taken
 
 
+def whole_settings(arguments: list[str]) -> list[str]:
+    """Arguments of `align sweep` with all that is given as `--set` or `--set+` in one list of texts.
+
+    One by one they would be read as YAML, in which `data.sim_keys={agent_pos: pose}` is no text.
+    """
+    taken, settings, rest = [], [], iter(arguments)
+    for argument in rest:
+        option, equals, value = argument.partition("=")
+        if option not in _SET:
+            taken.append(argument)
+            continue
+        value = value if equals else next(rest, None)
+        if value is None or value.startswith("["):  # nothing, or a list already
+            return arguments
+        settings.append(value)
+    return [*taken, f"--set={json.dumps(settings, ensure_ascii=False)}"] if settings else taken
+
+
+_SET = ("--set", "--set+")
+
+
 @functools.cache
 def read_old_names() -> None:
     """Have parsers take the names that things have had before; see `align.run.moved`."""

@@ -89,3 +89,18 @@ def test_domains_are_named_in_capitals_or_not(written, tmp_path, monkeypatch):
     with pytest.raises(AttributeError):  # nothing was recorded that could say what it rejected
         main(["demos", str(tmp_path / "x.zarr"), *written])
     assert said[1]["domain"] == "real"
+
+
+def test_a_sweep_takes_each_of_its_settings(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("align.experiments.sweep.load_grid", lambda *given: seen.append(given) or 1 / 0)
+    keys = "data.sim_keys={agent_pos: pose + gripper}"
+    given = ["--set+=data.sim=a", f"--set+={keys}", "--set+", "data.rate_hz=20"]
+    for settings in (given, ["--set", keys], ["--set=[data.sim=a, data.real=b]"]):
+        with pytest.raises(ZeroDivisionError):
+            main(["sweep", "lambda", *settings, "--jobs", "1"])
+    assert [taken[3] for taken in seen] == [
+        ["data.sim=a", keys, "data.rate_hz=20"],
+        [keys],
+        ["data.sim=a", "data.real=b"],
+    ]
