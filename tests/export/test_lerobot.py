@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
-from policies import as_published, blind, made, one_camera, saved, two_cameras
+from policies import as_published, blind, made, observation, one_camera, saved, two_cameras
 from safetensors.torch import load_file
 from torch import nn
 
 from align.cli import main
 from align.data.images import fit_images
 from align.domain import Domain
+from align.export.graph import traced
 from align.export.lerobot import plugin
 from align.policy import DiffusionPolicy
 from align.robot import PolicyRunner
@@ -88,6 +89,24 @@ def test_noise_is_of_the_seed_and_episodes_differ(tmp_path):
     assert not torch.allclose(first[:, 0], first[:, 1]), "each of a batch has noise of its own"
     fewer, _ = core_of(out, seed=1, n_action_steps=3)
     torch.testing.assert_close(fewer.predict_action_chunk(batch), first[:3].transpose(0, 1))
+
+
+@pytest.mark.parametrize("make", [two_cameras, as_published])
+def test_all_of_it_moves_to_another_device(make):
+    """To one that computes nothing, and refuses what is left behind."""
+    policy = made(make)
+    seen = observation(policy, 0) | {"noise": torch.randn(1, policy.horizon, policy.action_dim)}
+    plan, tensors = traced(policy, seen, seen["noise"], Domain.REAL)
+    graphs = {name: plugin("graph").Graph(of) for name, of in plan["graphs"].items()}
+    weights = {key: tensor.to("meta") for key, tensor in tensors.items()}
+    seen = {name: tensor.to("meta") for name, tensor in seen.items()}
+    conditions = graphs["encode"]([*(seen[c] for c in policy.cameras), seen["agent_pos"]], weights)
+    at, levels = torch.zeros(1, dtype=torch.long, device="meta"), torch.zeros(4, device="meta")
+    (x,) = graphs["step"]([seen["noise"], at, levels, *conditions], weights)
+    (actions,) = graphs["finish"]([x, seen["agent_pos"]], weights)
+    assert actions.device.type == "meta" and actions.shape[2] == policy.action_dim
+    with pytest.raises(RuntimeError, match=r"device|meta"):
+        graphs["step"]([seen["noise"], at, levels, *conditions], tensors)
 
 
 @pytest.mark.parametrize("fit", ["stretch", "pad", "crop"])
