@@ -10,6 +10,7 @@ BASE ?=# another base configuration: own (your own stores, no world) or gym_push
 REAL ?= $(if $(filter gym_pusht,$(BASE)),$(ALIGN_PUSHT_ZARR))# your own real demonstrations, or several stores, REAL="a b"
 SIM ?=# your own sim demonstrations
 SET ?=# more options, e.g. SET="model.site=observation trainer.max_steps=8000"
+OTHER ?= python3.13# another Python, for `make test-python`
 RUN ?= runs# what `make probe` and `make dashboard` look at
 
 ENV := $(or $(VIRTUAL_ENV),.venv)
@@ -30,7 +31,7 @@ sweeps = $(subst _,-,$(patsubst experiments/%.yaml,sweep-%,$(1)))
 SWEEPS := $(call sweeps,$(GRIDS))
 PLANNED := $(call sweeps,$(shell grep -lE '^base: (maze|arm)\.yaml' $(GRIDS)))# those that need Drake and OMPL
 
-.PHONY: help setup setup-planning demos $(SWEEPS) dashboard probe test torture conformance docs benchmark lint
+.PHONY: help setup setup-planning demos $(SWEEPS) dashboard probe test test-python torture conformance docs benchmark lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -75,6 +76,12 @@ test: $(READY) ## run the tests (about 12 minutes on 2 cores)
 
 torture: $(READY) ## break it on purpose: bad inputs, tampered files, kills, full disks (about half an hour)
 	ALIGN_TORTURE=all $(PYTHON) -m pytest -n $(JOBS) --dist loadfile tests/torture
+
+test-python: ## what depends on Python's version, on another one: OTHER=python3.13; makes .OTHER (up to 7 GB)
+	@test -x .$(notdir $(OTHER))/bin/python || $(OTHER) -m venv .$(notdir $(OTHER))
+	.$(notdir $(OTHER))/bin/python -m pip install --quiet --editable '.[dev,pusht]'
+	.$(notdir $(OTHER))/bin/python -m pytest tests/test_imports.py tests/alignment tests/data tests/diffusion/test_schedule.py \
+		tests/diffusion/test_denoising.py tests/networks tests/command tests/test_cli.py
 
 conformance: $(READY) ## check against lerobot itself, in .conformance (needs Python 3.12, 8 GB)
 	$(PYTHON) tests/conformance/check.py
