@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from align.errors import InputError, one_line
 from align.experiments.grid import Run
 from align.experiments.step_times import Measured, telling
+from align.experiments.together import trained_together
 from align.run.config import read_yaml
 from align.run.layout import PROGRESS, REQUEST, SECONDS, SUMMARY
 from align.run.reading import read_json, reading
@@ -35,7 +36,8 @@ def expected(runs: Sequence[Run], folder: Path, jobs: int, sources: Sequence[Sou
     """
     if not runs:
         return "nothing is left to run"
-    known = [(options, times) for options, times in map(finished, sorted(folder.parent.glob("*/*"))) if times]
+    alone = sorted(set(folder.parent.glob("*/*")) - trained_together(folder.parent))
+    known = [(options, times) for options, times in map(finished, alone) if times]
     like = [[times for options, times in known if options == telling(run.config)] for run in runs]
     used = []
     if most := max(map(len, like)):

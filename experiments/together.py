@@ -1,15 +1,18 @@
 """Which runs of a sweep are trained together: those that differ in seeds alone."""
 
+import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from align.errors import InputError
 from align.experiments.launch import Job
 from align.experiments.options import get_option
 from align.files import write_json
 from align.run.layout import TOGETHER
+from align.run.reading import read_json, reading
 from align.run.state import is_fitted
 
 FOLDER = ".together"
@@ -39,6 +42,15 @@ def together(
             if len(some := runs[first : first + size]) > 1:
                 trainers.append(_trainer(some, folder))
     return [*trainers, *jobs]
+
+
+def trained_together(folder: Path) -> set[Path]:
+    """Runs of the sweeps in a folder whose times are those of several runs that were trained together."""
+    found: set[Path] = set()
+    for file in folder.glob(f"*/{FOLDER}/*/{TOGETHER}"):
+        with contextlib.suppress(InputError), reading(file):
+            found |= {file.parents[2] / Path(run).name for run in read_json(file)["runs"]}
+    return found
 
 
 def on_cpu(jobs: Sequence[Job], requests: Mapping[str, Mapping[str, Any]]) -> bool:

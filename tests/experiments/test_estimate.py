@@ -48,6 +48,16 @@ def test_step_times_of_siblings_are_scaled_by_steps_and_jobs(tmp_path, runs):
     assert expected(runs, tmp_path / "sweep", 12).startswith("expected time: 3 min")  # no more than 6 help
 
 
+def test_runs_that_were_trained_together_tell_nothing_of_one(tmp_path, runs):
+    for i, training in enumerate((100, 800, 800)):
+        finished(tmp_path / f"other/{i}", training)
+    batch = tmp_path / "other/.together/1/together.json"
+    batch.parent.mkdir(parents=True)
+    batch.write_text(json.dumps({"runs": ["elsewhere/other/1", "elsewhere/other/2"]}))
+    text = expected(runs, tmp_path / "sweep", 2)
+    assert text.startswith("expected time: 10 min with 2") and "1 finished runs" in text
+
+
 def test_rollouts_and_probes_count_where_they_were_timed(tmp_path, runs):
     finished(tmp_path / "sweep/x", wall=100 + 40)
     text = expected(runs, tmp_path / "sweep", 2)  # 3 x (200 + 40) s
