@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from align.data.episodes import ACTIONS, Episodes
+from align.data.episodes import ACTIONS, MEASURED, Episodes
 from align.data.refusals import Refusals
 from align.domain import Domain
 from align.errors import InputError
@@ -110,9 +110,14 @@ def check_rates(sim: Stores, real: Stores) -> None:
         InputError: They have different rates.
     """
     stores = labelled(sim, real).values()
-    rates = {e.path: e.attrs["rate_hz"] for e in stores if e.attrs.get("rate_hz") is not None}
-    if len(set(rates.values())) > 1:
-        at = ", ".join(f"{path} at {rate:g} Hz" for path, rate in rates.items())
+    stored = {e.path: e.attrs["rate_hz"] for e in stores if e.attrs.get("rate_hz") is not None}
+    measured = {e.path: e.attrs["measured_hz"] for e in stores if e.attrs.get("measured_hz") is not None}
+    known = measured | stored
+    rates = {e.path: known[e.path] for e in stores if e.path in known}
+    apart = rates and max(rates.values()) > (1 + MEASURED) * min(rates.values())
+    if len(set(stored.values())) > 1 or apart:
+        by = {path: "" if path in stored else " by its timestamps" for path in rates}
+        at = ", ".join(f"{path} at {rate:g} Hz{by[path]}" for path, rate in rates.items())
         raise InputError(
             f"rate_hz: {at}; expected one rate, as the steps of a policy last equally long; "
             f"data.rate_hz={min(rates.values()):g} leaves out frames of the faster one"

@@ -19,6 +19,7 @@ from align.data.readers.encoding import Encoding
 from align.data.readers.reader import Reader
 from align.data.readers.store_chunks import ImageWriter, create_array
 from align.data.refusals import Refusals
+from align.data.signals import measured_rate
 from align.errors import InputError
 from align.files import atomic_path
 from align.seeding import numpy_rng
@@ -26,6 +27,8 @@ from align.seeding import numpy_rng
 Actions = Literal["targets", "deltas"]
 """Whether actions say where to be, or by how much to move."""
 ACTIONS = get_args(Actions)
+MEASURED = 0.05
+"""By which a rate that timestamps tell may be off: clocks of robots are not exact."""
 PROBED_EPISODES = 4
 """Held-out episodes of a domain that a probe needs; fewer leave no honest split."""
 
@@ -164,10 +167,20 @@ def read_store(
         rows, attrs = None, store.attrs
         if actions is not None or attrs.get("actions") not in (None, *ACTIONS):
             attrs = attrs | {"actions": actions}
+        if attrs.get("rate_hz") is None and (times := store.times()) is not None:
+            attrs = attrs | {"measured_hz": measured_rate(times, ends)}
         if rate_hz is not None and not refusals:
             with refusals.collected():
+                rate = attrs.get("rate_hz") or attrs.get("measured_hz")
+                if attrs.get("rate_hz") is None and rate and abs(rate / rate_hz - 1) < MEASURED:
+                    rate = rate_hz
                 vectors, ends, rows, note = resampled(
-                    str(store.path), vectors, ends, attrs.get("rate_hz"), rate_hz, attrs.get("actions")
+                    str(store.path),
+                    vectors,
+                    ends,
+                    rate,
+                    rate_hz,
+                    attrs.get("actions"),
                 )
                 attrs, notes = attrs | {"rate_hz": rate_hz}, notes + ([note] if note else [])
         codecs = {}

@@ -28,6 +28,18 @@ class Wrap:
     jump: float
 
 
+def measured_rate(times: np.ndarray, ends: np.ndarray) -> float | None:
+    """Frames a second, by the median time between two frames; None if times stand still.
+
+    Args:
+        times: When each frame was recorded, (T,) in seconds.
+        ends: Where episodes end, (E,).
+    """
+    steps = np.delete(np.diff(times), ends[:-1] - 1)
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    return round(1 / usual, 3) if usual > 0 else None
+
+
 def find_wraps(values: np.ndarray, ends: np.ndarray) -> list[Wrap]:
     """The columns of (T, D) that jump by a period of an angle within an episode, from a frame to the next."""
     steps = np.abs(np.diff(values.astype(np.float64), axis=0))
