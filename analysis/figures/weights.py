@@ -41,9 +41,10 @@ def figure_weights(
         else:
             figure, axes = figures.canvas(4, 1, figures.COLUMN, 6.2, sharex=True)
         for ax, panel in zip(axes.flat, panels, strict=True):
-            for i, series in enumerate(panel.series):
+            looks = figures.place_looks([series.name for series in panel.series])
+            for i, (series, look) in enumerate(zip(panel.series, looks, strict=True)):
                 shift = (i - (len(panel.series) - 1) / 2) * 0.035 * position.span
-                _curve(ax, series, position, shift)
+                _curve(ax, series, look, position, shift)
             ax.set_ylabel(panel.title)
             figures.reference(ax, y=panel.chance)
             figures.reference(ax, y=panel.nothing, dotted=True)
@@ -57,11 +58,10 @@ def figure_weights(
     return figure
 
 
-def _curve(ax: Axes, series: Series, position: BrokenLogAxis, shift: float) -> None:
+def _curve(ax: Axes, series: Series, look: figures.Look, position: BrokenLogAxis, shift: float) -> None:
     """One series, moved a little so that several can be told apart; where λ > 0, its estimates are joined."""
     if not series.points:
         return
-    look = figures.place_look(series.name)
     at = np.array([position(value) + shift for value, _ in series.points])
     for x, (value, point) in zip(at, series.points, strict=True):
         figures.trainings(ax, x, point.trainings, look["color"])

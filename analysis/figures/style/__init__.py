@@ -19,6 +19,7 @@ from align.analysis.figures.style.looks import (
     families,
     look,
     place_look,
+    place_looks,
 )
 from align.analysis.figures.style.marks import band, cloud, diagonal, reference, trainings, whiskers
 from align.analysis.figures.style.scales import BrokenLogAxis, at_edge, auc_axis, root_axis
@@ -53,6 +54,7 @@ __all__ = [
     "name_points",
     "named",
     "place_look",
+    "place_looks",
     "reference",
     "root_axis",
     "save",

@@ -40,6 +40,12 @@ def place_look(name: str, i: int = 5) -> Look:
     return dict(zip(("color", "marker"), _PLACES.get(name, tuple(look(i).values())), strict=True))
 
 
+def place_looks(names: Sequence[str]) -> list[Look]:
+    """Colours and markers of worlds or sites beside each other, as each has alone; of others one each."""
+    others = [name for name in names if name not in _PLACES]
+    return [place_look(name, 5 + others.index(name) if name in others else 5) for name in names]
+
+
 def families(labels: Sequence[str]) -> list[str]:
     """The family of each arm, by the labels that `Arm.label` makes.
 

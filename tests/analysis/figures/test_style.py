@@ -134,3 +134,10 @@ def test_a_legend_of_many_arms_has_an_entry_a_family_with_the_marks_of_all_its_a
     assert "; a2, lambda=1; " in next(iter(figures.by_family(handles, comma, families, looks)))
     few = figures.by_family(figures.named([ax]), arms[:3], families[:3], looks[:3])
     assert list(few)[:3] == ["a0", "a2", "a1"], "a few are named one by one, a family beside each other"
+
+
+def test_cameras_beside_each_other_are_told_apart():
+    names = ["image", "image.top", "denoiser", "image.wrist", "image.left"]
+    looks = figures.place_looks(names)
+    assert len({(look["color"], look["marker"]) for look in looks}) == len(names)
+    assert looks[0] == figures.place_look("image") and looks[1] == figures.place_look("image.top")
