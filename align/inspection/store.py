@@ -30,6 +30,7 @@ class Array:
     Attributes:
         name: What the store calls it.
         names: What it calls the columns, if it does.
+        units: The unit of each column, if it says so.
         low: Smallest value of each column.
         high: Largest value of each.
         constant: Columns that never change.
@@ -44,6 +45,7 @@ class Array:
     constant: list[int] = field(default_factory=list)
     binary: list[int] = field(default_factory=list)
     wraps: dict[int, str] = field(default_factory=dict)
+    units: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,7 @@ def _array(store: Reader, name: str, ends: np.ndarray) -> Array:
         [n for n, kind in enumerate(kinds) if kind == "constant"],
         [n for n, kind in enumerate(kinds) if kind == "binary"],
         {wrap.column: wrap.period for wrap in find_wraps(values, ends)},
+        store.units(name),
     )
 
 

@@ -118,6 +118,8 @@ def _ranges(array: Array, each: bool) -> str:
         for p in dict.fromkeys(array.wraps.values())
     }
     told = [f"{kind}: {_some([names[c] for c in columns])}" for kind, columns in kinds.items() if columns]
+    units = array.units or []
+    told += [f"in {units[0]}" if len(set(units)) == 1 else f"in {', '.join(units)}"] if any(units) else []
     return "; ".join([ranges, *told])
 
 

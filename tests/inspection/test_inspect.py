@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from align.cli import main
 from align.data.episodes import write_store
@@ -157,3 +158,17 @@ def test_several_stores_of_a_domain_stand_beside_the_first_and_are_trained_on_to
     write_store(two, ({"agent_pos": x, "action": x} for x in walk), {"rate_hz": 30}, overwrite=True)
     found = inspected(capsys, sim, real)
     assert "data.rate_hz=10" in found["warned"][0] and any("rate_hz=10" in c for c in found["commands"])
+
+
+def test_units_are_told_where_they_are_stored(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    write_store(tmp_path / "a.zarr", ({"agent_pos": x, "action": x} for x in rng.normal(size=(6, 30, 2))))
+    root = zarr.open_group(str(tmp_path / "a.zarr"))
+    root["data/agent_pos"].attrs["units"], root["data/action"].attrs["units"] = ["m", "rad"], "mm"
+    arrays = {a["name"]: a["units"] for a in inspected(capsys, tmp_path / "a.zarr")["stores"][0]["arrays"]}
+    assert arrays == {"agent_pos": ["m", "rad"], "action": ["mm", "mm"]}
+    main(["inspect", str(tmp_path / "a.zarr")])
+    shown = capsys.readouterr().out
+    assert "in m, rad" in shown and "in mm" in shown
+    root["data/action"].attrs["units"] = ["mm"]
+    assert inspected(capsys, tmp_path / "a.zarr")["stores"][0]["arrays"][0]["units"] is None

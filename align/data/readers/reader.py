@@ -129,6 +129,10 @@ class Reader(ABC):
         """What the columns of an array are called, where the file says so."""
         return None
 
+    def units(self, vector: str) -> list[str] | None:
+        """The unit of each column of an array, where the file says so."""
+        return None
+
     def times(self) -> np.ndarray | None:
         """When each row was recorded, (T,) float64 in seconds of any clock, where the file says so."""
         return None
@@ -163,6 +167,13 @@ def check_ends(reader: Reader, label: str, ends: np.ndarray) -> np.ndarray:
         before = int(ends[at - 1]) if at else 0
         reader._refuse(label, f"[{at}] is {ends[at]} after {before}; expected increasing ends")
     return ends
+
+
+def each_unit(units: object, width: int) -> list[str] | None:
+    """One unit of each column, of what a file says: one for all, or one of each; None if it is neither."""
+    if isinstance(units, str):
+        return [units] * width
+    return [str(unit) for unit in units] if isinstance(units, list) and len(units) == width else None
 
 
 LARGEST = 1e18

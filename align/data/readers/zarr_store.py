@@ -15,7 +15,7 @@ import numpy as np
 import zarr
 
 from align.data.readers.memory import check_fits
-from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite
+from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite, each_unit
 from align.data.readers.store_chunks import codecs, cut_chunks
 from align.errors import InputError
 
@@ -113,6 +113,10 @@ class ZarrStore(Reader):
         names = self._data[vector].attrs.get("names")
         fits = isinstance(names, list) and len(names) == self._data[vector].shape[1]
         return [str(name) for name in names] if fits else None
+
+    def units(self, vector: str) -> list[str] | None:
+        """The array's attribute `units`: one for all columns, or one of each."""
+        return each_unit(self._data[vector].attrs.get("units"), self._data[vector].shape[1])
 
     def times(self) -> np.ndarray | None:
         """`data/timestamp`, as Diffusion Policy's real robots have it, if there is one, (T,) in seconds."""
