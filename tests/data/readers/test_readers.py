@@ -327,7 +327,7 @@ def test_the_cache_is_of_the_code_that_filled_it(tmp_path, v3, monkeypatch):
         found.append(np.array(read_store(v3, **ask, reader=module.Own).image))
         assert len(list((tmp_path / "cache").glob("*/frames.npy"))) == n + 1
     np.testing.assert_array_equal(found[0], 255 - found[1])
-    monkeypatch.setattr("align.data.image_cache.VERSION", 10**6)
+    monkeypatch.setattr("align.data.images.cache.VERSION", 10**6)
     read_store(v3, **ask, reader=module.Own)
     assert len(list((tmp_path / "cache").glob("*/frames.npy"))) == 3
 
