@@ -78,7 +78,8 @@ def explained(error: Exception, options: Mapping[str, str]) -> str:
     if message.startswith("unrecognized arguments: "):
         return _unrecognized(message.removeprefix("unrecognized arguments: "), options)
     if expected := re.match(r"argument (--\S+): expected (?:one|at least one) argument", message):
-        return f"{expected[1]}: expected a value"
+        option = expected[1].split("/")[0]  # one that takes a list has a second name
+        return f"{option}: expected a value"
     if missing := re.match(r"Parser key \"config\": File does not exist: '(.*)'", message):
         return f"config={missing[1]!r}: there is no such file"
     keys, kind, rest = _followed(message)
