@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SCALE ?= laptop# smoke, laptop or paper; small with BASE=gym_pusht
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)# runs at once, one thread each
 OUT ?=# directory of the sweep; by default runs/GRID-SCALE
-BASE ?=# another base configuration: own (your own stores, no world) or gym_pusht
+BASE ?=# another base configuration: own (your own stores, no world), mujoco or gym_pusht
 REAL ?= $(if $(filter gym_pusht,$(BASE)),$(ALIGN_PUSHT_ZARR))# your own real demonstrations, or several stores, REAL="a b"
 SIM ?=# your own sim demonstrations
 SET ?=# more options, e.g. SET="model.site=observation trainer.max_steps=8000"
@@ -45,7 +45,7 @@ $(READY): setup.cfg pyproject.toml
 	@echo "Setting up $(ENV): PyTorch and the rest, up to 7 GB; 3-10 minutes by network. Needed once."
 	@test -x $(PYTHON) || python3 -m venv $(ENV)
 	@$(PYTHON) -m pip install --quiet --no-build-isolation --no-deps --editable . 2>/dev/null \
-		&& $(PYTHON) -m pip check >/dev/null && $(PYTHON) -c 'import av, gym_pusht, h5py, onnx, onnxruntime, ot, pyarrow, pytest, ruff, submitit, xdist' 2>/dev/null \
+		&& $(PYTHON) -m pip check >/dev/null && $(PYTHON) -c 'import av, gym_pusht, h5py, mujoco, onnx, onnxruntime, ot, pyarrow, pytest, ruff, submitit, xdist' 2>/dev/null \
 		|| $(PYTHON) -m pip install --quiet --editable '.[dev,pusht]'
 	@touch $@
 

@@ -17,12 +17,14 @@ from align.worlds.planning.maze import MazeSpec
 from align.worlds.pushing.demos import record
 from align.worlds.pushing.gaps import Gap, World
 from align.worlds.pushing.geometry import GOAL
+from align.worlds.pushing.kind import PushingWorld
+from align.worlds.pushing.mujoco import MujocoWorld
 
 
 def demos(
     out: str,
     n: int = 600,
-    world: Gap | World | None = None,
+    world: Gap | World | MujocoWorld | Literal["mujoco"] | None = None,
     domain: Domain = Domain.SIM,
     seed: int = 0,
     size: int = 64,
@@ -35,8 +37,8 @@ def demos(
     Args:
         out: Path of the Zarr store to write.
         n: Number of demonstrations.
-        world: Levels of the gaps to sim, e.g. {visual: 0.75, physics: 1, expert: 1}, or a whole world; sim by
-            default.
+        world: Levels of the gaps to sim, e.g. {visual: 0.75, physics: 1, expert: 1}, a whole world, or
+            mujoco, the same T in MuJoCo; sim by default.
         domain: What they stand for, kept as an attribute: SIM or REAL.
         seed: Seed of the starts and of the expert's noise.
         size: Side in pixels of the images.
@@ -50,9 +52,8 @@ def demos(
     check_numbers(JOBS, whole=True, jobs=jobs)
     if Path(out).exists() and not overwrite:
         raise InputError(f"out={out!r} exists; choose another path or --overwrite=true")
-    world = world or Gap()
-    levels = dataclasses.asdict(world) if isinstance(world, Gap) else None
-    world = world.world() if isinstance(world, Gap) else world
+    levels = dataclasses.asdict(world or Gap()) if isinstance(world, Gap | None) else None
+    world = _pushing_world(world)
     attributes = {
         "domain": domain.label,
         "rate_hz": 10,
@@ -71,9 +72,15 @@ def demos(
 
 def _demos_identity(values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """What makes two recordings the same: worlds down to their numbers, whichever way they are described."""
-    world = values["world"] or Gap()
-    world = world.world() if isinstance(world, Gap) else world
-    return "pushing", values | {"world": dataclasses.asdict(world)}
+    return "pushing", values | {"world": dataclasses.asdict(_pushing_world(values["world"]))}
+
+
+def _pushing_world(world: Gap | PushingWorld | Literal["mujoco"] | None) -> PushingWorld:
+    """The world that an option describes."""
+    if world == "mujoco":
+        return MujocoWorld()
+    world = world or Gap()
+    return world.world() if isinstance(world, Gap) else world
 
 
 demos.identity = _demos_identity
@@ -169,7 +176,8 @@ def rollout(
     Args:
         policy: A run directory, or a checkpoint.
         world: Levels of the gaps of pushing to sim, e.g. {visual: 0.75, physics: 1}, a whole pushing world,
-            gym-pusht, or {class_path, init_args} of any align.worlds.batch.Worlds; pushing in sim by default.
+            mujoco, gym-pusht, or {class_path, init_args} of any align.worlds.batch.Worlds; pushing in sim
+            by default.
         out: Folder for rollouts.csv, the film and, where the world keeps them, the executed paths; by default
             they are only summarised here.
         trials: Number of trials.

@@ -56,7 +56,7 @@ def sweep(
         scale: Scale of the runs: smoke, laptop or paper.
         out: Directory of the sweep; by default runs/GRID-SCALE.
         jobs: Number of runs at once; each local one takes one thread.
-        base: Name of another base configuration, e.g. gym_pusht, or the path of your own `.yaml` file.
+        base: Name of another base configuration, e.g. mujoco, or the path of your own `.yaml` file.
         set_: An option for every run as OPTION=VALUE, e.g. data.real=my.zarr; more of them by --set+.
         data: Folder of the demonstrations that are made.
         cluster: Submit through submitit instead of running here: slurm, or its executors local and debug.

@@ -18,7 +18,7 @@ from align.policy import DiffusionPolicy
 from align.seeding import torch_generator
 from align.sites import SITES, embed
 from align.worlds.pushing.gaps import SIM, Gap
-from align.worlds.pushing.rerender import look_of, rerender
+from align.worlds.pushing.rerender import recorded_in, rerender
 
 
 def make_policy(**arguments) -> DiffusionPolicy:
@@ -123,7 +123,7 @@ def test_the_sim_world_is_rendered_as_its_demonstrations_were(worlds):
     policy = make_policy()
     data = read(policy, worlds["sim"], worlds["real"])
     windows, rows = data.held_out[Domain.SIM], data.spread(Domain.SIM, 30)
-    images = rerender(SIM.look, windows.states(rows).numpy(), 32, np.zeros(30))
+    images = rerender(SIM, windows.states(rows).numpy(), 32, np.zeros(30))
     stored = windows.gather(rows)["image"].permute(0, 1, 3, 4, 2).numpy()
     assert np.abs(images.astype(int) - stored).max() <= 8  # states were stored as float32
     assert (images == stored).mean() > 0.999
@@ -155,7 +155,7 @@ def test_only_pushing_worlds_are_paired(worlds):
     assert collect_paired(policy, data, SITES, 0, 10, 0) is None
     real = data.held_out[Domain.REAL].episodes
     for attrs in ({}, {"world": "kitchen"}, {"world": {"look": {"lamps": 3}}}):
-        assert look_of(attrs) is None
+        assert recorded_in(attrs) is None
         real.attrs = attrs
         assert collect_paired(policy, data, SITES, 30, 10, 0) is None
-    assert look_of({"world": {"look": {"zoom": 2.0}}}) == replace(SIM.look, zoom=2.0)
+    assert recorded_in({"world": {"look": {"zoom": 2.0}}}).look == replace(SIM.look, zoom=2.0)

@@ -69,6 +69,7 @@ MEANINGFUL = {
                 "Look.": "table wall goal block pusher rim rim_shade texture light_jitter shadow camera_turn "
                 "perspective noise",
                 "Physics.": "friction lag",
+                "Mechanics.": "table_friction pusher_friction",
                 "Style.": "noise indecision pause_rate stem_reluctance bar_reluctance effort hold_steps",
             },
         ),

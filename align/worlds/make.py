@@ -10,9 +10,11 @@ from align.errors import InputError
 from align.worlds.batch import Worlds
 from align.worlds.pushing.batch import PushingWorlds
 from align.worlds.pushing.gaps import Gap, World
-from align.worlds.pushing.rerender import STATE_SIZE, look_of, rerender
+from align.worlds.pushing.kind import PushingWorld
+from align.worlds.pushing.mujoco import MujocoWorld
+from align.worlds.pushing.rerender import STATE_SIZE, recorded_in, rerender
 
-WorldLike = Gap | World | Worlds | Literal["gym-pusht"]
+WorldLike = Gap | World | MujocoWorld | Worlds | Literal["gym-pusht", "mujoco"]
 Pictures = Callable[[np.ndarray, int, Sequence[int]], np.ndarray]
 """States (N, K, S), side in px and a seed of the lighting each (N,) → (N, K, side, side, 3) uint8."""
 
@@ -22,7 +24,7 @@ def make_worlds(world: WorldLike, size: int, difficulty: str) -> Worlds:
 
     Args:
         world: Levels of the gaps between pushing in sim and in this world, a whole pushing world,
-            "gym-pusht", or worlds of any kind, given by class path in a configuration.
+            "mujoco", "gym-pusht", or worlds of any kind, given by class path in a configuration.
         size: Side in pixels of the images of a pushing world.
         difficulty: Range of its starts: "easy", "medium" or "full".
 
@@ -32,15 +34,18 @@ def make_worlds(world: WorldLike, size: int, difficulty: str) -> Worlds:
     if isinstance(world, Worlds):
         return world
     if isinstance(world, Gap):
-        return PushingWorlds(world.world(), size, difficulty)
-    if isinstance(world, World):
+        world = world.world()
+    if world == "mujoco":
+        world = MujocoWorld()
+    if isinstance(world, PushingWorld):
         return PushingWorlds(world, size, difficulty)
     if world == "gym-pusht":
         from align.worlds.pushing.gym_pusht import GymPushTWorlds  # an optional dependency
 
         return GymPushTWorlds(size, difficulty)
     raise InputError(
-        f"world={world!r}: expected a Gap, a World, a class of align.worlds.batch.Worlds or 'gym-pusht'"
+        f"world={world!r}: expected a Gap, a World, a MujocoWorld, a class of align.worlds.batch.Worlds, "
+        "'mujoco' or 'gym-pusht'"
     )
 
 
@@ -51,5 +56,5 @@ def pictures_of(attrs: Mapping[str, Any], state_size: int) -> Pictures | None:
         attrs: The store's attributes.
         state_size: Numbers of one of its states.
     """
-    look = look_of(attrs)
-    return None if look is None or state_size != STATE_SIZE else partial(rerender, look)
+    world = recorded_in(attrs)
+    return None if world is None or state_size != STATE_SIZE else partial(rerender, world)

@@ -7,10 +7,10 @@ import numpy as np
 from align.errors import InputError
 from align.seeding import numpy_rng
 from align.worlds.batch import Worlds
-from align.worlds.pushing.gaps import World
+from align.worlds.pushing.kind import Pictures, PushingWorld
 from align.worlds.pushing.outcome import Outcomes
-from align.worlds.pushing.render import Renderer, check_size
-from align.worlds.pushing.scene import GOAL, PushScene, check_difficulty, sample_start
+from align.worlds.pushing.render import check_size
+from align.worlds.pushing.scene import GOAL, Scene, check_difficulty, sample_start
 
 
 def start_of_trial(seed: int, difficulty: str) -> np.ndarray:
@@ -27,13 +27,15 @@ class PushingWorlds(Worlds):
         difficulty: Range of the starts; see `scene.DIFFICULTIES`.
 
     Raises:
-        InputError: an argument is out of range.
+        InputError: an argument is out of range, or what the world needs is not installed.
     """
 
-    def __init__(self, world: World, size: int = 64, difficulty: str = "easy"):
+    def __init__(self, world: PushingWorld, size: int = 64, difficulty: str = "easy"):
         self.world, self.size, self.difficulty = world, check_size(size), check_difficulty(difficulty)
-        self._scenes: list[PushScene] = []
-        self._renderers: list[Renderer] = []
+        world.new_scene()  # what it needs and lacks is said now
+        self._scenes: list[Scene] = []
+        self._seeds: list[int] = []
+        self._pictures: list[Pictures] = []
 
     def scene(self) -> dict[str, list[float]]:
         """Where the T is to go, as stores of demonstrations say it."""
@@ -45,11 +47,12 @@ class PushingWorlds(Worlds):
     def reset(self, seeds: Sequence[int]) -> None:
         """Begin the trials `seeds`: as many worlds as seeds, start and appearance following from each."""
         while len(self._scenes) < len(seeds):
-            self._scenes.append(PushScene(self.world.physics))
+            self._scenes.append(self.world.new_scene())
         del self._scenes[len(seeds) :]
         for scene, seed in zip(self._scenes, seeds, strict=True):
             scene.set_state(start_of_trial(seed, self.difficulty))
-        self._renderers = [Renderer(self.world.look, self.size, int(seed)) for seed in seeds]
+        self._seeds = [int(seed) for seed in seeds]
+        self._pictures = [self.world.pictures(self.size, seed) for seed in self._seeds]
         self._outcomes = Outcomes(self.state)
 
     @property
@@ -60,7 +63,7 @@ class PushingWorlds(Worlds):
     def observe(self) -> dict[str, np.ndarray]:
         """What a policy sees: image (N, size, size, 3) uint8 and agent_pos (N, 2) float32, px."""
         states = self.state
-        images = [renderer(state) for renderer, state in zip(self._renderers, states, strict=True)]
+        images = [draw(state) for draw, state in zip(self._pictures, states, strict=True)]
         return {
             "image": np.array(images, dtype=np.uint8).reshape(-1, self.size, self.size, 3),
             "agent_pos": states[:, :2].astype(np.float32),
@@ -82,7 +85,7 @@ class PushingWorlds(Worlds):
 
     def frame(self, i: int, size: int = 192) -> np.ndarray:
         """World `i` as a picture (size, size, 3) uint8, for people."""
-        return Renderer(self.world.look, size, self._renderers[i].seed)(self._scenes[i].state())
+        return self.world.pictures(size, self._seeds[i])(self._scenes[i].state())
 
 
 def check_actions(actions: np.ndarray, n: int) -> np.ndarray:

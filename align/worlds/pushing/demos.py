@@ -7,9 +7,9 @@ import numpy as np
 from align.errors import COUNT, SEED, check_numbers
 from align.seeding import numpy_rng
 from align.worlds.pushing.expert import Expert
-from align.worlds.pushing.gaps import World
 from align.worlds.pushing.geometry import coverage
-from align.worlds.pushing.render import Renderer, check_size
+from align.worlds.pushing.kind import PushingWorld
+from align.worlds.pushing.render import check_size
 from align.worlds.pushing.scene import check_difficulty, sample_start
 from align.worlds.recording import Recording
 
@@ -18,7 +18,7 @@ GOOD_COVERAGE = 0.90
 
 
 def record(
-    world: World,
+    world: PushingWorld,
     n: int,
     seed: int,
     size: int = 64,
@@ -55,20 +55,22 @@ def record(
 
 
 @functools.lru_cache(maxsize=2)
-def _expert(world: World) -> Expert:
-    return Expert(world.physics, world.style)
+def _expert(world: PushingWorld) -> Expert:
+    return world.expert()
 
 
-def _attempt(world: World, seed: int, size: int, difficulty: str, max_steps: int, i: int) -> dict | str:
+def _attempt(
+    world: PushingWorld, seed: int, size: int, difficulty: str, max_steps: int, i: int
+) -> dict | str:
     """Attempt `i` of a recording, or how it fell short."""
     rng = numpy_rng(seed, "demonstrations", i)
     start = sample_start(rng, difficulty)
-    states, actions = _expert(world).demonstrate(start, rng, max_steps)
+    states, actions = _expert(world).demonstrate(start, rng, max_steps, world.new_scene())
     if coverage(states[-1, 2:]) < GOOD_COVERAGE:
         return f"ended with coverage below {GOOD_COVERAGE:g}"
-    renderer = Renderer(world.look, size, int(rng.integers(2**31)))
+    draw = world.pictures(size, int(rng.integers(2**31)))
     return {
-        "img": np.stack([renderer(state) for state in states]),
+        "img": np.stack([draw(state) for state in states]),
         "state": states.astype(np.float32),
         "action": actions.astype(np.float32),
         "seed": i,

@@ -7,10 +7,11 @@ import numpy as np
 
 from align.errors import InputError
 from align.worlds.pushing.batch import check_actions
-from align.worlds.pushing.gaps import Gap, World
+from align.worlds.pushing.gaps import Gap
 from align.worlds.pushing.geometry import PUSHER_RADIUS, WORKSPACE, coverage, pose_error
-from align.worlds.pushing.render import Renderer, check_size
-from align.worlds.pushing.scene import PushScene, check_difficulty, sample_start
+from align.worlds.pushing.kind import PushingWorld
+from align.worlds.pushing.render import check_size
+from align.worlds.pushing.scene import check_difficulty, sample_start
 
 SUCCESS_COVERAGE = 0.95
 ENV_ID = "align/Pushing-v0"
@@ -38,7 +39,7 @@ class PushingEnv(gymnasium.Env):
 
     def __init__(
         self,
-        world: World | None = None,
+        world: PushingWorld | None = None,
         visual: float = 0.0,
         physics: float = 0.0,
         size: int = 96,
@@ -57,8 +58,8 @@ class PushingEnv(gymnasium.Env):
             }
         )
         self.action_space = gymnasium.spaces.Box(0.0, WORKSPACE, (2,), np.float32)
-        self._scene = PushScene(self.world.physics)
-        self._renderer = Renderer(self.world.look, self.size)
+        self._scene = self.world.new_scene()
+        self._draw = self.world.pictures(self.size)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -68,7 +69,7 @@ class PushingEnv(gymnasium.Env):
         start = sample_start(self.np_random, self.difficulty)
         if options and options.get("state") is not None:
             start = _check_state(options["state"])
-        self._renderer = Renderer(self.world.look, self.size, int(self.np_random.integers(2**31)))
+        self._draw = self.world.pictures(self.size, int(self.np_random.integers(2**31)))
         self._scene.set_state(start)
         return self._observation(), self._info()
 
@@ -81,11 +82,11 @@ class PushingEnv(gymnasium.Env):
 
     def render(self) -> np.ndarray | None:
         """The picture now, (size, size, 3) uint8, when `render_mode` is "rgb_array"."""
-        return self._renderer(self._scene.state()) if self.render_mode == "rgb_array" else None
+        return self._draw(self._scene.state()) if self.render_mode == "rgb_array" else None
 
     def _observation(self) -> dict[str, np.ndarray]:
         state = self._scene.state()
-        return {"image": self._renderer(state), "agent_pos": state[:2].astype(np.float32)}
+        return {"image": self._draw(state), "agent_pos": state[:2].astype(np.float32)}
 
     def _info(self) -> dict[str, Any]:
         state = self._scene.state()

@@ -18,7 +18,7 @@ from align.worlds.pushing.geometry import (
 )
 from align.worlds.pushing.pushes import PUSH_STEPS, PushTable, push_table, simulate_push
 from align.worlds.pushing.roadmap import Roadmap, along
-from align.worlds.pushing.scene import PUSHER_RANGE, Physics, PushScene
+from align.worlds.pushing.scene import PUSHER_RANGE, Physics, PushScene, Scene
 from align.worlds.pushing.style import Style
 
 __all__ = ["Expert", "Style", "misplacement"]
@@ -65,7 +65,7 @@ class Expert:
         start: np.ndarray,
         rng: np.random.Generator,
         max_steps: int = 200,
-        scene: PushScene | None = None,
+        scene: Scene | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Push the T home from `start`.
 
@@ -183,7 +183,7 @@ class _Episode:
 
     def __init__(
         self,
-        scene: PushScene,
+        scene: Scene,
         start: np.ndarray,
         style: Style,
         lag: float,

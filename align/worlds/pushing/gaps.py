@@ -7,19 +7,29 @@ towards the target's. Give a `World` of your own in its place to study the gap y
 from dataclasses import dataclass, field
 
 from align.errors import check_numbers
-from align.worlds.pushing.expert import Style
+from align.worlds.pushing.expert import Expert, Style
+from align.worlds.pushing.kind import Pictures, PushingWorld
 from align.worlds.pushing.knobs import blend
-from align.worlds.pushing.render import Look
-from align.worlds.pushing.scene import Physics
+from align.worlds.pushing.render import Look, Renderer
+from align.worlds.pushing.scene import Physics, PushScene, Scene
 
 
 @dataclass(frozen=True)
-class World:
+class World(PushingWorld):
     """A place to demonstrate and to be tested in: its appearance, its physics, its demonstrator."""
 
     look: Look = field(default_factory=Look)
     physics: Physics = field(default_factory=Physics)
     style: Style = field(default_factory=Style)
+
+    def new_scene(self) -> Scene:
+        return PushScene(self.physics)
+
+    def pictures(self, size: int, seed: int = 0) -> Pictures:
+        return Renderer(self.look, size, seed)
+
+    def expert(self) -> Expert:
+        return Expert(self.physics, self.style)
 
 
 SIM = World()

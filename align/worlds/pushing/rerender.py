@@ -1,31 +1,44 @@
-"""States of a pushing world as pictures, anew: the same scene with another world's look."""
+"""States of a pushing world as pictures, anew: the same scene as another world shows it."""
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
+from align.worlds.pushing.gaps import World
+from align.worlds.pushing.kind import PushingWorld
 from align.worlds.pushing.look import Look
-from align.worlds.pushing.render import Renderer
+from align.worlds.pushing.mujoco import Mechanics, MujocoWorld
 
 STATE_SIZE = 5
 """Numbers of a state: pusher x, y and block x, y in px, block angle in rad."""
 
 
-def look_of(attrs: Mapping) -> Look | None:
-    """The look of the world that demonstrations were made in, by their attributes; None if it was none."""
+def recorded_in(attrs: Mapping) -> PushingWorld | None:
+    """Where demonstrations were seen, by their attributes; None if that cannot be drawn here."""
     world = attrs.get("world")
-    look = world.get("look") if isinstance(world, Mapping) else None
-    if not isinstance(look, Mapping) or not set(look) <= {field.name for field in fields(Look)}:
+    world = world if isinstance(world, Mapping) else {}
+    if (look := _settings(Look, world.get("look"))) is not None:
+        return World(look=look)
+    mechanics = _settings(Mechanics, world.get("mechanics"))
+    drawn = mechanics is not None and importlib.util.find_spec("mujoco") is not None
+    return MujocoWorld(mechanics=mechanics) if drawn else None
+
+
+def _settings(kind: type, numbers: Any):
+    """Settings of that dataclass from their numbers; None if they are not that."""
+    if not isinstance(numbers, Mapping) or not set(numbers) <= {field.name for field in fields(kind)}:
         return None
-    return Look(**{name: tuple(v) if isinstance(v, list) else v for name, v in look.items()})
+    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in numbers.items()})
 
 
-def rerender(look: Look, states: np.ndarray, size: int, seeds: Sequence[int]) -> np.ndarray:
+def rerender(world: PushingWorld, states: np.ndarray, size: int, seeds: Sequence[int]) -> np.ndarray:
     """Pictures of states.
 
     Args:
-        look: How the scene appears.
+        world: Where they are seen.
         states: (N, K, 5) states, K a window.
         size: Side of the pictures, px.
         seeds: (N,) of the lighting and noise; windows of an episode share theirs.
@@ -33,10 +46,10 @@ def rerender(look: Look, states: np.ndarray, size: int, seeds: Sequence[int]) ->
     Returns:
         (N, K, size, size, 3) uint8.
     """
-    renderers = {int(seed): Renderer(look, size, int(seed)) for seed in set(seeds)}
+    draw = {int(seed): world.pictures(size, int(seed)) for seed in set(seeds)}
     return np.stack(
         [
-            np.stack([renderers[int(seed)](state) for state in window])
+            np.stack([draw[int(seed)](state) for state in window])
             for window, seed in zip(states, seeds, strict=True)
         ]
     )

@@ -7,6 +7,7 @@ and rad as in gym-pusht, at 10 Hz.
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pymunk
@@ -40,6 +41,7 @@ __all__ = [
     "WORKSPACE",
     "Physics",
     "PushScene",
+    "Scene",
     "Starts",
     "coverage",
     "pose_error",
@@ -76,6 +78,19 @@ class Physics:
 
     def __post_init__(self) -> None:
         check_knobs(self)
+
+
+class Scene(Protocol):
+    """One T and one pusher, in whatever engine."""
+
+    def set_state(self, state: np.ndarray) -> None:
+        """Put pusher and T where `state` says, at rest, with nothing remembered."""
+
+    def state(self) -> np.ndarray:
+        """The state now. The angle is not wrapped."""
+
+    def step(self, action: np.ndarray) -> None:
+        """One control step (0.1 s) towards `action`."""
 
 
 class PushScene:
