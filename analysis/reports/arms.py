@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.arms import OfWorld, figure_arms
-from align.analysis.figures.discernibility import Scatter, figure_discernibility
+from align.analysis.figures.scatter.discernibility import Scatter, figure_discernibility
 from align.analysis.figures.series import Panel, Point, Series
 from align.analysis.figures.weights import figure_weights
 from align.analysis.reports.sweep import Arm, Metric, Sweep

@@ -4,7 +4,18 @@ import os
 from pathlib import Path
 from typing import Any
 
-from align.analysis.reports import aggregates, alpha, arm_table, arms, gap, gating, motion, plans, plateau
+from align.analysis.reports import (
+    aggregates,
+    agreement,
+    alpha,
+    arm_table,
+    arms,
+    gap,
+    gating,
+    motion,
+    plans,
+    plateau,
+)
 from align.analysis.reports.sweep import Sweep
 from align.analysis.reports.sweep.keep import OF_ONE_RUN
 from align.analysis.reports.sweep.kept import TRIALS, is_kept
@@ -12,7 +23,8 @@ from align.errors import InputError
 from align.run.layout import runs
 
 REPORTS = tuple(
-    part.report for part in (arm_table, arms, aggregates, plateau, alpha, gap, motion, plans, gating)
+    part.report
+    for part in (arm_table, arms, aggregates, agreement, plateau, alpha, gap, motion, plans, gating)
 )
 """Each writes its files into a sweep and returns them, none where it does not apply."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from align.analysis.figures import style as figures
-from align.analysis.figures.mechanism import Association, figure_mechanism
+from align.analysis.figures.scatter.mechanism import Association, figure_mechanism
 from align.analysis.reports.gap import GAPS
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.tables import write_tables

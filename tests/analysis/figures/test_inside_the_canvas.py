@@ -20,10 +20,10 @@ import align.analysis.figures as room
 from align.analysis.figures.aggregates import Distribution
 from align.analysis.figures.alpha import OfData
 from align.analysis.figures.arms import OfWorld
-from align.analysis.figures.discernibility import Scatter
 from align.analysis.figures.evaluation import Tried
-from align.analysis.figures.mechanism import Association
 from align.analysis.figures.paths import PlanPaths, RolloutPaths
+from align.analysis.figures.scatter.discernibility import Scatter
+from align.analysis.figures.scatter.mechanism import Association
 from align.analysis.figures.series import Panel, Point, Series
 from align.analysis.figures.smoothness import ArmMotion, PlanMotion
 from align.analysis.statistics.intervals import Interval

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import same_color
 
 from align.analysis.figures import style as figures
-from align.analysis.figures.mechanism import Association, figure_mechanism
+from align.analysis.figures.scatter.mechanism import Association, figure_mechanism
 from align.analysis.statistics.intervals import Interval
 
 RNG = np.random.default_rng(0)

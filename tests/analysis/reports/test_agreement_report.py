@@ -1,0 +1,50 @@
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_runs import write_run
+
+from align.analysis.reports import agreement
+from align.analysis.reports.everything import REPORTS
+from align.analysis.reports.sweep import Sweep
+
+SKILLS = {0: 0.35, 0.01: 0.5, 0.1: 0.65, 1.0: 0.8, 10.0: 0.95}
+
+
+def sweep(folder, skills, **kwargs):
+    for value, skill in skills.items():
+        for seed in (0, 1):
+            point = {"lambda": value, "seed": seed}
+            write_run(
+                folder / f"{value},{seed}", point, skill=skill, seed=seed, episodes=2, windows=1, **kwargs
+            )
+    return Sweep(folder)
+
+
+def test_arms_that_simulation_ranks_rightly_agree(tmp_path, drawn):
+    written = agreement.report(sweep(tmp_path, SKILLS))
+    assert [path.name for path in written] == ["agreement.csv", "agreement.md", "agreement.png"]
+    table = pd.read_csv(written[0])
+    assert table["measure"].iloc[0] == "Score" and set(table["world"]) == {"real"}
+    score = table.iloc[0]
+    assert score["arms"] == 5 and score["Spearman ρ"] == 1 and score["MMRV"] == 0
+    assert score["Pearson r low"] < score["Pearson r"] <= 1 and score["p, MMRV"] < 0.05
+    assert score["MMRV low"] == 0 <= score["MMRV high"]
+    (ax,) = drawn["agreement.png"].axes
+    assert "Score in sim" in ax.get_xlabel() and "Score in real" in ax.get_ylabel()
+    assert "MMRV = 0.00" in ax.get_title()
+
+
+def test_the_correlation_is_that_of_the_arms_means(tmp_path):
+    found = sweep(tmp_path, {k: SKILLS[j] for k, j in zip(SKILLS, (0.1, 0, 10.0, 0.01, 1.0), strict=True)})
+    means = found.frame.groupby("lambda")[["rollout/sim/score", "rollout/real/score"]].mean()
+    panel = agreement.compared(found, "sim", "real", "score")
+    assert panel.agreement.pearson.value == pytest.approx(np.corrcoef(means.T)[0, 1])
+    assert len(panel.points) == 5
+    for x, y in panel.points.values():
+        assert x.low < x.value < x.high and y.low < y.value < y.high
+
+
+def test_fewer_arms_or_one_world_say_nothing(tmp_path):
+    few = sweep(tmp_path / "few", dict(list(SKILLS.items())[:3]))
+    assert agreement.predictor(few) == "sim" and agreement.report(few) == []
+    assert agreement.report in REPORTS
