@@ -16,7 +16,8 @@ from align.analysis.reports.everything import measured_beside, not_redrawn
 from align.analysis.reports.everything import report as report_everything
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.mechanism import report as report_mechanism
-from align.analysis.reports.probe import codec_note, probe_run
+from align.analysis.reports.probes.probe import codec_note, probe_run
+from align.analysis.reports.probes.task_probe import task_probe_run
 from align.analysis.reports.selectors import GIVEN as GIVEN_AXES
 from align.analysis.reports.selectors import select as select_arms
 from align.analysis.reports.sweep import Metric, Sweep
@@ -24,7 +25,6 @@ from align.analysis.reports.sweep.comparisons import compare as compare_arms
 from align.analysis.reports.sweep.keep import keep as keep_files
 from align.analysis.reports.sweep.kept import is_kept
 from align.analysis.reports.tables import write_tables
-from align.analysis.reports.task_probe import task_probe_run
 from align.analysis.statistics.probing.probe import GIVEN, Kind
 from align.checkpoints.trust import trusting
 from align.errors import JOBS, SEED, InputError, check_numbers

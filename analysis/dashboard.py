@@ -21,7 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from align.analysis.figures.style import DOMAIN_COLOUR
-from align.analysis.reports.probe import load_embeddings
+from align.analysis.reports.probes.probe import load_embeddings
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.run_table import HELD_OUT, PROBED, measures, read_trials
 from align.domain import Domain

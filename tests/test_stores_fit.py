@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 from synthetic_runs import embeddings, write_run
 
-from align.analysis.reports.probe import load_embeddings
-from align.analysis.reports.store_probe import probe_stores
+from align.analysis.reports.probes.probe import load_embeddings
+from align.analysis.reports.probes.store_probe import probe_stores
 from align.cli import main
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from align.analysis.reports.probe import load_embeddings
+from align.analysis.reports.probes.probe import load_embeddings
 from align.analysis.statistics.intervals import LEVEL, Interval
 from align.analysis.statistics.neighbours import NEIGHBOURS
 from align.analysis.statistics.permutation import PERMUTATIONS

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from align.analysis.reports.probe import load_embeddings
+from align.analysis.reports.probes.probe import load_embeddings
 from align.analysis.statistics.probing.divergence import divergence
 from align.domain import Domain
 from align.errors import InputError

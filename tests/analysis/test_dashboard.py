@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 from align.analysis import dashboard
 from align.analysis.figures.style import DOMAIN_COLOUR
 from align.analysis.reports.everything import report
-from align.analysis.reports.probe import load_embeddings, probe_run
+from align.analysis.reports.probes.probe import load_embeddings, probe_run
 from align.domain import Domain
 from align.errors import InputError
 from align.run.layout import EVENTS, SWEEP_EVENTS

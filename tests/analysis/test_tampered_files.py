@@ -11,8 +11,8 @@ from synthetic_runs import write_probe, write_run
 from align.analysis.commands import report_sweep
 from align.analysis.dashboard import write_run as write_dashboard
 from align.analysis.reports.geometry import measure_run
-from align.analysis.reports.probe import load_embeddings, probe_run
-from align.analysis.reports.task_probe import task_probe_run
+from align.analysis.reports.probes.probe import load_embeddings, probe_run
+from align.analysis.reports.probes.task_probe import task_probe_run
 from align.errors import InputError
 
 JSON = (

@@ -22,7 +22,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from align.analysis import dashboard
 from align.analysis.reports.everything import report
-from align.analysis.reports.probe import probe_run
+from align.analysis.reports.probes.probe import probe_run
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (

@@ -8,7 +8,7 @@ from synthetic_runs import embeddings
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.probe_steps import step_figure
-from align.analysis.reports.probe import probe_run
+from align.analysis.reports.probes.probe import probe_run
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.probing.probe import Classified, SiteProbe
 

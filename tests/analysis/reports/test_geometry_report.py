@@ -11,7 +11,7 @@ from align.analysis.commands import probe
 from align.analysis.figures import geometry as geometry_figure
 from align.analysis.reports import arm_table
 from align.analysis.reports.geometry import measure_run
-from align.analysis.reports.probe import probe_run
+from align.analysis.reports.probes.probe import probe_run
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.statistics.permutation import holm
 from align.analysis.statistics.site_geometry import TESTS

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from synthetic_runs import embeddings, write_run
 
-from align.analysis.reports.probe import load_embeddings, probe_run
+from align.analysis.reports.probes.probe import load_embeddings, probe_run
 from align.cli import main
 from align.errors import InputError
 

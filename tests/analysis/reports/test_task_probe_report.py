@@ -6,7 +6,7 @@ from PIL import Image
 from synthetic_runs import embeddings
 
 from align.analysis.commands import probe
-from align.analysis.reports.task_probe import load_tasks, task_probe_run
+from align.analysis.reports.probes.task_probe import load_tasks, task_probe_run
 from align.errors import InputError
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import ClassifierMixin
 
-from align.analysis.reports.store_probe import probe_stores
+from align.analysis.reports.probes.store_probe import probe_stores
 from align.analysis.statistics.intervals import LEVEL
 from align.analysis.statistics.probing.probe import Embeddings, Kind, SiteProbe, by_layer, probe_site, thin
 from align.data.episodes import PROBED_EPISODES

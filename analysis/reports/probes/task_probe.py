@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from align.analysis.reports.probe import load_embeddings
+from align.analysis.reports.probes.probe import load_embeddings
 from align.analysis.statistics.intervals import LEVEL
 from align.analysis.statistics.probing.task_probe import decode
 from align.errors import InputError
@@ -27,7 +27,7 @@ def task_probe_run(run_dir: str | os.PathLike, seed: int = 0) -> dict | None:
         run that kept no tasks.
 
     Raises:
-        InputError: As `reports.probe.load_embeddings`, or an array of a task that is not finite.
+        InputError: As `reports.probes.probe.load_embeddings`, or an array of a task that is not finite.
     """
     from align.analysis.figures.style import save  # matplotlib takes a second to load
     from align.analysis.figures.task_probe import task_figure
