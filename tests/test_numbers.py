@@ -42,7 +42,7 @@ MEANINGFUL = {
                 "probe.": "seed",
                 "evaluate.": "values",
                 "plan.": "training_sd",
-                "DiffusionPolicy.": "n_image_steps guidance_weight relative_actions",
+                "DiffusionPolicy.": "n_image_steps guidance_weight relative_actions color_jitter",
                 "Objective.": "memory",
                 "Auxiliary.": "angles weight width",
                 "Adversarial.": "memory",

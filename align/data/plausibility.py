@@ -6,7 +6,7 @@ from align.data.compatibility import Stores, labelled
 from align.data.episodes import ACTIONS, Episodes
 from align.data.signals import delta_columns, find_wraps
 from align.errors import InputError
-from align.worlds.pushing.rerender import look_of
+from align.worlds.pushing.rerender import recorded_in
 
 
 def doubts(
@@ -43,12 +43,12 @@ def check_world(episodes: Episodes) -> None:
     """Refuse a store that says it was made in a world whose pictures nobody could draw anew.
 
     Raises:
-        InputError: A number of the world's look is none, or out of range.
+        InputError: A number of the world's look or mechanics is none, or out of range.
     """
     try:
-        look_of(episodes.attrs)
+        recorded_in(episodes.attrs)
     except InputError as error:
-        raise InputError(f"store {episodes.path}: attribute world.look: {error}") from None
+        raise InputError(f"store {episodes.path}: attribute world: {error}") from None
 
 
 def _deltas(episodes: Episodes) -> list[int]:

@@ -113,5 +113,5 @@ def test_a_world_that_cannot_be_drawn_is_refused_with_the_store(knob, value):
     store.attrs["world"] = asdict(Gap().world())
     check_world(store)
     store.attrs["world"]["look"][knob] = value
-    with pytest.raises(InputError, match=rf"store there.zarr: attribute world.look: Look.{knob}="):
+    with pytest.raises(InputError, match=rf"store there.zarr: attribute world: Look.{knob}="):
         check_world(store)

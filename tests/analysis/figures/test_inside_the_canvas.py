@@ -22,21 +22,24 @@ from align.analysis.figures.alpha import OfData
 from align.analysis.figures.arms import OfWorld
 from align.analysis.figures.evaluation import Tried
 from align.analysis.figures.paths import PlanPaths, RolloutPaths
+from align.analysis.figures.scatter.agreement import Compared
 from align.analysis.figures.scatter.discernibility import Scatter
 from align.analysis.figures.scatter.mechanism import Association
+from align.analysis.figures.selectors import Measured
 from align.analysis.figures.series import Panel, Point, Series
 from align.analysis.figures.smoothness import ArmMotion, PlanMotion
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.selection import Selection
+from align.analysis.statistics.trials.agreement import Agreement
 from align.domain import Domain
 from align.worlds.planning.maze import MazeSpec
 
 FIGURES = {
     name: function
-    for module in pkgutil.iter_modules(room.__path__)
-    for name, function in vars(import_module(f"{room.__name__}.{module.name}")).items()
+    for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
+    for name, function in vars(import_module(module.name)).items()
     if inspect.isfunction(function)
-    and function.__module__ == f"{room.__name__}.{module.name}"
+    and function.__module__ == module.name
     and not name.startswith("_")
     and function.__annotations__.get("return").__class__.__name__ == "type"
     and function.__annotations__["return"].__name__ == "Figure"
@@ -147,11 +150,26 @@ def tried(name, i):
     return Tried(name, Point(interval, [0.4, 0.6]), of_pair, of_pair, i % 2 == 0)
 
 
+def measured(rule):
+    regret = dict.fromkeys(("score", "success"), Interval(0.1, -0.1, 0.5))
+    return Measured(rule, regret, {m: [0.0, 0.5] for m in regret}, dict.fromkeys(regret, 0.05))
+
+
+def compared(arms, world):
+    points = {i: (Interval(0.1 * (i % 9), 0.0, 1.0), Interval(0.5, 0.2, 0.9)) for i in range(len(arms))}
+    numbers = Interval(-0.91, -1.0, 0.9)
+    return Compared("Score", world, points, Agreement(numbers, numbers, 0.1, 0.04), Interval(0.1, 0.0, 0.2))
+
+
 CASES = {
     "figure_alpha": [alpha(1), alpha(9)],
     "figure_aggregates": [
         (distributions(MANY), [0, 0.5, 1], "Score in a-user's-world", MANY[0], 0, RUN),
         (distributions(SHORT), [0, 0.5, 1], "Score", f"{MANY[0]}, same real and sim", None),
+    ],
+    "figure_agreement": [
+        (MANY, [compared(MANY, "real"), compared(MANY, "lab/" * 6)], "sim", RUN),
+        (SHORT, [compared(SHORT, "mujoco")], "a-simulator-of-a-user"),
     ],
     "annotation_figure": [(trust(), RUN), (trust(lengths={}), "")],
     "figure_arms": [
@@ -166,6 +184,10 @@ CASES = {
     "figure_evaluation": [
         ([tried(n, i) for i, n in enumerate(MANY)], "Success", MANY[0], CAPTION, RUN),
         ([tried("ours", 0)], "Score", "ours", ""),
+    ],
+    "figure_selectors": [
+        ([measured(rule) for rule in (*MANY[:9], "gradient ratio")], ["score", "success"], CAPTION),
+        ([measured("probe AUC")], ["score"], ""),
     ],
     "figure_sequence": [
         (*np.linspace([0, -1, 1], [0.3, 0.1, 0.5], 60).T, 41, f"{MANY[0]} − {MANY[1]}", CAPTION, RUN),
