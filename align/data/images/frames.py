@@ -46,7 +46,7 @@ class Frames:
         """The frames of `rows` (n,) int64, (n, C, H, W)."""
         if len(self.segments) == 1:
             return self.segments[0].index_select(0, rows)
-        which = torch.searchsorted(self._ends, rows, right=True)
+        which = torch.searchsorted(self._ends, rows.contiguous(), right=True)
         out = torch.empty((len(rows), *self.segments[0].shape[1:]), dtype=self.segments[0].dtype)
         store, counts = torch.unique_consecutive(which, return_counts=True)
         begin = 0
