@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
 from align.analysis.statistics.geometry import principal_components
-from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.intervals import Interval, minus
 from align.analysis.statistics.probing.discrimination import roc
 from align.analysis.statistics.probing.probe import SiteProbe
 from align.domain import Domain
@@ -16,11 +16,9 @@ from align.domain import Domain
 TITLES = ("ROC", "Out-of-fold scores", "Probe and controls", "Embeddings (PCA)")
 CAPTION = (
     "A probe is a classifier that is to tell sim from real by the embeddings of held-out episodes at one "
-    "site "
-    "(a row), each episode scored by a probe that did not see it. Whiskers, brackets and the band of the "
-    "ROC: "
-    "95 % intervals over episodes. Dashed: chance, or the boundary. shuffled: the same probe with domains "
-    "permuted among episodes; real vs real: real episodes told from other real ones"
+    "site (a row), each episode scored by a probe that did not see it. Whiskers, brackets and the band of "
+    "the ROC: 95 % intervals over episodes. Dashed: chance, or the boundary. shuffled: the same probe with "
+    "domains permuted among episodes; real vs real: real episodes told from other real ones"
 )
 UNTRAINED = "; hollow: the embeddings of the policy before training"
 MAP = ". PCA: a dot a window; in brackets the share of variance; MMD²: squared distance of the two domains."
@@ -114,7 +112,7 @@ def _map(ax: Axes, probe: SiteProbe) -> None:
     xy, share = principal_components(probe.data.x)
     figures.cloud(ax, xy, probe.data.domain)
     mmd2 = probe.distance
-    text = f"MMD$^2$ {mmd2.value:.3f}\n[{mmd2.low:.3f}, {mmd2.high:.3f}]"
+    text = minus(f"MMD$^2$ {mmd2.value:.3f}\n[{mmd2.low:.3f}, {mmd2.high:.3f}]")
     ax.text(0.98, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=7)
     ax.set_ylim(top=ax.get_ylim()[1] + 0.3 * np.ptp(ax.get_ylim()))  # room for the text
     ax.set(xlabel=f"PC 1 ({share[0]:.0%})", ylabel=f"PC 2 ({share[1]:.0%})")
