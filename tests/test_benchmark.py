@@ -20,7 +20,7 @@ from align.analysis.statistics.permutation import mmd_test
 
 
 def test_every_row_is_in_the_file_at_once_and_a_failure_is_one(tmp_path):
-    table = Table(tmp_path, 60)
+    table = Table(tmp_path, 3600)
     rows = []
 
     def fail():
@@ -31,7 +31,7 @@ def test_every_row_is_in_the_file_at_once_and_a_failure_is_one(tmp_path):
         rows = list(csv.DictReader(open(tmp_path / "benchmark.csv")))
     assert [row["median"] for row in rows] == ["2.0", "nan"]
     assert rows[0]["low"] == "1.0" and rows[1]["note"] == "failed: ValueError: no such card"
-    late = Table(tmp_path / "late", 0)
+    late = Table(tmp_path / "late", -1)
     late.measure("b", "align", "ms", fail)
     assert "no time left" in late.markdown("here") and "| b | align | – |" in late.markdown("here")
     assert len(repeated(lambda: None, seconds=0)) == 3
@@ -55,7 +55,7 @@ def test_training_rows_on_a_cpu(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "BATCH", 4)
     monkeypatch.setitem(training.STEPS, "cpu", training.FEW_STEPS)
     monkeypatch.setattr(training, "OBJECTIVES", {"MMD": MMD})
-    table = Table(tmp_path, 60)
+    table = Table(tmp_path, 3600)
     training.measure(table, tmp_path, "cpu", ["laptop"], {"32-true": 1e11, "bf16-mixed": 1e11})
     pieces.data(table, tmp_path, "laptop")
     assert not [row for row in table.rows if row.note.startswith("failed")], table.rows
@@ -73,7 +73,7 @@ def test_loaders_draw_the_same_windows_and_say_which_are_missing(tmp_path, monke
     monkeypatch.setenv("ALIGN_DIFFUSION_POLICY", str(tmp_path / "clone"))
     monkeypatch.setattr(loaders, "repeated", lambda function, seconds: repeated(function, 0.0))
     monkeypatch.setattr(loaders, "BATCH", 8)
-    table = Table(tmp_path / "table", 60)
+    table = Table(tmp_path / "table", 3600)
     loaders.measure(table, tmp_path, episodes=2, length=24, size=(24, 32))
     mapped, floats, lerobot, *policy = table.rows
     assert all(row.median > 0 for row in (mapped, floats, *policy)) and len(policy) == 5

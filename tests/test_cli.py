@@ -79,7 +79,7 @@ def test_files_appear_whole_or_not_at_all(tmp_path):
 def test_a_lock_goes_with_its_process(tmp_path):
     hold = (
         "import sys, time; from align.files import locked\n"
-        "with locked(sys.argv[1], 'run'): print('held', flush=True); time.sleep(60)"
+        "with locked(sys.argv[1], 'run'): print('held', flush=True); time.sleep(600)"
     )
     holder = subprocess.Popen([sys.executable, "-c", hold, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "held\n"

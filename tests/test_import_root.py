@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from waiting import LONG
 
 from align.data.episodes import read_store
 
@@ -27,7 +28,7 @@ def align(tmp_path, monkeypatch):
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
 
     def run(*arguments: str) -> subprocess.CompletedProcess:
-        return subprocess.run([ALIGN, *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
+        return subprocess.run([ALIGN, *arguments], cwd=folder, capture_output=True, text=True, timeout=LONG)
 
     return run
 

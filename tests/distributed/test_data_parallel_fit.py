@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from waiting import LONG
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def test_an_objective_with_parameters_trains_whatever_lambda(changes, write_conf
     options = {"model.alignment": {"class_path": "align.alignment.DANN"}, "trainer.strategy": "ddp"}
     config = write_config(**options, **changes, **{"trainer.devices": 2, "trainer.max_steps": 4})
     command = [sys.executable, "-m", "align.cli", "fit", "--config", config]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=os.environ)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONG, env=os.environ)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads((tmp_path / "run/summary.json").read_text())["steps"] == 4
 
@@ -39,7 +40,7 @@ def test_the_logged_loss_is_that_of_the_global_batch(write_config, tmp_path):
             options["trainer.strategy"] = "ddp"
         config = write_config(str(devices), **options, **{"trainer.max_steps": 2, "model.noise_draws": 64})
         command = [sys.executable, "-m", "align.cli", "fit", "--config", config]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=os.environ)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LONG, env=os.environ)
         assert done.returncode == 0, done.stderr[-2000:]
         events = EventAccumulator(str(run)).Reload()
         logged[devices] = events.Scalars("train/denoise")[0].value

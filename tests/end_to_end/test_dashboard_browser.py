@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 
 import numpy as np
@@ -19,6 +18,7 @@ import pytest
 from PIL import Image
 from synthetic_runs import write_run
 from torch.utils.tensorboard import SummaryWriter
+from waiting import LONG, until
 
 from align.analysis import dashboard
 from align.analysis.reports.everything import report
@@ -76,18 +76,19 @@ def serving(command, url):
     """Runs a server until the block ends; waits until it answers at `url`."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(120):
-            with contextlib.suppress(urllib.error.URLError, ConnectionError):
-                urllib.request.urlopen(url, timeout=5).close()
-                break
+
+        def answers() -> bool:
             assert process.poll() is None, f"{command[0]} exited"
-            time.sleep(0.5)
-        else:
-            raise TimeoutError(f"{command[0]} does not answer at {url}")
+            with contextlib.suppress(OSError):  # refused, or too busy to answer in time
+                urllib.request.urlopen(url, timeout=30).close()
+                return True
+            return False
+
+        until(answers, every=0.5)
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(LONG)
 
 
 def free_port() -> int:
@@ -111,7 +112,7 @@ def test_every_tab_shows_what_was_written(sweep, tmp_path):
         request = urllib.request.Request(
             driver + path, data, {"Content-Type": "application/json"}, method=method
         )
-        with urllib.request.urlopen(request, timeout=120) as answer:
+        with urllib.request.urlopen(request, timeout=LONG) as answer:
             return json.load(answer)["value"]
 
     with (
@@ -125,17 +126,19 @@ def test_every_tab_shows_what_was_written(sweep, tmp_path):
             for tab, texts in TABS.items():
                 call("POST", f"{session}/url", {"url": "about:blank"})  # else only the hash changes
                 call("POST", f"{session}/url", {"url": f"{board}/#{tab}"})
-                missing, deadline = texts, time.monotonic() + 90
+                missing, deadline = texts, time.monotonic() + LONG / 2
                 while missing and time.monotonic() < deadline:
                     time.sleep(1)
                     shown = call("POST", f"{session}/execute/sync", {"script": DEEP_TEXT, "args": []})
                     missing = [text for text in texts if text not in shown]
-                time.sleep(2)  # let charts be drawn
                 picture = tmp_path / f"{tab}.png"
-                picture.write_bytes(base64.b64decode(call("GET", f"{session}/screenshot")))
+
+                def drawn(picture=picture) -> bool:
+                    time.sleep(2)  # let charts be drawn
+                    picture.write_bytes(base64.b64decode(call("GET", f"{session}/screenshot")))
+                    return np.asarray(Image.open(picture).convert("L")).std() > 5
+
+                until(drawn, LONG / 2)
                 assert not missing, f"{tab}: {missing} not shown, see {picture}"
-                assert np.asarray(Image.open(picture).convert("L")).std() > 5, (
-                    f"{tab} is blank, see {picture}"
-                )
         finally:
             call("DELETE", session)

@@ -11,21 +11,44 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from waiting import LONG, until
 
 from align.cli import main
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-STEPS = 400
+STEPS, EVERY, GATES = 80, 10, (15, 35, 55)
+GATE = """
+import time
+from pathlib import Path
+from pytorch_lightning import Callback
+
+class Gate(Callback):
+    def __init__(self, folder: str, steps: list[int]):
+        self.folder, self.steps = Path(folder), steps
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        key = f"{Path(trainer.default_root_dir).name} {trainer.global_step}"
+        while trainer.global_step in self.steps and not (self.folder / key).exists():
+            if trainer.received_sigterm:
+                return
+            time.sleep(0.01)
+"""
+"""Before some steps, waits until a file says that the run may go on."""
 
 
 @pytest.fixture
-def start(write_config, tmp_path):
+def start(write_config, tmp_path, monkeypatch):
     """Starts a sweep of two runs, one at a time, in a process of its own."""
+    (tmp_path / "gate.py").write_text(GATE)
+    monkeypatch.syspath_prepend(tmp_path)
     config = yaml.safe_load(Path(write_config()).read_text())
     del config["run"]
     config["data"]["validation"] = 4  # as few as can be probed
-    callback = {"class_path": "align.callbacks.LastCheckpoint", "init_args": {"every": 25}}
-    config["trainer"] |= {"max_steps": STEPS, "val_check_interval": STEPS, "callbacks": [callback]}
+    callbacks = [
+        {"class_path": "align.callbacks.LastCheckpoint", "init_args": {"every": EVERY}},
+        {"class_path": "gate.Gate", "init_args": {"folder": str(tmp_path), "steps": list(GATES)}},
+    ]
+    config["trainer"] |= {"max_steps": STEPS, "val_check_interval": STEPS, "callbacks": callbacks}
     base = {"demos": {}, "config": config, "scales": {"laptop": {}}}
     axes = {"lambda": {"option": "model.alignment_weight", "values": [0, 1]}}
     for name, content in (("base", base), ("grid", {"title": "two", "base": "base.yaml", "axes": axes})):
@@ -36,6 +59,7 @@ def start(write_config, tmp_path):
         with open(tmp_path / "output.txt", "a") as output:
             return subprocess.Popen(
                 [*command, "--jobs", "1", "--report", "false"],
+                cwd=tmp_path,
                 stdout=output,
                 stderr=output,
                 # Who runs the tests in the background has it ignored.
@@ -43,13 +67,6 @@ def start(write_config, tmp_path):
             )
 
     return run
-
-
-def _until(condition, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happened in time"
-        time.sleep(0.02)
 
 
 def _processes(run: Path) -> list[int]:
@@ -72,20 +89,28 @@ def test_stopped_and_killed_anywhere_it_ends_with_the_same_weights(start, tmp_pa
         checkpoint = run / "checkpoints/last.ckpt"
         return checkpoint.exists() and checkpoint.stat().st_mtime_ns > since
 
-    for end in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):  # in the first run, each time a little later
-        sweep, since = start(cut), time.time_ns()
-        _until(lambda since=since: trained(runs[0], since))
+    def open_gates(run: Path, *steps: int) -> None:
+        for step in steps:
+            (tmp_path / f"{run.name} {step}").touch()
+
+    for end, gate in zip((signal.SIGINT, signal.SIGTERM, signal.SIGKILL), GATES, strict=True):
+        sweep, since = start(cut), time.time_ns()  # each time the first run gets a little further
+        until(lambda since=since: trained(runs[0], since))
         sweep.send_signal(end)
-        assert sweep.wait(60) != 0
+        assert sweep.wait(LONG) != 0
         assert not (runs[0] / "summary.json").exists() and not trained(runs[1])
         if end != signal.SIGKILL:
             assert not _processes(runs[0]), "a sweep that is stopped takes its runs along"
+            open_gates(runs[0], gate)
     sweep = start(cut)  # while what was killed has left a run behind
-    _until(lambda: trained(runs[1]))
+    open_gates(runs[0], *GATES)
+    open_gates(runs[1], *GATES[:-1])
+    until(lambda: trained(runs[1]))
     for process in _processes(runs[1]):
         os.kill(process, signal.SIGKILL)
-    assert sweep.wait(60) == 1, "the run that was killed is reported"
-    assert start(cut).wait(120) == 0
+    assert sweep.wait(LONG) == 1, "the run that was killed is reported"
+    open_gates(runs[1], *GATES)
+    assert start(cut).wait(LONG) == 0
     for run in runs:
         assert main(["fit", "--config", str(run / "request.yaml"), "--run", str(whole / run.name)]) == 0
         states = [

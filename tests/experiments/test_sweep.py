@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import yaml
+from waiting import LONG, until
 
 from align.cli import main
 from align.experiments import launch
@@ -258,7 +260,7 @@ def _sleeper(folder):
     """A run whose own process started another, which sleeps."""
     os.setsid()
     pid_file = str(Path(folder) / "pid")
-    code = f"import os, time; open({pid_file!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    code = f"import os, time; open({pid_file!r}, 'w').write(str(os.getpid())); time.sleep({LONG})"
     subprocess.call([sys.executable, "-c", code])
 
 
@@ -266,19 +268,19 @@ def test_local_launcher_ends_the_whole_process_group(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "_lead", _sleeper)
     job, launcher, pid_file = Job("x", tmp_path), LocalLauncher(), tmp_path / "pid"
     launcher.start(job)
-    for _ in range(1200):
-        if pid_file.exists() and pid_file.read_text():
-            break
-        assert launcher.status(job) is None
-        time.sleep(0.05)
+    until(lambda: launcher.status(job) is not None or (pid_file.exists() and pid_file.read_text()))
+    assert launcher.status(job) is None
     launcher.stop(job)
     assert launcher.status(job)
     status = Path(f"/proc/{int(pid_file.read_text())}/stat")
-    for _ in range(100):
-        if not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z":
-            return
-        time.sleep(0.05)
-    raise AssertionError("the run's own process outlived the sweep")
+
+    def ended() -> bool:
+        try:
+            return status.read_text().rpartition(")")[2].split()[0] in "ZX"
+        except OSError:
+            return True
+
+    until(ended, LONG / 2)  # by itself it would end later
 
 
 def _deaf(folder):
@@ -286,7 +288,7 @@ def _deaf(folder):
     os.setsid()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     (Path(folder) / "pid").write_text(str(os.getpid()))
-    time.sleep(60)
+    time.sleep(LONG)
 
 
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
@@ -297,11 +299,11 @@ def test_stopping_ends_though_a_run_is_deaf_or_our_own_child(method, tmp_path, m
     monkeypatch.setattr(launch, "STOP_SECONDS", 1.0)
     job.handle = context.Process(target=_deaf, args=(str(tmp_path),))
     job.handle.start()
-    while not (tmp_path / "pid").exists():
-        time.sleep(0.05)
-    started = time.monotonic()
-    launcher.stop(job)
-    assert time.monotonic() - started < 5
+    until((tmp_path / "pid").exists)
+    stopping = threading.Thread(target=launcher.stop, args=(job,), daemon=True)
+    stopping.start()
+    stopping.join(LONG / 2)
+    assert not stopping.is_alive()
     assert launcher.status(job) == -signal.SIGKILL
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from waiting import LONG
 
 from align.cli import main
 from align.experiments import warm
@@ -24,7 +25,7 @@ def _call(log: str, *commands: list[str]) -> None:
 def _run(tmp_path, *commands: list[str]) -> str:
     log = tmp_path / "log.txt"
     process = warm.start(_call, str(log), *commands)
-    process.join(120)
+    process.join(LONG)
     assert process.exitcode == 0
     return log.read_text()
 

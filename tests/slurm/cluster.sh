@@ -38,7 +38,7 @@ AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 JobRequeue=1
-KillWait=5
+KillWait=60
 MinJobAge=300
 ReturnToService=2
 SchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=0
@@ -48,14 +48,14 @@ CONF
   export SLURM_CONF=$dir/slurm.conf
   slurmctld
   slurmd -N localhost
-  for _ in $(seq 100); do
+  for _ in $(seq 600); do
     if sinfo --noheader --format %T 2>/dev/null | grep -q idle; then return; fi
     sleep 0.2
   done
   sinfo || true
   tail -n 20 "$dir"/log/*.log >&2
   stop
-  echo "cluster.sh: the node is not idle after 20 s" >&2
+  echo "cluster.sh: the node is not idle after two minutes" >&2
   exit 1
 }
 

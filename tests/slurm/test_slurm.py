@@ -9,12 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from waiting import LONG, until
 
 SCRIPT = Path(__file__).with_name("cluster.sh")
 TOOLS = ("slurmctld", "slurmd", "munged", "sbatch")
@@ -30,7 +30,7 @@ pytestmark = [
 def slurm(tmp_path_factory):
     """A cluster; its configuration is in the environment of what is started meanwhile."""
     folder = tmp_path_factory.mktemp("slurm")
-    subprocess.run([SCRIPT, "start", folder, "4"], check=True, timeout=60)
+    subprocess.run([SCRIPT, "start", folder, "4"], check=True, timeout=LONG)
     os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
     yield
     subprocess.run(["scancel", "--user", "root"], check=False)
@@ -69,15 +69,6 @@ def grid(write_config, make_store, tmp_path, monkeypatch):
     return start
 
 
-def _until(condition, seconds: float = 120.0):
-    """What `condition()` returns, once it is true."""
-    for _ in range(int(seconds / 0.2)):
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    raise AssertionError("waited in vain")
-
-
 def _jobs(*states: str) -> list[str]:
     asked = ["squeue", "--noheader", "--format", "%i", "--states", ",".join(states)]
     return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
@@ -91,7 +82,7 @@ def _step(run: Path) -> int:
         return 0
 
 
-LONG = {"steps": 100_000}
+ENDLESS = {"steps": 100_000}
 OFTEN = ("--set+", "progress.seconds=0.5")
 
 
@@ -99,7 +90,7 @@ def test_runs_are_submitted_and_one_that_fails_is_named(slurm, grid, tmp_path):
     (tmp_path / "out/lambda=2.0/checkpoints").mkdir(parents=True)
     (tmp_path / "out/lambda=2.0/checkpoints/last.ckpt").write_bytes(b"no checkpoint")
     sweep = grid([0.0, 1.0, 2.0], "--jobs", "3")
-    told, _ = sweep.communicate(timeout=240)
+    told, _ = sweep.communicate(timeout=LONG)
     assert sweep.returncode == 1, told
     assert {p.parent.name for p in tmp_path.glob("out/*/summary.json")} == {"lambda=0.0", "lambda=1.0"}, told
     assert "failed: lambda=2.0" in told and "last.ckpt" in told
@@ -107,47 +98,47 @@ def test_runs_are_submitted_and_one_that_fails_is_named(slurm, grid, tmp_path):
 
 
 def test_a_cancelled_run_has_failed_and_goes_on_with_the_next_sweep(slurm, grid, tmp_path):
-    sweep = grid([0.0], *OFTEN, **LONG)
-    _until(lambda: _step(tmp_path / "out/lambda=0.0"))
+    sweep = grid([0.0], *OFTEN, **ENDLESS)
+    until(lambda: _step(tmp_path / "out/lambda=0.0"))
     (job,) = _jobs("RUNNING")
     subprocess.run(["scancel", job], check=True)
-    told, _ = sweep.communicate(timeout=120)
+    told, _ = sweep.communicate(timeout=LONG)
     assert sweep.returncode == 1 and "failed: lambda=0.0" in told
     last = tmp_path / "out/lambda=0.0/checkpoints/last.ckpt"
     reached = torch.load(last, weights_only=True)["global_step"]  # written when it was told to stop
     (tmp_path / "out/lambda=0.0/progress.json").unlink()
-    sweep = grid([0.0], *OFTEN, **LONG)
-    assert _until(lambda: _step(tmp_path / "out/lambda=0.0")) > reached > 0
+    sweep = grid([0.0], *OFTEN, **ENDLESS)
+    assert until(lambda: _step(tmp_path / "out/lambda=0.0")) > reached > 0
     sweep.send_signal(signal.SIGTERM)  # a sweep takes its jobs along
-    assert sweep.wait(60)
-    _until(lambda: not _jobs("PENDING", "RUNNING", "COMPLETING"))
+    assert sweep.wait(LONG)
+    until(lambda: not _jobs("PENDING", "RUNNING", "COMPLETING"))
 
 
 def test_a_run_out_of_time_is_put_back_into_the_queue_and_goes_on(slurm, grid, tmp_path):
     run = tmp_path / "out/lambda=0.0"
-    sweep = grid([0.0], *OFTEN, **LONG)
-    _until(lambda: _step(run))
+    sweep = grid([0.0], *OFTEN, **ENDLESS)
+    until(lambda: _step(run))
     (job,) = _jobs("RUNNING")
     subprocess.run(["scancel", "--signal", "USR2", job], check=True)  # as SLURM does before the time is up
     last = run / "checkpoints/last.ckpt"
-    _until(last.exists)
+    until(last.exists)
     reached = torch.load(last, weights_only=True)["global_step"]
     (run / "progress.json").unlink()
-    assert _until(lambda: _step(run), 180) > reached > 0
+    assert until(lambda: _step(run)) > reached > 0
     assert _jobs("RUNNING") == [job] and sweep.poll() is None  # the same job, and the sweep waits for it
     sweep.send_signal(signal.SIGTERM)
-    assert sweep.wait(60)
-    _until(lambda: not _jobs("PENDING", "RUNNING", "COMPLETING"))
+    assert sweep.wait(LONG)
+    until(lambda: not _jobs("PENDING", "RUNNING", "COMPLETING"))
 
 
 def test_jobs_that_outlive_their_sweep_are_waited_for(slurm, grid, tmp_path):
     steps = {"steps": 400}
     sweep = grid([0.0], *OFTEN, **steps)
-    _until(lambda: _step(tmp_path / "out/lambda=0.0"))
+    until(lambda: _step(tmp_path / "out/lambda=0.0"))
     sweep.kill()
     sweep.wait()
     sweep = grid([0.0], *OFTEN, **steps)
-    told, _ = sweep.communicate(timeout=240)
+    told, _ = sweep.communicate(timeout=LONG)
     assert sweep.returncode == 0, told
     log = (tmp_path / "out/lambda=0.0/log.txt").read_text()
     assert log.count("training on ") == 1  # the first job trained, the second found it done
@@ -156,15 +147,15 @@ def test_jobs_that_outlive_their_sweep_are_waited_for(slurm, grid, tmp_path):
 def test_two_tasks_train_one_run(slurm, grid, tmp_path):
     distributed = [f"--set+=trainer.{o}" for o in ("devices=2", "strategy=ddp", "accelerator=cpu")]
     alone = grid([0.5], *distributed, "--cluster_parameters", "{tasks_per_node: 1}", out="alone")
-    told, _ = alone.communicate(timeout=120)
+    told, _ = alone.communicate(timeout=LONG)
     assert alone.returncode == 1 and "ntasks-per-node" in told, told
     sweep = grid([0.5], *distributed, "--cluster_parameters", "{tasks_per_node: 2}")
-    told, _ = sweep.communicate(timeout=240)
+    told, _ = sweep.communicate(timeout=LONG)
     assert sweep.returncode == 0, told
     assert json.loads((tmp_path / "out/lambda=0.5/summary.json").read_text())["steps"] == 6
 
 
 def test_a_refusal_of_sbatch_is_one_line(slurm, grid):
     sweep = grid([0.0], "--cluster_parameters", "{slurm_partition: nowhere}")
-    told, _ = sweep.communicate(timeout=60)
+    told, _ = sweep.communicate(timeout=LONG)
     assert sweep.returncode == 2 and "nowhere" in told and "Traceback" not in told, told

@@ -5,6 +5,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from align.callbacks import progress
 from align.cli import main
 from align.errors import InputError
 from align.step.finite import FiniteWatch
@@ -66,6 +67,9 @@ def test_no_step_waits_but_those_that_are_logged(objective, write_config, monkey
         return trainer
 
     monkeypatch.setattr(RunCLI, "instantiate_trainer", with_watch)
+    monkeypatch.setattr(
+        progress, "FILE_SECONDS", 1e9
+    )  # to write it is to wait, on a slow machine at any step
     changes = {
         "model.alignment": {"class_path": f"align.alignment.{objective}", "init_args": OBJECTIVES[objective]},
         "model.alignment_weight": 0.0 if objective in ("MomentMatching", "CORAL") else 0.1,

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from material import BASE, FIT, GRID, write_stores
 from run_contents import contents
-from victims import Victim, holding_open, until
+from victims import Victim, holding_open
+from waiting import until
 from yaml import safe_dump
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
@@ -54,7 +55,7 @@ class Bench:
 
     def until_begun(self, name: str, victim: Victim, since: int) -> None:
         lock = self.folder / name / "out" / self.lock
-        until(lambda: victim.has_ended() or (lock.exists() and lock.stat().st_mtime_ns > since))
+        until(lambda: victim.has_ended() or (lock.exists() and lock.stat().st_mtime_ns > since), every=0.002)
 
     def kill_later(self, name: str, moment: float, draw: random.Random) -> bool:
         """Start the command and kill it `moment` of its time after it began; whether that struck."""

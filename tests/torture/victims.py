@@ -2,9 +2,10 @@
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from waiting import LONG
 
 from align.experiments import warm
 
@@ -24,7 +25,7 @@ class Victim:
     def has_ended(self) -> bool:
         return self.process.exitcode is not None
 
-    def wait(self, seconds: float = 120) -> int:
+    def wait(self, seconds: float = LONG) -> int:
         """Its exit status; negative the signal that ended it."""
         self.process.join(seconds)
         assert self.process.exitcode is not None, f"it did not end in {seconds} s"
@@ -43,14 +44,6 @@ def _main(folder: str, arguments: list[str], output: str, around: Callable | Non
     if around is not None:
         around()
     sys.exit(main(arguments))
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happened in time"
-        time.sleep(0.002)
 
 
 def holding_open(folder: Path) -> dict[int, set[str]]:
