@@ -1,12 +1,15 @@
 """`align fit` with a λ that is set step by step: what it needs, what it leaves, and that it resumes."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from align.cli import main
+from align.run.config import read_yaml
 from align.run.reference import held_out_losses
 
 
@@ -44,9 +47,12 @@ def _held_against(reference: str | None, **options) -> dict:
 
 
 def test_a_budget_follows_the_held_out_loss_and_resumes_to_the_bit(
-    reference, write_config, resumed_equals_whole
+    reference, write_config, resumed_equals_whole, tmp_path
 ):
-    changes = _held_against(reference, budget=0.01, initial=0.5) | {"trainer.log_every_n_steps": 1}
+    moved = tmp_path / "moved.zarr"  # the same demonstrations at another place
+    shutil.copytree(read_yaml(Path(reference) / "config.yaml")["data"]["real"], moved)
+    changes = _held_against(reference, budget=0.01, initial=0.5)
+    changes |= {"trainer.log_every_n_steps": 1, "data.real": str(moved)}
     cut = resumed_equals_whole(lambda name, run: write_config(name, run=run, **changes))
     with_it, without = held_out_losses(cut, 0.5), held_out_losses(reference, 0.5)
     assert list(with_it) == list(without) == [3, 6]
@@ -64,13 +70,15 @@ def test_a_budget_follows_the_held_out_loss_and_resumes_to_the_bit(
 
 
 def test_a_reference_is_a_finished_run_without_alignment_that_trained_alike(
-    reference, write_config, tmp_path, capsys
+    reference, write_config, make_store, tmp_path, capsys
 ):
+    other = make_store("another_sim", n=8, seed=7)
     refused = [
         (_held_against(None), ["reference=null", "Constrained"]),
         (_held_against(str(tmp_path)), ["config.yaml"]),
         (_held_against(reference) | {"trainer.max_steps": 7}, ["trained otherwise", "max_steps", "6", "7"]),
         (_held_against(reference) | {"data.alpha": 0.25}, ["trained otherwise", "data.alpha"]),
+        (_held_against(reference) | {"data.sim": other}, ["trained otherwise", "data.sim", "another_sim"]),
         (_held_against(reference) | {"model.alignment_weight": 0.5}, ["alignment_weight=0.5", "Constrained"]),
         ({"model.weighting": "torch.nn.ReLU"}, ["weighting", "ReLU"]),
     ]

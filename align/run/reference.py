@@ -8,18 +8,20 @@ from typing import Any
 from align.domain import Domain
 from align.errors import InputError
 from align.run.layout import CONFIG, SUMMARY
-from align.run.place import first_difference
+from align.run.place import at_its_place, first_difference
 from align.run.reading import reading
 
 MAY_DIFFER = {
-    "data": ("sim", "real", "shuffle_seed", "images", "cache"),
+    "data": ("shuffle_seed", "images", "cache"),
     "model": ("alignment", "alignment_weight", "alignment_warmup", "weighting", "site", "seed", "probe_step"),
 }
-"""Options of no part in what a run is held against: how it aligns, where its data lie, its seed."""
+"""Options of no part in what a run is held against: how it aligns, its seed, where its images are kept."""
 
 
-def check_reference(run: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+def check_reference(run: str, there: dict[str, Any], here: dict[str, Any]) -> None:
     """Refuse a run that is no reference for another: aligned itself, unfinished or trained otherwise.
+
+    Its stores may lie elsewhere now, if they hold what they held.
 
     Args:
         run: Its directory.
@@ -39,6 +41,7 @@ def check_reference(run: str, there: Mapping[str, Any], here: Mapping[str, Any])
             f"reference={run!r}: aligns itself, with alignment_weight={model['alignment_weight']}, "
             f"weighting={model['weighting']}; expected a run with λ = 0"
         )
+    there = at_its_place(run, there, here)
     if difference := first_difference(_compared(there), _compared(here)):
         raise InputError(f"reference={run!r}: is trained otherwise ({difference}); expected the same")
 
