@@ -1,6 +1,7 @@
 """`align fit` on two processes, of which DDP awaits a gradient for every parameter."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -8,6 +9,9 @@ import sys
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from waiting import LONG
+
+from align.cli import main
+from align.run.reference import held_out_losses
 
 
 @pytest.mark.parametrize(
@@ -28,6 +32,22 @@ def test_an_objective_with_parameters_trains_whatever_lambda(changes, write_conf
     done = subprocess.run(command, capture_output=True, text=True, timeout=LONG, env=os.environ)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads((tmp_path / "run/summary.json").read_text())["steps"] == 4
+
+
+def test_a_budget_follows_the_held_out_loss_of_all_processes(write_config, tmp_path):
+    reference, run = str(tmp_path / "reference"), str(tmp_path / "held")
+    assert main(["fit", "--config", write_config("reference", run=reference)]) == 0
+    arguments = {"reference": reference, "budget": 0.01, "initial": 0.5}
+    changes = {"model.weighting": {"class_path": "align.alignment.Constrained", "init_args": arguments}}
+    changes |= {"trainer.devices": 2, "trainer.strategy": "ddp", "trainer.log_every_n_steps": 1}
+    command = [sys.executable, "-m", "align.cli", "fit", "--config", write_config("held", run=run, **changes)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONG, env=os.environ)
+    assert done.returncode == 0, done.stderr[-2000:]
+    excess = held_out_losses(run, 0.5)[3] / held_out_losses(reference, 0.5)[3] - 1
+    events = EventAccumulator(run).Reload()
+    weight = {e.step: e.value for e in events.Scalars("train/lambda")}
+    move = max(-1.0, min(4.0, (excess - 0.005) / 0.005))
+    assert weight[2] == 0.5 and weight[3] == pytest.approx(0.5 * math.exp(-0.3 * move), rel=1e-3)
 
 
 def test_the_logged_loss_is_that_of_the_global_batch(write_config, tmp_path):
