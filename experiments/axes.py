@@ -11,6 +11,8 @@ from align.experiments.options import check_keys
 Axes = dict[str, dict[Any, dict[str, Any]]]
 """By axis and value, the options that the value sets; with "only", the values of other axes it goes with."""
 KEYS = ("option", "values", "keep")
+SEED = "seed"
+"""The axis of trainings that differ in their seeds alone."""
 NAME = re.compile(r"[^/=,.\s][^/=,]*")
 RESERVED = ("run", "missing")
 """Columns of the table of runs, beside the axes."""
@@ -72,7 +74,40 @@ def _each_sets(name: str, option: Any, values: Any) -> dict[Any, dict[str, Any]]
         )
     if not values or len(set(values)) < len(values) or any(value != value for value in values):
         raise InputError(f"values of axis {name!r}: {values!r}; expected one or more, none twice and no NaN")
-    return {value: {str(option): value} for value in values}
+    options = option if isinstance(option, list) else [option]
+    if not options or not all(isinstance(o, str) for o in options):
+        raise InputError(f"option of axis {name!r}: {option!r}; expected an option's name, or a list of them")
+    return {value: dict.fromkeys(options, value) for value in values}
+
+
+def with_seeds(axes: Mapping[str, Any], seeds: int) -> dict[str, Any]:
+    """The axes as a grid describes them, but for 0 to `seeds` − 1 on the one of training seeds.
+
+    Raises:
+        InputError: There is none that sets options to its values.
+    """
+    axis = axes.get(SEED)
+    if not isinstance(axis, Mapping) or "option" not in axis:
+        raise InputError(f"seeds={seeds}: the grid has no axis {SEED!r} with an `option` that is set to it")
+    kept = {key: value for key, value in axis.items() if key != "keep"}
+    return {**axes, SEED: {**kept, "values": list(range(seeds))}}
+
+
+def beyond_reference(
+    point: Mapping[str, Any], reference: Mapping[str, Any], axes: Axes, seeds: int | None
+) -> bool:
+    """Whether a run is of the seeds that only the reference arm is trained with, and not of that arm.
+
+    Args:
+        point: Its value on each axis.
+        reference: Values of axes that tell the reference arm; empty: the first of each.
+        axes: The axes.
+        seeds: Seeds of all arms; `None`: each has all.
+    """
+    if seeds is None or point[SEED] < seeds:
+        return False
+    first = {axis: next(iter(values)) for axis, values in axes.items() if axis != SEED}
+    return any(point[axis] != value for axis, value in (reference or first).items())
 
 
 def followed(setting: Any) -> Any:

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from align.experiments.axes import SEED
 from align.experiments.estimate import duration
 from align.experiments.launch import Job
 
-SEED = "seed"
 EARLY_SECONDS, SECONDS = 10.0, 60.0  # between two lines: until the first run reports its steps, and after
 ROUND_THE_TABLE = 9  # lines of a terminal that its frame, its captions and the prompt take
 

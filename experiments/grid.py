@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from align.errors import InputError
-from align.experiments.axes import Axes, check_families, check_point, followed, points, read_axes
+from align.experiments.axes import (
+    Axes,
+    beyond_reference,
+    check_families,
+    check_point,
+    followed,
+    points,
+    read_axes,
+    with_seeds,
+)
 from align.experiments.demonstrations import is_option, references, resolve
 from align.experiments.options import check_keys, merge, read_override, set_option
 from align.experiments.own_stores import fill_in
@@ -77,7 +86,14 @@ class Grid:
     families: dict[str, dict[str, list]] = field(default_factory=dict)
 
 
-def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: Sequence[str] = ()) -> Grid:
+def load_grid(
+    path: str | Path,
+    scale: str,
+    base: str | None = None,
+    overrides: Sequence[str] = (),
+    seeds: int | None = None,
+    reference_seeds: int | None = None,
+) -> Grid:
     """Read and expand a grid.
 
     Args:
@@ -85,6 +101,8 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
         scale: A scale of the base ("smoke", "laptop", "paper").
         base: Another base than the file's: its name, or the path of a `.yaml` file.
         overrides: Options as "name=value", applied to every run; the value is YAML.
+        seeds: Training seeds of each arm, 0 and so on; by default those of the grid.
+        reference_seeds: More of them of the reference arm, that all others are compared with.
 
     Raises:
         InputError: A file is missing, or a name in it or in the arguments is unknown.
@@ -113,12 +131,23 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
         given = " ".join(f"--set+={option}=PATH" for option in absent)
         raise InputError(f"{', '.join(absent)}: missing; give the paths of your own stores as {given}")
     taken = fill_in(config, common["from_stores"]) if common.get("from_stores") else {}
-    axes = read_axes(_axes_at(scale, grid, path))
+    described = _axes_at(scale, grid, path)
+    if reference_seeds is not None:
+        if seeds is None or reference_seeds < seeds:
+            raise InputError(f"reference_seeds={reference_seeds}: expected more than seeds={seeds}")
+        described = with_seeds(described, reference_seeds)
+    elif seeds is not None:
+        described = with_seeds(described, seeds)
+    axes = read_axes(described)
     reference = grid.get("reference", {})
     check_point(reference, axes, f"reference of grid={str(path)!r}")
     families = grid.get("families", {})
     check_families(families, grid["axes"], f"families of grid={str(path)!r}")
-    runs = [_run(config, demos, point, axes) for point in points(axes)]
+    runs = [
+        _run(config, demos, point, axes)
+        for point in points(axes)
+        if not beyond_reference(point, reference, axes, seeds)
+    ]
     if not runs:
         raise InputError(
             f"grid={str(path)!r}: no run is left; expected values that do not rule each other out"
@@ -126,7 +155,7 @@ def load_grid(path: str | Path, scale: str, base: str | None = None, overrides: 
     _order(runs)
     demos = _needed(demos, [run.config for run in runs])
     runs = [replace(run, demos=_needed(run.demos, [run.config])) for run in runs]
-    takes = "" if base else grid.get("takes", "")
+    takes = "" if base or seeds else grid.get("takes", "")
     return Grid(path.stem, grid["title"], takes, demos, runs, reference, taken, families)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from align.checkpoints.trust import named_modules, trusting
-from align.errors import JOBS, InputError, check_numbers
+from align.errors import COUNT, JOBS, InputError, check_numbers
 from align.experiments.checking import check
 from align.experiments.cluster import SubmititLauncher
 from align.experiments.demonstrations import is_option, prepare, resolve, store_paths
@@ -47,6 +47,8 @@ def sweep(
     report: bool = True,
     demos_only: bool = False,
     together: int = 1,
+    seeds: int | None = None,
+    reference_seeds: int | None = None,
 ) -> int:
     """Run a grid of experiments and report on it.
 
@@ -67,9 +69,15 @@ def sweep(
         demos_only: Make the demonstrations and stop.
         together: Train so many runs that differ in seeds alone as one batch, in one process, where a run by
             itself would not fill a GPU.
+        seeds: Training seeds of each arm, 0 and so on; by default those of the grid. More may be added to a
+            finished sweep.
+        reference_seeds: More of them of the reference arm, whose error is in every difference: about √k times
+            `seeds` where k arms are compared with it.
     """
     check_numbers(JOBS, whole=True, jobs=jobs, together=together)
-    expanded = load_grid(grid, scale, base, [set_] if isinstance(set_, str) else set_ or [])
+    check_numbers(COUNT, whole=True, seeds=seeds, reference_seeds=reference_seeds)
+    overrides = [set_] if isinstance(set_, str) else set_ or []
+    expanded = load_grid(grid, scale, base, overrides, seeds, reference_seeds)
     if expanded.taken:
         print(
             "from the stores:", ", ".join(f"{o}={_short(v)}" for o, v in expanded.taken.items()), flush=True

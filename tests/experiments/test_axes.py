@@ -105,3 +105,36 @@ def test_what_a_base_cannot_mean_is_told_before_anything_runs(change, words, tmp
     path.write_text(yaml.safe_dump({**content, **change}))
     with pytest.raises(InputError, match=words):
         load_grid("lambda", "smoke", str(path))
+
+
+def test_seeds_are_as_many_as_asked_for_and_more_of_the_reference():
+    own = {run.name: run.config for run in load_grid("plateau", "smoke").runs}
+    grid = load_grid("plateau", "smoke", seeds=3, reference_seeds=5)
+    assert set(own) < {run.name for run in grid.runs} and all(
+        run.config == own[run.name] for run in grid.runs if run.name in own
+    )
+    seeds = {}
+    for run in grid.runs:
+        assert run.config["seed_everything"] == run.config["data"]["seed"] == run.point["seed"]
+        seeds.setdefault((run.point["sim"], run.point["real"]), []).append(run.point["seed"])
+    assert {arm: len(found) for arm, found in seeds.items()} == {
+        (sim, real): 5 if sim == 0 else 3 for sim, real in seeds
+    }
+    first = load_grid("lambda", "smoke", seeds=1, reference_seeds=2)  # names no reference: the first value
+    assert [run.name for run in first.runs] == ["lambda=0,seed=0", "lambda=0,seed=1", "lambda=1,seed=0"]
+
+
+@pytest.mark.parametrize(
+    ("axes", "seeds", "words"),
+    [
+        ({"a": {"option": "data.alpha", "values": [0]}}, (3, None), "seeds=3: the grid has no axis 'seed'"),
+        ({"seed": {"values": {0: {"data.alpha": 0}}}}, (3, None), "seeds=3: .* with an `option`"),
+        (SEED, (3, 2), "reference_seeds=2: expected more than seeds=3"),
+        (SEED, (None, 2), "reference_seeds=2: expected more than seeds"),
+    ],
+)
+def test_seeds_that_cannot_be_are_told(axes, seeds, words, tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(yaml.safe_dump({"title": "t", "base": "pushing.yaml", "axes": axes}))
+    with pytest.raises(InputError, match=words):
+        load_grid(path, "smoke", seeds=seeds[0], reference_seeds=seeds[1])
