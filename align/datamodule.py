@@ -216,7 +216,10 @@ class CotrainingData(pl.LightningDataModule):
             ("agent_pos_dim", policy.agent_pos_dim, self.train[Domain.SIM].agent_pos_dim),
         ):
             if size != found:
-                raise InputError(f"policy.{name}={size}: the demonstrations have {found}")
+                taken = self.train[Domain.SIM].episodes.keys
+                raise InputError(
+                    f"policy.{name}={size}: the demonstrations have {found}" + (f": {taken}" if taken else "")
+                )
         for domain, windows in self.held_out.items():
             if not len(windows):
                 raise InputError(
@@ -270,6 +273,12 @@ class CotrainingData(pl.LightningDataModule):
         sizes = (getattr(pair[0], name).shape[1] for name in ("action", "agent_pos"))
         self.normalizer = policy.new_normalizer(*sizes)
         self.notes = [
+            *(
+                f"note: {store.path}: {store.keys}; choose otherwise with data.{d.label}_keys"
+                for d in Domain
+                for store in stores[d]
+                if store.keys
+            ),
             *check_roles(*stores.values()),
             *codec_gaps(*stores.values()),
             *doubts(every, self.normalizer.relative_dims, compared),

@@ -43,11 +43,12 @@ def check_compatible(sim: Stores, real: Stores) -> None:
                 (e.images[name] if name in e.images else getattr(e, name)).shape[1:] for e in (ours, theirs)
             ]
             if shapes[0] != shapes[1]:
-                hint = "; image_size resizes both" if name.startswith("image") else ""
+                hint = "data.sim_keys and data.real_keys say what is taken"
+                hint = "image_size resizes both" if name.startswith("image") else hint
                 with refusals.collected():
                     raise InputError(
                         f"{name}: shape {shapes[0]} a frame in {first} ({ours.path}), {shapes[1]} in "
-                        f"{label} ({theirs.path}); expected the same{hint}"
+                        f"{label} ({theirs.path}); expected the same; {hint}"
                     )
     refusals.tell()
 

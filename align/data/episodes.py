@@ -65,6 +65,7 @@ class Episodes:
         attrs: Attributes of the store (domain, rate_hz, world, gap, seed).
         path: Where they were read from, for messages.
         codecs: By camera, the lossy codec that its images went through, or None.
+        keys: What was taken for what, and why, in a line; of several stores, empty.
         notes: What of the store was left out, a line each.
         stores: The stores that they are of, in their order; empty before `align.data.stores.join` names them.
         forms: How the store writes "action" and "agent_pos", in their parts; absent is as they are here.
@@ -79,6 +80,7 @@ class Episodes:
     attrs: dict = field(default_factory=dict)
     path: str = ""
     codecs: dict[str, Encoding | None] = field(default_factory=dict)
+    keys: str = ""
     notes: list[str] = field(default_factory=list)
     stores: tuple[Store, ...] = ()
     forms: dict[str, Forms] = field(default_factory=dict)
@@ -202,6 +204,7 @@ def read_store(
             attrs=attrs,
             path=str(store.path),
             codecs=codecs,
+            keys=str(found),
             notes=notes,
             forms=forms,
         )

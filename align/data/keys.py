@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from align.data.columns import Column, parse_columns
-from align.data.readers.reader import Preset, Reader
+from align.data.readers.reader import Reader
 from align.errors import InputError
 
 VECTORS = ("action", "agent_pos", "state")
@@ -27,6 +27,14 @@ class Keys:
     vectors: dict[str, tuple[Column, ...]]
     cameras: dict[str, str]
     why: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """What each is, and why, in a line."""
+        taken = {name: " + ".join(map(str, columns)) for name, columns in self.vectors.items()} | self.cameras
+        reasons: dict[str, list[str]] = {}
+        for name, key in taken.items():
+            reasons.setdefault(self.why[name], []).append(f"{name} is {key}")
+        return "; ".join(f"{', '.join(told)} ({why})" for why, told in reasons.items())
 
 
 def find_keys(reader: Reader, given: Mapping[str, str] | None, cameras: Sequence[str]) -> Keys:
@@ -52,14 +60,14 @@ def find_keys(reader: Reader, given: Mapping[str, str] | None, cameras: Sequence
     for name in given:
         if name not in (*VECTORS, "image") and not name.startswith("image."):
             raise InputError(f"keys: unknown name {name!r}; expected some of image, agent_pos, action, state")
-    preset = _preset(reader)
+    preset, because = _preset(reader)
     wanted = {**preset, **given}
     there = reader.vectors()
     found, why = {}, {}
     for name in VECTORS:
         if name in wanted:
             found[name] = parse_columns(wanted[name])
-            why[name] = "given" if name in given else USUAL
+            why[name] = "given" if name in given else because
         elif name == "action":
             found[name] = (_only(reader, name, [n for n in there if "action" in n.lower()]),)
             why[name] = "the only array called an action"
@@ -69,7 +77,7 @@ def find_keys(reader: Reader, given: Mapping[str, str] | None, cameras: Sequence
     seen = {}
     for name in cameras:
         seen[name] = _camera(reader, name, given, preset)
-        usual = USUAL if preset.get(name) == seen[name] else "by its name"
+        usual = because if preset.get(name) == seen[name] else "by its name"
         only = "the only camera" if len(reader.cameras()) == 1 else usual
         why[name] = "given" if name in given else only
     return Keys(found, seen, why)
@@ -80,26 +88,27 @@ def short_name(camera: str) -> str:
     return _AROUND.sub("", camera) or camera
 
 
-def _preset(reader: Reader) -> dict[str, str]:
-    """The keys of the first preset whose arrays are all there, with the widths that it asks for."""
-    vectors = reader.vectors()
+def _preset(reader: Reader) -> tuple[dict[str, str], str]:
+    """The keys of the first preset of which arrays, widths and a sign, if it has any, are there, and why."""
+    vectors, unsigned = reader.vectors(), ""
     state = {"state": "state"} if "state" in vectors else {}
     for preset in reader.presets:
-        arrays = [c.name for name in VECTORS if name in preset.keys for c in parse_columns(preset.keys[name])]
-        if (
-            all(name in vectors for name in arrays)
+        columns = {n: parse_columns(preset.keys[n]) for n in VECTORS if n in preset.keys}
+        fits = (
+            all(column.name in vectors for each in columns.values() for column in each)
             and all(vectors.get(name) == width for name, width in preset.widths.items())
             and not any(name in vectors for name in preset.absent)
-            and _signed(reader, preset)
-        ):
-            return {**state, **preset.keys}
-    return state
-
-
-def _signed(reader: Reader, preset: Preset) -> bool:
-    """Whether a store has what tells it from others of the same names and widths."""
-    vectors, attrs = reader.vectors(), reader.attrs
-    return not preset.signs or any(name in vectors or name in attrs for name in preset.signs)
+        )
+        if not fits:
+            continue
+        sign = next((sign for sign in preset.signs if reader.holds(sign)), None)
+        if preset.signs and sign is None:
+            told = " or ".join(preset.signs[:2])
+            unsigned = f"; {preset.name}'s, told by {told}, would be {preset.keys['agent_pos']}"
+            continue
+        since = f", since it has {sign}" if sign else ""
+        return {**state, **preset.keys}, f"as in {preset.name}{since}" if preset.name else USUAL + unsigned
+    return state, USUAL
 
 
 def _only(reader: Reader, name: str, found: list[str]) -> Column:

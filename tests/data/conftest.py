@@ -12,7 +12,8 @@ def demonstration(rng, length, size=12, action_dim=2):
     state = rng.uniform(0, 512, (length, 5)).astype(np.float32)
     image = rng.integers(0, 256, (length, size, size, 3), dtype=np.uint8)
     action = rng.uniform(0, 512, (length, action_dim)).astype(np.float32)
-    return {"img": image, "state": state, "action": action}
+    contacts = np.zeros((length, 1), np.float32)  # what tells Push-T's stores from others of these widths
+    return {"img": image, "state": state, "action": action, "n_contacts": contacts}
 
 
 @pytest.fixture

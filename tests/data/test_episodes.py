@@ -85,9 +85,9 @@ def test_overwrite_replaces_stores_only(store, tmp_path, demonstrations):
     "change, message",
     [
         (lambda d: d.update(action=d["action"][:-1]), "action has 4 frames; img has 5"),
-        (lambda d: d.pop("action"), r"expected \['action', 'img', 'state'\]"),
-        (lambda d: d.pop("img"), r"keys \['action', 'state'\]; expected"),
-        (lambda d: d.update(seed=3), r"keys \['action', 'img', 'seed', 'state'\]; expected"),
+        (lambda d: d.pop("action"), r"expected \['action', 'img', 'n_contacts', 'state'\]"),
+        (lambda d: d.pop("img"), r"keys \['action', 'n_contacts', 'state'\]; expected"),
+        (lambda d: d.update(seed=3), r"keys \['action', 'img', 'n_contacts', 'seed', 'state'\]; expected"),
         (lambda d: d.update(img=d["img"].astype(np.float32)), "expected uint8"),
         (lambda d: d.update(img=d["img"][:, :6]), r"expected uint8 frames \(12, 12, 3\)"),
         (lambda d: d.update({key: value[:0] for key, value in d.items()}), "has no frames"),

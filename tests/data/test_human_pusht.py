@@ -32,6 +32,7 @@ def test_float_images_become_the_same_bytes():
     some = episodes.ends[2]
     np.testing.assert_array_equal(episodes.image[:some], source["data/img"][:some])
     np.testing.assert_array_equal(episodes.agent_pos, source["data/state"][:, :2])
+    assert "agent_pos is state[:2], state is state (as in Push-T" in episodes.keys
 
 
 @pytest.mark.parametrize("step_scale", [True, False])

@@ -211,7 +211,8 @@ def test_stores_of_a_domain_are_held_to_what_domains_are(labs, make_store, tmp_p
     a, b, _ = labs[0]
     with pytest.raises(InputError, match=r"a\.zarr at 10 Hz, .*fast\.zarr at 30 Hz.*data\.rate_hz=10"):
         _data(sim, [a, fast])
-    assert _data(sim, [a, b], validation=2).notes == []
+    notes = _data(sim, [a, b], validation=2).notes
+    assert [note.split(": ")[1] for note in notes] == [sim, a, b]  # what was taken of each, and no more
     with pytest.raises(InputError, match=r"action: shape \(2,\) a frame in sim .*\(3,\) in real\[1\]"):
         _data(sim, [a, wide])
     with pytest.raises(InputError, match=r"data\.real\[0\], data\.real\[1\]: both"):

@@ -13,7 +13,7 @@ from align.data.episodes import read_store
 from align.data.readers import memory
 from align.errors import InputError
 
-CHUNKS = {"img": (10, 12, 12, 3), "state": (10, 5), "action": (10, 2)}
+CHUNKS = {"img": (10, 12, 12, 3), "state": (10, 5), "action": (10, 2), "n_contacts": (10, 1)}
 
 
 def write(store, demonstrations, zarr_format=2, change=None, **renamed):
@@ -107,7 +107,7 @@ def test_one_channel_is_kept(path, demonstrations):
 @pytest.mark.parametrize(
     "keys, message",
     [
-        ({"image": "camera"}, "no key 'camera' in data/; it has action, img, state"),
+        ({"image": "camera"}, "no key 'camera' in data/; it has action, img, n_contacts, state"),
         ({"state": "poses"}, "no key 'poses'"),
         ({"imag": "img"}, "unknown name 'imag'; expected some of image, agent_pos, action, state"),
         ({"agent_pos": "state[3:9]"}, r"has 5 columns; the slice \[3:9\]"),
@@ -229,7 +229,7 @@ def test_a_state_that_nobody_uses_is_left_out_with_a_word(path, demonstrations):
 
 def test_lost_arrays(store):
     shutil.rmtree(store / "data" / "action")
-    assert_refused(store, "no key 'action' in data/; it has img, state")
+    assert_refused(store, "no key 'action' in data/; it has img, n_contacts, state")
     shutil.rmtree(store / "meta" / "episode_ends")
     assert_refused(store, "meta/episode_ends")
 

@@ -34,14 +34,16 @@ class Preset:
         keys: Columns by what they are: "action", "agent_pos", "state", "image"; see `align.data.columns`.
         widths: Columns that arrays must have for it.
         absent: Arrays that there must not be.
-        signs: Attributes, or arrays beside the preset's camera, of which one must be there, so that a store
-            that is alike in names and widths only is not taken for one of these.
+        signs: Arrays or attributes of which one must be there, so that a store that is alike in names and
+            widths only is not taken for one of these; see `Reader.holds`.
+        name: Whose keys they are, for messages; "" are those of the format.
     """
 
     keys: Mapping[str, str]
     widths: Mapping[str, int] = field(default_factory=dict)
     absent: Sequence[str] = ()
     signs: Sequence[str] = ()
+    name: str = ""
 
 
 class Reader(ABC):
@@ -115,6 +117,13 @@ class Reader(ABC):
     def frames(self, camera: str, start: int = 0) -> Iterator[np.ndarray]:
         """Images of a camera from row `start` on, in order: blocks (n, H, W, C) uint8 of a few megabytes."""
         raise NotImplementedError(f"{type(self).__name__} has no images")
+
+    def holds(self, sign: str) -> bool:
+        """Whether there is an array, a camera or an attribute of that name; "a.b" is b in the attribute a."""
+        found: object = self.attrs
+        for part in sign.split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        return found is not None or sign in self.vectors() or sign in self.cameras()
 
     def label(self, name: str) -> str:
         """How messages call an array or a camera."""

@@ -31,15 +31,16 @@ class RobomimicFile(Reader):
     """
 
     presets = (
-        Preset(  # robomimic's own low-dimensional observations of one arm
+        Preset(
             {
                 "agent_pos": "robot0_eef_pos + robot0_eef_quat + robot0_gripper_qpos",
                 "action": "actions",
             },
             absent=("robot1_eef_pos",),  # of a second arm, which would be left out
+            name="robomimic's low-dimensional observations of one arm",
         ),
-        Preset({"agent_pos": "ee_states + gripper_states", "action": "actions"}),  # LIBERO
-        Preset({"agent_pos": "ee_pos + ee_ori + gripper_states", "action": "actions"}),
+        Preset({"agent_pos": "ee_states + gripper_states", "action": "actions"}, name="LIBERO"),
+        Preset({"agent_pos": "ee_pos + ee_ori + gripper_states", "action": "actions"}, name="LIBERO"),
     )
 
     def __init__(self, path: str | os.PathLike):

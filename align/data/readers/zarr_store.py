@@ -39,11 +39,13 @@ class ZarrStore(Reader):
 
     presets = (
         Preset({"agent_pos": "agent_pos", "action": "action", "image": "img"}),
-        Preset(  # Push-T: the pusher's position is the beginning of the state
+        Preset(  # the pusher's position is the beginning of the state
             {"agent_pos": "state[:2]", "action": "action", "image": "img"},
             {"state": 5, "action": 2},
+            signs=("n_contacts", "keypoint", "world.look", "world.mechanics"),  # the latter: `align demos`
+            name="Push-T",
         ),
-        Preset({"agent_pos": "robot_eef_pose", "action": "action"}),  # Diffusion Policy's real robot
+        Preset({"agent_pos": "robot_eef_pose", "action": "action"}, name="Diffusion Policy's real robots"),
         Preset({"agent_pos": "state", "action": "action", "image": "img"}),
     )
 
@@ -103,6 +105,10 @@ class ZarrStore(Reader):
             for name, array in self._arrays()
             if array.ndim == 4 and array.shape[3] in (1, 3, 4)
         }
+
+    def holds(self, sign: str) -> bool:
+        """As any reader, and whether `data/` has an array of that name, of any shape."""
+        return super().holds(sign) or sign in self._members()
 
     def label(self, name: str) -> str:
         """`data/NAME`."""

@@ -110,7 +110,12 @@ def test_only_episodes_of_training_matter(stores, tmp_path):
         used, _ = split(episodes, 1, most, seed=4)
         parts = np.split(np.arange(len(episodes.action)), episodes.ends[:-1])
         rows = (
-            {"img": episodes.image[i], "state": episodes.state[i], "action": episodes.action[i] * (e in used)}
+            {
+                "img": episodes.image[i],
+                "agent_pos": episodes.agent_pos[i],
+                "state": episodes.state[i],
+                "action": episodes.action[i] * (e in used),
+            }
             for e, i in enumerate(parts)
         )
         write_store(stores[domain], rows, overwrite=True)
