@@ -54,7 +54,10 @@ PRINTED = (
     "trials, each by itself; bold: they differ, however many arms were compared. May be best: cannot be told "
     "from the best arm."
 )
-LONE = "†: one training, and none to say how trainings differ: the interval is that of this training alone."
+LONE = (
+    "†: of these trainings alone, since nothing is known of how trainings of an arm differ: another one may "
+    "lie outside."
+)
 NOTES = {
     BEST: "May be best: arms that cannot be told from the best, by what is compared; in 95 % of sweeps the "
     "best is among them.",
@@ -278,7 +281,7 @@ class ArmTable:
                     every = detectable(self.sweep, self._pairs(), metric, level)
                     text += f" by one comparison, of {every:.{digits}f} by all {count} at once"
                 found.append(f"{text}.")
-        if found:
+        if any(pair for m in self.compared for pair in self._compared(m).pairs):
             found.insert(
                 0,
                 "Differences on the same trials or episodes: [95 % interval] of this comparison by itself; "
@@ -362,7 +365,8 @@ def _of_pair(found: Comparison | None, digits: str) -> list[Cell]:
     """A comparison by itself, clear where it is so beside all others, and among them."""
     if found is None:
         return [NOTHING, NOTHING]
-    return [Cell(_text(ends, digits), found.clear) for ends in (found.single, found.simultaneous)]
+    part = " †" if found.lone else ""
+    return [Cell(_text(ends, digits) + part, found.clear) for ends in (found.single, found.simultaneous)]
 
 
 def _named(name: str, found: Interval | None) -> dict[str, float]:

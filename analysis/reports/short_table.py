@@ -38,6 +38,8 @@ def short_table(
     said = [_said(pair, sign) for pair in pairs]
     may = ["may be best" if row[0] in best else "" for row in rows]
     verdicts = [", ".join(filter(None, both)) or "—" for both in zip(said, may, strict=True)]
+    if any(pair is not None and pair.lone for pair in pairs):
+        verdicts = [verdict if verdict == "—" else f"{verdict} †" for verdict in verdicts]
     return [*(titles[j] for j in columns), VERDICT], [
         [*row, verdict] for row, verdict in zip(short, verdicts, strict=True)
     ]

@@ -21,12 +21,14 @@ class Comparison(NamedTuple):
         single: The interval by itself, as if this were the only comparison.
         simultaneous: The interval such that all of the sweep's comparisons hold at once.
         p_value, adjusted: p-values of "no difference" of the one and the other kind.
+        lone: Nothing is known of how trainings differ: all of it is of these trainings alone.
     """
 
     single: Interval
     simultaneous: Interval
     p_value: float
     adjusted: float
+    lone: bool = False
 
     @property
     def clear(self) -> bool:
@@ -66,15 +68,16 @@ def _compare(sweep: Sweep, pairs: Sequence[tuple[Arm, Arm]], metric: Metric) -> 
     result: list[Comparison | None] = [None] * len(pairs)
     if not asked:
         return Compared(result, LEVEL)
+    scatter = _scatter(sweep, arms, metric)
     found = simultaneous.compare(
         [sweep.outcomes(arm.runs, metric) for arm in arms],
         [(numbers[pairs[k][0].label], numbers[pairs[k][1].label]) for k in asked],
-        _scatter(sweep, arms, metric),
+        scatter,
         unit=metric.bounds == (0.0, 1.0),
     )
     rows = zip(found.single, found.simultaneous, found.p_values, found.adjusted, strict=True)
     for k, row in zip(asked, rows, strict=True):
-        result[k] = Comparison(*row)
+        result[k] = Comparison(*row, lone=all(between is None for between in scatter))
     return Compared(result, found.each_level)
 
 
@@ -120,10 +123,12 @@ def detectable(
         level: Of the interval that is to leave out 0.
 
     Returns:
-        None where nothing was compared.
+        None where nothing was compared, or nothing is known of how trainings differ.
     """
     arms, numbers = _measured(sweep, [arm for pair in pairs for arm in pair], metric)
     scatter = dict(zip(numbers, _scatter(sweep, arms, metric), strict=True))
+    if all(between is None for between in scatter.values()):
+        return None
     found = []
     for pair in pairs:
         if pair[0] is pair[1] or not all(arm.label in numbers for arm in pair):

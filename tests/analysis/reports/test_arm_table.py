@@ -1,6 +1,7 @@
 """Tables of arms, and the distance that an objective is there to lower."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -196,3 +197,19 @@ def test_differences_and_ratios_that_are_clear_stand_out(sweep):
     assert clear["better"] and not clear["same"] and not clear[base.label]
     others = [cell for row in rows for j, cell in enumerate(row) if "−" not in titles[j]]
     assert not any(cell.clear for cell in others), "an estimate alone is not compared with anything"
+
+
+def test_comparisons_of_lone_trainings_are_marked_and_promise_nothing(sweep):
+    def told() -> str:
+        arm_table.report(Sweep(sweep))
+        return (sweep / "results.md").read_text()
+
+    both = told()
+    assert "†" not in both and "would be found in 80 %" in both
+    for method in ("co-training", "mmd"):
+        shutil.rmtree(sweep / f"{method}1")
+    lone = told()
+    (short,) = (line for line in lone.splitlines()[:6] if line.startswith("| mmd"))
+    difference, verdict = short.strip("| ").split(" | ")[-2:]
+    assert difference.endswith("] †") and verdict.endswith(" †"), short
+    assert "would be found in 80 %" not in lone and "† of these trainings" in lone.replace("†:", "†")
