@@ -158,5 +158,6 @@ def _caption(sweep: Sweep, arms: Sequence[Arm]) -> str:
     score = sweep.estimate(arms[0].runs, first) if first else None
     of = "trials" if kind == "rollout" else "held-out episodes"
     text = f"{span} training{'s' if span != '1' else ''}" + (f" × {score.trials} {of}" if score else "")
+    text += "; intervals are of these trainings alone" if trainings == [1] else ""
     missing = len(sweep.incomplete)
     return text + (f"; {missing} of {len(sweep.frame)} runs incomplete" if missing else "")
