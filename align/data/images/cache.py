@@ -83,6 +83,12 @@ def _fill(entry: Path, frames: Callable, shape: Sequence[int], about: Mapping, s
             )
         progress.unlink(missing_ok=True)  # of another part: this one holds nothing yet
         out = np.lib.format.open_memmap(part, "w+", np.uint8, tuple(shape))
+    try:
+        _take_room(part)
+    except OSError:
+        if row == 0:
+            part.unlink()
+        raise
     what = "passing through a codec:" if "encoding" in about else "decoding"
     say = _Progress(f"{what} {store} {about['camera']}", shape[0], row)
     unsaved = 0
@@ -105,6 +111,19 @@ def _fill(entry: Path, frames: Callable, shape: Sequence[int], about: Mapping, s
     write_json(entry / "about.json", {**about, "store": str(store), "shape": list(shape)})
     progress.unlink(missing_ok=True)  # first: a part without it begins anew, one beside it would be believed
     os.replace(part, entry / "frames.npy")
+
+
+def _take_room(part: Path) -> None:
+    """Have a file take the room that it says it has.
+
+    The disk may fill up meanwhile, and a mapped file that finds no room then ends its process without a word.
+    """
+    try:
+        with open(part, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+    except (AttributeError, OSError) as error:  # no such call, on this system or its file system
+        if getattr(error, "errno", None) in UNWRITABLE:
+            raise
 
 
 class _Progress:

@@ -1,6 +1,8 @@
 """LeRobot's and robomimic's data sets are read to what was written, and what is wrong with them is said."""
 
+import errno
 import json
+import os
 import shutil
 import sys
 from types import ModuleType
@@ -292,6 +294,25 @@ def test_rows_of_another_part_are_not_believed(tmp_path):
         cached(lambda row: (_ for _ in ()).throw(KeyboardInterrupt), **ask, folder=tmp_path / "cache")
     found = cached(lambda row: iter([images[row:]]), **ask, folder=tmp_path / "cache")
     np.testing.assert_array_equal(found, images)
+
+
+def test_a_cache_takes_its_room_before_it_is_filled(tmp_path, monkeypatch):
+    """The disk may fill up meanwhile, and a mapped file that finds no room ends its process by a signal."""
+    from align.data.images.cache import cached
+
+    source, folder = tmp_path / "source", tmp_path / "cache"
+    source.write_bytes(b"x")
+    images = np.full((6, 1, 2, 2), 7, np.uint8)
+    ask = {"shape": images.shape, "about": {"camera": "c"}, "files": [source], "store": source}
+
+    def is_full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch, pytest.raises(InputError, match="cannot be written: No space left"):
+        patch.setattr(os, "posix_fallocate", is_full)
+        cached(lambda row: (_ for _ in ()).throw(AssertionError("it was filled")), **ask, folder=folder)
+    assert not list(folder.glob("*/*.npy"))
+    np.testing.assert_array_equal(cached(lambda row: iter([images[row:]]), **ask, folder=folder), images)
 
 
 @pytest.mark.parametrize(("times", "place"), [(2, "0.50"), (5, "0.20")])
