@@ -117,18 +117,16 @@ def compare(
             raise InputError(f"reference={other} of arm {one}: expected numbers of the {len(arms)} arms")
     noise = _draw(arms, scatter, seed, draws)
     asked = [k for k, (one, other) in enumerate(pairs) if one != other]
-    found = {k: difference(arms[pairs[k][0]], arms[pairs[k][1]], _of(scatter, *pairs[k])) for k in asked}
-    drawn = [np.abs(_standard(noise, found[k], pairs[k][1], pairs[k][0])) for k in asked]
+    found = {k: _Pair.of(arms, scatter, *pairs[k], unit) for k in asked}
+    drawn = [np.abs(_standard(noise, found[k].estimate, pairs[k][1], pairs[k][0])) for k in asked]
     most = _shares(np.array(drawn)).max(0) if asked else np.zeros(1)
     each_level = max(float(np.quantile(most, level)), level)
     single: list[Interval | None] = [None] * len(pairs)
     simultaneous: list[Interval | None] = [None] * len(pairs)
     p_values, adjusted = np.ones(len(pairs)), np.ones(len(pairs))
     for k in asked:
-        one, other = pairs[k]
-        single[k] = _interval(arms, scatter, one, other, unit, found[k], level)
-        simultaneous[k] = _interval(arms, scatter, one, other, unit, found[k], each_level)
-        p_values[k] = _p_value(arms, scatter, one, other, unit, found[k])
+        single[k], simultaneous[k] = found[k].interval(level), found[k].interval(each_level)
+        p_values[k] = found[k].p_value()
         adjusted[k] = max(np.mean(most >= 1 - p_values[k] - 1e-9), p_values[k])
     return Comparisons(single, simultaneous, p_values, adjusted, each_level)
 
@@ -157,11 +155,11 @@ def best(
     low, high = np.empty((len(arms), len(arms))), np.empty((len(arms), len(arms)))
     for i in number:
         others = [j for j in number if j != i]
-        found = {j: difference(arms[i], arms[j], _of(scatter, i, j)) for j in others}
-        drawn = np.array([_standard(noise, found[j], i, j) for j in others])
+        found = {j: _Pair.of(arms, scatter, i, j, unit) for j in others}
+        drawn = np.array([_standard(noise, found[j].estimate, i, j) for j in others])
         upper = max(float(np.quantile(_shares(drawn).max(0), level)), level)  # one-sided
         for j in others:  # by the level of the arm whose upper end it is
-            ends = _interval(arms, scatter, i, j, unit, found[j], 2 * upper - 1)
+            ends = found[j].interval(2 * upper - 1)
             high[i, j], low[j, i] = ends.high, -ends.high
     upper = np.array([min(high[i, j] for j in number if j != i) for i in number])
     members = upper > 0
@@ -175,6 +173,34 @@ def best(
         value = means[i] - max(means[j] for j in number if j != i)
         intervals.append(Interval(float(value), float(lower), float(max(upper[i], 0.0))))
     return Best(members, intervals)
+
+
+class _Pair(NamedTuple):
+    """The mean of one arm minus that of another."""
+
+    one: np.ndarray  # (trainings, trials) of an arm
+    other: np.ndarray
+    between: list[Between] | None  # what is known of their trainings; None where nothing is
+    unit: bool
+    estimate: Estimate
+
+    @classmethod
+    def of(
+        cls, arms: Sequence[np.ndarray], scatter: Sequence[Between | None], one: int, other: int, unit: bool
+    ) -> "_Pair":
+        between = None if scatter[one] is None else [scatter[one], scatter[other]]
+        return cls(arms[one], arms[other], between, unit, difference(arms[one], arms[other], between))
+
+    def interval(self, level: float) -> Interval:
+        if self.unit:
+            return rate_difference(self.one, self.other, self.between, level)
+        return self.estimate.interval(level)
+
+    def p_value(self) -> float:
+        """Of "no difference", by the very interval above."""
+        if self.unit:
+            return difference_p_value(self.one, self.other, self.between)
+        return self.estimate.p_value()
 
 
 class _Noise(NamedTuple):
@@ -226,39 +252,6 @@ def _shares(drawn: np.ndarray) -> np.ndarray:
     shares = np.empty(drawn.shape)
     np.put_along_axis(shares, order, np.arange(drawn.shape[1])[None] / drawn.shape[1], axis=1)
     return np.where(np.ptp(drawn, axis=1, keepdims=True) > 0, shares, 0.0)
-
-
-def _of(scatter: Sequence[Between | None], one: int, other: int) -> list[Between] | None:
-    """What is known of the trainings of two arms; None where nothing is."""
-    return None if scatter[one] is None else [scatter[one], scatter[other]]
-
-
-def _interval(
-    arms: Sequence[np.ndarray],
-    scatter: Sequence[Between | None],
-    one: int,
-    other: int,
-    unit: bool,
-    found: Estimate,
-    level: float,
-) -> Interval:
-    if unit:
-        return rate_difference(arms[one], arms[other], _of(scatter, one, other), level)
-    return found.interval(level)
-
-
-def _p_value(
-    arms: Sequence[np.ndarray],
-    scatter: Sequence[Between | None],
-    one: int,
-    other: int,
-    unit: bool,
-    found: Estimate,
-) -> float:
-    """Of "no difference", by the very interval of `_interval`."""
-    if unit:
-        return difference_p_value(arms[one], arms[other], _of(scatter, one, other))
-    return found.p_value()
 
 
 def _checked(
