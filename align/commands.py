@@ -256,6 +256,7 @@ def embed(
     from align.policy import DiffusionPolicy
     from align.run.config import fit_config
     from align.run.layout import CONFIG
+    from align.run.reading import holding
 
     check_numbers(COUNT, whole=True, per_domain=per_domain)
     check_numbers("[0, 1e9]", whole=True, paired=paired)
@@ -269,16 +270,15 @@ def embed(
     check_arguments(Embeddings, options, f"{where}: embeddings")
     named = ("pairing", "gating", "reader")  # classes, of which none is imported because a file names it
     check_arguments(CotrainingData, {k: v for k, v in data.items() if k not in named}, f"{where}: data")
-    chosen = Embeddings(**options)
-    check_numbers(
-        "[0, 1e9]", whole=True, **{f"{where}: model.probe_step": recorded["model"].get("probe_step")}
-    )
     torch.set_num_threads(threads)
     policy = DiffusionPolicy.from_checkpoint(run, trust or ())
+    with holding(where):
+        chosen, held_out = Embeddings(**options), CotrainingData.recorded(data, policy)
+        check_numbers("[0, 1e9]", whole=True, **{"model.probe_step": recorded["model"].get("probe_step")})
     for path in write_embeddings(
         run,
         policy,
-        CotrainingData.recorded(data, policy),
+        held_out,
         chosen.sites,
         chosen.per_domain,
         chosen.paired,

@@ -4,6 +4,7 @@ They are a user's mistake, and work that is not finished.
 """
 
 import re
+import reprlib
 from numbers import Integral, Real
 from typing import Any
 
@@ -32,6 +33,15 @@ class Unfinished(Exception):
 def one_line(error: BaseException) -> str:
     """The message of an error without line breaks; of an `InputError` behind it, that one's message."""
     return " ".join(str(mistake_behind(error) or error).split())
+
+
+def shown(value: Any) -> str:
+    """A value for a message, as Python writes it; of a long text, list or mapping the beginning."""
+    return _BRIEF.repr(value)
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxdict, _BRIEF.maxlist, _BRIEF.maxstring, _BRIEF.maxother = 3, 4, 8, 120, 120
 
 
 def mistake_behind(error: BaseException) -> InputError | None:
@@ -91,4 +101,4 @@ def _is_number(value: Any, whole: bool) -> bool:
 
 def _short(value: Any) -> str:
     """A value for a message: huge whole numbers as powers of ten."""
-    return f"{float(value):g}" if isinstance(value, int) and abs(value) >= 10**12 else repr(value)
+    return f"{float(value):g}" if isinstance(value, int) and abs(value) >= 10**12 else shown(value)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from align.errors import InputError
+from align.errors import InputError, shown
 from align.experiments.options import check_keys
 
 Axes = dict[str, dict[Any, dict[str, Any]]]
@@ -47,7 +47,7 @@ def read_axes(axes: Mapping[str, Any]) -> Axes:
 def _read_axis(name: str, axis: Mapping[str, Any]) -> dict[Any, dict[str, Any]]:
     check_keys(axis, KEYS, "the grid", "axes", name)
     if not isinstance(axis, dict):
-        raise InputError(f"axis {name!r}: {axis!r}; expected a mapping with some of {', '.join(KEYS)}")
+        raise InputError(f"axis {name!r}: {shown(axis)}; expected a mapping with some of {', '.join(KEYS)}")
     if "option" in axis:
         values = _each_sets(name, axis["option"], axis.get("values"))
     else:
@@ -57,7 +57,9 @@ def _read_axis(name: str, axis: Mapping[str, Any]) -> dict[Any, dict[str, Any]]:
             or not isinstance(values, dict)
             or not all(isinstance(v, dict) for v in values.values())
         ):
-            raise InputError(f"values of axis {name!r}: {values!r}; expected the options that each one sets")
+            raise InputError(
+                f"values of axis {name!r}: {shown(values)}; expected the options that each one sets"
+            )
     keep = axis.get("keep", list(values))
     if not isinstance(keep, list) or any(value not in values for value in keep):
         raise InputError(f"keep={keep!r} of axis {name!r}: expected some of {', '.join(map(str, values))}")
@@ -69,11 +71,13 @@ def _read_axis(name: str, axis: Mapping[str, Any]) -> dict[Any, dict[str, Any]]:
 def _each_sets(name: str, option: Any, values: Any) -> dict[Any, dict[str, Any]]:
     if not isinstance(values, list) or any(isinstance(value, list | dict) for value in values):
         raise InputError(
-            f"values of axis {name!r}: {values!r}; expected a list of numbers or texts, or names, each with "
-            "the options that it sets"
+            f"values of axis {name!r}: {shown(values)}; expected a list of numbers or texts, or names, "
+            "each with the options that it sets"
         )
     if not values or len(set(values)) < len(values) or any(value != value for value in values):
-        raise InputError(f"values of axis {name!r}: {values!r}; expected one or more, none twice and no NaN")
+        raise InputError(
+            f"values of axis {name!r}: {shown(values)}; expected one or more, none twice and no NaN"
+        )
     options = option if isinstance(option, list) else [option]
     if not options or not all(isinstance(o, str) for o in options):
         raise InputError(f"option of axis {name!r}: {option!r}; expected an option's name, or a list of them")
@@ -117,7 +121,7 @@ def followed(setting: Any) -> Any:
 
 def _check_only(only: Any, axes: Axes, where: str) -> None:
     if not isinstance(only, Mapping) or not set(only) <= set(axes):
-        raise InputError(f"{where}: {only!r}; expected a mapping of axes, some of {', '.join(axes)}")
+        raise InputError(f"{where}: {shown(only)}; expected a mapping of axes, some of {', '.join(axes)}")
     for axis, allowed in only.items():
         if not isinstance(allowed, list):
             raise InputError(f"{where}: {axis}={allowed!r}; expected a list of values")
@@ -126,11 +130,11 @@ def _check_only(only: Any, axes: Axes, where: str) -> None:
 def check_point(point: Any, axes: Axes, where: str) -> None:
     """Raise an `InputError` unless `point` gives a value of theirs to some of the axes."""
     if not isinstance(point, Mapping) or not set(point) <= set(axes):
-        raise InputError(f"{where}: {point!r}; expected a mapping of axes, some of {', '.join(axes)}")
+        raise InputError(f"{where}: {shown(point)}; expected a mapping of axes, some of {', '.join(axes)}")
     for axis, value in point.items():
         if value not in axes[axis]:
             known = ", ".join(map(str, axes[axis]))
-            raise InputError(f"{where}: {axis}={value!r}; expected one of {known}")
+            raise InputError(f"{where}: {axis}={shown(value)}; expected one of {known}")
 
 
 def check_families(families: Any, axes: Mapping[str, Any], where: str) -> None:
@@ -142,20 +146,20 @@ def check_families(families: Any, axes: Mapping[str, Any], where: str) -> None:
         where: What holds them, for messages.
     """
     if not isinstance(families, Mapping) or not set(families) <= set(axes):
-        raise InputError(f"{where}: {families!r}; expected a mapping of axes, some of {', '.join(axes)}")
+        raise InputError(f"{where}: {shown(families)}; expected a mapping of axes, some of {', '.join(axes)}")
     for axis, named in families.items():
         known, seen = list(axes[axis]["values"]), []
         if not isinstance(named, Mapping) or not all(isinstance(name, str) for name in named):
             raise InputError(f"{where}: {axis}: {named!r}; expected lists of values by a name")
         for name, values in named.items():
             if not isinstance(values, list) or not values:
-                raise InputError(f"{where}: {axis}: {name}: {values!r}; expected a list of values")
+                raise InputError(f"{where}: {axis}: {name}: {shown(values)}; expected a list of values")
             for value in values:
                 if value not in known:
                     expected = ", ".join(map(str, known))
-                    raise InputError(f"{where}: {axis}: {name}: {value!r}; expected one of {expected}")
+                    raise InputError(f"{where}: {axis}: {name}: {shown(value)}; expected one of {expected}")
                 if value in seen:
-                    raise InputError(f"{where}: {axis}: {name}: {value!r} is there twice; expected once")
+                    raise InputError(f"{where}: {axis}: {name}: {shown(value)} is there twice; expected once")
                 seen.append(value)
 
 

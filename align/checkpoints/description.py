@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from align.checkpoints.trust import named_class
-from align.errors import InputError
+from align.errors import InputError, shown
 from align.run.moved import renamed
 
 LARGEST = 65_536
@@ -58,10 +58,10 @@ def build(description: Mapping[str, Any]) -> nn.Module:
     """
     description = renamed(description)
     if not isinstance(description, Mapping) or set(description) != {"class_path", "init_args"}:
-        raise InputError(f"{description!r}: expected a component, {{class_path, init_args}}")
+        raise InputError(f"{shown(description)}: expected a component, {{class_path, init_args}}")
     path, arguments = description["class_path"], description["init_args"]
     if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
-        raise InputError(f"init_args of {path}: {arguments!r}; expected arguments by name")
+        raise InputError(f"init_args of {path}: {shown(arguments)}; expected arguments by name")
     kind = named_class(path, nn.Module)
     arguments = {key: _built(value) for key, value in arguments.items()}
     for name, value in arguments.items() if kind.__module__.startswith("align.") else ():

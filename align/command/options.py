@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from align.command.parse_errors import explained
+from align.command.parse_errors import REQUIRED, explained
+from align.command.signatures import signature
 from align.errors import InputError
 from align.run.config import read_yaml
 from align.run.moved import ARGUMENTS, renamed
@@ -65,19 +66,27 @@ def with_config(message: str, arguments: Sequence[str]) -> str:
         message: E.g. "data.batch_size=0: expected …".
         arguments: The command line.
     """
-    option = re.match(r"(?:--)?([A-Za-z_][\w.]*)(=|: )(.?)", message)
-    if option is None or any(path and path in message for path in _configs(arguments)):
+    configs = _configs(arguments)
+    if any(path and path in message for path in configs):
+        return message
+    if configs and REQUIRED in message:
+        return f"{configs[-1]}: {message}"
+    option = re.match(r"(?:--)?([A-Za-z_][\w.]*)(=|: )(Namespace\(|.?)", message)
+    if option is None:
         return message
     name = option[1].rpartition(".")[2]
     on_line = (a.partition("=")[0].rpartition(".")[2].lstrip("-") for a in arguments if a.startswith("--"))
     if name in on_line:
         return message
-    for path in reversed(_configs(arguments)):
+    for path in reversed(configs):
         try:
             values = list(_values(read_yaml(path), name))
         except InputError:
             continue
-        if option[2] == "=" and option[3] != "{":  # the checkpoint of a run is no section of options
+        if option[2] == "=" and option[3] not in (
+            "{",
+            "Namespace(",
+        ):  # the checkpoint of a run is no section of options
             values = [value for value in values if not isinstance(value, Mapping)]
         if values:
             return f"{path}: {message}"
@@ -95,6 +104,36 @@ def _values(content: object, name: str) -> Iterator[object]:
         content = list(content.values())
     for part in content if isinstance(content, list) else ():
         yield from _values(part, name)
+
+
+def check_nulls(options: object, where: str = "") -> None:
+    """Refuse `null` where an argument of ours takes none; jsonargparse does not in what is made later.
+
+    Args:
+        options: What is parsed, as nested mappings and lists.
+        where: The key that it is under.
+
+    Raises:
+        InputError: There is one.
+    """
+    if isinstance(options, list):
+        for i, part in enumerate(options):
+            check_nulls(part, f"{where}.{i}")
+        return
+    if not isinstance(options, Mapping):
+        return
+    for name, value in options.items():
+        check_nulls(value, f"{where}.{name}" if where else str(name))
+    given, kind = options.get("init_args"), options.get("class_path")
+    if isinstance(given, Mapping) and isinstance(kind, str):
+        try:
+            arguments = signature(kind).arguments
+        except LookupError:  # not of ours
+            return
+        for argument in arguments:
+            if given.get(argument.name, argument) is None and "None" not in argument.type:
+                key = f"{where}.{argument.name}".replace(".init_args", "")
+                raise InputError(f"{key}=null: expected {argument.type}")
 
 
 def check_arguments(kind: type, values: Mapping[str, Any], where: str) -> None:

@@ -14,11 +14,12 @@ from align.command.fit_options import CHOICES, RUN_OPTIONS, SECTIONS, TRAINER_TE
 from align.command.signatures import exported, signature
 from align.errors import mistake_behind, one_line
 
+REQUIRED = "arguments are required: "
 KEY = re.compile(r'^(?:- )?Parser key "([^"]+)": ')
 WITHIN = re.compile(r"Problem with given class_path '([^']+)': ")
 UNKNOWN = re.compile(r"Option '([^']+)' is not accepted|does not accept option '([^']+)'")
 ABSENT = re.compile(r"(No module named '[^']+'|module '[^']+' has no attribute '[^']+')")
-VALUE = re.compile(r"(?:Got value|Given value): (.*?)(?= - Expected a | Given value|$)")
+VALUE = re.compile(r"(?:Got value|Given value): (.*?)(?= - Expected a | - Problem with | Given value|$)")
 IMPORT_PATH = re.compile(r"Expected a dot import path string: (\S+)")
 NESTED = re.compile(r"^NestedArg\(key='[^']*', val=(.*)\)$")
 LITERAL = re.compile(r"typing\.Literal\[([^\]]*)\]")
@@ -72,9 +73,10 @@ def explained(error: Exception, options: Mapping[str, str]) -> str:
     message = one_line(error)
     if mistake_behind(error) is not None:
         return message
-    before, required, names = message.partition("arguments are required: ")
+    before, required, names = message.partition(REQUIRED)
     if required:
-        return before + required + ", ".join(_with_text(name, options) for name in names.split(", "))
+        asked = [name.removeprefix("fit.") for name in names.split(", ")]
+        return before + required + ", ".join(_with_text(name, options) for name in asked)
     if message.startswith("unrecognized arguments: "):
         return _unrecognized(message.removeprefix("unrecognized arguments: "), options)
     if expected := re.match(r"argument (--\S+): expected (?:one|at least one) argument", message):

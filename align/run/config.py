@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from align.errors import SEED, InputError, check_numbers, one_line
+from align.errors import SEED, InputError, check_numbers, one_line, shown
 from align.run.layout import CONFIG
 from align.run.moved import renamed
 from align.run.reading import reading
@@ -37,7 +37,7 @@ def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
     """
     content = load_yaml(path)
     if not isinstance(content, dict | None):
-        raise InputError(f"{path}: {content!r}; expected a mapping of options")
+        raise InputError(f"{path}: {shown(content)}; expected a mapping of options")
     return renamed(content or {})
 
 
@@ -51,7 +51,7 @@ def run_config(run: str | os.PathLike) -> dict[str, Any]:
     config = read_yaml(path) if os.path.lexists(path) else {}
     for name in SECTIONS:
         if not isinstance(config.get(name), dict | None):
-            raise InputError(f"{path}: {name}={config[name]!r}; expected a mapping of options")
+            raise InputError(f"{path}: {name}={shown(config[name])}; expected a mapping of options")
     return config
 
 

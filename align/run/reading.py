@@ -56,6 +56,19 @@ def reading(path: str | os.PathLike, expected: str = "what the run wrote") -> It
         ) from None
 
 
+@contextlib.contextmanager
+def holding(where: str) -> Iterator[None]:
+    """Tell a mistake that a file holds after where it lies, if it does not say so itself.
+
+    Raises:
+        InputError: As is raised within.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error) if where in str(error) else f"{where}: {error}") from None
+
+
 def read_json(path: str | os.PathLike) -> dict[str, Any]:
     """A file that holds a JSON object; numbers are finite.
 

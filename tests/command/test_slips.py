@@ -11,7 +11,24 @@ YAML = {
     "misspelt.yaml": "model: {policy: {class_path: align.policy.DiffusionPolicy}, learning_rat: 1}\n",
 }
 
+DENOISER = """model:
+  policy:
+    class_path: align.policy.DiffusionPolicy
+    init_args: {denoiser: {class_path: align.networks.ConditionalMLP, init_args: %s}}
+"""
+YAML |= {
+    "null.yaml": DENOISER % "{step_features: null}",
+    "noargs.yaml": DENOISER % "[]",
+    "nomodel.yaml": "data: {alpha: 0.5}\n",
+}
+
 SLIPS = [
+    (
+        ["fit", "--config", "null.yaml"],
+        ["null.yaml", "model.policy.denoiser.step_features=null: expected int"],
+    ),
+    (["fit", "--config", "noargs.yaml"], ["noargs.yaml", "denoiser=Namespace("]),
+    (["fit", "--config", "nomodel.yaml"], ["nomodel.yaml", "required: model.policy"]),
     ([*FIT, "--model.alignment", "MDD"], ["model.alignment=MDD", "CORAL", "did you mean MMD?"]),
     ([*FIT, "--model.alignment.init_args.bandwith", "3"], ["model.alignment.bandwith", "mean bandwidth?"]),
     (
