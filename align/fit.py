@@ -2,29 +2,29 @@
 
 import logging
 import os
-import shlex
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from align.alignment.weighting import Fixed
 from align.callbacks.checkpoint import AtomicCheckpointIO, LastCheckpoint
 from align.callbacks.embeddings import Embeddings
 from align.callbacks.logger import StepLogger
 from align.callbacks.progress import Progress
 from align.callbacks.rollouts import Rollouts
 from align.callbacks.termination import Termination, is_trained
+from align.checkpoints.initial import start_from
 from align.checks import check_alignment, check_auxiliary
-from align.command.fit_options import RUN_OPTIONS, TRAINER_DEFAULTS
-from align.command.options import read_nested_null
+from align.command.fit_options import RUN_OPTIONS, TRAINER_DEFAULTS, check_trains
+from align.command.fit_summary import summary, what_next
+from align.command.options import check_nulls, read_nested_null
 from align.command.parse_errors import explained, fit_options
 from align.datamodule import CotrainingData
-from align.domain import Domain
 from align.errors import (
     JOBS,
     InputError,
@@ -68,6 +68,7 @@ class RunCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Say which precision is meant: a run that goes on keeps that which it began with, wherever it is."""
+        check_nulls(self.config[self.subcommand].as_dict())
         trainer = self._value("trainer")
         if trainer["precision"] == AUTO:
             recorded = run_config(self.run_dir).get("trainer") or {}
@@ -136,7 +137,7 @@ class RunCLI(LightningCLI):
             InputError: Another process or another configuration holds the directory, or the data or the
                 policy cannot be used.
         """
-        self.check_options()
+        check_trains(self.config[self.subcommand], self.trainer)
         existed = self.run_dir.exists()
         self._held = ExitStack()
         if self.trainer.is_global_zero:
@@ -150,31 +151,6 @@ class RunCLI(LightningCLI):
             if not existed and self.trainer.is_global_zero:
                 shutil.rmtree(self.run_dir, ignore_errors=True)
             raise
-
-    def check_options(self) -> None:
-        """Refuse what no run has, and what trains nothing and would pass for a finished run."""
-        if self._value("ckpt_path") is not None:
-            raise InputError("ckpt_path: a run resumes from its own last checkpoint; choose a run directory")
-        if self.trainer.accumulate_grad_batches != 1:
-            raise InputError(
-                f"accumulate_grad_batches={self.trainer.accumulate_grad_batches}: expected 1; "
-                "raise batch_size instead"
-            )
-        trainer = self._value("trainer")
-        wanted = {
-            "max_steps": self.trainer.max_steps,
-            "limit_train_batches": trainer["limit_train_batches"],
-            "val_check_interval": trainer["val_check_interval"],
-        }
-        for name, value in wanted.items():
-            if value is not None and value <= 0:
-                raise InputError(
-                    f"trainer.{name}={value}: expected more than 0, or nothing is trained or validated"
-                )
-        if trainer["fast_dev_run"]:
-            raise InputError(
-                f"trainer.fast_dev_run={trainer['fast_dev_run']}: expected false; max_steps makes a run short"
-            )
 
     def resolved(self) -> dict:
         """The configuration with all defaults, as plain data."""
@@ -231,7 +207,7 @@ class RunCLI(LightningCLI):
         with telling("reading the demonstrations"):
             self.datamodule.setup("fit")
         if self.model.initial is not None:
-            self.model.start_from_initial()
+            start_from(self.model.initial, self.model.policy, self.model.ema.model)
         data, model = self.datamodule, self.model
         quota = None if data.gated is not None else data.quota
         told = check_alignment(model.alignment, model.weighting, data.real_alpha, data.batch_size, quota)
@@ -251,12 +227,14 @@ class RunCLI(LightningCLI):
         except (ArgumentError, KeyError, TypeError, ValueError):
             return recorded  # it names what is no more, and so it differs as it stands
 
+    def _callback(self, kind: type) -> Any:
+        return next(c for c in self.trainer.callbacks if isinstance(c, kind))
+
     def _try_policy(self) -> None:
         """Embed a few samples at every site, and begin a trial in each world it is to be evaluated in."""
         batch = next(self.datamodule.held_out_batches(7))  # a prime: a site's output must be a multiple of it
-        sites = next(c.sites for c in self.trainer.callbacks if isinstance(c, Embeddings))
         try:
-            self.model.embed(batch, sites=sites)
+            self.model.embed(batch, sites=self._callback(Embeddings).sites)
         except RuntimeError as error:
             raise InputError(f"the policy does not fit the data: {one_line(error)}") from None
         for callback in self.trainer.callbacks:
@@ -282,8 +260,9 @@ class RunCLI(LightningCLI):
                     STOPPED,
                 )
             if self.trainer.is_global_zero:
-                self._summarise()
-                self._say_what_next()
+                step, progress = self.trainer.global_step, self._callback(Progress)
+                write_json(self.run_dir / SUMMARY, summary(model, self.datamodule, progress, step))
+                print(what_next(self.run_dir, step), flush=True)
 
     def train(self, model: CotrainingModule, termination: Termination, **kwargs) -> None:
         """Train from the last checkpoint, if there is one; what cannot begin leaves nothing behind."""
@@ -305,17 +284,6 @@ class RunCLI(LightningCLI):
                 raise InputError(f"checkpoint={str(last)!r}: training cannot go on from it ({why})") from None
             raise
 
-    def _say_what_next(self) -> None:
-        run = shlex.quote(str(self.run_dir))
-        print(
-            f"{self.run_dir}: trained to step {self.trainer.global_step}; policy in {LAST_CHECKPOINT}, "
-            f"losses in {SUMMARY}\n"
-            f"  align probe {run}: can sim and real be told apart in it?\n"
-            f"  align rollout {run} --world WORLD: how does it do in a world?\n"
-            f"  tensorboard --logdir {run}: how did training go?",
-            flush=True,
-        )
-
     def validate(self, model: CotrainingModule, **kwargs) -> None:
         """Losses and MMD of the run's last checkpoint, or of `ckpt_path`, on held-out episodes."""
         self._evaluate("validate", model, **kwargs)
@@ -331,35 +299,6 @@ class RunCLI(LightningCLI):
                 f"run={str(self.run_dir)!r}: no checkpoint {path}; train first, or give ckpt_path"
             )
         getattr(self.trainer, how)(model, **{**kwargs, "ckpt_path": str(path), "weights_only": True})
-
-    def _summarise(self) -> None:
-        progress = next(c for c in self.trainer.callbacks if isinstance(c, Progress))
-        weighting = self.model.weighting
-        summary = {
-            "lambda": float(weighting.weight(self.trainer.global_step)),
-            "seed": self.model.seed,
-            "alpha": self.datamodule.real_alpha,
-            "site": self.model.site,
-            "method": type(self.model.alignment).__name__,
-            "domain_conditioning": self.model.policy.domain_conditioning,
-            "guidance_weight": self.model.policy.guidance_weight,
-            "steps": self.trainer.global_step,
-            "real_demos": self.datamodule.train[Domain.REAL].n_episodes,
-            "sim_demos": self.datamodule.train[Domain.SIM].n_episodes,
-            "training_seconds": round(progress.seconds_trained, 1),
-        }
-        if self.datamodule.gated is not None:
-            loss = "restricted" if self.model.ambient is None else self.model.ambient.loss
-            summary |= {"sigma_min": self.datamodule.gated.dataset_sigma_min, "denoising": loss}
-        if not isinstance(weighting, Fixed):
-            summary["weighting"] = type(weighting).__name__
-            summary |= {name: float(value) for name, value in weighting.logs().items()}
-        if self.model.auxiliary is not None:
-            told = self.model.auxiliary
-            summary |= {"auxiliary": told.targets, "auxiliary_weight": told.weight}
-            summary |= {"auxiliary_schedule": told.schedule, "auxiliary_steps": told.steps}
-        metrics = {name.replace("/", "_"): value for name, value in sorted(progress.metrics.items())}
-        write_json(self.run_dir / SUMMARY, {**summary, **metrics})
 
 
 def _listed(value) -> list:

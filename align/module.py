@@ -1,11 +1,10 @@
 """Training: denoising loss + λ · alignment + μ · auxiliary loss, as a LightningModule."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +13,8 @@ from align.alignment.mmd import MMD
 from align.alignment.objective import Objective
 from align.alignment.weighting import Weighting
 from align.batch_loss import aligned_samples, denoising_losses, told_samples
-from align.checkpoints.reading import averaged_weights, check_finite, read_checkpoint
+from align.checkpoints.initial import start_from
+from align.checkpoints.reading import check_finite
 from align.checks import as_weighting, check_training
 from align.diffusion.ambient import Ambient
 from align.domain import Domain
@@ -26,11 +26,13 @@ from align.run.reference import held_out_losses
 from align.seeding import torch_generator
 from align.sites import embed
 from align.step.captured import capture
-from align.step.finite import FiniteWatch
+from align.step.finite import FiniteWatch, check_weights
+from align.step.held_out import HeldOut
 from align.step.pulls import global_norms, watch_pulls
+from align.step.terms import Terms
 
 
-class CotrainingModule(pl.LightningModule):
+class CotrainingModule(HeldOut):
     """Co-trains a diffusion policy on sim and real demonstrations.
 
     The loss of a batch is `α · L_real + (1 − α) · L_sim + λ · distance(z_sim, z_real) + μ · error(z_sim)`:
@@ -115,7 +117,6 @@ class CotrainingModule(pl.LightningModule):
         self.finite = FiniteWatch("denoising loss", "loss")
         self._release = lambda: None
         self._pulls: tuple[Tensor, Tensor] | None = None
-        self._validation: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def setup(self, stage: str) -> None:
         """Make what reads the privileged state, before weights are loaded and optimised."""
@@ -148,7 +149,7 @@ class CotrainingModule(pl.LightningModule):
             return
         data = self.trainer.datamodule
         if self.initial is not None:
-            self.start_from_initial()
+            start_from(self.initial, self.policy, self.ema.model)
         for policy in (self.policy, self.ema.model):
             if self.initial is not None:
                 policy.normalizer.widen(data.normalizer)
@@ -164,21 +165,6 @@ class CotrainingModule(pl.LightningModule):
 
     def on_train_end(self) -> None:
         self._release()
-
-    def start_from_initial(self) -> None:
-        """Take the averaged weights and the normaliser of the initial policy.
-
-        Raises:
-            InputError: There is none, or it is another kind of policy.
-        """
-        state = averaged_weights(read_checkpoint(self.initial))
-        try:
-            self.policy.load_state_dict(state)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"initial={self.initial!r}: does not fit this policy: {reason}") from None
-        check_finite(self.policy, self.initial)
-        self.ema.model.load_state_dict(state)
 
     def alignment_lambda(self) -> float | Tensor:
         """λ at the current step."""
@@ -214,7 +200,7 @@ class CotrainingModule(pl.LightningModule):
         self.finite.see(step, denoise, total)
         if self._is_logged():  # the only steps that wait for the device
             self.finite.check(agree=True)
-            self._log_step(denoise, distance, lambda_, error, mu, batch)
+            self._log_terms(Terms(denoise, distance, lambda_, error, mu if self.readout else None), batch)
         if self._is_logged() or self.weighting.measures:
             views = {"grad_ratio": aligned} if aligns and self.alignment.measured else {}
             views |= {"auxiliary_grad_ratio": told} if mu > 0 else {}
@@ -269,37 +255,11 @@ class CotrainingModule(pl.LightningModule):
             return features.image[:, self.policy.image_sites[self.site]]
         return {"image": features.image, "observation": features.observation, "denoiser": hidden}[self.site]
 
-    def _log_step(
-        self,
-        denoise: Tensor,
-        distance: Tensor,
-        lambda_: float | Tensor,
-        error: Tensor | None,
-        mu: float,
-        batch: dict,
-    ) -> None:
-        """Log all terms."""
-        denoise, distance, measured = denoise.detach(), distance.detach(), self.alignment.measured
+    def _log_terms(self, terms: Terms, batch: dict[str, Tensor]) -> None:
         if self.trainer.world_size > 1:  # of the global batch, as the distance is
-            denoise = self.trainer.strategy.reduce(denoise.clone(), reduce_op="mean")
-        values = {
-            "train/denoise": denoise,
-            "train/loss": denoise + lambda_ * distance,
-            "train/alignment_skipped": float(not measured),
-            "train/lambda": lambda_,
-            "train/real_fraction": (batch["domain"] == Domain.REAL).float().mean(),
-            "train/real_weight": (batch["weight"] * (batch["domain"] == Domain.REAL)).mean(),
-        }
-        if self.readout is not None:
-            values["train/auxiliary_weight"] = mu
-        if error is not None:
-            values["train/auxiliary"] = error.detach()
-            values["train/loss"] = values["train/loss"] + mu * error.detach()
-        values |= {f"train/{name}": value for name, value in self.weighting.logs().items()}
-        if measured:
-            values["train/alignment"] = distance
-            values |= {f"train/{name}": value for name, value in self.alignment.logs.items()}
-        self.log_dict(values)
+            whole = self.trainer.strategy.reduce(terms.denoise.detach().clone(), reduce_op="mean")
+            terms = replace(terms, denoise=whole)
+        self.log_dict(terms.logs(batch, self.alignment, self.weighting))
 
     def _is_logged(self) -> bool:
         """Whether the logger writes what this step logs."""
@@ -356,59 +316,6 @@ class CotrainingModule(pl.LightningModule):
         generator = torch_generator(self.seed, "embed", index)
         return embed(self.ema.model, batch, sites, generator, self.probe_step)
 
-    def on_validation_start(self) -> None:
-        """Validate no weights that were spoilt."""
-        self.finite.check(agree=True)
-
-    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        """Losses per domain and embeddings, on held-out episodes, under the averaged weights."""
-        policy, generator = self.ema.model, torch_generator(self.seed, "validation", batch_idx)
-        features = policy.encode(batch, batch["agent_pos"], domain=batch["domain"])
-        loss, hidden = denoising_losses(policy, features, batch, generator)
-        noise = torch.randn(batch["action"].shape, generator=generator).to(batch["action"])
-        actions = policy.sample(features, batch["agent_pos"], noise, generator)
-        error = (actions - batch["action"]).square().flatten(1).mean(1)
-        for label, rows in self._held_out_rows(batch):
-            if n := int(rows.sum()):
-                for name, value in (("loss", loss), ("action_mse", error)):
-                    self.log(f"val/{name}_{label}", value[rows].mean(), batch_size=n, on_epoch=True)
-        self._validation.append((self._at_site(features, hidden), batch["domain"], loss))
-
-    def _held_out_rows(self, batch: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-        """The rows (B,) of each domain, and of each store where there are several of it, by its name."""
-        data = getattr(self.trainer, "datamodule", None)  # batches may come without
-        for domain in Domain:
-            rows = batch["domain"] == domain
-            yield domain.label, rows
-            stores = () if data is None else data.stores[domain]
-            for store in stores if len(stores) > 1 else ():
-                episode = batch["episode"]
-                inside = (episode >= store.episodes.start) & (episode < store.episodes.stop)
-                yield f"{domain.label}.{store.name}", rows & inside
-
-    def on_validation_epoch_end(self) -> None:
-        """MMD² of the validation embeddings at the aligned site, all validation batches together."""
-        embedding, domain, loss = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
-        self._validation.clear()
-        if all((domain == d).sum() >= 2 for d in Domain):
-            if self.weighting.refers and self.trainer.state.fn == "fit":
-                self._see_held_out([loss[domain == d].mean() for d in Domain])
-            distance = MMD(bandwidth="median").to(embedding)(
-                embedding[domain == Domain.SIM], embedding[domain == Domain.REAL]
-            )
-            self.log("val/mmd2", distance)
-
-    def _see_held_out(self, losses: Sequence[Tensor]) -> None:
-        """Show the weighting the held-out loss, weighed as in training; the same to every process."""
-        sim, real = losses
-        alpha = self.trainer.datamodule.real_alpha
-        loss = alpha * real + (1 - alpha) * sim
-        if self.trainer.world_size > 1:
-            loss = self.trainer.strategy.reduce(loss, reduce_op="mean")
-        self.weighting.see_held_out(self.global_step, loss)
-
-    test_step, on_test_epoch_end = validation_step, on_validation_epoch_end
-
     def configure_optimizers(self) -> dict:
         fused = self.trainer.precision != "16-mixed"  # whose gradients are scaled until the optimiser steps
         optimizer = adamw(
@@ -443,10 +350,7 @@ class CotrainingModule(pl.LightningModule):
             InputError: The losses so far were not all finite: such weights replace no checkpoint.
         """
         self.finite.check()
-        weights = [*self.policy.parameters(), *self.ema.model.parameters()]
-        if not all(bool(torch.isfinite(p).all()) for p in weights):  # a finite loss may have another gradient
-            raise InputError(
-                f"weights are not finite at step {self.global_step}; lower the learning rate or check the "
-                "data and the objective; the last checkpoint is kept"
-            )
+        check_weights(
+            self.global_step, self.policy, self.ema.model
+        )  # a finite loss may have another gradient
         checkpoint["policy"] = self.policy.description()

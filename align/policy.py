@@ -14,11 +14,11 @@ from align.data.normalizer import Normalization, Normalizer, Relative
 from align.diffusion.schedule import Generators, NoiseSchedule
 from align.domain import Domain
 from align.errors import SIZE, InputError, check_numbers
-from align.networks.augment import center_crop, jitter_colors, random_crop, to_float
+from align.networks.augment import prepare
 from align.networks.base import Denoiser, Encoder
 from align.networks.cameras import CameraEncoders
 from align.networks.encoder import ConvEncoder
-from align.networks.representation import Representation, encode_forms
+from align.networks.expectations import Expectations
 from align.networks.unet import ConditionalUnet1D
 
 
@@ -46,7 +46,7 @@ class Features:
         return replace(self, label=torch.zeros_like(self.label))
 
 
-class DiffusionPolicy(nn.Module):
+class DiffusionPolicy(Expectations):
     """A diffusion policy (Chi et al. 2023, arXiv 2303.04137) on images and proprioception, or without images.
 
     Args:
@@ -134,11 +134,7 @@ class DiffusionPolicy(nn.Module):
             )
         self.schedule = NoiseSchedule() if schedule is None else schedule
         self.normalizer = self.new_normalizer(action_dim, agent_pos_dim)
-        shape = (len(self.cameras), 3) if self.image_sites else (3,)
-        self.register_buffer("image_shape", torch.zeros(shape, dtype=torch.long))
-        for name, size in (("action", action_dim), ("agent_pos", agent_pos_dim)):
-            codes = torch.zeros(len(Domain), size, 2, dtype=torch.long)
-            self.register_buffer(f"{name}_forms", codes)
+        self.expect_nothing()
 
     def new_normalizer(self, action_dim: int, agent_pos_dim: int) -> Normalizer:
         """A normaliser as the policy's own is, not fitted yet, of data of these sizes."""
@@ -249,7 +245,10 @@ class DiffusionPolicy(nn.Module):
             return Features(proprioception[:, :0], proprioception, label)
         images = image if isinstance(image, Mapping) else {"image": image}
         frames = {
-            camera: self._prepared(camera, images[camera].flatten(0, 1), generator) for camera in self.cameras
+            camera: prepare(
+                images[camera].flatten(0, 1), self.crop_of(camera), self.color_jitter, generator, camera
+            )
+            for camera in self.cameras
         }
         steps = images[self.cameras[0]].shape[:2]
         if self.cameras == ("image",):
@@ -263,26 +262,6 @@ class DiffusionPolicy(nn.Module):
         """Side of the crop of a camera's images, of those that it has of its own or of all; None is none."""
         own = self.encoder.crops if isinstance(self.encoder, CameraEncoders) else {}
         return own.get(camera.removeprefix("image."), self.crop)
-
-    def _prepared(self, camera: str, frames: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Images (N, C, H, W) as the encoder sees them, in training with a generator that draws."""
-        frames = to_float(self._crop(camera, frames, generator))
-        if self.color_jitter == 0 or generator is None:
-            return frames
-        if frames.shape[1] != 3:
-            raise InputError(
-                f"color_jitter={self.color_jitter}: {camera} has {frames.shape[1]} channels; expected 3"
-            )
-        return jitter_colors(frames, self.color_jitter, generator)
-
-    def _crop(self, camera: str, frames: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Images (N, C, H, W) cut to the size of their camera's crop, if it has one."""
-        side = self.crop_of(camera)
-        if side is None:
-            return frames
-        if side > min(frames.shape[-2:]):
-            raise InputError(f"crop={side}: images are {tuple(frames.shape[-2:])} pixels")
-        return center_crop(frames, side) if generator is None else random_crop(frames, side, generator)
 
     def _label(self, agent_pos: Tensor, domain: Tensor | None) -> Tensor | None:
         if not self.domain_conditioning:
@@ -321,80 +300,6 @@ class DiffusionPolicy(nn.Module):
         if w == 0:
             return told
         return (1 + w) * told - w * self.denoiser(x, steps, features.without_label().condition)
-
-    def expect_images(self, shapes: Mapping[str, Sequence[int]]) -> None:
-        """Remember the shapes (C, H, W) of the images that it is trained on: `act` refuses any others.
-
-        Args:
-            shapes: By camera; see `cameras`.
-        """
-        if shapes:
-            found = torch.tensor([list(shapes[camera]) for camera in self.cameras])
-            self.image_shape.copy_(found.reshape(self.image_shape.shape))
-
-    def expected_images(self) -> dict[str, tuple[int, int, int]]:
-        """The shapes (C, H, W) of the images that it is trained on, by camera; empty if it does not know."""
-        if not self.image_shape.any():
-            return {}
-        shapes = self.image_shape.reshape(-1, 3).tolist()
-        return {camera: tuple(shape) for camera, shape in zip(self.cameras, shapes, strict=True)}
-
-    def expect_forms(self, forms: Mapping[Domain, Mapping[str, Sequence[tuple[str | None, int]]]]) -> None:
-        """Remember how stores write what the policy sees without jumps: `act` takes and gives it as they do.
-
-        Args:
-            forms: By domain, of "action" and "agent_pos", whose parts add up to what the policy sees.
-        """
-        for domain, of in forms.items():
-            for name, size in (("action", self.action_dim), ("agent_pos", self.agent_pos_dim)):
-                getattr(self, f"{name}_forms")[domain] = encode_forms(of.get(name, ()), size)
-
-    def written(self, name: str, domain: Domain = Domain.REAL) -> Representation:
-        """How the stores of a domain write "action" or "agent_pos"."""
-        return Representation(getattr(self, f"{name}_forms")[domain])
-
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *rest) -> None:
-        """A policy saved before it knew the shape of its images, or how stores write what it sees, takes any
-        images, and all else as it is."""
-        for name in ("image_shape", "action_forms", "agent_pos_forms"):
-            state_dict.setdefault(f"{prefix}{name}", torch.zeros_like(getattr(self, name)))
-        super()._load_from_state_dict(state_dict, prefix, *rest)
-
-    def check_observation(
-        self, observation: Mapping[str, Tensor], domain: Domain = Domain.REAL, as_stored: bool = True
-    ) -> None:
-        """Refuse what does not look as in training.
-
-        Args:
-            observation, domain, as_stored: As of `act`.
-
-        Raises:
-            InputError: An entry is missing, has another shape, is not finite or no rotation where one is
-                expected; images are not uint8.
-        """
-        free = ["C", "H", "W"]  # of a policy that was saved before it knew
-        written = self.written("agent_pos", domain)
-        wanted = {"agent_pos": [self.n_obs_steps, written.size if as_stored else self.agent_pos_dim]}
-        known = self.expected_images()
-        wanted |= {camera: [self.n_image_steps, *known.get(camera, free)] for camera in self.cameras}
-        for name, shape in wanted.items():
-            if name not in observation:
-                raise InputError(f"observation: has {sorted(observation)}; expected {name!r}")
-            found = list(observation[name].shape[1:])
-            same = [a == b or b in free for a, b in zip(found, shape, strict=False)]
-            if len(found) != len(shape) or not all(same):
-                found, expected = (", ".join(map(str, ["B", *s])) for s in (found, shape))
-                raise InputError(f"observation: {name} is ({found}); expected ({expected}), as in training")
-        if not torch.isfinite(observation["agent_pos"]).all():
-            raise InputError("observation: agent_pos holds NaN or infinity; expected finite numbers")
-        if as_stored and (fault := written.fault(observation["agent_pos"])):
-            raise InputError(f"observation: agent_pos {fault}; expected it as in the demonstrations")
-        for camera in self.cameras:
-            found = observation[camera].dtype
-            if found != torch.uint8:
-                raise InputError(
-                    f"observation: {camera} is {found}; expected uint8, 0 to 255, as in training"
-                )
 
     @torch.no_grad()
     def act(

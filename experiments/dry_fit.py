@@ -3,6 +3,7 @@
 import json
 from functools import partial
 
+from align.command.fit_options import check_trains
 from align.datamodule import CotrainingData
 from align.errors import InputError
 from align.fit import RunCLI, main
@@ -30,7 +31,7 @@ class _DryCLI(RunCLI):
         super().__init__(*args, **kwargs)
 
     def before_fit(self) -> None:
-        self.check_options()
+        check_trains(self.config[self.subcommand], self.trainer)
         asked = self.resolved()
         model = asked["model"]
         served = [model[name] for name in ("policy", "noise_draws", "ambient", "auxiliary")]

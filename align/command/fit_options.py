@@ -1,6 +1,9 @@
 """The options of `align fit` and where they come from, for its parser, its help and the page of options."""
 
+from collections.abc import Mapping
 from typing import Any
+
+from align.errors import InputError
 
 RUN_OPTIONS: dict[str, tuple[type, Any, str]] = {
     "run": (str, "runs/run", "Run directory; created, or resumed."),
@@ -62,3 +65,36 @@ CHOICES = {
     "Weighting": ("align.alignment", "align.alignment.weighting.Weighting"),
 }
 """By base class of what can be swapped, the package with those that are there and the base's import path."""
+
+
+def check_trains(options: Mapping[str, Any], trainer) -> None:
+    """Refuse what no run has, and what trains nothing and would pass for a finished run.
+
+    Args:
+        options: Of `align fit`.
+        trainer: Lightning's, made from them.
+
+    Raises:
+        InputError: They hold such a thing.
+    """
+    if options["ckpt_path"] is not None:
+        raise InputError("ckpt_path: a run resumes from its own last checkpoint; choose a run directory")
+    if trainer.accumulate_grad_batches != 1:
+        raise InputError(
+            f"accumulate_grad_batches={trainer.accumulate_grad_batches}: expected 1; raise batch_size instead"
+        )
+    given = options["trainer"]
+    wanted = {
+        "max_steps": trainer.max_steps,
+        "limit_train_batches": given["limit_train_batches"],
+        "val_check_interval": given["val_check_interval"],
+    }
+    for name, value in wanted.items():
+        if value is not None and value <= 0:
+            raise InputError(
+                f"trainer.{name}={value}: expected more than 0, or nothing is trained or validated"
+            )
+    if given["fast_dev_run"]:
+        raise InputError(
+            f"trainer.fast_dev_run={given['fast_dev_run']}: expected false; max_steps makes a run short"
+        )

@@ -3,10 +3,42 @@
 import torch
 from torch import Tensor
 
+from align.errors import InputError
+
 
 def to_float(images: Tensor) -> Tensor:
     """uint8 images in 0–255 → float32 in [-1, 1], any shape."""
     return images.float().div(127.5).sub_(1)  # `float` of a float image is the caller's own
+
+
+def prepare(
+    images: Tensor, crop: int | None, color_jitter: float, generator: torch.Generator | None, camera: str
+) -> Tensor:
+    """Images as an encoder sees them.
+
+    Args:
+        images: (N, C, H, W) uint8.
+        crop: Side of what is cut out of them; `None` takes them whole.
+        color_jitter: As of `jitter_colors`; 0 leaves colours as they are.
+        generator: Draws crops and colours, in training; without it the central crop is taken, as it is.
+        camera: Whose they are, for messages.
+
+    Returns:
+        (N, C, H, W) or (N, C, crop, crop), in [-1, 1].
+
+    Raises:
+        InputError: They are smaller than the crop, or have no colours to change.
+    """
+    if crop is not None and crop > min(images.shape[-2:]):
+        raise InputError(f"crop={crop}: images are {tuple(images.shape[-2:])} pixels")
+    if crop is not None:
+        images = center_crop(images, crop) if generator is None else random_crop(images, crop, generator)
+    images = to_float(images)
+    if color_jitter == 0 or generator is None:
+        return images
+    if images.shape[1] != 3:
+        raise InputError(f"color_jitter={color_jitter}: {camera} has {images.shape[1]} channels; expected 3")
+    return jitter_colors(images, color_jitter, generator)
 
 
 def center_crop(images: Tensor, size: int) -> Tensor:

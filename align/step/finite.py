@@ -2,7 +2,7 @@
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from align.errors import InputError
 
@@ -62,3 +62,20 @@ class FiniteWatch:
         if first < NEVER:
             where = f"{name} is not finite at step {first:.0f}: {value}"
             raise InputError(f"{where}; lower the learning rate or check the data")
+
+
+def check_weights(step: int, *modules: nn.Module) -> None:
+    """Refuse to keep weights that were spoilt.
+
+    Args:
+        step: The step after which they are to be kept.
+        *modules: Whose they are.
+
+    Raises:
+        InputError: One is not finite.
+    """
+    if not all(bool(torch.isfinite(p).all()) for module in modules for p in module.parameters()):
+        raise InputError(
+            f"weights are not finite at step {step}; lower the learning rate or check the data and the "
+            "objective; the last checkpoint is kept"
+        )

@@ -1,0 +1,57 @@
+"""What a run that was trained says of itself: its summary, and what may come next."""
+
+import shlex
+from pathlib import Path
+
+from align.alignment.weighting import Fixed
+from align.callbacks.progress import Progress
+from align.datamodule import CotrainingData
+from align.domain import Domain
+from align.module import CotrainingModule
+from align.run.layout import LAST_CHECKPOINT, SUMMARY
+
+
+def summary(module: CotrainingModule, data: CotrainingData, progress: Progress, step: int) -> dict:
+    """What `summary.json` holds: how the run was trained, and the last value of every metric.
+
+    Args:
+        module, data: What was trained, on what.
+        progress: Saw the metrics of all processes, also before the run was resumed.
+        step: The last one.
+    """
+    weighting = module.weighting
+    found = {
+        "lambda": float(weighting.weight(step)),
+        "seed": module.seed,
+        "alpha": data.real_alpha,
+        "site": module.site,
+        "method": type(module.alignment).__name__,
+        "domain_conditioning": module.policy.domain_conditioning,
+        "guidance_weight": module.policy.guidance_weight,
+        "steps": step,
+        "real_demos": data.train[Domain.REAL].n_episodes,
+        "sim_demos": data.train[Domain.SIM].n_episodes,
+        "training_seconds": round(progress.seconds_trained, 1),
+    }
+    if data.gated is not None:
+        loss = "restricted" if module.ambient is None else module.ambient.loss
+        found |= {"sigma_min": data.gated.dataset_sigma_min, "denoising": loss}
+    if not isinstance(weighting, Fixed):
+        found["weighting"] = type(weighting).__name__
+        found |= {name: float(value) for name, value in weighting.logs().items()}
+    if module.auxiliary is not None:
+        told = module.auxiliary
+        found |= {"auxiliary": told.targets, "auxiliary_weight": told.weight}
+        found |= {"auxiliary_schedule": told.schedule, "auxiliary_steps": told.steps}
+    return found | {name.replace("/", "_"): value for name, value in sorted(progress.metrics.items())}
+
+
+def what_next(run_dir: Path, step: int) -> str:
+    """The lines that `align fit` ends with."""
+    run = shlex.quote(str(run_dir))
+    return (
+        f"{run_dir}: trained to step {step}; policy in {LAST_CHECKPOINT}, losses in {SUMMARY}\n"
+        f"  align probe {run}: can sim and real be told apart in it?\n"
+        f"  align rollout {run} --world WORLD: how does it do in a world?\n"
+        f"  tensorboard --logdir {run}: how did training go?"
+    )
