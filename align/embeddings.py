@@ -142,12 +142,15 @@ def collect_paired(
 
     Returns:
         `sim/SITE` and `real/SITE` (M, D), `episode` (M,), `state` (M, 5), newest. None where `states` is 0 or
-        the states of either store cannot be drawn anew, as those of pushing worlds can.
+        the states of either store cannot be drawn anew, as those of pushing worlds can, in square RGB images.
     """
     windows = data.held_out[Domain.SIM]
     rows = data.spread(Domain.SIM, states)
     found = windows.states(rows)
     if not len(rows) or policy.cameras != ("image",) or found is None:
+        return None
+    height, *rest = windows.episodes.image.shape[1:]
+    if rest != [height, 3]:
         return None
     drawn = {d: pictures_of(data.held_out[d].episodes.attrs, found.shape[2]) for d in Domain}
     if None in drawn.values():
@@ -159,7 +162,7 @@ def collect_paired(
         lights = [int(derive(seed, "paired", e).generate_state(1)[0]) for e in batch["episode"].tolist()]
         part: dict[str, Tensor] = {"episode": batch["episode"]}
         for domain, draw in drawn.items():
-            images = draw(seen, windows.episodes.image.shape[1], lights)
+            images = draw(seen, height, lights)
             batch["image"] = torch.from_numpy(images).permute(0, 1, 4, 2, 3)
             there = {key: value.to(policy.device) for key, value in batch.items()}
             noise = torch_generator(seed, "embed paired", index)
