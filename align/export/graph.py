@@ -23,12 +23,12 @@ class _Encode(nn.Module):
 
     def __init__(self, policy: DiffusionPolicy, domain: Domain):
         super().__init__()
-        self.policy, self.domain = policy, domain
+        self.policy, self.domain, self.agent_pos = policy, domain, policy.written("agent_pos", domain)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         observation = dict(zip((*self.policy.cameras, "agent_pos"), inputs, strict=True))
-        told = torch.full((1,), int(self.domain))
-        features: Features = self.policy.encode(observation, observation["agent_pos"], domain=told)
+        told, agent_pos = torch.full((1,), int(self.domain)), self.agent_pos.see(observation["agent_pos"])
+        features: Features = self.policy.encode(observation, agent_pos, domain=told)
         guided = (features.without_label().condition,) if self.policy.guidance_weight else ()
         return (features.condition, *guided)
 
@@ -55,14 +55,16 @@ class _Step(nn.Module):
 
 
 class _Finish(nn.Module):
-    """Normalised actions to those in the data's units, from the newest observation on."""
+    """Normalised actions to those that the domain's store would have, from the newest observation on."""
 
-    def __init__(self, policy: DiffusionPolicy):
+    def __init__(self, policy: DiffusionPolicy, domain: Domain):
         super().__init__()
         self.policy = policy
+        self.agent_pos, self.action = (policy.written(name, domain) for name in ("agent_pos", "action"))
 
     def forward(self, x: Tensor, agent_pos: Tensor) -> Tensor:
-        return self.policy.normalizer.unnormalize_action(x, agent_pos)[:, self.policy.n_obs_steps - 1 :]
+        actions = self.policy.normalizer.unnormalize_action(x, self.agent_pos.see(agent_pos))
+        return self.action.restore(actions[:, self.policy.n_obs_steps - 1 :])
 
 
 def traced(
@@ -72,7 +74,7 @@ def traced(
 
     Args:
         policy: The policy.
-        observation: One that it may see, a batch of one.
+        observation: One that it may see, a batch of one; positions as the domain's store has them.
         noise: (1, horizon, A).
         domain: Where it acts, for a policy with domain conditioning.
 
@@ -88,7 +90,7 @@ def traced(
         parts = {
             "encode": (encode, (*seen,)),
             "step": (_Step(policy), (noise, step, levels, *conditions)),
-            "finish": (_Finish(policy), (noise, observation["agent_pos"])),
+            "finish": (_Finish(policy, domain), (noise, observation["agent_pos"])),
         }
         graphs, tensors = {}, {}
         for name, (module, inputs) in parts.items():

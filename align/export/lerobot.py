@@ -51,14 +51,8 @@ def write_lerobot_policy(
             traced, calls what the plugin does not run, or acts otherwise when it is; a camera is not there.
     """
     check_sampler(policy)
-    if recoded := [name for name in ("agent_pos", "action") if policy.written(name, domain).recoded]:
-        raise InputError(
-            f"format='lerobot': {' and '.join(recoded)} of this policy have rotations or angles written "
-            "without jumps (keys such as quat_xyzw(…)), which the plugin does not undo; expected --format "
-            "onnx, which does"
-        )
     features = _features(policy, names or {})
-    tries = sample_inputs(policy)
+    tries = sample_inputs(policy, domain)
     plan, tensors = traced(policy, tries[0], tries[0]["noise"], domain)
     shapes = policy.expected_images()
     plan = {
@@ -68,7 +62,7 @@ def write_lerobot_policy(
             features[c]: {"camera": c, "shape": list(shapes[c]), **about["cameras"][c]}
             for c in policy.cameras
         },
-        "state_dim": policy.agent_pos_dim,
+        "state_dim": policy.written("agent_pos", domain).size,
         "noise_shape": [policy.horizon, policy.action_dim],
         "tensors": {key: [str(t.dtype).removeprefix("torch."), list(t.shape)] for key, t in tensors.items()},
         **plan,
@@ -80,7 +74,7 @@ def write_lerobot_policy(
     weights = {f"core.{key}": tensor.clone().contiguous() for key, tensor in tensors.items()}
     save_file(weights, folder / MODEL, {"format": "pt"})
     shutil.copymode(folder / GRAPH, folder / MODEL)  # which is written for its owner alone
-    write_json(folder / "config.json", _config(policy, features, image_fit))
+    write_json(folder / "config.json", _config(policy, domain, features, image_fit))
     _write_pipelines(folder)
     source = Path(__file__).parent / "lerobot_plugin"
     shutil.copytree(
@@ -101,17 +95,20 @@ def _features(policy: DiffusionPolicy, names: Mapping[str, str]) -> dict[str, st
     return {c: name if "." in name else f"observation.images.{name}" for c, name in called.items()}
 
 
-def _config(policy: DiffusionPolicy, features: Mapping[str, str], image_fit: str | None) -> dict[str, Any]:
+def _config(
+    policy: DiffusionPolicy, domain: Domain, features: Mapping[str, str], image_fit: str | None
+) -> dict[str, Any]:
     shapes = policy.expected_images()
+    state_dim, action_dim = (policy.written(name, domain).size for name in ("agent_pos", "action"))
     cameras = {features[c]: {"type": "VISUAL", "shape": list(shapes[c])} for c in policy.cameras}
-    state = {"observation.state": {"type": "STATE", "shape": [policy.agent_pos_dim]}}
+    state = {"observation.state": {"type": "STATE", "shape": [state_dim]}}
     return {
         "type": "align",
         "n_obs_steps": policy.n_obs_steps,
         "horizon": policy.horizon,
         "n_action_steps": policy.n_action_steps,
         "input_features": {**cameras, **state},
-        "output_features": {"action": {"type": "ACTION", "shape": [policy.action_dim]}},
+        "output_features": {"action": {"type": "ACTION", "shape": [action_dim]}},
         "normalization_mapping": dict.fromkeys(("VISUAL", "STATE", "ACTION"), "IDENTITY"),
         "image_fit": image_fit,
         "seed": 0,
@@ -156,6 +153,7 @@ def _difference(
     except ValueError as error:
         raise InputError(f"format='lerobot': {error}; {PLUGIN} does not run it") from None
     core.load_state_dict(tensors)
+    written = policy.written("action", domain)
     apart, deviations = [], []
     first = policy.n_obs_steps - 1
     scale = policy.normalizer.action_std[first : first + policy.n_action_steps]
@@ -167,6 +165,8 @@ def _difference(
             repeated = images[:, :1].expand(-1, policy.n_obs_steps - images.shape[1], -1, -1, -1)
             batch[key] = torch.cat([repeated, images], dim=1)
         found = core.predict_action_chunk(batch, observation["noise"])
+        # as the policy sees them: of rotations and angles as stored, round-off may turn a sign
+        found, expected = written.see(found), written.see(expected)
         apart.append((found - expected).abs().max())
         deviations.append(((found - expected) / scale).abs().max())
     if not max(deviations) < LARGEST_DIFFERENCE:

@@ -24,7 +24,7 @@ from align.policy import DiffusionPolicy
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "export"))
-from policies import as_published, blind, made, one_camera, saved, two_cameras  # noqa: E402
+from policies import as_published, blind, made, one_camera, positions, saved, turning, two_cameras  # noqa: E402
 
 PYTHONS = ("python3.12", "python3.13", "python3.14")
 PLUGIN = HERE.parents[1] / "align/export/lerobot_plugin"
@@ -121,7 +121,7 @@ def act(python: Path, folder: Path, policy: DiffusionPolicy, dataset: Path | Non
     out, rng = folder / "exported", np.random.default_rng(0)
     with contextlib.redirect_stdout(io.StringIO()):
         command.export(saved(policy, folder / "run"), str(out), "lerobot")
-    seen = {"observation.state": rng.normal(size=(STEPS, policy.agent_pos_dim)).astype(np.float32)}
+    seen = {"observation.state": positions(policy, rng, STEPS)}
     names = {camera: f"observation.images.{camera.removeprefix('image.')}" for camera in policy.cameras}
     for camera, (channels, height, width) in policy.expected_images().items():
         seen[names[camera]] = rng.integers(0, 256, (STEPS, height, width, channels), np.uint8)
@@ -193,7 +193,7 @@ def main() -> None:
         tell("read what lerobot wrote", read_what_lerobot_wrote(python, folder / "lerobot"))
         for codec in ("png", "av1", "h264"):
             tell(f"lerobot reads what was written, {codec}", have_lerobot_read(python, folder, codec))
-        for make in (one_camera, two_cameras, blind, as_published):
+        for make in (one_camera, two_cameras, blind, as_published, turning):
             (folder / make.__name__).mkdir()
             dataset = folder / "png" if make is two_cameras else None  # by make_policy, as lerobot-record
             apart = act(python, folder / make.__name__, made(make), dataset)

@@ -5,6 +5,7 @@ import torch
 import yaml
 
 from align.diffusion.schedule import NoiseSchedule
+from align.domain import Domain
 from align.networks import CameraEncoders, ConditionalMLP, ConditionalUnet1D, ConvEncoder, ResNetEncoder
 from align.policy import DiffusionPolicy
 
@@ -62,6 +63,38 @@ def as_published():
         relative_actions=[0, 1, 2],
         normalization="min_max",
     )
+
+
+FORMS = {
+    Domain.SIM: {
+        "agent_pos": [(None, 3), ("axis_angle", 6), ("degrees", 2), (None, 1)],
+        "action": [(None, 3), ("matrix", 6), ("radians", 2), (None, 1)],
+    },
+    Domain.REAL: {
+        "agent_pos": [(None, 3), ("quat_wxyz", 6), (None, 1), ("radians", 2)],
+        "action": [(None, 3), ("quat_xyzw", 6), (None, 1), ("degrees", 2)],
+    },
+}
+
+
+def turning():
+    """One whose stores write rotations and angles in ways of their own."""
+    policy = DiffusionPolicy(
+        denoiser=lambda a, c: ConditionalMLP(a, c, **SMALL),
+        schedule=NoiseSchedule(20, inference_steps=4),
+        n_image_steps=0,
+        action_dim=12,
+        agent_pos_dim=12,
+        relative_actions=[0, 1, 2],
+    )
+    policy.expect_forms(FORMS)
+    return policy
+
+
+def positions(policy, rng, n, domain=Domain.REAL):
+    """Any that a robot of the domain may tell, (n, P) float32, as its store has them."""
+    seen = rng.normal(size=(n, policy.agent_pos_dim))
+    return policy.written("agent_pos", domain).restore(torch.tensor(seen, dtype=torch.float32)).numpy()
 
 
 def made(make):

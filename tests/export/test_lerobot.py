@@ -5,7 +5,17 @@ import json
 import numpy as np
 import pytest
 import torch
-from policies import as_published, blind, made, observation, one_camera, saved, two_cameras
+from policies import (
+    as_published,
+    blind,
+    made,
+    observation,
+    one_camera,
+    positions,
+    saved,
+    turning,
+    two_cameras,
+)
 from safetensors.torch import load_file
 from torch import nn
 
@@ -17,7 +27,7 @@ from align.export.lerobot import plugin
 from align.policy import DiffusionPolicy
 from align.robot import PolicyRunner
 
-MAKERS = [one_camera, two_cameras, blind, as_published]
+MAKERS = [one_camera, two_cameras, blind, as_published, turning]
 
 
 def core_of(folder, **config):
@@ -44,7 +54,8 @@ def test_the_folder_acts_as_the_policy(make, tmp_path, capsys):
     core, config = core_of(out)
     names = [c.removeprefix("image.") for c in policy.cameras]
     assert set(config["input_features"]) == {*(f"observation.images.{n}" for n in names), "observation.state"}
-    assert config["output_features"]["action"]["shape"] == [policy.action_dim]
+    action_dim = policy.written("action", Domain.SIM).size
+    assert config["output_features"]["action"]["shape"] == [action_dim]
 
     rng, noises = np.random.default_rng(5), []
     runner = PolicyRunner(policy, domain=Domain.SIM)
@@ -59,7 +70,7 @@ def test_the_folder_acts_as_the_policy(make, tmp_path, capsys):
         seen = {
             camera: rng.integers(0, 256, (height, width, channels), np.uint8)
             for camera, (channels, height, width) in policy.expected_images().items()
-        } | {"agent_pos": rng.normal(size=policy.agent_pos_dim)}
+        } | {"agent_pos": positions(policy, rng, 1, Domain.SIM)[0]}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(torch, "randn", noise_of_runner)
             expected = runner.select_action(seen)
@@ -68,7 +79,7 @@ def test_the_folder_acts_as_the_policy(make, tmp_path, capsys):
             image = torch.tensor(seen[camera]).movedim(-1, 0)[None]
             batch[f"observation.images.{name}"] = image.float() / 255  # as LeRobot has them
         found = core.select_action(batch, noises[-1][None])
-        assert found.shape == (1, policy.action_dim)
+        assert found.shape == (1, action_dim)
         np.testing.assert_allclose(found[0], expected, rtol=1e-5, atol=1e-5, err_msg=f"step {t}")
     assert len(noises) == -(-10 // policy.n_action_steps)
 
