@@ -153,7 +153,8 @@ def read_store(
         ends = store.episode_ends()
         found = find_keys(store, keys, cameras)
         # The small arrays first: what is wrong with them is known before the images are decoded.
-        vectors, forms, pictures, notes, refusals = {}, {}, {}, [], Refusals()
+        vectors, forms, pictures, refusals = {}, {}, {}, Refusals()
+        notes = [f"note: {store.path}: {remark}" for remark in store.remarks()]
         for name, columns in found.vectors.items():
             with refusals.collected():
                 try:

@@ -160,6 +160,8 @@ def inspect_store(
             "stored" if rate else None,
             np.diff(ends, prepend=0),
         )
+        with _told(found):
+            found.notes += [f"note: {remark}" for remark in store.remarks()]
         _look_at_times(store, found, ends)
         for name in store.vectors():
             with _told(found):

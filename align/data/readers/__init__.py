@@ -3,7 +3,7 @@
 from align.data.readers.lerobot import LeRobotDataset
 from align.data.readers.opening import FORMATS, check_reader, open_store
 from align.data.readers.reader import Camera, Preset, Reader
-from align.data.readers.robomimic import RobomimicFile
+from align.data.readers.robomimic import RobomimicFile, RobomimicTrain
 from align.data.readers.zarr_store import ZarrStore
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Preset",
     "Reader",
     "RobomimicFile",
+    "RobomimicTrain",
     "ZarrStore",
     "check_reader",
     "open_store",

@@ -146,6 +146,14 @@ class Reader(ABC):
         """When each row was recorded, (T,) float64 in seconds of any clock, where the file says so."""
         return None
 
+    def tasks(self) -> tuple[list[str], np.ndarray] | None:
+        """Tasks in words, and which of them each row is of, (T,) int64, where the file says so."""
+        return None
+
+    def remarks(self) -> list[str]:
+        """What else is worth a line, as of what is there and not used."""
+        return []
+
     def lacking(self, camera: str) -> str | None:
         """What of a camera's images is not there, in words, told without decoding them; None if nothing."""
         return None

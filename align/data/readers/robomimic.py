@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,9 +27,14 @@ class RobomimicFile(Reader):
     Args:
         path: The `.hdf5` file.
 
+    Attributes:
+        mask: The filter `mask/NAME` whose demonstrations are read; None reads all. A subclass has another.
+
     Raises:
-        InputError: It is missing, damaged or of another layout, or h5py is not installed.
+        InputError: It is missing, damaged or of another layout, lacks the filter, or h5py is not installed.
     """
+
+    mask: ClassVar[str | None] = None
 
     presets = (
         Preset(
@@ -56,9 +62,11 @@ class RobomimicFile(Reader):
             if not isinstance(self._data, h5py.Group):
                 self._refuse("data", "is missing; expected robomimic's data/demo_K")
             groups = (name for name in self._data if isinstance(self._get(self._data, name), h5py.Group))
-            self._demos = sorted(groups, key=_number)
+            self._demos = self._every = sorted(groups, key=_number)
             if not self._demos:
                 self._refuse("data", "has no demonstration; expected data/demo_K")
+            if self.mask is not None:
+                self._demos = self._filtered(self.mask)
             self._lengths = [self._length(name) for name in self._demos]
         except BaseException:
             self.close()
@@ -88,6 +96,53 @@ class RobomimicFile(Reader):
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def tasks(self) -> tuple[list[str], np.ndarray] | None:
+        """The attribute `task` of each demonstration, or LIBERO's `language_instruction` of all."""
+        try:
+            problem = json.loads(self._data.attrs.get("problem_info", "{}"))
+        except (ValueError, TypeError):
+            problem = {}
+        whole = problem.get("language_instruction") if isinstance(problem, dict) else None
+        whole = " ".join(whole) if isinstance(whole, list) else whole
+        each = [self._data[demo].attrs.get("task", whole) for demo in self._demos]
+        if not all(isinstance(task, str) for task in each):
+            return None
+        told = list(dict.fromkeys(each))
+        return told, np.repeat([told.index(task) for task in each], self._lengths)
+
+    def remarks(self) -> list[str]:
+        """Which filters the file has, and whether one is used."""
+        found = {name: len(self._filtered(name)) for name in self._masks()}
+        if not found:
+            return []
+        there = ", ".join(f"{name} ({n} demonstrations)" for name, n in found.items())
+        if self.mask is not None:
+            return [f"of its filters {there}, {self.mask} is used"]
+        return [
+            f"its filters {there} are not used, all {len(self._demos)} demonstrations are; "
+            "data.reader=align.data.readers.RobomimicTrain reads those of train"
+        ]
+
+    def _masks(self) -> list[str]:
+        masks = self._get(self._file, "mask")
+        if not isinstance(masks, self._h5.Group):
+            return []
+        return [name for name in masks if isinstance(self._get(masks, name), self._h5.Dataset)]
+
+    def _filtered(self, name: str) -> list[str]:
+        """The demonstrations of a filter, in the order of their numbers."""
+        if name not in (there := self._masks()):
+            self._refuse("mask", f"has no filter {name!r}; it has {', '.join(there) or 'none'}")
+        try:
+            listed = [str(demo) for demo in self._file[f"mask/{name}"].asstr()[:]]
+        except (OSError, TypeError, ValueError) as error:
+            self._refuse(f"mask/{name}", f"cannot be read ({one_line(error)}); expected names")
+        kept, lost = [demo for demo in self._every if demo in set(listed)], set(listed) - set(self._every)
+        if lost or not kept:
+            names = ", ".join(sorted(lost, key=_number)[:3]) or "nothing"
+            self._refuse(f"mask/{name}", f"lists {names}; expected some of data/, as {self._every[0]}")
+        return kept
 
     def episode_ends(self) -> np.ndarray:
         """Where each demonstration ends, exclusive, (E,) int64; demo_10 comes after demo_9."""
@@ -199,6 +254,12 @@ class RobomimicFile(Reader):
         if isinstance(link, self._h5.ExternalLink):
             self._refuse(f"{group.name}/{name}", "is a link to another file; expected what it links to")
         return None if link is None else group.get(name)
+
+
+class RobomimicTrain(RobomimicFile):
+    """A file of robomimic's layout, of which the filter `mask/train` is read: `data.reader` names it."""
+
+    mask = "train"
 
 
 def _kind_of_actions(controllers: object) -> str | None:

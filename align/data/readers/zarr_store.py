@@ -132,6 +132,11 @@ class ZarrStore(Reader):
             return None
         return self._read("data/timestamp", array, slice(None)).astype(np.float64).reshape(-1)
 
+    def tasks(self) -> tuple[list[str], np.ndarray] | None:
+        """The attribute `task`, of all episodes."""
+        task = self.attrs.get("task")
+        return ([task], np.zeros(self.episode_ends()[-1], np.int64)) if isinstance(task, str) else None
+
     def array(self, name: str) -> zarr.Array:
         """The array `data/<name>`, checked to hold the rows of all episodes, no chunk missing or cut short.
 
