@@ -5,6 +5,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from align.conversion.episodes import is_camera, stored_episodes
 from align.conversion.lerobot import Codec, write_lerobot
 from align.conversion.robomimic import write_robomimic
@@ -24,7 +26,7 @@ def convert(
     codec: Codec = "png",
     crf: int = 30,
     rate: float | None = None,
-    task: str = "demonstrations",
+    task: str | None = None,
     reader: type[Reader] | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -39,7 +41,7 @@ def convert(
         codec: How LeRobot's images are stored: png, without loss, or the video av1 or h264.
         crf: Quality of video, less is better.
         rate: Rate in Hz, where the store does not say it.
-        task: What is done, in words; LeRobot asks for it.
+        task: What is done, in words, in all episodes; `None` is what the store says of each, if it does.
         reader: A format of your own, a subclass of align.data.readers.Reader by its import path.
         overwrite: Replace what is at `out`, if it is of that format.
     """
@@ -60,9 +62,12 @@ def convert(
         lengths = opened.episode_ends()
         print(f"writing {len(lengths)} episodes of {lengths[-1]} frames into {out}", flush=True)
         episodes = with_progress(stored_episodes(opened, found), len(lengths))
+        said = opened.tasks() if task is None else None
         if format == "robomimic":
-            write_robomimic(out, episodes, rate, encodings=encodings, overwrite=overwrite)
+            tasks = [task] * len(lengths) if task is not None else said and _each(*said, lengths)
+            write_robomimic(out, episodes, rate, encodings=encodings, tasks=tasks, overwrite=overwrite)
         else:
+            task = said or task or "demonstrations"
             names = {name: _names(opened, columns) for name, columns in found.vectors.items()}
             robot = opened.attrs.get("robot_type")
             write_lerobot(out, episodes, rate, codec, crf, task, names, encodings, robot, overwrite)
@@ -91,6 +96,12 @@ def _keys(store: Reader, given: Mapping[str, str]) -> Keys:
             raise InputError(f"keys: {name} is {camera!r}, no camera of {store.path}; its cameras: {there}")
     vectors = {name: value for name, value in found.vectors.items() if name != "state" or "state" in given}
     return Keys(vectors, found.cameras, found.why)
+
+
+def _each(tasks: list[str], rows: np.ndarray, ends: np.ndarray) -> list[str]:
+    """The task of each episode in words, of several in one all of them."""
+    parts = np.split(rows, ends[:-1])
+    return ["; ".join(tasks[k] for k in dict.fromkeys(part.tolist())) for part in parts]
 
 
 def _names(store: Reader, columns: tuple) -> list[str] | None:

@@ -27,6 +27,8 @@ Codec = Literal["png", "av1", "h264"]
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 CHUNK, DATA_MB, VIDEO_MB = 1000, 100, 200  # files a folder, and size from which on another file is begun
+Tasks = tuple[list[str], np.ndarray]
+"""Tasks in words, and which of them each row (T,) is of; see `align.data.readers.Reader.tasks`."""
 _OWN_NAMES = {"action": "action", "agent_pos": "observation.state", "state": "observation.environment_state"}
 
 
@@ -36,7 +38,7 @@ def write_lerobot(
     fps: float,
     codec: Codec = "png",
     crf: int = 30,
-    task: str = "demonstrations",
+    task: str | Tasks = "demonstrations",
     names: Mapping[str, Sequence[str] | None] | None = None,
     encodings: Mapping[str, Encoding | None] | None = None,
     robot_type: str | None = None,
@@ -54,7 +56,7 @@ def write_lerobot(
         fps: Frames a second, a whole number.
         codec: How images are stored.
         crf: Quality of video, 0 to 63 (of h264 51), less is better; LeRobot's own is 30.
-        task: What is done, in words.
+        task: What is done, in words; of several, the words and which of them each row of all episodes is of.
         names: What the columns of arrays are called, e.g. {"action": ["x", "y"]}.
         encodings: How images were encoded as video before they came here, by camera; kept, since a codec
             tells domains apart.
@@ -103,8 +105,9 @@ def feature_of(name: str) -> str:
 class _Writer:
     """A data set that is being written into a new folder."""
 
-    def __init__(self, root: Path, fps: int, codec: Codec, crf: int, task: str):
-        self.root, self.fps, self.codec, self.crf, self.task = root, fps, codec, crf, task
+    def __init__(self, root: Path, fps: int, codec: Codec, crf: int, task: str | Tasks):
+        self.root, self.fps, self.codec, self.crf = root, fps, codec, crf
+        self.tasks, self.task_of = ([task], None) if isinstance(task, str) else task
         self.layout: Layout | None = None
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.rows: list[dict] = []
@@ -118,14 +121,20 @@ class _Writer:
     def append(self, episode: Episode) -> None:
         n = len(self.rows)
         self.layout, vectors, length = checked(n, episode, self.layout)
+        task_index = np.zeros(length, np.int64)
+        if self.task_of is not None:
+            task_index = self.task_of[self.total : self.total + length]
+            if len(task_index) < length:
+                raise InputError(f"task: of {len(self.task_of)} rows; expected one of each of all episodes")
         columns = {feature_of(name): value for name, value in vectors.items()} | {
             "timestamp": (np.arange(length) / self.fps).astype(np.float32)[:, None],
             "frame_index": np.arange(length)[:, None],
             "episode_index": np.full((length, 1), n),
             "index": np.arange(self.total, self.total + length)[:, None],
-            "task_index": np.zeros((length, 1), np.int64),
+            "task_index": task_index[:, None].astype(np.int64),
         }
-        row = {"episode_index": n, "tasks": [self.task], "length": length}
+        tasks = [self.tasks[k] for k in np.unique(task_index)]
+        row = {"episode_index": n, "tasks": tasks, "length": length}
         statistics = {feature: vector_statistics(value) for feature, value in columns.items()}
         pictures = {}
         for name in self.layout.cameras:
@@ -228,7 +237,8 @@ class _Writer:
         (meta / "episodes/chunk-000").mkdir(parents=True)
         listed = {key: [row[key] for row in self.rows] for key in self.rows[0]} | columns_of(self.statistics)
         pq.write_table(pa.table(listed), meta / "episodes/chunk-000/file-000.parquet")
-        tasks = pd.DataFrame({"task_index": [0]}, index=pd.Index([self.task], name="task"))
+        index = pd.Index(self.tasks, name="task")
+        tasks = pd.DataFrame({"task_index": np.arange(len(self.tasks))}, index=index)
         tasks.to_parquet(meta / "tasks.parquet")
         whole = {f: vector_statistics(np.concatenate(parts)) for f, parts in self.vectors.items()}
         whole |= {feature_of(name): tally.statistics() for name, tally in self.tallies.items()}
@@ -239,7 +249,7 @@ class _Writer:
             "features": self._features(names, encodings),
             "total_episodes": len(self.rows),
             "total_frames": self.total,
-            "total_tasks": 1,
+            "total_tasks": len(self.tasks),
             "chunks_size": CHUNK,
             "data_files_size_in_mb": DATA_MB,
             "video_files_size_in_mb": VIDEO_MB,

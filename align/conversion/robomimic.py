@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ def write_robomimic(
     rate_hz: float | None = None,
     env_args: dict | None = None,
     encodings: Mapping[str, Encoding | None] | None = None,
+    tasks: Sequence[str] | None = None,
     overwrite: bool = False,
 ) -> int:
     """Write episodes, as they come, to a file of robomimic's layout; it appears whole or not at all.
@@ -37,6 +38,7 @@ def write_robomimic(
             by default one that cannot be made.
         encodings: How images were encoded as video before they came here, by camera; kept, since a codec
             tells domains apart.
+        tasks: What is done in each episode, in words; kept as its attribute `task`.
         overwrite: Replace an HDF5 file at `path`. Nothing else is ever replaced.
 
     Returns:
@@ -69,6 +71,8 @@ def write_robomimic(
             demo, end = data.create_group(f"demo_{n - 1}"), np.zeros(length)
             end[-1] = 1
             demo.attrs["num_samples"] = length
+            if tasks is not None:
+                demo.attrs["task"] = tasks[n - 1]
             demo.create_dataset("rewards", data=np.zeros(length))
             demo.create_dataset("dones", data=end.astype(np.int64))
             demo.create_group("obs")

@@ -213,3 +213,21 @@ def test_what_cannot_be_converted_is_one_line(made, tmp_path, capsys):
     assert "has 1 channels; LeRobot takes 3" in refused(out, store=odd)
     with pytest.raises(InputError, match="names: action has 2; expected 8, a column each"):
         write_lerobot(out, [arm(0, 4)], 20, names={"action": ["x", "y"]})
+
+
+@pytest.mark.parametrize("format", ["lerobot", "robomimic"])
+def test_tasks_are_carried_over(episodes, tmp_path, format):
+    """Each row's own; robomimic's episodes have one each. What the command line says is of all."""
+    blind = [{name: e[name] for name in ("action", "agent_pos")} for e in episodes]
+    rows = np.repeat([1, 0, 1], LENGTHS)
+    write_lerobot(tmp_path / "source", blind, 20, task=(["place it", "pick it up"], rows))
+    options = [str(tmp_path / "source"), str(tmp_path / "out"), "--format", format]
+    assert main(["convert", *options]) == 0
+    for store in ("source", "out"):
+        names, of = open_store(tmp_path / store).tasks()
+        assert [names[k] for k in of] == [("place it", "pick it up")[k] for k in rows], store
+    assert main(["convert", *options, "--overwrite=true", "--task", "sort it"]) == 0
+    names, of = open_store(tmp_path / "out").tasks()
+    assert names == ["sort it"] and len(of) == sum(LENGTHS) and not of.any()
+    with pytest.raises(InputError, match="of 19 rows; expected one of each"):
+        write_lerobot(tmp_path / "short", blind, 20, task=(["it"], np.zeros(19, int)))
