@@ -67,7 +67,7 @@ def test_what_cannot_be_an_axis_is_named(axis, words):
         ({"axes": {"a": {"option": "trainer.callbacks.9.x", "values": [0]}}}, "part of a list of 1"),
         (
             {"axes": {"a": {"option": "data.alpha.x", "values": [0]}}},
-            r"data\.alpha\.x: it would be part of 0\.5",
+            r"data\.alpha\.x: it would be part of 0\.25",
         ),
     ],
 )
@@ -83,7 +83,7 @@ def test_what_a_grid_cannot_mean_is_told_before_anything_runs(change, words, tmp
     [
         ("=1", "set='=1'"),
         ("trainer.callbacks.first.x=1", "trainer.callbacks.first.x: it would be part of a list of 1"),
-        ("data.alpha.x=1", "data.alpha.x: it would be part of 0.5"),
+        ("data.alpha.x=1", "data.alpha.x: it would be part of 0.25"),
     ],
 )
 def test_options_that_cannot_be_set_are_named(override, words):
