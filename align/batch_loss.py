@@ -28,7 +28,7 @@ def denoising_losses(
         policy: The policy.
         features: Of the batch's B observations.
         batch: "action" (B, H, A) and "agent_pos" (B, To, P) in the data's units. A gated one brings its
-            diffusion steps and how to weigh them; see `align.data.gated_batches`.
+            diffusion steps and how to weigh them; see `align.data.gating.batches`.
         generator: Draws the noise and, where the batch brings none, the diffusion steps.
         draws: Noise draws a sample, k; a gated batch brings so many steps a sample.
         ambient: How a gated batch is learnt from; `None` has the ordinary loss at the steps it brings.

@@ -1,6 +1,6 @@
 """Sim and real demonstrations as a LightningDataModule."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -11,27 +11,16 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from align.checkpoints.trust import named_class
 from align.data.columns import Forms
-from align.data.compatibility import check_actions, check_compatible, check_rates, check_roles
-from align.data.episodes import PROBED_EPISODES, Actions, Episodes, Store, read_store
-from align.data.gated_batches import GatedBatches
-from align.data.gating import Gating
+from align.data.episodes import PROBED_EPISODES, Actions, Episodes, Store
+from align.data.gating.batches import GatedBatches
+from align.data.gating.levels import Gating
 from align.data.images import Fit, Keep
 from align.data.mixture import MixtureSampler, Stratum, real_quota, resolve_alpha, store_weights, weights
 from align.data.pairing import Pairing
-from align.data.plausibility import check_world, codec_gaps, doubts
 from align.data.readers.encoding import Encoding
 from align.data.readers.reader import Reader
-from align.data.refusals import Refusals
-from align.data.stores import (
-    check_shares,
-    each_keys,
-    join,
-    listed,
-    other_forms,
-    short_names,
-    split_stores,
-    store_quotas,
-)
+from align.data.reading import Reading, joined, worth_telling
+from align.data.stores import check_shares, each_keys, listed, split_stores, store_quotas
 from align.data.windows import Windows
 from align.diffusion.ambient import Ambient
 from align.domain import Domain
@@ -125,16 +114,25 @@ class CotrainingData(pl.LightningDataModule):
         check_numbers("(0, 1e6]", rate_hz=rate_hz)
         check_numbers(SEED, whole=True, seed=seed, shuffle_seed=shuffle_seed)
         check_numbers("(0, 1e9]", sim_shares=sim_shares, real_shares=real_shares)
-        self.paths = {Domain.SIM: listed("sim", sim), Domain.REAL: listed("real", real)}
+        paths = {Domain.SIM: listed("sim", sim), Domain.REAL: listed("real", real)}
         keys, shares = (sim_keys, real_keys), (sim_shares, real_shares)
-        self.keys = {d: each_keys(d.label, keys[d], len(self.paths[d])) for d in Domain}
-        self.shares = {d: check_shares(f"{d.label}_shares", shares[d], len(self.paths[d])) for d in Domain}
+        self.reading = Reading(
+            paths,
+            {d: each_keys(d.label, keys[d], len(paths[d])) for d in Domain},
+            {Domain.SIM: sim_codec, Domain.REAL: real_codec},
+            image_size,
+            image_fit,
+            images,
+            cache,
+            reader,
+            rate_hz,
+            actions,
+        )
+        self.shares = {d: check_shares(f"{d.label}_shares", shares[d], len(paths[d])) for d in Domain}
         self.max_demos = {Domain.SIM: max_sim, Domain.REAL: max_real}
         self.alpha, self.balanced, self.batch_size = alpha, balanced, batch_size
-        self.validation, self.image_size, self.image_fit = validation, image_size, image_fit
-        self.images, self.cache, self.reader, self.rate_hz = images, cache, reader, rate_hz
-        self.actions = actions
-        self.val_windows, self.seed, self.shuffle_seed = val_windows, seed, shuffle_seed
+        self.validation, self.val_windows = validation, val_windows
+        self.seed, self.shuffle_seed = seed, shuffle_seed
         if pairing is not None and gating is not None:
             raise InputError(
                 "pairing, gating: a batch is drawn either in pairs or by noise level; expected one"
@@ -143,7 +141,6 @@ class CotrainingData(pl.LightningDataModule):
             drawn = "in pairs" if gating is None else "by noise level"
             raise InputError(f"sim_shares, real_shares: windows are drawn {drawn}; expected no shares")
         self.pairing, self.gating = pairing, gating
-        self.codecs = {Domain.SIM: sim_codec, Domain.REAL: real_codec}
         if sim_codec == real_codec == "match":
             raise InputError("sim_codec=match, real_codec=match: expected it of one, which takes the other's")
         self.gated: GatedBatches | None = None
@@ -256,34 +253,12 @@ class CotrainingData(pl.LightningDataModule):
         Raises:
             InputError: A store cannot be read.
         """
-        stores = self._read(policy.cameras if n_image_steps > 0 else ())
-        check_compatible(*stores.values())
-        check_rates(*stores.values())
-        check_actions(*stores.values())
-        every = [store for d in Domain for store in stores[d]]
-        names = iter(short_names([store.path for store in every]))
-        episodes = {d: join(stores[d], [next(names) for _ in stores[d]]) for d in Domain}
-        pair = episodes[Domain.SIM], episodes[Domain.REAL]
-        if pair[0].privileged is not None:  # a batch is one tensor a key; nothing may be read of real ones
-            shape = len(pair[1].action), pair[0].privileged.shape[1]
-            pair[1].privileged = np.full(shape, np.nan, np.float32)
-        for store in every:
-            check_world(store)
-        compared = [] if self.pairing is None else [self.pairing.key]
-        sizes = (getattr(pair[0], name).shape[1] for name in ("action", "agent_pos"))
+        stores = self.reading.read(policy.cameras if n_image_steps > 0 else (), self._privileged)
+        episodes = joined(stores)
+        sizes = (getattr(episodes[Domain.SIM], name).shape[1] for name in ("action", "agent_pos"))
         self.normalizer = policy.new_normalizer(*sizes)
-        self.notes = [
-            *(
-                f"note: {store.path}: {store.keys}; choose otherwise with data.{d.label}_keys"
-                for d in Domain
-                for store in stores[d]
-                if store.keys
-            ),
-            *check_roles(*stores.values()),
-            *codec_gaps(*stores.values()),
-            *doubts(every, self.normalizer.relative_dims, compared),
-            *(note for d in Domain for note in other_forms(stores[d])),
-        ]
+        compared = [] if self.pairing is None else [self.pairing.key]
+        self.notes = worth_telling(stores, self.normalizer.relative_dims, compared)
 
         def windows(data: Episodes, ids: np.ndarray) -> Windows:
             return Windows(
@@ -307,34 +282,6 @@ class CotrainingData(pl.LightningDataModule):
                 parts.append(part)
             shares += [mix[domain] * share for share in self.shares[domain]]
         self.normalizer.fit(parts, shares)
-
-    def _read(self, cameras: Sequence[str]) -> dict[Domain, list[Episodes]]:
-        """Each store of each domain; what is wrong with any of them, in one line."""
-        stores, refusals = {d: [] for d in Domain}, Refusals()
-        # First what is as it is: the other domain may have to go through its codec.
-        for domain in sorted(Domain, key=lambda d: self.codecs[d] is not None):
-            wanted = self.codecs[domain] if cameras else None
-            others = [store for d in Domain for store in stores[d] if d != domain]
-            for path, keys in zip(self.paths[domain], self.keys[domain], strict=True):
-                with refusals.collected():
-                    stores[domain].append(
-                        read_store(
-                            path,
-                            keys,
-                            self.image_size,
-                            images=cameras,
-                            reader=self.reader,
-                            fit=self.image_fit,
-                            keep=self.images,
-                            cache=self.cache,
-                            privileged=self._privileged if domain == Domain.SIM else None,
-                            rate_hz=self.rate_hz,
-                            actions=self.actions,
-                            encodings=_encodings(f"data.{domain.label}_codec", wanted, cameras, others),
-                        )
-                    )
-        refusals.tell()
-        return stores
 
     def _set_up_gating(self) -> None:
         if self.gating is None:
@@ -482,34 +429,6 @@ class CotrainingData(pl.LightningDataModule):
             for rows in self.spread(domain, per_domain).split(batch_size):
                 batch = windows.gather(rows)
                 yield {**batch, **labels({domain: len(rows)}, torch.ones(len(rows)))}
-
-
-def _encodings(
-    option: str, wanted: Encoding | str | None, cameras: Sequence[str], others: Sequence[Episodes]
-) -> dict[str, Encoding]:
-    """How to encode a domain's images, by camera.
-
-    Args:
-        option: What is asked for, for messages.
-        wanted: Its value; "match" and what is None in it are as in the other domain.
-        cameras: The policy's.
-        others: The other domain's stores, as far as they could be read.
-
-    Raises:
-        InputError: The other domain has no codec to take.
-    """
-    if wanted is None:
-        return {}
-    own = Encoding() if wanted == "match" else wanted
-    found = {c: own.over(next((e.codecs[c] for e in others if e.codecs.get(c)), None)) for c in cameras}
-    known = {camera: encoding for camera, encoding in found.items() if encoding.codec is not None}
-    if others and not known:
-        shown = wanted if wanted == "match" else f"{{crf: {wanted.crf}, …}}"
-        raise InputError(
-            f"{option}={shown}: images of {', '.join(e.path for e in others)} went through no codec that is "
-            "told; expected which one to take, as {codec: h264, crf: 23}"
-        )
-    return known
 
 
 class _HeldOutBatches(IterableDataset):

@@ -180,7 +180,7 @@ class RunCLI(LightningCLI):
                 for file in self.run_dir.glob(left):
                     file.unlink()
             write_text(path, yaml.safe_dump(config, sort_keys=False))
-            stores = store_options(self.datamodule.paths)
+            stores = store_options(self.datamodule.reading.paths)
             if self.datamodule.gating is not None and self.datamodule.gating.annotation is not None:
                 stores["annotation"] = self.datamodule.gating.annotation
             write_json(self.run_dir / PROVENANCE, provenance(stores))

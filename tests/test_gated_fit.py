@@ -11,11 +11,11 @@ import torch
 
 from align.batch_loss import denoising_losses
 from align.cli import main
-from align.data.annotation import Annotation, action_digest
 from align.data.episodes import read_store
-from align.data.fixed_noise import FixedNoise
-from align.data.gated_batches import GatedBatches
-from align.data.gating import Gating
+from align.data.gating.annotation import Annotation, action_digest
+from align.data.gating.batches import GatedBatches
+from align.data.gating.fixed_noise import FixedNoise
+from align.data.gating.levels import Gating
 from align.data.normalizer import Normalizer
 from align.data.windows import Windows
 from align.diffusion.ambient import Ambient

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from align.analysis.statistics.trust import Trust, measure_trust, summary
-from align.data.annotation import Annotation, action_digest
+from align.data.gating.annotation import Annotation, action_digest
 from align.data.normalizer import Normalizer
 from align.data.windows import Windows
 from align.datamodule import CotrainingData

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from align.data.fixed_noise import FixedNoise
+from align.data.gating.fixed_noise import FixedNoise
 from align.domain import Domain
 
 LENGTHS = np.array([12, 5, 30, 18])

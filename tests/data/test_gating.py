@@ -4,8 +4,8 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from align.data.gated_sampler import GatedSampler
-from align.data.gating import Bands, Gating, bands, everywhere, up_to
+from align.data.gating.levels import Bands, Gating, bands, everywhere, up_to
+from align.data.gating.sampler import GatedSampler
 from align.diffusion.schedule import NoiseSchedule
 from align.domain import Domain
 from align.errors import InputError

@@ -13,8 +13,8 @@ import torch
 from scipy.stats import t as student
 from torch import Tensor, nn
 
-from align.data.gated_sampler import GatedSampler
-from align.data.gating import bands, everywhere
+from align.data.gating.levels import bands, everywhere
+from align.data.gating.sampler import GatedSampler
 from align.diffusion.ambient import Ambient
 from align.diffusion.annotate import ClassifierOptions, Sequences, judge
 from align.diffusion.schedule import NoiseSchedule

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from align.data.fixed_noise import FixedNoise
-from align.data.gated_sampler import GatedSampler
-from align.data.gating import Gating, bands, everywhere, up_to
+from align.data.gating.fixed_noise import FixedNoise
+from align.data.gating.levels import Gating, bands, everywhere, up_to
+from align.data.gating.sampler import GatedSampler
 from align.data.normalizer import Normalizer
 from align.data.windows import Windows
 from align.domain import Domain

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from align.data.annotation import Annotation
+from align.data.gating.annotation import Annotation
 from align.data.normalizer import Normalizer
 from align.data.windows import Windows
 from align.errors import InputError, check_numbers

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from align.data.gating import Bands
+from align.data.gating.levels import Bands
 from align.domain import Domain
 from align.errors import InputError
 from align.seeding import torch_generator
