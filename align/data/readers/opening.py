@@ -64,6 +64,11 @@ def check_reader(reader: type[Reader], path: str | os.PathLike) -> None:
             f"vector({name!r}): {values.dtype} {values.shape}; expected float32 {expected}"
         )
         assert np.isfinite(values).all(), f"vector({name!r}): NaN or infinity; expected finite numbers"
+    if (tasks := store.tasks()) is not None:
+        names, of = tasks
+        assert of.shape == (total,) and (0 <= of).all() and (of < len(names)).all(), (
+            f"tasks: {of.shape} numbers of {len(names)} tasks; expected {(total,)} from 0 on"
+        )
     for name, camera in store.cameras().items():
         blocks = list(store.frames(name))
         frames = np.concatenate(blocks)
