@@ -1,0 +1,44 @@
+"""The table and the trials of a round of pilots, with paired differences to one of its arms.
+
+`python collect.py SWEEP ARM NAME` writes NAME.csv and NAME_trials.csv.gz beside this file. Differences are
+to ARM in the same world, paired over trials, with half a 95 % interval.
+"""
+
+import csv
+import gzip
+import statistics
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+MEASURES = ("score", "success_90", "success_pose")
+
+
+def main(sweep: str, reference: str, name: str) -> None:
+    here, arms = Path(__file__).parent, defaultdict(dict)
+    for file in sorted(Path(sweep).glob("*/rollouts.csv"), key=lambda f: f.stat().st_mtime):
+        arm = file.parent.name.split("=", 1)[1].rsplit(",seed", 1)[0]
+        for row in csv.DictReader(file.open()):
+            arms[arm, row["world"]][int(row["seed"])] = [float(row[m]) for m in MEASURES]
+    with (here / f"{name}.csv").open("w", newline="") as out:
+        table = csv.writer(out, lineterminator="\n")
+        columns = [c for m in MEASURES for c in (m, f"{m}_minus_reference", f"{m}_minus_reference_95")]
+        table.writerow(["arm", "world", "trainings", "trials", *columns])
+        for (arm, world), trials in arms.items():
+            cells = []
+            for i in range(len(MEASURES)):
+                pairs = [trials[s][i] - arms[reference, world][s][i] for s in trials]
+                half = 1.96 * statistics.stdev(pairs) / len(pairs) ** 0.5
+                mean = statistics.mean(t[i] for t in trials.values())
+                cells += [f"{x:.3f}" for x in (mean, statistics.mean(pairs), half)]
+            table.writerow([arm, world, 1, len(trials), *cells])
+    with gzip.open(here / f"{name}_trials.csv.gz", "wt", newline="") as out:
+        table = csv.writer(out, lineterminator="\n")
+        table.writerow(["arm", "world", "seed", *MEASURES])
+        for (arm, world), trials in arms.items():
+            for seed, found in trials.items():
+                table.writerow([arm, world, seed, *(f"{x:.4g}" for x in found)])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
