@@ -3,6 +3,8 @@
 A user's own encoder is any `nn.Module` that does as `Encoder` says.
 """
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
 
@@ -28,8 +30,10 @@ class SpatialSoftmax(nn.Module):
         self.project = nn.Conv2d(channels, keypoints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) → (B, 2 · keypoints): x then y of each keypoint, in [-1, 1]."""
-        logits = self.sharpness * self.project(x).float()
+        """(B, C, H, W) → (B, 2 · keypoints): x then y of each keypoint, in [-1, 1]; in full precision."""
+        device, half = x.device.type, torch.is_autocast_enabled(x.device.type)
+        with torch.autocast(device, enabled=False) if half else nullcontext():  # bf16 moves them by 1 %
+            logits = self.sharpness * self.project(x.float())
         height, width = logits.shape[-2:]
         attention = logits.flatten(2).softmax(-1).unflatten(-1, (height, width))
         xs = torch.linspace(-1, 1, width, device=x.device)

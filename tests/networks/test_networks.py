@@ -29,6 +29,14 @@ def test_encoder_maps_images_to_features_sample_by_sample(encoder, size):
     assert not any(isinstance(m, nn.BatchNorm2d) for m in encoder.modules())
 
 
+def test_keypoints_are_in_full_precision_under_autocast():
+    pool, x = SpatialSoftmax(8), torch.randn(4, 8, 16, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = pool(x)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, pool(x))
+
+
 def test_spatial_softmax_finds_a_peak():
     pool = SpatialSoftmax(1, keypoints=1)
     nn.init.constant_(pool.project.weight, 1.0)
