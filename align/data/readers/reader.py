@@ -151,8 +151,15 @@ class Reader(ABC):
         return None
 
     def remarks(self) -> list[str]:
-        """What else is worth a line, as of what is there and not used."""
-        return []
+        """What else is worth a line: that there are several tasks, and what is there and not used."""
+        try:
+            tasks = self.tasks()
+        except InputError:  # nothing needs them
+            return []
+        if tasks is None or len(tasks[0]) < 2:
+            return []
+        some = ", ".join(map(repr, tasks[0][:3])) + (", …" if len(tasks[0]) > 3 else "")
+        return [f"it holds {len(tasks[0])} tasks ({some}); a policy is not told which it is to do"]
 
     def lacking(self, camera: str) -> str | None:
         """What of a camera's images is not there, in words, told without decoding them; None if nothing."""

@@ -15,7 +15,7 @@ import numpy as np
 from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite
-from align.errors import one_line
+from align.errors import InputError, one_line
 
 _BLOCK_BYTES = 32 << 20
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -112,16 +112,21 @@ class RobomimicFile(Reader):
         return told, np.repeat([told.index(task) for task in each], self._lengths)
 
     def remarks(self) -> list[str]:
-        """Which filters the file has, and whether one is used."""
-        found = {name: len(self._filtered(name)) for name in self._masks()}
+        """As of any store, and which filters the file has, and whether one is used."""
+        told = super().remarks()
+        try:
+            found = {name: self._file[f"mask/{name}"].size for name in self._masks()}
+        except InputError:  # one that is not used need not be readable
+            found = {}
         if not found:
-            return []
-        there = ", ".join(f"{name} ({n} demonstrations)" for name, n in found.items())
+            return told
+        there = ", ".join(f"{name} (of {n})" for name, n in found.items())
         if self.mask is not None:
-            return [f"of its filters {there}, {self.mask} is used"]
+            return [*told, f"of its filters {there}, {self.mask} is used"]
         return [
+            *told,
             f"its filters {there} are not used, all {len(self._demos)} demonstrations are; "
-            "data.reader=align.data.readers.RobomimicTrain reads those of train"
+            "data.reader=align.data.readers.RobomimicTrain reads those of train",
         ]
 
     def _masks(self) -> list[str]:

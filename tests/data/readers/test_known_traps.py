@@ -132,7 +132,7 @@ def test_filters_are_told_and_can_be_used(masked, episodes):
     read = read_store(masked, images=False)
     assert read.n_episodes == 4
     (note,) = read.notes
-    assert "train (2 demonstrations), valid (1 demonstrations) are not used, all 4" in note
+    assert "train (of 2), valid (of 1) are not used, all 4" in note
     assert "RobomimicTrain" in note and any("not used" in told for told in inspect_store(masked).notes)
     read = read_store(masked, images=False, reader=RobomimicTrain)
     np.testing.assert_array_equal(read.action, np.concatenate([episodes[k]["action"] for k in (1, 3)]))
@@ -150,6 +150,7 @@ def test_filters_that_name_nothing_are_refused(masked, tmp_path, episodes):
         reader=RobomimicTrain,
         images=False,
     )
+    assert read_store(masked, images=False).n_episodes == 4, "what is not used may be wrong"
     plain = write_robomimic(tmp_path / "plain.hdf5", episodes)
     assert read_store(plain, images=False).notes == []
     refused(plain, "mask has no filter 'train'; it has none", reader=RobomimicTrain, images=False)
@@ -164,8 +165,11 @@ def test_tasks_are_told_by_row(v3, episodes):
     assert [names[k] for k in of] == [
         f"task {n % 2}" for n, length in enumerate(lengths) for _ in range(length)
     ]
+    (note,) = read_store(v3, images=False).notes
+    assert "it holds 2 tasks ('task 0', 'task 1'); a policy is not told which" in note
     pq.write_table(pa.table({"task_index": [1, 0], "task": ["other", "pick"]}), v3 / "meta/tasks.parquet")
     names, of = open_store(v3).tasks()
     assert names == ["pick"] and not of.any()
+    assert read_store(v3, images=False).notes == []
     info = json.loads((v3 / "meta/info.json").read_text())
     assert "total_tasks" not in info  # nothing else is asked
