@@ -10,6 +10,7 @@ import torch
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
+import large_store
 import loaders
 import pieces
 import training
@@ -75,12 +76,26 @@ def test_loaders_draw_the_same_windows_and_say_which_are_missing(tmp_path, monke
     monkeypatch.setattr(loaders, "BATCH", 8)
     table = Table(tmp_path / "table", 3600)
     loaders.measure(table, tmp_path, episodes=2, length=24, size=(24, 32))
-    mapped, floats, lerobot, *policy = table.rows
-    assert all(row.median > 0 for row in (mapped, floats, *policy)) and len(policy) == 5
+    mapped, floats, kept, lerobot, *policy = table.rows
+    assert all(row.median > 0 for row in (mapped, floats, kept, *policy)) and len(policy) == 6
     assert "ALIGN_CONFORMANCE" in lerobot.note and not lerobot.n
     assert policy[2].median == pytest.approx(mapped.median / policy[0].median)
+    assert policy[4].median == pytest.approx(kept.median / policy[1].median)
     monkeypatch.delenv("ALIGN_DIFFUSION_POLICY")
     assert "ALIGN_DIFFUSION_POLICY" in loaders.diffusion_policy(None)[2]
+
+
+def test_a_large_store_is_trained_on_from_its_cache(tmp_path, monkeypatch):
+    """In one process, a few steps: what it says of memory is for larger ones to tell."""
+    monkeypatch.setattr(large_store, "SKIP", 1)
+    monkeypatch.setattr(large_store, "LENGTH", 30)
+    monkeypatch.setattr(large_store, "SIZE", 64)
+    monkeypatch.setattr(large_store, "BLOCK", 2)
+    monkeypatch.setattr(large_store, "alone_in_a_process", lambda function, *given: function(*given))
+    large_store.large_store(str(tmp_path / "out"), 0.003, 0.002, steps=2, turns=1, folder=str(tmp_path))
+    text = (tmp_path / "out/benchmark.md").read_text()
+    assert text.count("GB mapped, warm") == 2 * 3 * 2 + 2 and "nan" not in text
+    assert [p.name for p in tmp_path.iterdir()] == ["out"], "what was made is removed"
 
 
 SAMPLER = """

@@ -1,0 +1,240 @@
+"""Training on a store that no memory holds: its own memory and its speed, beside one that is held in memory.
+
+The images are made up as they are read, so that only the cache that training maps is on the disk. Each row is
+a process of its own. Linux only: what is the process's own is `RssAnon`, which leaves out the page cache.
+"""
+
+import json
+import logging
+import os
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from jsonargparse import auto_cli
+from table import Table, processor
+from training import BATCH, SCALES, make_policy
+
+from align import alignment
+from align.data.images import Keep
+from align.data.readers import Camera, Reader
+from align.datamodule import CotrainingData
+from align.module import CotrainingModule
+
+SIZE, LENGTH, TILES = 96, 400, 61
+SKIP = 20
+"""Steps before those that are timed."""
+BLOCK = 10
+"""Steps that are timed together."""
+
+
+class Tiled(Reader):
+    """Episodes of `LENGTH` frames that repeat a few random ones; the file says how many episodes."""
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return path.suffix == ".tiled"
+
+    def episode_ends(self) -> np.ndarray:
+        return LENGTH * (1 + np.arange(json.loads(self.path.read_text())["episodes"]))
+
+    def vectors(self) -> dict[str, int]:
+        return {"action": 2, "agent_pos": 2}
+
+    def vector(self, name: str) -> np.ndarray:
+        walk = np.random.default_rng(0).normal(size=(int(self.episode_ends()[-1]), 2))
+        return walk.astype(np.float32) + (name == "action")
+
+    def cameras(self) -> dict[str, Camera]:
+        return {"image": Camera((SIZE, SIZE, 3))}
+
+    def frames(self, camera: str, start: int = 0):
+        tiles = np.random.default_rng(1).integers(0, 256, (TILES, SIZE, SIZE, 3), np.uint8)
+        for low in range(start, int(self.episode_ends()[-1]), 512):
+            yield tiles[np.arange(low, min(low + 512, int(self.episode_ends()[-1]))) % TILES]
+
+
+class Trained(NamedTuple):
+    """What a training took.
+
+    Attributes:
+        rates: Steps a second, of each block.
+        busy: Steps a second of the processor's time, which other work on the machine does not take.
+        fetches: Milliseconds a batch was waited for, of each block.
+        own: The most memory of its own at the end of a step, GiB.
+    """
+
+    rates: list[float]
+    busy: list[float]
+    fetches: list[float]
+    own: float
+
+
+class Watch(pl.Callback):
+    """Times blocks of steps and looks at the memory after each step."""
+
+    def __init__(self):
+        self.found = Trained([], [], [], 0.0)
+        self._fetched = self._ended = 0.0
+        self._last = None
+
+    def on_train_batch_start(self, trainer, *_) -> None:
+        self._fetched += time.perf_counter() - self._ended
+
+    def on_train_batch_end(self, trainer, *_) -> None:
+        self.found = self.found._replace(own=max(self.found.own, own_memory()))
+        done = trainer.global_step - SKIP
+        if done >= 0 and done % BLOCK == 0:
+            now = np.array([time.perf_counter(), time.process_time()])
+            if self._last is not None:
+                wall, busy = (BLOCK / (now - self._last)).tolist()
+                self.found.rates.append(wall)
+                self.found.busy.append(busy)
+                self.found.fetches.append(1e3 * self._fetched / BLOCK)
+            self._last, self._fetched = now, 0.0
+        self._ended = time.perf_counter()
+
+
+def own_memory() -> float:
+    """Memory of this process that is not a file's, GiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (kilobytes,) = (int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+    return kilobytes / 2**20
+
+
+def train(folder: Path, name: str, keep: Keep, steps: int) -> Trained:
+    """The laptop's policy for so many steps on two stores of that name."""
+    draws = SCALES["laptop"].draws
+    module = CotrainingModule(make_policy("laptop"), alignment.MMD(), 1.0, noise_draws=draws)
+    data = CotrainingData(
+        *(str(folder / f"{name}-{domain}.tiled") for domain in ("sim", "real")),
+        alpha=0.5,
+        batch_size=BATCH,
+        images=keep,
+        reader=Tiled,
+        validation=2,
+    )
+    data.serve(module.policy, draws, None)
+    watch = Watch()
+    pl.Trainer(
+        max_steps=SKIP + steps,
+        max_epochs=-1,
+        accelerator="cpu",
+        devices=1,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+        callbacks=[watch],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(module, datamodule=data)
+    return watch.found
+
+
+def alone_in_a_process(function: Callable, *arguments) -> Trained:
+    """What a function returns in a process of its own, whose memory is not another's."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_prepare) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def _prepare() -> None:
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+
+
+def write(folder: Path, name: str, gigabytes: float) -> None:
+    """Two stores, `gigabytes` (10⁹ bytes) of images together."""
+    for n, domain in enumerate(("sim", "real")):
+        episodes = max(4, round(gigabytes * 1e9 / 2 / (LENGTH * SIZE * SIZE * 3)))
+        (folder / f"{name}-{domain}.tiled").write_text(json.dumps({"episodes": episodes, "n": n}))
+
+
+def forget(folder: Path) -> None:
+    """Take all files of the cache out of the page cache."""
+    for file in folder.rglob("frames.npy"):
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+            os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def large_store(
+    out: str = "runs/large_store",
+    gigabytes: float = 20,
+    held: float = 1,
+    steps: int = 60,
+    turns: int = 3,
+    folder: str | None = None,
+) -> None:
+    """Train on stores in memory and mapped, and on one of `gigabytes`, cold and warm; write the table.
+
+    Args:
+        out: Folder for `benchmark.csv` and `benchmark.md`.
+        gigabytes: Images of the large store, 10⁹ bytes; as much room is needed in `folder`.
+        held: Images of the store that is also held in memory.
+        steps: Steps that are timed of each training.
+        turns: How often the warm ones are repeated, in turns, since other work on the machine comes and goes.
+        folder: Where the stores and their cache are made, and removed; None takes a temporary one.
+    """
+    table = Table(Path(out), float("inf"))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    heading = f"{processor()}, one thread; {memory:.0f} GiB of memory; PyTorch {torch.__version__}"
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        where = Path(made)
+        for name, size in {"few": 0.02, "held": held, "large": gigabytes}.items():
+            write(where, name, size)
+
+        def run(name: str, keep: Keep, steps: int = steps) -> Trained:
+            return alone_in_a_process(train, where, name, keep, steps)
+
+        alone = run("few", "cache", 20).own
+        table.add("own memory of a training on next to nothing", "align", "GiB", [alone])
+        for name in ("held", "large"):
+            run(name, "cache", 1)  # which is filled
+        forget(where)
+        cold = run("large", "cache")
+        whole, mapped, large = ("held", "memory"), ("held", "cache"), ("large", "cache")
+        found: dict[tuple[str, Keep], list[Trained]] = {whole: [], mapped: [], large: []}
+        for _ in range(turns):  # the large one's windows are those of its cold training, and warm now
+            for which, each in found.items():
+                each.append(run(*which))
+    rows = {
+        f"{held:g} GB in memory": found[whole],
+        f"{held:g} GB mapped, warm": found[mapped],
+        f"{gigabytes:g} GB mapped, warm": found[large],
+        f"{gigabytes:g} GB mapped, cold": [cold],
+    }
+    units = {"rates": "steps/s", "busy": "steps/s", "fetches": "ms"}
+    for what, how in (
+        ("steps a second", "rates"),
+        ("steps a second of the processor's time", "busy"),
+        ("wait for a batch", "fetches"),
+    ):
+        for store, trainings in rows.items():
+            each = [value for t in trainings for value in getattr(t, how)]
+            table.add(f"{what}, {store}", "align", units[how], each)
+        base = [statistics.median(getattr(t, how)) for t in found[whole]]
+        for store, trainings in list(rows.items())[1:]:
+            own = [statistics.median(getattr(t, how)) for t in trainings]
+            pairs = (
+                zip(own, base, strict=True) if len(own) == len(base) else [(own[0], statistics.median(base))]
+            )
+            table.add(f"{what}, {store}: over those in memory", "align", "×", [a / b for a, b in pairs])
+    for store, trainings in rows.items():
+        own = [t.own - alone for t in trainings]
+        table.add(f"own memory beyond the policy's, {store}", "align", "GiB", own)
+    print("\n" + table.markdown(heading))
+
+
+if __name__ == "__main__":
+    auto_cli(large_store, as_positional=False)
