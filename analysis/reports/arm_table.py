@@ -134,6 +134,10 @@ class ArmTable:
         self._bases = {arm.label: base for arm, base in zip(self.arms, bases, strict=True)}
         kind, places, names = sweep.outcomes_shown
         self.compared = [Metric(kind, place, names[0]) for place in places]
+        success = [
+            Metric(kind, sweep.target, name) for name in names[1:2] if kind == "rollout" and sweep.target
+        ]
+        self.differences = [*self.compared, *success]
         named = {f"{p}: {TOLD.get(n, n)}": Metric(kind, p, n) for p in places for n in names}
         for place, kind, titles in (
             *((w, "motion", MOTION) for w in sweep.worlds),
@@ -211,7 +215,7 @@ class ArmTable:
         trained = [title for title in TRAINED if self._is_told(title)]
         tested = ["MMD p"] if P_VALUE in self.sweep.frame else []
         owned = [OWN] if any(self.own.values()) else []
-        against = [f"{m.place}: {TOLD.get(m.name, m.name)} − {self.reference}" for m in self.compared]
+        against = [self._against(metric) for metric in self.differences]
         paired = [title + more for title in against for more in ("", AT_ONCE)]
         paired += [f"{m.place}: {BEST}" for m in self.compared]
         paired += [f"{m.place}: acceleration / {self.reference}" for m in self.related]
@@ -222,7 +226,7 @@ class ArmTable:
             row += (self._cell(arm, m) for m in self.metrics.values())
             row += [self._range(arm, P_VALUE)] if tested else []
             row += [self._owned(arm)] if owned else []
-            for metric in self.compared:
+            for metric in self.differences:
                 row += _of_pair(self._pair(arm, metric), f"+.{_digits(metric)}f")
             row += (Cell("yes" if arm.label in self._best[m] else "") for m in self.compared)
             rows.append([*row, *(_compared(self._ratio(arm, m), ".2f", same=1) for m in self.related)])
@@ -236,11 +240,14 @@ class ArmTable:
             return ""
         place = shown[0].place
         told = [f"{place}: {TOLD.get(name, name)}" for name in names]
-        kept = [*titles[:2], *told, f"{told[0]} − {self.reference}"]
+        kept = [*titles[:2], *told, *(self._against(m) for m in self.differences if m.place == place)]
         pairs, best = self._compared(shown[0]).pairs, self._best[shown[0]]
         cells = [[cell.text for cell in row] for row in rows]
         found = short_table.short_table(titles, cells, kept, pairs, best, shown[0].sign)
         return f"{short_table.markdown(*found)}\n{short_table.NOTE}\n\nAll that was measured:\n\n"
+
+    def _against(self, metric: Metric) -> str:
+        return f"{metric.place}: {TOLD.get(metric.name, metric.name)} − {self.reference}"
 
     def _cell(self, arm: Arm, metric: Metric) -> Cell:
         """The estimate with its interval, and the number of trainings where some lack the metric."""
@@ -268,7 +275,7 @@ class ArmTable:
     def notes(self) -> list[str]:
         """What the columns of comparisons mean in words, which arms are apart, and what could be found."""
         found, aside = [], []
-        for metric in self.compared:
+        for metric in self.differences:
             aside += [f"{name} ({metric.place})" for name in set_aside(self.sweep, metric)]
             count = sum(pair is not None for pair in self._compared(metric).pairs)
             one = detectable(self.sweep, self._pairs(), metric)
@@ -281,7 +288,7 @@ class ArmTable:
                     every = detectable(self.sweep, self._pairs(), metric, level)
                     text += f" by one comparison, of {every:.{digits}f} by all {count} at once"
                 found.append(f"{text}.")
-        if any(pair for m in self.compared for pair in self._compared(m).pairs):
+        if any(pair for m in self.differences for pair in self._compared(m).pairs):
             found.insert(
                 0,
                 "Differences on the same trials or episodes: [95 % interval] of this comparison by itself; "

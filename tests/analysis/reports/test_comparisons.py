@@ -97,7 +97,8 @@ def test_tables_mark_both_and_say_it_in_words(sweep):
     short, wide = (part.splitlines() for part in text.split("\nAll that was measured:\n\n"))
     names, _, *rows = ([c.strip() for c in line.strip("|").split("|")] for line in short[: len(SKILLS) + 2])
     found, best = compare(sweep, _pairs(sweep), SCORE).pairs, may_be_best(sweep, sweep.arms(), SCORE)
-    assert names[0] == "arm" and names[-2:] == ["real: score − co-training", "verdict"] and len(names) == 6
+    assert names[0] == "arm" and len(names) == 7
+    assert names[-3:] == ["real: score − co-training", "real: success_90 − co-training", "verdict"]
     for row, arm, each in zip(rows, sweep.arms(), found, strict=True):
         low, high = (0, 0) if each is None else each.simultaneous[1:]
         meant = "better" if low > 0 else "worse" if high < 0 else "not told apart"
@@ -160,7 +161,7 @@ def test_one_training_an_arm_is_said_to_be_one(tmp_path):
     assert sweep.estimate(arm.runs, SCORE).lone
     arm_table.report(sweep)
     text = (tmp_path / "results.md").read_text()
-    assert "] † |" in text and "†: one training" in text
+    assert "] † |" in text and "†: of these trainings" in text
 
 
 def test_the_order_of_arms_and_trials_does_not_matter(sweep, tmp_path):
