@@ -6,9 +6,10 @@ from align.analysis.reports.sweep.comparisons import Comparison
 
 VERDICT = "verdict"
 NOTE = (
-    "Verdict: of the first difference, by the intervals that hold for all arms at once. Better or worse: they "
-    "leave out 0. Not told apart: no difference was found, which does not say that there is none. May be best: "
-    "cannot be told from the best arm; that is asked in one direction alone, so it finds a little more."
+    "Verdict: of the first difference, by the intervals that hold for all arms at once. Better or worse: "
+    "they leave out 0. Not told apart: no difference was found, which does not say that there is none. May "
+    "be best: cannot be told from the best arm; that is asked in one direction alone, so it finds a little "
+    "more."
 )
 
 
