@@ -100,6 +100,7 @@ class Inspected:
         gaps: Where its time has gaps; None where it has none, or keeps no time.
         taken: What would be trained on, by what it is: the store's name of it.
         why: The reason of each.
+        keys: Both in a line.
         faults: What is wrong with it, a line each; training would refuse what it needs of that.
         notes: What else is worth a line.
         episodes: What would be trained on, without images; None where that cannot be said.
@@ -117,6 +118,7 @@ class Inspected:
     gaps: Gaps | None = None
     taken: dict[str, str] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
+    keys: str = ""
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     episodes: Episodes | None = None
@@ -252,7 +254,7 @@ def _mean(store: Reader, camera: str, found: Inspected) -> list[float] | None:
 
 
 def _take(store: Reader, found: Inspected, keys: Keys, ends: np.ndarray) -> None:
-    vectors = {}
+    vectors, found.keys = {}, str(keys)
     for name, columns in keys.vectors.items():
         with _told(found):
             vectors[name] = take_columns(store, columns)

@@ -64,7 +64,12 @@ def differences_text(
         ]
         rows += _columns(ours, stores[name], found, (first, name))
         lines += ["", *_table(rows)]
-    told = [f"fault: {name}: {fault}" for name, s in stores.items() for fault in s.faults]
+    told = [
+        f"{name}: {s.keys}; choose otherwise with data.{name.partition(':')[0]}_keys"
+        for name, s in stores.items()
+        if s.keys
+    ]
+    told += [f"fault: {name}: {fault}" for name, s in stores.items() for fault in s.faults]
     told += [f"refused: {line}" for line in together.refused]
     told += [f"{name}: {line}" for name, s in stores.items() for line in _gaps(s)]
     told += together.warned

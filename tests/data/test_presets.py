@@ -64,6 +64,11 @@ def test_fit_and_inspect_say_what_they_take(tmp_path, write_config, stores, caps
     assert main(["inspect", stores["sim"]]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "agent_pos" in line]
     assert "state[:2]" in line and "as in Push-T, since it has n_contacts" in line
+    assert main(["inspect", stores["sim"], stores["real"]]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for label in stores:
+        assert f"{label}: action is action, agent_pos is state[:2]" in said
+        assert f"choose otherwise with data.{label}_keys" in said
     other = tmp_path / "other.zarr"
     write_store(other, [arm(img=np.zeros((20, 16, 16, 3), np.uint8))] * 6)
     assert main(["fit", "--config", write_config(**{"data.sim": str(other)})]) == 2
