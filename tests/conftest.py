@@ -1,5 +1,6 @@
 """Small stores of random demonstrations and the smallest configuration that trains on them."""
 
+import copy
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -9,6 +10,7 @@ import torch
 import yaml
 from random_episodes import random_episode
 from strict_skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
+from tiny_config import DATA, MODEL, TRAINER
 
 from align.data.episodes import write_store
 from align.seeding import numpy_rng
@@ -57,22 +59,9 @@ def write_config(tmp_path, stores):
     def write(name: str = "config", **changes) -> str:
         config = {
             "run": str(tmp_path / "run"),
-            "model": {
-                "policy": {
-                    "encoder": {
-                        "class_path": "align.networks.ConvEncoder",
-                        "init_args": {"features": 8, "width": 16, "blocks": 1},
-                    },
-                    "denoiser": {
-                        "class_path": "align.networks.ConditionalMLP",
-                        "init_args": {"width": 16, "blocks": 1},
-                    },
-                    "relative_actions": True,
-                },
-                "lr_warmup": 2,
-            },
-            "data": {**stores, "alpha": 0.5, "batch_size": 8, "validation": 2, "val_windows": 8},
-            "trainer": {"accelerator": "cpu", "max_steps": 6, "val_check_interval": 3},
+            "model": copy.deepcopy(MODEL),
+            "data": {**stores, **DATA, "validation": 2},
+            "trainer": {**TRAINER, "max_steps": 6},
         }
         for option, value in changes.items():
             set_option(config, option, value)

@@ -16,6 +16,7 @@ import yaml
 import zarr
 from random_episodes import random_episode
 from synthetic_runs import write_probe, write_run
+from tiny_config import DATA, MODEL, TRAINER
 
 from align.cli import main
 from align.data.episodes import write_store
@@ -27,34 +28,11 @@ ALL = os.environ.get("ALIGN_TORTURE") == "all"
 """Whether all cases are asked for, not only a sample of them."""
 FIT = {
     "run": "run",
-    "model": {
-        "policy": {
-            "encoder": {
-                "class_path": "align.networks.ConvEncoder",
-                "init_args": {"features": 8, "width": 16, "blocks": 1},
-            },
-            "denoiser": {
-                "class_path": "align.networks.ConditionalMLP",
-                "init_args": {"width": 16, "blocks": 1},
-            },
-            "relative_actions": True,
-        },
-        "lr_warmup": 2,
-        "alignment_weight": 0.5,
-        "alignment": {"class_path": "align.alignment.MMD"},
-    },
-    "data": {
-        "sim": "sim.zarr",
-        "real": "real.zarr",
-        "alpha": 0.5,
-        "batch_size": 8,
-        "validation": 4,
-        "val_windows": 8,
-    },
+    "model": {**MODEL, "alignment_weight": 0.5, "alignment": {"class_path": "align.alignment.MMD"}},
+    "data": {**DATA, "sim": "sim.zarr", "real": "real.zarr", "validation": 4},
     "trainer": {
-        "accelerator": "cpu",
+        **TRAINER,
         "max_steps": 8,
-        "val_check_interval": 3,
         "log_every_n_steps": 3,
         "callbacks": [
             {
