@@ -8,6 +8,7 @@ from typing import Any, Literal
 from align.data.episodes import write_store
 from align.domain import Domain
 from align.errors import COUNT, JOBS, SEED, SIZE, InputError, check_numbers
+from align.files import check_writable
 from align.run.ticking import telling, with_progress
 from align.worlds.make import WorldLike, make_worlds
 from align.worlds.planning import arm_plans as arm_planning
@@ -122,6 +123,7 @@ def plans(
     check_numbers(COUNT, whole=True, n=n, repeats=repeats)
     check_numbers(SEED, whole=True, seed=seed, first_trial=first_trial)
     check_numbers(JOBS, whole=True, jobs=jobs)
+    check_writable(out)
     if Path(out).exists() and not overwrite:
         raise InputError(f"out={out!r} exists; choose another path or --overwrite=true")
     of_other = {"arm": arm, "regions": regions} if world == "maze" else {"maze": maze}
@@ -209,6 +211,8 @@ def rollout(
     check_numbers(SIZE, whole=True, n_action_steps=n_action_steps)
     check_numbers(JOBS, whole=True, threads=threads)
     torch.set_num_threads(threads)
+    if out is not None:
+        check_writable(Path(out) / ROLLOUTS)
     trained = DiffusionPolicy.from_checkpoint(policy, trust or ())
     if guidance_weight is not None:
         trained.guide(guidance_weight)
@@ -256,7 +260,7 @@ def embed(
     from align.policy import DiffusionPolicy
     from align.run.config import fit_config
     from align.run.layout import CONFIG
-    from align.run.reading import holding
+    from align.run.reading import of_file
 
     check_numbers(COUNT, whole=True, per_domain=per_domain)
     check_numbers("[0, 1e9]", whole=True, paired=paired)
@@ -272,7 +276,7 @@ def embed(
     check_arguments(CotrainingData, {k: v for k, v in data.items() if k not in named}, f"{where}: data")
     torch.set_num_threads(threads)
     policy = DiffusionPolicy.from_checkpoint(run, trust or ())
-    with holding(where):
+    with of_file(where):
         chosen, held_out = Embeddings(**options), CotrainingData.recorded(data, policy)
         check_numbers("[0, 1e9]", whole=True, **{"model.probe_step": recorded["model"].get("probe_step")})
     for path in write_embeddings(

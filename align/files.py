@@ -19,9 +19,12 @@ TEMPORARY = ".~"
 """How the names of what is being written begin; what a killed process left of it is removed later."""
 UNWRITABLE = {
     getattr(errno, name)
-    for name in ("ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EFBIG", "EIO", "ENOTEMPTY", "EEXIST")
+    for name in (
+        *("ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EFBIG", "EIO", "ENOTEMPTY", "EEXIST"),
+        *("EISDIR", "ENOTDIR", "ELOOP", "ENAMETOOLONG"),
+    )
 }
-"""Errors of a disk or of permissions, which are no faults of the program."""
+"""Errors of a disk, of permissions or of a path, which are no faults of the program."""
 NO_LOCKS = {getattr(errno, name) for name in ("ENOLCK", "ENOSYS", "EOPNOTSUPP", "ENOTSUP", "EINVAL")}
 """Errors of file systems that cannot lock."""
 
@@ -74,6 +77,25 @@ def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]
         ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Refuse a place for results before the work that they are of: something is written there, and removed.
+
+    Args:
+        path: The file, or the folder, that is to be written.
+
+    Raises:
+        InputError: There is no room for it, the folder is not to be written to or is none, or the like.
+    """
+    path = Path(path)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path)
+        there = next(p for p in (path.absolute().parent, *path.absolute().parents) if os.path.lexists(p))
+        os.rmdir(tempfile.mkdtemp(prefix=f"{TEMPORARY}{path.name}.", dir=there))
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
 
 
 @contextlib.contextmanager

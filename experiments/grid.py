@@ -13,6 +13,7 @@ take from the run that asks for it what is configured there: `{run: model.policy
 
 import copy
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from align.experiments.demonstrations import is_option, references, resolve
 from align.experiments.options import check_keys, merge, read_override, set_option
 from align.experiments.own_stores import fill_in
 from align.run.config import load_yaml
+from align.run.reading import of_file
 from align.shipped import find, names
 
 DEMOS = "demos."
@@ -113,7 +115,8 @@ def load_grid(
     _require(path, grid, title=str, axes=dict, **({} if base else {"base": str}))
     own = base is not None and base.endswith(".yaml")
     common_path = find(base) if own else _beside(path, f"{base}.yaml" if base else grid["base"])
-    common = _read_base(common_path)
+    with nullcontext() if base else of_file(f"grid={str(path)!r}"):
+        common = _read_base(common_path)
     _require(common_path, common, config=dict, demos=dict, scales=dict)
     scales = common.pop("scales")
     for name, other in scales.items():
@@ -138,7 +141,8 @@ def load_grid(
         described = with_seeds(described, reference_seeds)
     elif seeds is not None:
         described = with_seeds(described, seeds)
-    axes = read_axes(described)
+    with of_file(f"grid={str(path)!r}"):
+        axes = read_axes(described)
     reference = grid.get("reference", {})
     check_point(reference, axes, f"reference of grid={str(path)!r}")
     families = grid.get("families", {})

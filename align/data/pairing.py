@@ -164,6 +164,8 @@ class Pairing:
             or len({a.shape[1] for a in (low, high, arrays["cumulative"], arrays["distance"])}) > 1
             or not len(arrays["cumulative"]) == len(arrays["distance"]) == len(x)
             or not ((low >= 0) & (low <= high) & (high < sim)).all()
+            or not (arrays["cumulative"][:, -1:] == 1).all()
+            or (np.diff(arrays["cumulative"], axis=1, prepend=0) < 0).any()
             or not ((arrays["demonstration"] >= 0) & (arrays["demonstration"] < len(x))).all()
         ):
             raise InputError(f"{path}: its arrays do not go together; expected {expected}")

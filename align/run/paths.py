@@ -52,6 +52,9 @@ def read_paths(path: str | os.PathLike) -> dict[str, dict[int, np.ndarray]]:
     names = [key.removesuffix("/points") for key in stored if key.endswith("/points")]
     with reading(path, "the paths that a rollout wrote"):
         for name in names:
+            for of in ("ends", "seeds"):
+                if (array := stored[f"{name}/{of}"]).dtype.kind not in "iu" or array.ndim != 1:
+                    raise InputError(f"{path}: the {of} of {name} are {array.dtype}; expected whole numbers")
             points = stored[f"{name}/points"]
             if points.dtype.kind != "f" or points.ndim != 2 or not np.isfinite(points).all():
                 raise InputError(f"{path}: the points of {name} are not all numbers (T, D)")

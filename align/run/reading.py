@@ -27,6 +27,7 @@ DAMAGE = (
     TypeError,
     AttributeError,
     NotImplementedError,  # a way to compress that is not known
+    OverflowError,  # numbers larger than any count
     RecursionError,  # brackets in brackets in brackets
     zipfile.BadZipFile,
     zlib.error,
@@ -57,7 +58,7 @@ def reading(path: str | os.PathLike, expected: str = "what the run wrote") -> It
 
 
 @contextlib.contextmanager
-def holding(where: str) -> Iterator[None]:
+def of_file(where: str) -> Iterator[None]:
     """Tell a mistake that a file holds after where it lies, if it does not say so itself.
 
     Raises:
@@ -67,6 +68,11 @@ def holding(where: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(str(error) if where in str(error) else f"{where}: {error}") from None
+
+
+def is_there(path: str | os.PathLike) -> bool:
+    """Whether a file that may be absent is not; a folder or a broken link in its place is, to be refused."""
+    return os.path.lexists(path)
 
 
 def read_json(path: str | os.PathLike) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from align.datamodule import CotrainingData
 from align.diffusion.annotate import ClassifierOptions, Sequences, fast_part
 from align.domain import Domain
 from align.errors import JOBS, SEED, InputError, check_numbers
-from align.files import write_json
+from align.files import check_writable, write_json
 from align.policy import DiffusionPolicy
 from align.run.ticking import telling
 
@@ -66,6 +66,7 @@ def annotate(
     check_numbers(JOBS, whole=True, threads=threads)
     if Path(out).suffix != ".npz":
         raise InputError(f"out={out!r}: expected a path that ends in .npz")
+    check_writable(out)
     data = CotrainingData() if data is None else data
     policy = DiffusionPolicy() if policy is None else policy
     horizon = policy.horizon

@@ -13,6 +13,7 @@ from align.analysis.dashboard import write_run as write_dashboard
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.probes.probe import load_embeddings, probe_run
 from align.analysis.reports.probes.task_probe import task_probe_run
+from align.analysis.reports.sweep import Sweep
 from align.errors import InputError
 
 JSON = (
@@ -29,6 +30,7 @@ JSON = (
     b'{"sites": {"image": {"auc": {"value": "x", "low": 0, "high": 1}}}}',
     b'{"value": NaN}',
     b'{"runs": 3, "reference": 4}',
+    b'{"runs": [{}], "reference": {}}',
     b'{"a/b": 1}',
 )
 CSV = (
@@ -83,8 +85,43 @@ def test_tampered_json_of_a_run(name, sweep):
     assert refused >= 7
 
 
+@pytest.mark.parametrize(
+    "name", ["grid.json", *(f"lambda=1.0/{n}" for n in ("point.json", "summary.json", "geometry.json"))]
+)
+def test_what_is_no_file_is_not_taken_for_an_absent_one(name, sweep):
+    _in_the_place_of(sweep / name, sweep)
+
+
+def test_nor_is_what_stands_for_trials_and_their_paths(sweep):
+    run = sweep / "lambda=1.0"
+    _in_the_place_of(run / "paths.npz", sweep)
+    for name in ("rollouts.csv", "embeddings.npz"):
+        content = (run / name).read_bytes()
+        _in_the_place_of(run / name, sweep)
+        (run / name).write_bytes(content)
+
+
+def _in_the_place_of(path, sweep) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to(path.name)
+    with pytest.raises(InputError, match=path.name):
+        Sweep(sweep)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match=path.name):
+        Sweep(sweep)
+    path.rmdir()
+
+
+def test_a_configuration_whose_worlds_are_none_is_named(sweep):
+    callbacks = [{"init_args": {"worlds": 10**30}}]
+    (sweep / "lambda=1.0/config.yaml").write_text(json.dumps({"trainer": {"callbacks": callbacks}}))
+    with pytest.raises(InputError, match=r"config\.yaml"):
+        Sweep(sweep)
+
+
 def test_tampered_grid(sweep):
-    for content in JSON[:7]:
+    for content in (*JSON[:7], JSON[12], JSON[13]):
         (sweep / "grid.json").write_bytes(content)
         with pytest.raises(InputError, match=r"grid\.json"):
             report_sweep(sweep)

@@ -191,11 +191,11 @@ def test_the_cache_holds_what_is_computed_and_knows_data_and_arguments(domains, 
         file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(InputError, match=r"\.npz: cannot be read .*delete it"):
         Pairing(cache=folder).match(*domains)
-    monkeypatch.setattr(
-        module, "read_table", lambda *_: {n: np.asarray(v) - 9 for n, v in vars(fresh).items()}
-    )
-    with pytest.raises(InputError, match="do not go together"):
-        Pairing(cache=folder).match(*domains)
+    arrays = {n: np.asarray(v) for n, v in vars(fresh).items()}
+    for damaged in ({n: v - 9 for n, v in arrays.items()}, {**arrays, "cumulative": -arrays["cumulative"]}):
+        monkeypatch.setattr(module, "read_table", lambda *_, found=damaged: found)
+        with pytest.raises(InputError, match="do not go together"):
+            Pairing(cache=folder).match(*domains)
 
 
 @pytest.mark.parametrize(

@@ -267,6 +267,13 @@ def test_damaged_description_of_one_array(store):
     assert_refused(store, "no key 'none' in data/", keys={"action": "none"})
 
 
+def test_more_columns_than_can_be_counted(store):
+    described = store / "data" / "action" / ".zarray"
+    content = json.loads(described.read_text())
+    described.write_text(json.dumps({**content, "shape": [content["shape"][0], 10**30]}))
+    assert_refused(store, "data/action")
+
+
 def test_foreign_files_are_no_chunks(store):
     (store / "data" / "img" / ".DS_Store").write_bytes(b"x" * 40)
     (store / "data" / "img" / "notes.txt").write_bytes(b"x" * 40)

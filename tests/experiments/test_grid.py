@@ -97,6 +97,23 @@ def test_mistakes_between_axes(grid, change, word):
 
 
 @pytest.mark.parametrize(
+    "entry",
+    [
+        {"base": "nowhere"},
+        {"axes": {"lambda": "option"}},
+        {"axes": {"lambda": {"option": None, "values": [1]}}},
+        {"axes": {"lambda": {"option": "model.weight", "values": None}}},
+        {"axes": {"lambda": {}}},
+    ],
+    ids=str,
+)
+def test_what_is_wrong_inside_a_grid_is_told_with_its_file(grid, entry):
+    grid.write_text(yaml.safe_dump(yaml.safe_load(grid.read_text()) | entry))
+    with pytest.raises(InputError, match=r"grid\.yaml"):
+        load_grid(grid, "large")
+
+
+@pytest.mark.parametrize(
     ("families", "word"),
     [
         ({"armm": {"kind": ["one"]}}, "armm"),

@@ -33,6 +33,11 @@ def test_worlds_without_paths_leave_no_file(tmp_path):
 def test_mistakes(tmp_path, paths):
     with pytest.raises(InputError, match="expected 2 of shape"):
         write_paths(tmp_path / "paths.npz", [0, 1], {"maze": paths})
+    for of in ("seeds", "ends"):
+        whole = {"maze/points": np.zeros((3, 2)), "maze/ends": np.array([3]), "maze/seeds": np.array([0])}
+        np.savez(tmp_path / "complex.npz", **whole | {f"maze/{of}": np.array([3j])})
+        with pytest.raises(InputError, match=rf"complex\.npz: the {of} of maze"):
+            read_paths(tmp_path / "complex.npz")
     (tmp_path / "broken.npz").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"broken\.npz"):
         read_paths(tmp_path / "broken.npz")

@@ -24,7 +24,7 @@ DARK = 16
 _BLOCK_BYTES = 64 << 20  # decoded at a time, so that float images never lie in memory whole
 _ROOTS = (".zgroup", "zarr.json")  # which a group has in format 2 and 3
 # What zarr, its codecs and the file system raise over a damaged or foreign store.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile)
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, RuntimeError, OverflowError, zipfile.BadZipFile)
 
 
 class ZarrStore(Reader):

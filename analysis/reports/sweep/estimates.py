@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from align.analysis.statistics.trials.resampled import log_medians, median, medi
 from align.analysis.statistics.trials.variance_components import Between, of_each_arm
 from align.errors import InputError
 from align.run.layout import EMBEDDINGS, GRID, POINT
-from align.run.reading import read_json
+from align.run.reading import is_there, read_json
 from align.worlds.batch import shown_success
 
 SEED_AXIS = "seed"
@@ -35,6 +35,23 @@ class Estimate(NamedTuple):
     runs: np.ndarray
     trials: int  # shared by all runs of the sweep; 0 for what rollouts do not measure
     lone: bool = False  # one training, and nothing known of others: the interval says nothing of another
+
+
+def _grid(path: Path) -> dict[str, Any]:
+    """What a sweep says of its grid: `title`, `reference`, and `runs` in their order; maybe nothing."""
+    found = read_json(path) if is_there(path) else {}
+    runs, reference, title = (found.get(name) or default for name, default in _OF_GRID.items())
+    if not (
+        isinstance(runs, list)
+        and all(isinstance(run, str) for run in runs)
+        and isinstance(reference, dict)
+        and isinstance(title, str)
+    ):
+        raise InputError(f"{path}: expected title, reference and runs as a sweep wrote them")
+    return found
+
+
+_OF_GRID: dict[str, Any] = {"runs": [], "reference": {}, "title": ""}
 
 
 class Sweep:
@@ -54,8 +71,7 @@ class Sweep:
     def __init__(self, sweep_dir: str | os.PathLike):
         self.path = Path(sweep_dir)
         self.frame = recorded(sweep_dir)
-        grid = self.path / GRID
-        self.grid = read_json(grid) if grid.is_file() else {}
+        self.grid = _grid(self.path / GRID)
         self.axes = [c for c in self.frame.columns if "/" not in c and c not in ("run", "missing", SEED_AXIS)]
         self.metrics = Metric.among(self.frame.columns)
         worlds = [m.place for m in self.metrics if (m.kind, m.name) == ("rollout", "score")]

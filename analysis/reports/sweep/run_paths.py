@@ -16,9 +16,9 @@ from align.data.episodes import Episodes, read_store
 from align.domain import Domain
 from align.errors import InputError
 from align.run.config import callback_options, run_config
-from align.run.layout import PATHS, ROLLOUTS
+from align.run.layout import CONFIG, PATHS, ROLLOUTS
 from align.run.paths import read_paths
-from align.run.reading import reading
+from align.run.reading import is_there, reading
 from align.worlds.batch import shown_success
 from align.worlds.planning.plans import TITLES, path_of
 from align.worlds.planning.scene import Scene
@@ -49,9 +49,13 @@ def motion(run: str | os.PathLike) -> dict[str, pd.DataFrame]:
         InputError: The paths are of other trials than `rollouts.csv`.
     """
     files = [Path(run) / name for name in (PATHS, ROLLOUTS)]
-    if not files[0].is_file():
+    if not is_there(files[0]):
         return kept_motion(run)
-    return _motion(Path(run), *(f.stat().st_mtime_ns for f in files))
+    written = []
+    for file in files:
+        with reading(file, "what a rollout wrote"):
+            written.append(file.stat().st_mtime_ns)
+    return _motion(Path(run), *written)
 
 
 @lru_cache(maxsize=512)
@@ -75,9 +79,10 @@ def repeated(run: str | os.PathLike, world: str) -> bool:
     """Whether trials of a world were configured to repeat queries: they tell how much answers differ."""
     if world in facts(Path(run).parent).get("repeated", ()):
         return True
-    worlds = [options.get("worlds", {}).get(world) for options in callback_options(run)]
-    options = [w.get("init_args") or {} for w in worlds if isinstance(w, dict)]
-    return any(o.get("repeats", 1) > 1 for o in options)
+    with reading(Path(run) / CONFIG, "a configuration of align fit"):
+        worlds = [(options.get("worlds") or {}).get(world) for options in callback_options(run)]
+        options = [w.get("init_args") or {} for w in worlds if isinstance(w, dict)]
+        return any(o.get("repeats", 1) > 1 for o in options)
 
 
 def measure(paths: Sequence[np.ndarray]) -> pd.DataFrame:

@@ -32,7 +32,7 @@ from align.analysis.statistics.trials.rates import rate
 from align.domain import Domain
 from align.errors import InputError
 from align.run.layout import EMBEDDINGS, GEOMETRY, POINT, PROBE, RESULTS, ROLLOUTS, SUMMARY, TASK_PROBE, runs
-from align.run.reading import read_arrays, read_json, reading
+from align.run.reading import is_there, read_arrays, read_json, reading
 from align.run.state import missing
 from align.worlds.batch import RESERVED, is_rate, shown_success
 
@@ -133,7 +133,7 @@ def held_out(run: Path) -> dict[str, pd.DataFrame]:
         InputError: The embeddings cannot be read.
     """
     path = Path(run) / EMBEDDINGS
-    if not path.is_file():
+    if not is_there(path):
         return kept_episodes(run)
     stored = read_arrays(path, (*HELD_OUT, "domain", "episode"))
     if not set(HELD_OUT) <= set(stored):
@@ -151,7 +151,7 @@ def held_out(run: Path) -> dict[str, pd.DataFrame]:
 
 def has_trials(run: Path) -> bool:
     """Whether a run left trials, or they were kept of it."""
-    return (run / ROLLOUTS).is_file() or kept_trials(run) is not None
+    return is_there(run / ROLLOUTS) or kept_trials(run) is not None
 
 
 def measures(trials: pd.DataFrame) -> list[str]:
@@ -162,16 +162,16 @@ def measures(trials: pd.DataFrame) -> list[str]:
 
 def _row(run: Path) -> dict:
     row: dict = {"run": run.name, "missing": ", ".join(missing(run))}
-    if (run / POINT).is_file():
+    if is_there(run / POINT):
         for axis, value in read_json(run / POINT).items():
             if "/" in axis or axis in ("run", "missing"):
                 raise InputError(
                     f"{run / POINT}: axis {axis!r}, expected a name without '/', not run or missing"
                 )
             row[axis] = value if isinstance(value, int | float | str | None) else json.dumps(value)
-    if (run / SUMMARY).is_file():
+    if is_there(run / SUMMARY):
         row |= {f"summary/{name}": value for name, value in read_json(run / SUMMARY).items()}
-    if (run / ROLLOUTS).is_file():
+    if is_there(run / ROLLOUTS):
         row |= _rollouts(run)
         for world, moved in motion(run).items():
             row |= {str(Metric("motion", world, name)): moved[name].median() for name in MEASURES}
@@ -181,7 +181,7 @@ def _row(run: Path) -> dict:
             row |= dict(zip((str(metric), *metric.ends), _over_episodes(episodes[name]), strict=True))
     site = row.get("summary/site")
     for name, interpret in ((PROBE, _probe), (TASK_PROBE, partial(_tasks, site)), (GEOMETRY, _geometry)):
-        if (run / name).is_file():  # older sweeps do without some
+        if is_there(run / name):  # older sweeps do without some
             with reading(run / name, "what align probe wrote"):
                 row |= interpret(read_json(run / name))
     return row
