@@ -10,7 +10,7 @@ import pytest
 
 from align.cli import main
 from align.errors import InputError
-from align.files import atomic_path, locked, remove_temporaries
+from align.files import atomic_path, check_writable, locked, remove_temporaries
 
 
 def test_a_folder_is_replaced_without_a_moment_in_which_there_is_none(tmp_path, monkeypatch):
@@ -37,6 +37,47 @@ def test_a_path_that_is_taken_is_left_alone_even_if_it_was_free_at_first(tmp_pat
     assert (path / "file").read_text() == tmp_path.name
     with pytest.raises(InputError, match=r"store exists"), atomic_path(path, replace=False):
         pass
+
+
+@pytest.fixture
+def unwritable(tmp_path):
+    """Places that cannot be written to, also by root, by why."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    return {
+        "Not a directory": tmp_path / "file/out",
+        "symbolic links": tmp_path / "loop/out",
+        "name too long": tmp_path / ("n" * 300),
+    }
+
+
+def test_a_place_that_cannot_be_written_to_is_known_before_anything_is(unwritable, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    for why, path in unwritable.items():
+        with pytest.raises(
+            InputError, match=f"out cannot be written.*{why}" if "n" * 9 not in str(path) else why
+        ):
+            check_writable(path)
+    for free in (tmp_path / "new", tmp_path / "a/b/new", tmp_path):
+        check_writable(free)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "command", ["rollout nowhere --out OUT", "plans OUT --n 2", "annotate --out OUT.npz"]
+)
+def test_results_without_a_place_are_refused_before_they_are_made(command, unwritable, capsys):
+    for path in unwritable.values():
+        assert main(command.replace("OUT", str(path)).split()) == 2
+        line = capsys.readouterr().err
+        assert "cannot be written" in line and line.count("\n") == 1, line
+
+
+def test_a_folder_in_a_files_place_is_a_line(tmp_path):
+    (tmp_path / "table.csv").mkdir()
+    with pytest.raises(InputError, match=r"table.csv cannot be written: Is a directory"):
+        with atomic_path(tmp_path / "table.csv") as target:
+            target.write_text("")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])

@@ -15,6 +15,7 @@ from material import ALL
 
 SAMPLE = 6
 MUTATIONS = 40  # of a file
+FEWER = 20  # where a command that does its work takes seconds
 
 ROLLOUT = "rollout run --size 16 --trials 1 --steps 1"
 COMPARE, MECHANISM = "compare sweep lambda=0 --out new/table", "mechanism sweep --out new"
@@ -58,8 +59,11 @@ SURVIVES = {
     "sweeps/lambda=1/seconds.json": "an estimate does without",
     "sweeps/lambda=1/progress.json": "an estimate does without",
     "sweeps/lambda=1/request.yaml": "an estimate does without",
+    "kept/results.csv": "what it holds is kept trial by trial, too",
 }
 """Files whose loss is not told."""
+REMADE = {"pairs/PAIRS.npz": "a loop"}
+"""Files of a cache, and what in the place of one is no file: it is made again."""
 NEEDED = ("sim.zarr", "real.zarr", "fit.yaml", "base.yaml", "grid.yaml", "run", "sweep", "annotation.npz")
 
 
@@ -92,10 +96,15 @@ def readable(pristine, tmp_path_factory):
     return folder
 
 
+def _named(error: str, file: str, way: str) -> bool:
+    """Whether a line names the file; a configuration cut short may be whole, and its defaults amiss."""
+    return any(part in error for part in Path(file).parts) or (way in CUT and file.endswith(".yaml"))
+
+
 @cache
-def _ways(path: Path, mutate) -> dict[str, object]:
+def _ways(path: Path, mutate, n: int) -> dict[str, object]:
     text = {} if path.suffix in (".npz", ".ckpt") else TEXT
-    return {**ANY, **CUT, **text, **mutate(path, MUTATIONS)}
+    return {**ANY, **CUT, **text, **mutate(path, n)}
 
 
 def _tests() -> list:
@@ -109,19 +118,22 @@ def _tests() -> list:
 
 @pytest.mark.parametrize(("file", "mutate", "command"), _tests())
 def test_tampered(file, mutate, command, readable, tmp_path, try_in, record_property, sampled):
+    remade = REMADE.get(file)
     file = file.replace("PAIRS", next(p.stem for p in (readable / "pairs").glob("*.npz")))
     folder = tmp_path / "folder"
     damage.restore(readable, folder)
-    failures, cases = [], sampled(_ways(readable / file, mutate), 2)
+    n = FEWER if command.startswith("probe") else MUTATIONS
+    failures, cases = [], sampled(_ways(readable / file, mutate, n), 2)
     for way, how in cases.items():
         path = folder / file
         how(path) if callable(how) else path.write_bytes(how)
         found = try_in(folder, command)
         fatal = (way in ANY or (way in TEXT and way != "nan")) and file not in SURVIVES
         fatal &= not (way == "empty" and path.suffix == ".yaml")  # it holds no option
+        fatal &= way != remade
         if not (found.is_refusal() or (found.status == 0 and not fatal and not found.error)):
             failures.append(f"{way}: {found}")
-        elif found.status and not any(part in found.error for part in Path(file).parts):
+        elif found.status and not _named(found.error, file, way):
             failures.append(f"{way}: it does not name the file: {found.error}")
         damage.restore(*((readable, folder) if found.changed else (readable / file, path)))
     record_property("cases", len(cases))
