@@ -39,6 +39,7 @@ def benchmark(
         pieces.two_sample(table)
         for scale in scales:
             pieces.data(table, Path(folder), scale)
+            pieces.latency(table, device, scale)
         loaders.measure(table, Path(folder))
         pieces.worlds(table, device)
         pieces.start_up(table)

@@ -13,6 +13,8 @@ from training import BATCH, SCALES, make_policy, now, write_stores
 from align.alignment import MMD
 from align.analysis.statistics.permutation import PERMUTATIONS, mmd_test, pooled_bandwidth
 from align.datamodule import CotrainingData
+from align.robot import PolicyRunner
+from align.robot.latency import Latency
 from align.rollout import rollout
 from align.worlds.make import make_worlds
 from align.worlds.pushing.gaps import Gap
@@ -122,6 +124,35 @@ def worlds(table: Table, device: str) -> None:
         rollout(policy, make_worlds(Gap(), 64, "easy"), range(30), 100, "sim", 0)
 
     table.measure("rollouts of 100 steps", "align", "1/min", rate, trials, 60 * 30)
+
+
+CHUNKS = 60
+"""That a latency is of, after one that does not count."""
+
+
+def latency(table: Table, device: str, scale: str) -> None:
+    """From an observation to a chunk of actions, as `PolicyRunner` tells: on one core, or on a GPU."""
+    policy, side, threads = make_policy(scale).to(device).eval(), SCALES[scale].size, torch.get_num_threads()
+    rng = np.random.default_rng(0)
+
+    def planned(chunks: int) -> Latency:
+        runner = PolicyRunner(policy)
+        runner.reset(0)
+        for _ in range(chunks * policy.n_action_steps):
+            image = rng.integers(0, 255, (side, side, 3), np.uint8)
+            runner.select_action({"image": image, "agent_pos": np.zeros(2)})
+        return runner.latency()
+
+    torch.set_num_threads(1)
+    try:
+        planned(1)
+        found = planned(CHUNKS)
+    finally:
+        torch.set_num_threads(threads)
+    where = "one core" if device == "cpu" else "a GPU"
+    for name in ("p50", "p99"):
+        what = f"a chunk of actions of the {scale} policy, {name} of {found.chunks}, on {where}"
+        table.add(what, "align", "ms", [1e3 * getattr(found, name)])
 
 
 def start_up(table: Table) -> None:

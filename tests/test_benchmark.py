@@ -65,6 +65,14 @@ def test_training_rows_on_a_cpu(tmp_path, monkeypatch):
     assert all(row.median > 0 for row in table.rows) and len(table.rows) == 2 * 8 + 1
 
 
+def test_a_policy_plans_as_long_as_its_runner_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "CHUNKS", 3)
+    table = Table(tmp_path, 3600)
+    pieces.latency(table, "cpu", "laptop")
+    p50, p99 = table.rows
+    assert 0 < p50.median <= p99.median and all("of 3, on one core" in row.what for row in table.rows)
+
+
 def test_loaders_draw_the_same_windows_and_say_which_are_missing(tmp_path, monkeypatch):
     pytest.importorskip("av")
     monkeypatch.setenv("ALIGN_CONFORMANCE", str(tmp_path / "none"))
