@@ -78,7 +78,7 @@ def write_run(run_dir: str | os.PathLike) -> Path:
         raise InputError(f"run_dir={run_dir}: expected a run directory holding one of {', '.join(shown)}")
     with _events(run_dir / EVENTS) as (writer, folder):
         scalars = _rollout_scalars(run_dir) | _probe_scalars(run_dir)
-        writer.add_custom_scalars(_layout(list(scalars)))
+        writer.add_custom_scalars(_layout(list(scalars), _logged(run_dir)))
         step = _last_step(run_dir)
         for tag, value in scalars.items():
             writer.add_scalar(str(tag), value, step)
@@ -150,27 +150,35 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
     return report
 
 
-def _layout(scalars: Sequence[Metric]) -> dict:
-    """Charts of the custom scalars tab: {category: {chart: ["Multiline", tags]}}.
+def _logged(run_dir: Path) -> set[str] | None:
+    """Tags that the training logged, by what it last knew of each; None where it said nothing of them."""
+    path = run_dir / SUMMARY
+    if not path.is_file():
+        return None
+    with reading(path, "what align fit wrote"):
+        names = [name for name in read_json(path) if name.startswith(("train_", "val_"))]
+    tags = {name.replace("_", "/", 1) for name in names}
+    return tags if any(tag.startswith("train/") for tag in tags) else None
 
-    The training's tags are named whether or not they were logged; a chart shows what there is.
+
+def _layout(scalars: Sequence[Metric], logged: set[str] | None) -> dict:
+    """Charts of the custom scalars tab: {category: {chart: ["Multiline", tags]}}, none of them empty.
+
+    Args:
+        scalars: What is shown of trials and probes.
+        logged: Tags of the training; where it is not known, all that there may be.
     """
 
-    def chart(*tags: str) -> list:
-        return ["Multiline", list(tags)]
+    def chart(*tags: str) -> list:  # the tab takes tags for beginnings of regular expressions
+        shown = [
+            tag for tag in tags if logged is None or tag in logged or not tag.startswith(("train/", "val/"))
+        ]
+        return ["Multiline", [f"{re.escape(tag)}$" for tag in shown]]
 
     def final(kind: str, *names: str) -> list:
         return chart(*(str(m) for m in scalars if m.kind == kind and m.name in names))
 
-    success = {
-        "score": final("rollout", "score"),
-        "success rate": chart(*(str(m) for m in scalars if m.is_rate)),
-    }
-    probe = {
-        "AUC and accuracy": final("probe", "auc", "accuracy"),
-        "MMD² on held-out episodes": final("probe", "mmd2"),
-    }
-    return {
+    categories = {
         "losses": {
             "training": chart("train/loss", "train/denoise"),
             "validation": chart("val/loss_sim", "val/loss_real"),
@@ -186,9 +194,16 @@ def _layout(scalars: Sequence[Metric]) -> dict:
             "auxiliary loss": chart("train/auxiliary"),
             "bandwidth": chart("train/bandwidth"),
         },
-        "success": {name: c for name, c in success.items() if c[1]},
-        "probe": {name: c for name, c in probe.items() if c[1]},
+        "success": {
+            "score": final("rollout", "score"),
+            "success rate": chart(*(str(m) for m in scalars if m.is_rate)),
+        },
+        "probe": {
+            "AUC and accuracy": final("probe", "auc", "accuracy"),
+            "MMD² on held-out episodes": final("probe", "mmd2"),
+        },
     }
+    return {name: {title: c for title, c in charts.items() if c[1]} for name, charts in categories.items()}
 
 
 def _rollout_scalars(run_dir: Path) -> dict[Metric, float]:

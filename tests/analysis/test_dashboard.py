@@ -59,9 +59,28 @@ def test_a_run_shows_scalars_curves_pictures_and_a_layout(sweep):
         found.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
     )
     tags = {c.title: [t for chart in c.chart for t in chart.multiline.tag] for c in layout.category}
+    assert all(tag.endswith("$") for named in tags.values() for tag in named)  # not what begins so, too
+    tags = {title: [tag.removesuffix("$") for tag in named] for title, named in tags.items()}
     assert set(tags) == {"losses", "alignment", "success", "probe"}
     assert {"val/loss_real", "train/loss"} <= set(tags["losses"]) and "train/grad_ratio" in tags["alignment"]
     assert "rollout/real/success_90" in tags["success"] and "probe/denoiser/auc" in tags["probe"]
+
+
+def test_charts_that_would_be_empty_are_left_out(sweep):
+    run = sweep / "lambda=0.0"
+    summary = json.loads((run / "summary.json").read_text())
+    kept = {name: value for name, value in summary.items() if not name.startswith("val_")}
+    logged = ("train_loss", "train_auxiliary", "train_auxiliary_grad_ratio", "val_loss_real")
+    (run / "summary.json").write_text(json.dumps(kept | dict.fromkeys(logged, 0.5)))
+    dashboard.write_run(run)
+    (run / "summary.json").write_text(json.dumps(summary))
+    config = events(run).Tensors("custom_scalars__config__")[-1].tensor_proto.string_val[0]
+    charts = {
+        c.title: list(c.multiline.tag) for g in layout_pb2.Layout.FromString(config).category for c in g.chart
+    }
+    assert charts["training"] == ["train/loss$"] and charts["validation"] == ["val/loss_real$"]
+    assert charts["gradient-norm ratio"] == ["train/auxiliary_grad_ratio$"]
+    assert charts["auxiliary loss"] == ["train/auxiliary$"] and "what is left of the budget" not in charts
 
 
 def test_every_site_is_in_the_projector_with_metadata_and_sprites(sweep):
