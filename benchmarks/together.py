@@ -2,7 +2,7 @@
 
 `python benchmarks/together.py --seeds 8` on a GPU takes some minutes and needs no network; with `--seeds 2
 --steps 60` it can be tried on two cores. Of each way the pace of all runs is added up, each by the time from
-its first step to its last; a run of the laptop scale is 2,000 steps. What follows training is left out.
+its first step to its last; a run of the laptop scale is 10,000 steps. What follows training is left out.
 """
 
 import json
@@ -19,7 +19,7 @@ from jsonargparse import auto_cli
 from table import Table, processor
 from training import SCALES, write_stores
 
-RUN_STEPS = {"laptop": 2000, "paper": 100_000}
+RUN_STEPS = {"laptop": 10_000, "paper": 100_000}
 NETWORKS = {
     "laptop": ("ConvEncoder", {"features": 64, "width": 32, "blocks": 2}, "ConditionalMLP", {"width": 256}),
     "paper": ("ResNetEncoder", {}, "ConditionalUnet1D", {"channels": [256, 512, 1024]}),
