@@ -61,7 +61,7 @@ def write_onnx(
 def need_onnx() -> None:
     """Refuse to begin where a package is missing."""
     if absent := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
-        raise InputError(f"format='onnx': needs {' and '.join(absent)}; pip install 'align-robotics[onnx]'")
+        raise InputError(f"format='onnx': needs {' and '.join(absent)}; pip install {' '.join(absent)}")
 
 
 def _write_model(path: Path, unrolled: UnrolledPolicy, inputs: Mapping[str, Tensor]) -> None:

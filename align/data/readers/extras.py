@@ -15,7 +15,8 @@ def extra(module: str, extra: str, path: object, doing: str = "reading") -> Modu
     try:
         return importlib.import_module(module)
     except ImportError as error:
+        package = module.split(".")[0]
         raise InputError(
-            f"store {path}: {doing} it needs {module.split('.')[0]}; install align-robotics[{extra}] "
+            f"store {path}: {doing} it needs {package}, of the extra {extra}; pip install {package} "
             f"({' '.join(str(error).split())})"
         ) from None

@@ -416,7 +416,7 @@ def test_an_extra_that_is_not_there_is_named(made, monkeypatch):
             for loaded in [m for m in sys.modules if m == module or m.startswith(f"{module}.")]:
                 patch.delitem(sys.modules, loaded)
             patch.setitem(sys.modules, module, None)
-            refused(made[name], rf"reading it needs {module}; install align-robotics\[{package}\]")
+            refused(made[name], rf"reading it needs {module}, of the extra {package}; pip install {module} ")
 
 
 def test_stores_of_real_robots(tmp_path):
