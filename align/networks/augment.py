@@ -8,7 +8,9 @@ from align.errors import InputError
 
 def to_float(images: Tensor) -> Tensor:
     """uint8 images in 0–255 → float32 in [-1, 1], any shape."""
-    return images.float().div(127.5).sub_(1)  # `float` of a float image is the caller's own
+    return (
+        images.to(torch.float32, copy=True).div_(127.5).sub_(1)
+    )  # a copy: a float image is the caller's own
 
 
 def prepare(
@@ -63,12 +65,8 @@ def random_crop(images: Tensor, size: int, generator: torch.Generator) -> Tensor
     where = {"generator": generator, "device": generator.device}
     top = torch.randint(height - size + 1, (batch,), **where).to(images.device)
     left = torch.randint(width - size + 1, (batch,), **where).to(images.device)
-    offsets = torch.arange(size, device=images.device)
-    rows = (top[:, None] + offsets)[:, None, :, None]  # (B, 1, size, 1)
-    columns = (left[:, None] + offsets)[:, None, None, :]  # (B, 1, 1, size)
-    samples = torch.arange(batch, device=images.device)[:, None, None, None]
-    channels = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
-    return images[samples, channels, rows, columns]
+    windows = images.unfold(2, size, 1).unfold(3, size, 1)  # a view: (B, C, tops, lefts, size, size)
+    return windows[torch.arange(batch, device=images.device), :, top, left]
 
 
 def jitter_colors(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
