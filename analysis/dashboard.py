@@ -203,7 +203,8 @@ def _layout(scalars: Sequence[Metric], logged: set[str] | None) -> dict:
             "MMD² on held-out episodes": final("probe", "mmd2"),
         },
     }
-    return {name: {title: c for title, c in charts.items() if c[1]} for name, charts in categories.items()}
+    full = {name: {title: c for title, c in charts.items() if c[1]} for name, charts in categories.items()}
+    return {name: charts for name, charts in full.items() if charts}
 
 
 def _rollout_scalars(run_dir: Path) -> dict[Metric, float]:

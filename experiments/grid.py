@@ -137,7 +137,8 @@ def load_grid(
     described = _axes_at(scale, grid, path)
     if reference_seeds is not None:
         if seeds is None or reference_seeds < seeds:
-            raise InputError(f"reference_seeds={reference_seeds}: expected more than seeds={seeds}")
+            least = "seeds, which is not given" if seeds is None else f"seeds={seeds}"
+            raise InputError(f"reference_seeds={reference_seeds}: expected no fewer than {least}")
         described = with_seeds(described, reference_seeds)
     elif seeds is not None:
         described = with_seeds(described, seeds)

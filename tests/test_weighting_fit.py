@@ -88,6 +88,11 @@ def test_a_reference_is_a_finished_run_without_alignment_that_trained_alike(
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and all(word in error for word in said), error
         assert not run.exists()
+    store = read_yaml(Path(reference) / "config.yaml")["data"]["real"]
+    shutil.rmtree(store)
+    make_store(Path(store).stem, n=6, seed=11)  # at the same place, after the reference was trained
+    config = write_config("rewritten", run=str(tmp_path / "x"), **_held_against(reference))
+    assert main(["fit", "--config", config]) == 2 and "written anew" in capsys.readouterr().err
     (tmp_path / "reference/summary.json").unlink()
     config = write_config("unfinished", run=str(tmp_path / "x"), **_held_against(reference))
     assert main(["fit", "--config", config]) == 2 and "no finished run" in capsys.readouterr().err

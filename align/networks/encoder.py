@@ -31,8 +31,9 @@ class SpatialSoftmax(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → (B, 2 · keypoints): x then y of each keypoint, in [-1, 1]; in full precision."""
-        device, half = x.device.type, torch.is_autocast_enabled(x.device.type)
-        with torch.autocast(device, enabled=False) if half else nullcontext():  # bf16 moves them by 1 %
+        device = x.device.type
+        half = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        with torch.autocast(device, enabled=False) if half else nullcontext():  # bf16 is too coarse
             logits = self.sharpness * self.project(x.float())
         height, width = logits.shape[-2:]
         attention = logits.flatten(2).softmax(-1).unflatten(-1, (height, width))

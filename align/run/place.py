@@ -30,6 +30,30 @@ def at_its_place(run: str | os.PathLike, recorded: dict[str, Any], config: dict[
     return moved
 
 
+def rewritten(run: str | os.PathLike, config: dict[str, Any]) -> str | None:
+    """A store of a configuration that no longer holds what it did when the run began, if there is one.
+
+    Args:
+        run: The run directory.
+        config: A configuration with the run's stores, wherever they lie now.
+
+    Raises:
+        InputError: Its provenance is damaged.
+    """
+    file = Path(run) / PROVENANCE
+    if not file.is_file():
+        return None
+    with reading(file):
+        hashes = {name: store["hash"] for name, store in read_json(file)["data"].items()}
+    given = {domain: config["data"][domain.label] for domain in Domain}
+    stores = store_options({d: [paths] if isinstance(paths, str) else paths for d, paths in given.items()})
+    for name, path in stores.items():
+        there = Path(path).expanduser()
+        if name in hashes and there.exists() and hash_store(there) != hashes[name]:
+            return path
+    return None
+
+
 def store_options(paths: Mapping[Domain, Sequence[str]]) -> dict[str, str]:
     """Path of each store by its name in the provenance: "real", or "real[0]" and so on of several."""
     return {

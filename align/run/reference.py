@@ -8,7 +8,7 @@ from typing import Any
 from align.domain import Domain
 from align.errors import InputError
 from align.run.layout import CONFIG, SUMMARY
-from align.run.place import at_its_place, first_difference
+from align.run.place import at_its_place, first_difference, rewritten
 from align.run.reading import reading
 
 MAY_DIFFER = {
@@ -44,6 +44,8 @@ def check_reference(run: str, there: dict[str, Any], here: dict[str, Any]) -> No
     there = at_its_place(run, there, here)
     if difference := first_difference(_compared(there), _compared(here)):
         raise InputError(f"reference={run!r}: is trained otherwise ({difference}); expected the same")
+    if store := rewritten(run, here):
+        raise InputError(f"reference={run!r}: was trained before {store} was written anew; train it again")
 
 
 def _compared(config: Mapping[str, Any]) -> dict[str, Any]:

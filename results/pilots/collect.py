@@ -30,7 +30,7 @@ def main(sweep: str, reference: str, name: str) -> None:
                 pairs = [trials[s][i] - arms[reference, world][s][i] for s in trials]
                 half = 1.96 * statistics.stdev(pairs) / len(pairs) ** 0.5
                 mean = statistics.mean(t[i] for t in trials.values())
-                cells += [f"{x:.3f}" for x in (mean, statistics.mean(pairs), half)]
+                cells += [f"{x:.4f}" for x in (mean, statistics.mean(pairs), half)]
             table.writerow([arm, world, 1, len(trials), *cells])
     with gzip.open(here / f"{name}_trials.csv.gz", "wt", newline="") as out:
         table = csv.writer(out, lineterminator="\n")

@@ -129,8 +129,8 @@ def test_seeds_are_as_many_as_asked_for_and_more_of_the_reference():
     [
         ({"a": {"option": "data.alpha", "values": [0]}}, (3, None), "seeds=3: the grid has no axis 'seed'"),
         ({"seed": {"values": {0: {"data.alpha": 0}}}}, (3, None), "seeds=3: .* with an `option`"),
-        (SEED, (3, 2), "reference_seeds=2: expected more than seeds=3"),
-        (SEED, (None, 2), "reference_seeds=2: expected more than seeds"),
+        (SEED, (3, 2), "reference_seeds=2: expected no fewer than seeds=3"),
+        (SEED, (None, 2), "reference_seeds=2: expected .* which is not given"),
     ],
 )
 def test_seeds_that_cannot_be_are_told(axes, seeds, words, tmp_path):

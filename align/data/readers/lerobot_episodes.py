@@ -157,6 +157,7 @@ def tasks_of(files: LeRobotFiles, episodes: Sequence[Episode]) -> tuple[list[str
     if files.is_v3:
         file = files.path / "meta/tasks.parquet"
         rows = files.table(file).to_pylist() if file.exists() else []
+        rows = [row for row in rows if "task_index" in row]
         known = {row["task_index"]: row.get("task", row.get("__index_level_0__")) for row in rows}
     else:
         there = (files.path / "meta/tasks.jsonl").exists()
@@ -184,9 +185,10 @@ def segments_of(files: LeRobotFiles, episodes: Sequence[Episode], camera: str) -
     Raises:
         InputError: `meta/` does not say where they are, or that two episodes have the same frames.
     """
-    segments, last = [], {}
-    for episode in episodes:
-        segment = segment_of(files, episode, camera)
+    segments = [segment_of(files, episode, camera) for episode in episodes]
+    last: dict[object, tuple[int, int]] = {}
+    ordered = sorted(zip(segments, episodes, strict=True), key=lambda pair: int(pair[0].numbers[0]))
+    for segment, episode in ordered:  # episodes may lie in a file in any order
         begins, ends = int(segment.numbers[0]), int(segment.numbers[-1])
         before, other = last.get(segment.file, (-1, 0))
         if begins <= before:
@@ -196,7 +198,6 @@ def segments_of(files: LeRobotFiles, episodes: Sequence[Episode], camera: str) -
                 f"{before} (frames were dropped, or the times have drifted); record or convert it again",
             )
         last[segment.file] = ends, episode.number
-        segments.append(segment)
     return segments
 
 
