@@ -63,6 +63,7 @@ def write_lerobot_policy(
             for c in policy.cameras
         },
         "state_dim": policy.written("agent_pos", domain).size,
+        "state_forms": policy.written("agent_pos", domain).describe(),
         "noise_shape": [policy.horizon, policy.action_dim],
         "tensors": {key: [str(t.dtype).removeprefix("torch."), list(t.shape)] for key, t in tensors.items()},
         **plan,

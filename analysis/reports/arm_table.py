@@ -175,11 +175,11 @@ class ArmTable:
         """Everything that was measured, a row an arm and metric.
 
         Returns:
-            Columns: arm, metric, trainings; value, low, high; of trials and held-out episodes difference,
-            difference_low and difference_high, the arm minus the reference on shared trials, with its
-            p_value, at_once_low and at_once_high, ends that hold for all arms at once, with p_adjusted; of
-            scores may_be_best; of acceleration ratio, ratio_low and ratio_high, the arm over the reference on
-            the trials in which both succeed.
+            Columns: arm, metric, trainings, lone (whether all of it is of these trainings alone); value, low,
+            high; of trials and held-out episodes difference, difference_low and difference_high, the arm
+            minus the reference on shared trials, with its p_value, at_once_low and at_once_high, ends that
+            hold for all arms at once, with p_adjusted; of scores may_be_best; of acceleration ratio,
+            ratio_low and ratio_high, the arm over the reference on the trials in which both succeed.
         """
         rows = []
         for arm in self.arms:
@@ -187,7 +187,12 @@ class ArmTable:
                 found = self.sweep.estimate(arm.runs, metric)
                 if found is None:
                     continue
-                row = {"arm": arm.label, "metric": str(metric), "trainings": len(found.runs)}
+                row = {
+                    "arm": arm.label,
+                    "metric": str(metric),
+                    "trainings": len(found.runs),
+                    "lone": found.lone,
+                }
                 row |= found.interval._asdict()
                 if metric.by_trial and (pair := self._pair(arm, metric)) is not None:
                     row |= _named("difference", pair.single) | {"p_value": pair.p_value}

@@ -159,6 +159,26 @@ def test_what_a_robot_shows_amiss_is_told(tmp_path):
         core.select_action({**right, "observation.images.front": torch.rand(1, 3, 8, 64)})
 
 
+@pytest.mark.parametrize("domain", list(Domain))
+def test_a_rotation_that_is_none_is_refused(domain, tmp_path):
+    policy, out = made(turning), tmp_path / "out"
+    run = saved(policy, tmp_path / "run")
+    assert main(["export", run, str(out), "--format", "lerobot", "--domain", domain.label]) == 0
+    core, _ = core_of(out)
+    right = torch.tensor(positions(policy, np.random.default_rng(0), 1, domain))
+    core.select_action({"observation.state": right})
+    parts = policy.written("agent_pos", domain).describe()
+    checked = [part for part in parts if part["form"] in ("quat_xyzw", "quat_wxyz", "matrix")]
+    for part in checked:
+        first, end = part["columns"]
+        wrong = right.clone()
+        wrong[:, first:end] *= 1.1
+        assert policy.written("agent_pos", domain).fault(wrong) is not None
+        with pytest.raises(ValueError, match=rf"observation.state\[{first}:{end}\] is no rotation, of "):
+            core.select_action({"observation.state": wrong})
+    assert checked or domain is Domain.SIM
+
+
 def test_a_graph_calls_nothing_but_operators(tmp_path):
     graph = plugin("graph")
     plan = {"inputs": ["x"], "tensors": {}, "outputs": ["y"]}

@@ -10,6 +10,21 @@ from lerobot_policy_align.graph import FORMAT, Graph
 from lerobot_policy_align.images import fit_image
 
 
+def check_rotation(state: Tensor, form: str, first: int, end: int) -> None:
+    """Refuse columns of a state (batch, S) that are to be a rotation and are none, as training would."""
+    values = state[:, first:end]
+    if form in ("quat_xyzw", "quat_wxyz"):
+        off = (values.norm(dim=-1) - 1).abs()
+    elif form == "matrix":
+        matrices = values.unflatten(-1, (3, 3))
+        off = (matrices @ matrices.transpose(-1, -2) - torch.eye(3).to(matrices)).abs().amax((-1, -2))
+        off = torch.where(torch.linalg.det(matrices) < 0, 1.0, off)
+    else:
+        return
+    if (off > 0.02).any():
+        raise ValueError(f"observation.state[{first}:{end}] is no rotation, of {form}")
+
+
 class Core(nn.Module):
     """An exported policy.
 
@@ -86,6 +101,8 @@ class Core(nn.Module):
             )
         if not torch.isfinite(state).all():
             raise ValueError("observation.state holds NaN or infinity")
+        for part in self.plan.get("state_forms", ()):
+            check_rotation(state.float(), part["form"], *part["columns"])
         seen = {"observation.state": state.float()}
         for key, camera in self.cameras.items():
             seen[key] = torch.stack([self._image(key, image, camera["shape"]) for image in batch[key]])
