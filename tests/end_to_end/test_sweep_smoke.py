@@ -69,7 +69,7 @@ def test_paper_scale_trains(tmp_path):
         "run": str(tmp_path / "run"),
         "data.validation": 1,
         "data.max_real": None,
-        "data.batch_size": 4,
+        "data.batch_size": 8,
         "data.val_windows": 2,
         "embeddings": {"per_domain": 2},
         "trainer.max_steps": 2,
