@@ -8,9 +8,8 @@ from align.errors import InputError
 
 def to_float(images: Tensor) -> Tensor:
     """uint8 images in 0–255 → float32 in [-1, 1], any shape."""
-    return (
-        images.to(torch.float32, copy=True).div_(127.5).sub_(1)
-    )  # a copy: a float image is the caller's own
+    images = images.to(torch.float32, copy=True)  # a float image is the caller's own
+    return images.div_(127.5).sub_(1)
 
 
 def prepare(

@@ -40,11 +40,7 @@ def rewritten(run: str | os.PathLike, config: dict[str, Any]) -> str | None:
     Raises:
         InputError: Its provenance is damaged.
     """
-    file = Path(run) / PROVENANCE
-    if not file.is_file():
-        return None
-    with reading(file):
-        hashes = {name: store["hash"] for name, store in read_json(file)["data"].items()}
+    hashes = _hashes(run)
     given = {domain: config["data"][domain.label] for domain in Domain}
     stores = store_options({d: [paths] if isinstance(paths, str) else paths for d, paths in given.items()})
     for name, path in stores.items():
@@ -63,13 +59,20 @@ def store_options(paths: Mapping[Domain, Sequence[str]]) -> dict[str, str]:
     }
 
 
+def _hashes(run: str | os.PathLike) -> dict[str, str]:
+    """The recorded hash of each store of a run, by its name; none where there is no provenance."""
+    file = Path(run) / PROVENANCE
+    if not file.is_file():
+        return {}
+    with reading(file):
+        return {name: store["hash"] for name, store in read_json(file)["data"].items()}
+
+
 def _same_stores(run: str | os.PathLike, recorded: dict[str, Any], config: dict[str, Any]) -> list[str]:
     """Domains whose stores are given at other paths and have the recorded hashes."""
-    file, data = Path(run) / PROVENANCE, recorded.get("data")
-    if not (file.is_file() and isinstance(data, dict)):
+    hashes, data = _hashes(run), recorded.get("data")
+    if not (hashes and isinstance(data, dict)):
         return []
-    with reading(file):
-        hashes = {name: store["hash"] for name, store in read_json(file)["data"].items()}
     found = []
     for domain in Domain:
         old, new = data.get(domain.label), config["data"][domain.label]
