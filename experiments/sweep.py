@@ -21,6 +21,7 @@ from align.experiments.following import follow
 from align.experiments.grid import Grid, Run, load_grid
 from align.experiments.launch import Job, LocalLauncher, run_jobs
 from align.experiments.options import set_option
+from align.experiments.reuse import take_over
 from align.experiments.step_times import Measured, nominal, recall, remember
 from align.experiments.together import on_cpu
 from align.experiments.together import together as batched
@@ -49,6 +50,7 @@ def sweep(
     together: int = 1,
     seeds: int | None = None,
     reference_seeds: int | None = None,
+    reuse: list[str] | str | None = None,
 ) -> int:
     """Run a grid of experiments and report on it.
 
@@ -73,6 +75,8 @@ def sweep(
             finished sweep.
         reference_seeds: More of them of the reference arm, whose error is in every difference: about √k times
             `seeds` where k arms are compared with it.
+        reuse: Directory of another sweep, or several, whose finished runs are taken over where they are the
+            same as runs of this one, such as a reference arm that both have.
     """
     check_numbers(JOBS, whole=True, jobs=jobs, together=together)
     check_numbers(COUNT, whole=True, seeds=seeds, reference_seeds=reference_seeds)
@@ -107,6 +111,8 @@ def sweep(
         _refuse_others(requests, folder)
         with trusting(named_modules(list(requests.values()))):
             _check(expanded, requests, folder, elsewhere=cluster is not None)
+        for line in take_over(requests, folder, [reuse] if isinstance(reuse, str) else reuse or []):
+            print(line, flush=True)
         todo = [_claim(run, folder, requests[run.name]) for run in expanded.runs]
         record = {"title": expanded.title, "reference": expanded.reference, "families": expanded.families}
         write_json(folder / GRID, {**record, "runs": [run.name for run in expanded.runs]})

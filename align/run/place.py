@@ -41,7 +41,7 @@ def rewritten(run: str | os.PathLike, config: dict[str, Any]) -> str | None:
         InputError: Its provenance is damaged.
     """
     hashes = _hashes(run)
-    given = {domain: config["data"][domain.label] for domain in Domain}
+    given = {domain: paths for domain in Domain if (paths := config["data"].get(domain.label))}
     stores = store_options({d: [paths] if isinstance(paths, str) else paths for d, paths in given.items()})
     for name, path in stores.items():
         there = Path(path).expanduser()
@@ -75,7 +75,7 @@ def _same_stores(run: str | os.PathLike, recorded: dict[str, Any], config: dict[
         return []
     found = []
     for domain in Domain:
-        old, new = data.get(domain.label), config["data"][domain.label]
+        old, new = data.get(domain.label), config["data"].get(domain.label)
         if old == new or isinstance(old, list) != isinstance(new, list):
             continue
         stores = store_options({domain: [new] if isinstance(new, str) else new})
