@@ -56,7 +56,8 @@ def sweep(
 
     Args:
         grid: YAML file of the grid, or the name of one that ships: alpha, ambient, ambient_arm,
-            ambient_pushing, auxiliary, baselines, gap, lambda, lambda_auto, methods or plateau.
+            ambient_pushing, auxiliary, baselines, gap, human_pusht, lambda, lambda_auto, methods, oracle or
+            plateau.
         scale: Scale of the runs: smoke, laptop or paper.
         out: Directory of the sweep; by default runs/GRID-SCALE.
         jobs: Number of runs at once; each local one takes one thread.
