@@ -51,6 +51,8 @@ class CotrainingModule(HeldOut):
             proprioception stays out, since its gap is not an artefact. A policy without images has no
             "image", and nothing to train at "observation".
         learning_rate: Peak learning rate of AdamW.
+        encoder_learning_rate: That of the encoder, e.g. a lower one where `initial` has a pretrained encoder;
+            `None` has the same for all.
         weight_decay: Weight decay of AdamW.
         lr_warmup: Steps of linear warm-up, followed by a cosine to 0 at the last step.
         noise_draws: Noise draws per encoded observation; more of them use one encoding better.
@@ -78,6 +80,7 @@ class CotrainingModule(HeldOut):
         weighting: Weighting | None = None,
         site: str = "image",
         learning_rate: float = 1e-4,
+        encoder_learning_rate: float | None = None,
         weight_decay: float = 1e-6,
         lr_warmup: int = 500,
         noise_draws: int = 1,
@@ -95,7 +98,7 @@ class CotrainingModule(HeldOut):
         alignment = MMD() if alignment is None else alignment
         check_numbers("[0, 1e6]", alignment_weight=alignment_weight)
         check_numbers("[0, 1e9]", whole=True, alignment_warmup=alignment_warmup, lr_warmup=lr_warmup)
-        check_numbers("(0, 10]", learning_rate=learning_rate)
+        check_numbers("(0, 10]", learning_rate=learning_rate, encoder_learning_rate=encoder_learning_rate)
         check_numbers("[0, 10]", weight_decay=weight_decay)
         check_numbers(SIZE, whole=True, noise_draws=noise_draws)
         check_numbers("(0, 10]", ema_power=ema_power)
@@ -112,6 +115,7 @@ class CotrainingModule(HeldOut):
         self.alignment_warmup, self.site = alignment_warmup, site
         self.alignment.build(policy.site_sizes()[site])
         self.learning_rate, self.weight_decay, self.lr_warmup = learning_rate, weight_decay, lr_warmup
+        self.encoder_learning_rate = encoder_learning_rate
         self.noise_draws, self.probe_step, self.seed = noise_draws, probe_step, seed
         self.alignment.trusts = True
         self.finite = FiniteWatch("denoising loss", "loss")
@@ -319,7 +323,13 @@ class CotrainingModule(HeldOut):
     def configure_optimizers(self) -> dict:
         fused = self.trainer.precision != "16-mixed"  # whose gradients are scaled until the optimiser steps
         optimizer = adamw(
-            self.policy, self._opponents(), self.learning_rate, self.weight_decay, fused, self._readers()
+            self.policy,
+            self._opponents(),
+            self.learning_rate,
+            self.weight_decay,
+            fused,
+            self._readers(),
+            self.encoder_learning_rate,
         )
         total = self.trainer.estimated_stepping_batches
         scheduler = torch.optim.lr_scheduler.LambdaLR(

@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ def adamw(
     weight_decay: float,
     fused: bool = True,
     readout: Iterable[nn.Parameter] = (),
+    encoder_learning_rate: float | None = None,
 ) -> torch.optim.AdamW:
     """AdamW over a policy and what it plays against.
 
@@ -25,13 +27,13 @@ def adamw(
         weight_decay: Of all that is decayed.
         fused: One kernel for all parameters.
         readout: Parameters of what reads for an auxiliary loss; may be none.
+        encoder_learning_rate: Peak of the policy's encoder; `None` has the same for all of it.
     """
-    decay_free = [p for p in policy.parameters() if p.dim() < 2]
-    decayed = [p for p in policy.parameters() if p.dim() >= 2]
-    groups = [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": decay_free, "weight_decay": 0.0},
-    ]
+    encoder = getattr(policy, "encoder", None) if encoder_learning_rate is not None else None
+    apart = [] if encoder is None else list(encoder.parameters())
+    groups = _by_decay([p for p in policy.parameters() if p not in set(apart)], weight_decay)
+    if apart:
+        groups += [group | {"lr": encoder_learning_rate} for group in _by_decay(apart, weight_decay)]
     opponents = list(opponents)
     if opponents:  # a game does not settle with a classifier of much momentum
         groups.append({"params": opponents, "weight_decay": weight_decay, "betas": (0.5, 0.999)})
@@ -39,6 +41,15 @@ def adamw(
     if readout:
         groups.append({"params": readout, "weight_decay": weight_decay})
     return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.95, 0.999), fused=fused)
+
+
+def _by_decay(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
+    """Groups of what is decayed, and of vectors and scalars, which are not."""
+    parameters = list(parameters)
+    return [
+        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+    ]
 
 
 def clip_apart(
