@@ -16,7 +16,6 @@ OF = (
     "alpha",
     "gap",
     "methods",
-    "lambda",
 )
 
 
