@@ -67,6 +67,11 @@ SUBCOMMANDS = {
         "probe the embeddings of runs, with PNG reports and dashboards",
     ),
     "mechanism": ("align.analysis.commands", "mechanism", "correlate discernibility and success over sweeps"),
+    "agreement": (
+        "align.analysis.commands",
+        "agreement",
+        "say how well scores in sim tell those elsewhere, of several sweeps",
+    ),
     "compare": (
         "align.analysis.commands",
         "compare",

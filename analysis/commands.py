@@ -1,4 +1,4 @@
-"""The functions behind `align probe`, `compare`, `mechanism`, `select`, `report`, `keep`.
+"""The functions behind `align probe`, `compare`, `mechanism`, `agreement`, `select`, `report`, `keep`.
 
 Their arguments are the options.
 """
@@ -12,6 +12,8 @@ from typing import Literal
 from sklearn.base import ClassifierMixin
 
 from align.analysis.dashboard import write_run, write_sweep
+from align.analysis.reports.agreement import FEWEST
+from align.analysis.reports.agreement import together as report_agreement
 from align.analysis.reports.everything import measured_beside, not_redrawn
 from align.analysis.reports.everything import report as report_everything
 from align.analysis.reports.geometry import measure_run
@@ -28,7 +30,7 @@ from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.probing.probe import GIVEN, Kind
 from align.checkpoints.trust import trusting
 from align.errors import JOBS, SEED, InputError, check_numbers
-from align.files import atomic_path
+from align.files import atomic_path, check_writable
 from align.run.config import aligned_site, callback_options
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
 from align.run.ticking import pinned, telling
@@ -177,6 +179,39 @@ def mechanism(
         print(written)
 
 
+def agreement(sweeps: list[str], out: str = "agreement") -> None:
+    """Say how well scores in simulation tell those elsewhere, for several sweeps beside each other.
+
+    Args:
+        sweeps: Sweeps, or what align keep kept of them, e.g. of the same arms with two targets.
+        out: Folder to write to: a table and a figure.
+    """
+    found = _sweeps(sweeps)
+    check_writable(Path(out) / "agreement.md")
+    written = report_agreement(found, out)
+    if not written:
+        raise InputError(f"sweeps={sweeps}: expected {FEWEST} arms or more in two worlds, in one of them")
+    print(*written, sep="\n")
+    print(Path(out, "agreement.md").read_text(encoding="utf-8"), end="")
+
+
+def _sweeps(paths: Sequence[str]) -> list[Sweep]:
+    """Those of some folders that are sweeps; of the others it is said.
+
+    Raises:
+        InputError: None is.
+    """
+    found = []
+    for path in map(Path, paths):
+        if any((path / name).is_file() for name in (GRID, RESULTS)) or any(path.glob(f"*/{POINT}")):
+            found.append(Sweep(path))
+        else:
+            print(f"{path}: no sweep, left out")
+    if not found:
+        raise InputError(f"sweeps={list(paths)}: expected one or more directories of sweeps that have run")
+    return found
+
+
 def select(
     sweeps: list[str],
     out: str = "select",
@@ -194,14 +229,7 @@ def select(
     """
     if leave_out not in ("sweep", "task"):
         raise InputError(f"leave_out={leave_out!r}: expected sweep or task")
-    found = []
-    for path in map(Path, sweeps):
-        if any((path / name).is_file() for name in (GRID, RESULTS)) or any(path.glob(f"*/{POINT}")):
-            found.append(Sweep(path))
-        else:
-            print(f"{path}: no sweep, left out")
-    if not found:
-        raise InputError(f"sweeps={sweeps}: expected one or more directories of sweeps that have run")
+    found = _sweeps(sweeps)
     axes = {axis for sweep in found for axis in sweep.axes}
     if unknown := [axis for axis in given or () if axis not in axes]:
         raise InputError(

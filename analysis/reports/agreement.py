@@ -1,5 +1,7 @@
 """How well scores in simulation tell which arms do well in the other worlds that a sweep was tested in."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from align.analysis.figures import style as figures
@@ -11,6 +13,7 @@ from align.analysis.statistics.intervals import LEVEL
 from align.analysis.statistics.trials.agreement import agreement, rank_violation_range
 from align.analysis.statistics.trials.rates import rate
 from align.domain import Domain
+from align.errors import InputError
 
 FEWEST = 4  # arms, below which a correlation has no interval
 NOTES = (
@@ -34,15 +37,41 @@ def report(sweep: Sweep) -> list[Path]:
 
     Nothing where policies were tested in one world, or there are fewer than four arms.
     """
-    sim = predictor(sweep)
-    if sim is None:
+    return together([sweep], sweep.path)
+
+
+def together(sweeps: Sequence[Sweep], out: str | Path) -> list[Path]:
+    """As `report`, of several sweeps beside each other: a panel a sweep and world, arms of one label alike.
+
+    Args:
+        sweeps: One or more, whose simulations are called alike.
+        out: Folder to write to.
+
+    Raises:
+        InputError: One has no two worlds, or they are predicted by worlds of different names.
+    """
+    predictors = {sweep.path: predictor(sweep) for sweep in sweeps}
+    if len(sweeps) > 1 and (len({*predictors.values()}) > 1 or None in predictors.values()):
+        told = ", ".join(f"{path} {sim or 'none'}" for path, sim in predictors.items())
+        raise InputError(f"sweeps: predicted by {told}; expected one world of all that predicts another")
+    sim = next(iter(predictors.values()))
+    kinds = {
+        arm.label: family
+        for sweep in sweeps
+        for arm, family in zip(sweep.arms(), families(sweep, sweep.arms()), strict=True)
+    }
+    labels = list(kinds)
+    of = "" if len(sweeps) == 1 else " of {}"
+    found = [
+        (world + of.format(sweep.path.name), panel)
+        for which in (lambda sweep: "score", lambda sweep: sweep.success)
+        for sweep in sweeps
+        for world in sweep.worlds
+        if world != sim and (panel := compared(sweep, sim, world, which(sweep), labels)) is not None
+    ]
+    if sim is None or not found:
         return []
-    others = [world for world in sweep.worlds if world != sim]
-    names = ("score", sweep.success)
-    found = [(world, compared(sweep, sim, world, name)) for name in names for world in others]
-    found = [(world, panel) for world, panel in found if panel is not None]
-    if not found:
-        return []
+    found = [(world, replace(panel, world=world)) for world, panel in found]
     rows = [
         {
             "measure": panel.measure, "world": world, "arms": len(panel.points),
@@ -51,26 +80,30 @@ def report(sweep: Sweep) -> list[Path]:
         }
         for world, panel in found
     ]  # fmt: skip
-    written = write_tables(sweep.path / "agreement", rows, [note.format(sim=sim) for note in NOTES])
-    path = sweep.path / "agreement.png"
-    arms = sweep.arms()
+    written = write_tables(Path(out) / "agreement", rows, [note.format(sim=sim) for note in NOTES])
+    path = Path(out) / "agreement.png"
     shown = [panel for _, panel in found if panel.measure == found[0][1].measure]
-    figures.save(
-        figure_agreement([arm.label for arm in arms], shown, sim, sweep.title, families(sweep, arms)), path
-    )
+    title = sweeps[0].title if len(sweeps) == 1 else "How well sim predicts"
+    figures.save(figure_agreement(labels, shown, sim, title, list(kinds.values())), path)
     return [*written, path]
 
 
-def compared(sweep: Sweep, sim: str, world: str, name: str) -> Compared | None:
-    """The arms in both worlds by one measure; None of fewer than four arms, or if all did alike."""
+def compared(
+    sweep: Sweep, sim: str, world: str, name: str, labels: Sequence[str] | None = None
+) -> Compared | None:
+    """The arms in both worlds by one measure; None of fewer than four arms, or if all did alike.
+
+    They are numbered by their places in `labels`, by default in the sweep.
+    """
     metrics = [Metric("rollout", place, name) for place in (sim, world)]
     if not all(map(sweep.has, metrics)):
         return None
     points, tables = {}, []
-    for i, arm in enumerate(sweep.arms()):
+    labels = labels or [arm.label for arm in sweep.arms()]
+    for arm in sweep.arms():
         both = [sweep.estimate(arm.runs, metric) for metric in metrics]
         if None not in both:
-            points[i] = tuple(estimate.interval for estimate in both)
+            points[labels.index(arm.label)] = tuple(estimate.interval for estimate in both)
             tables.append((arm.label, [sweep.outcomes(arm.runs, metric) for metric in metrics]))
     values = [[point[side].value for point in points.values()] for side in (0, 1)]
     if len(points) < FEWEST or any(len(set(side)) == 1 for side in values):

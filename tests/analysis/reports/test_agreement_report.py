@@ -6,6 +6,7 @@ from synthetic_runs import write_run
 from align.analysis.reports import agreement
 from align.analysis.reports.everything import REPORTS
 from align.analysis.reports.sweep import Sweep
+from align.errors import InputError
 
 SKILLS = {0: 0.35, 0.01: 0.5, 0.1: 0.65, 1.0: 0.8, 10.0: 0.95}
 
@@ -48,3 +49,29 @@ def test_fewer_arms_or_one_world_say_nothing(tmp_path):
     few = sweep(tmp_path / "few", dict(list(SKILLS.items())[:3]))
     assert agreement.predictor(few) == "sim" and agreement.report(few) == []
     assert agreement.report in REPORTS
+
+
+def test_two_sweeps_stand_beside_each_other_with_arms_of_one_look(tmp_path, drawn):
+    first = sweep(tmp_path / "knobs", SKILLS)
+    second = sweep(tmp_path / "mujoco", dict(reversed(list(SKILLS.items())[1:])))
+    written = agreement.together([first, second], tmp_path)
+    panels = drawn["agreement.png"].axes[:2]
+    table = pd.read_csv(written[0])
+    score = table[table["measure"] == "Score"]
+    assert [*score["world"]] == ["real of knobs", "real of mujoco"] and [*score["arms"]] == [5, 4]
+    alone = [pd.read_csv(agreement.report(s)[0]).iloc[0] for s in (first, second)]
+    for together, one in zip(score.to_dict("records"), alone, strict=True):
+        assert together["Pearson r"] == one["Pearson r"] and together["MMRV"] == one["MMRV"]
+    first_looks, second_looks = (
+        {c.get_label(): c.lines[0].get_color() for c in ax.containers if c.get_label()[0] != "_"}
+        for ax in panels
+    )
+    assert set(first_looks) - set(second_looks) == {"lambda=0"}
+    assert second_looks == {label: first_looks[label] for label in second_looks}
+
+
+def test_simulations_of_two_names_are_refused(tmp_path):
+    first, second = (sweep(tmp_path / name, SKILLS) for name in ("a", "b"))
+    second.worlds[:] = ["real"]
+    with pytest.raises(InputError, match=r"predicted by .*a sim, .*b none"):
+        agreement.together([first, second], tmp_path)
