@@ -8,18 +8,20 @@ process and on one thread.
 
 import functools
 import importlib.util
+import itertools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import cv2
 import numpy as np
 import torch
-from table import Table, repeated
+from table import Table, in_turns, repeated
+from torch import Tensor
 
 from align.conversion import write_lerobot
 from align.data.episodes import Episodes, read_store
@@ -31,8 +33,10 @@ BATCH, IMAGES, HORIZON, EXECUTED = 64, 2, 16, 8
 DTYPES = ("uint8", "float32")
 """Of the images: as align trains on them, scaled on the device; and as both peers give them."""
 KEPT = "float32 into memory that is kept"
-"""Floats as a loop would have them made that is done with a batch before the next: most of the time of the
-others is the system's, which clears memory that is new to each batch."""
+"""Floats for a loop that is done with a batch before the next: `Windows.gather(..., floats=...)`. Much of the
+time of the others is the system's, which clears memory that is new to each batch."""
+SECONDS = 10.0
+"""For which batches of Diffusion Policy's and of ours are drawn in turns."""
 WHAT = f"windows of two cameras of {{}} px, {IMAGES} frames each"
 
 
@@ -68,74 +72,128 @@ def measure(
     write_lerobot(store, recordings(episodes, length, size), FPS, "av1")
     what = WHAT.format(f"{size[0]} × {size[1]}")
     read = read_store(store, images=CAMERAS, keep="cache")
-    windows = Windows(read, range(read.n_episodes), IMAGES, HORIZON, EXECUTED)
-    order = torch.randperm(len(windows), generator=torch.Generator().manual_seed(0)).split(BATCH)[:-1]
-    turns = iter(range(1_000_000))
-
-    kept = {}
-
-    def ours(dtype: str) -> list[float]:
-        def gather() -> None:
-            batch = windows.gather(order[next(turns) % len(order)])
-            for camera in CAMERAS if dtype != "uint8" else ():
-                if dtype == KEPT:
-                    out = kept.setdefault(camera, torch.empty(batch[camera].shape))
-                    out.copy_(batch[camera]).mul_(1 / 255)
-                else:
-                    batch[camera].float().div_(255)
-
-        return [BATCH / seconds for seconds in repeated(gather, 3.0)]
-
+    ours = Ours(read)
     own = {
-        dtype: table.measure(f"{what}, {dtype}", "align, mapped cache", "1/s", ours, dtype)
+        dtype: table.measure(
+            f"{what}, {dtype}",
+            "align, mapped cache",
+            "1/s",
+            lambda of: rates(repeated(ours.draw(of), 3.0)),
+            dtype,
+        )
         for dtype in (*DTYPES, KEPT)
     }
-    for peer, function, given in (
-        ("LeRobotDataset, decoding AV1", lerobot, store),
-        ("Diffusion Policy's SequenceSampler, arrays in memory", diffusion_policy, read),
+
+    def beside_lerobot(whose: str) -> None:
+        version, theirs = lerobot(store)
+        whose = f"{whose} (lerobot {version})"
+        found = {its: table.add(f"{what}, {its}", whose, "1/s", theirs[its]) for its in DTYPES}
+        for title, mine, its in COMPARED:
+            table.add(f"{what}{title}", whose, "×", [own[mine] / found[its]])
+
+    def beside_diffusion_policy(whose: str) -> None:
+        theirs, seconds = diffusion_policy(read), {}
+        for its in DTYPES:
+            beside = [mine for _, mine, of in COMPARED if of == its]
+            first, *others = in_turns([theirs[its], *map(ours.draw, beside)], SECONDS)
+            table.add(f"{what}, {its}", whose, "1/s", rates(first))
+            for mine, each in zip(beside, others, strict=True):
+                seconds[mine, its] = [a / b for a, b in zip(first, each, strict=True)]
+        for title, mine, its in COMPARED:
+            table.add(f"{what}{title}", whose, "×", seconds[mine, its])
+
+    for whose, beside in (
+        ("LeRobotDataset, decoding AV1", beside_lerobot),
+        ("Diffusion Policy's SequenceSampler, arrays in memory (of its repository)", beside_diffusion_policy),
     ):
         try:
-            version, rates, missing = function(given)
-        except Exception as error:  # of another version; the other figures are worth having
-            version, rates, missing = "", {}, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        whose = f"{peer}{version and f' ({version})'}"
-        if missing:
+            beside(whose)
+        except Missing as missing:
             table.add(what, whose, "1/s", [], f"not measured: {missing}")
-            continue
-        theirs = {dtype: table.add(f"{what}, {dtype}", whose, "1/s", rates[dtype]) for dtype in DTYPES}
-        for dtype in DTYPES:
-            table.add(f"{what}, {dtype}: align over it", whose, "×", [own[dtype] / theirs[dtype]])
-        table.add(f"{what}, {KEPT}: align over it", whose, "×", [own[KEPT] / theirs["float32"]])
-        delivered = f"{what}: align as trained on (uint8) over it as it comes (float32)"
-        table.add(delivered, whose, "×", [own["uint8"] / theirs["float32"]])
+        except Exception as error:  # of another version; the other figures are worth having
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            table.add(what, whose, "1/s", [], f"not measured: {reason}")
 
 
-Measured = tuple[str, dict[str, list[float]], str]
-"""The peer's version, windows a second of each batch by type of the images, and why there are none."""
+COMPARED = (
+    *((f", {dtype}: align over it", dtype, dtype) for dtype in DTYPES),
+    (f", {KEPT}: align over it", KEPT, "float32"),
+    (": align as trained on (uint8) over it as it comes (float32)", "uint8", "float32"),
+)
+"""Titles of rows, and what they compare, of ours and of theirs."""
 
 
-def lerobot(store: Path) -> Measured:
-    """LeRobot's own loader, as a process of its environment."""
+class Missing(Exception):
+    """A peer is not there."""
+
+
+def rates(seconds: Iterable[float]) -> list[float]:
+    """Windows a second."""
+    return [BATCH / s for s in seconds]
+
+
+class Ours:
+    """Batches of align's windows, in random order."""
+
+    def __init__(self, read: Episodes):
+        self.windows = Windows(read, range(read.n_episodes), IMAGES, HORIZON, EXECUTED)
+        generator = torch.Generator().manual_seed(0)
+        order = torch.randperm(len(self.windows), generator=generator).split(BATCH)[:-1]
+        self.order = itertools.cycle(order)
+        shape = (BATCH, IMAGES, *self.windows.gather(order[0])[CAMERAS[0]].shape[2:])
+        self.kept = {camera: torch.empty(shape) for camera in CAMERAS}
+
+    def draw(self, dtype: str) -> Callable[[], dict[str, Tensor]]:
+        """What draws the next, with images of one of `DTYPES`, or `KEPT`."""
+        return {"uint8": self._bytes, "float32": self._floats, KEPT: self._kept}[dtype]
+
+    def _bytes(self) -> dict[str, Tensor]:
+        return self.windows.gather(next(self.order))
+
+    def _floats(self) -> dict[str, Tensor]:
+        batch = self._bytes()
+        return batch | {camera: batch[camera].float().div_(255) for camera in CAMERAS}
+
+    def _kept(self) -> dict[str, Tensor]:
+        return self.windows.gather(next(self.order), floats=self.kept)
+
+
+def lerobot(store: Path) -> tuple[str, dict[str, list[float]]]:
+    """LeRobot's own loader, as a process of its environment.
+
+    Returns:
+        Its version, and windows a second of each batch by type of the images.
+
+    Raises:
+        Missing: There is no such environment, or it failed.
+    """
     python = Path(os.environ.get("ALIGN_CONFORMANCE", ".conformance")) / "bin/python"
     if not python.exists():
-        return "", {}, "make conformance makes its environment; ALIGN_CONFORMANCE names another"
+        raise Missing("make conformance makes its environment; ALIGN_CONFORMANCE names another")
     cameras = ",".join(f"observation.images.{c.removeprefix('image.')}" for c in CAMERAS)
     script = Path(__file__).with_name("lerobot_loader.py")
     command = [python, script, store, cameras, IMAGES, HORIZON, BATCH, 10]
     told = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(list(map(str, command)), env=os.environ | told, capture_output=True, text=True)
     if done.returncode:
-        return "", {}, f"it failed: {' '.join(done.stderr.split())[-200:]}"
+        raise Missing(f"it failed: {' '.join(done.stderr.split())[-200:]}")
     found = json.loads(done.stdout.splitlines()[-1])
-    return f"lerobot {found['version']}", found["rates"], ""
+    return found["version"], found["rates"]
 
 
-def diffusion_policy(read: Episodes) -> Measured:
-    """Diffusion Policy's sampler and, as in its image data sets, floats with channels first, collated."""
+def diffusion_policy(read: Episodes) -> dict[str, Callable[[], object]]:
+    """Diffusion Policy's sampler and, as in its image data sets, floats with channels first, collated.
+
+    Returns:
+        What draws its next batch, by type of the images.
+
+    Raises:
+        Missing: There is no clone.
+    """
     clone = os.environ.get("ALIGN_DIFFUSION_POLICY")
     file = Path(clone or "", "diffusion_policy/common/sampler.py")
     if not clone or not file.is_file():
-        return "", {}, "ALIGN_DIFFUSION_POLICY names a clone of real-stanford/diffusion_policy"
+        raise Missing("ALIGN_DIFFUSION_POLICY names a clone of real-stanford/diffusion_policy")
     arrays = {name: np.ascontiguousarray(image) for name, image in read.images.items()}
     arrays |= {"agent_pos": read.agent_pos, "action": read.action}
     sampler = _sampler(file).SequenceSampler(
@@ -163,13 +221,13 @@ def diffusion_policy(read: Episodes) -> Measured:
             drawn["agent_pos"] = drawn["agent_pos"][:IMAGES]
             return {name: torch.from_numpy(value) for name, value in drawn.items()}
 
-    rates = {}
-    for dtype in DTYPES:
+    def drawing(dtype: str) -> Callable[[], object]:
         loader = torch.utils.data.DataLoader(Data(dtype), BATCH, shuffle=True, drop_last=True)
         batches = (batch for _ in iter(int, 1) for batch in loader)
-        with np.errstate(invalid="ignore"):  # it fills images with NaN, which are not floats
-            rates[dtype] = [BATCH / s for s in repeated(functools.partial(next, batches), 3.0)]
-    return "of its repository", rates, ""
+        with_nan = np.errstate(invalid="ignore")  # it fills images with NaN, which are not floats
+        return with_nan(functools.partial(next, batches))
+
+    return {dtype: drawing(dtype) for dtype in DTYPES}
 
 
 class _Buffer(dict):

@@ -5,7 +5,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -98,6 +98,22 @@ def repeated(function: Callable[[], object], seconds: float = 1.0, most: int = 2
         start = time.perf_counter()
         function()
         times.append(time.perf_counter() - start)
+    return times
+
+
+def in_turns(
+    functions: Sequence[Callable[[], object]], seconds: float = 10.0, least: int = 5
+) -> list[list[float]]:
+    """Seconds of each call of each function, called in turns: other work of the machine slows all alike."""
+    for function in functions:
+        function()
+    times: list[list[float]] = [[] for _ in functions]
+    begun = time.perf_counter()
+    while len(times[0]) < least or time.perf_counter() - begun < seconds:
+        for function, each in zip(functions, times, strict=True):
+            start = time.perf_counter()
+            function()
+            each.append(time.perf_counter() - start)
     return times
 
 

@@ -14,7 +14,7 @@ import large_store
 import loaders
 import pieces
 import training
-from table import Table, repeated
+from table import Table, in_turns, repeated
 
 from align.alignment import MMD
 from align.analysis.statistics.permutation import mmd_test
@@ -81,16 +81,23 @@ def test_loaders_draw_the_same_windows_and_say_which_are_missing(tmp_path, monke
     (clone / "sampler.py").write_text(SAMPLER)
     monkeypatch.setenv("ALIGN_DIFFUSION_POLICY", str(tmp_path / "clone"))
     monkeypatch.setattr(loaders, "repeated", lambda function, seconds: repeated(function, 0.0))
+    monkeypatch.setattr(loaders, "in_turns", lambda functions, seconds: in_turns(functions, 0.0, 3))
     monkeypatch.setattr(loaders, "BATCH", 8)
     table = Table(tmp_path / "table", 3600)
     loaders.measure(table, tmp_path, episodes=2, length=24, size=(24, 32))
     mapped, floats, kept, lerobot, *policy = table.rows
     assert all(row.median > 0 for row in (mapped, floats, kept, *policy)) and len(policy) == 6
     assert "ALIGN_CONFORMANCE" in lerobot.note and not lerobot.n
-    assert policy[2].median == pytest.approx(mapped.median / policy[0].median)
-    assert policy[4].median == pytest.approx(kept.median / policy[1].median)
+    assert {row.n for row in policy} == {3}, "ratios are of batches drawn in turns"
     monkeypatch.delenv("ALIGN_DIFFUSION_POLICY")
-    assert "ALIGN_DIFFUSION_POLICY" in loaders.diffusion_policy(None)[2]
+    with pytest.raises(loaders.Missing, match="ALIGN_DIFFUSION_POLICY"):
+        loaders.diffusion_policy(None)
+
+
+def test_functions_are_called_in_turns():
+    called = []
+    times = in_turns([lambda: called.append("a"), lambda: called.append("b")], seconds=0, least=3)
+    assert "".join(called) == "ab" * 4 and [len(each) for each in times] == [3, 3]
 
 
 def test_a_large_store_is_trained_on_from_its_cache(tmp_path, monkeypatch):

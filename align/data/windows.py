@@ -1,7 +1,7 @@
 """Windows of episodes: what a policy is trained on, gathered a batch at a time."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -125,12 +125,17 @@ class Windows:
         lengths = self._high[self._episode] - self._low[self._episode] + 1
         return (self._offset >= 0) & (self._offset + self.horizon <= lengths)
 
-    def gather(self, indices: Tensor, images: bool = True) -> dict[str, Tensor]:
+    def gather(
+        self, indices: Tensor, images: bool = True, floats: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """The windows of a batch, one indexing operation a key.
 
         Args:
             indices: Numbers of the windows, (n,) int64.
             images: Whether to gather images; False leaves the key out.
+            floats: For loops of your own that want floats from the CPU: (n, Ti, C, H, W) float32 of each
+                camera, to be overwritten with its images, scaled to 0 to 1. Training takes bytes, which its
+                device scales.
 
         Returns:
             Of each camera ("image", or "image.NAME") (n, Ti, C, H, W) uint8, where Ti > 0; "agent_pos"
@@ -153,6 +158,10 @@ class Windows:
         if images and self.n_image_steps:
             seen = observed[:, -self.n_image_steps :]
             for name, image in self._images.items():
+                if floats is not None:
+                    image.put(seen.reshape(-1), floats[name].flatten(0, 1))
+                    batch[name] = floats[name]
+                    continue
                 frames = image.take(seen.reshape(-1))
                 batch[name] = frames.view(*seen.shape, *frames.shape[1:])
         return batch

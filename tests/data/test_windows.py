@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from align.data.episodes import read_store
+from align.data.images.frames import Frames
 from align.data.windows import Windows
 from align.errors import InputError
 
@@ -105,6 +106,21 @@ def test_without_images_nothing_else_changes(episodes):
         assert all(torch.equal(batch[key], expected[key]) for key in batch)
     with pytest.raises(InputError, match="n_image_steps: 2; memory has no images, expected 0"):
         Windows(blind, [0])
+
+
+def test_floats_are_the_bytes_scaled_to_one(episodes):
+    windows = Windows(episodes, [0, 1])
+    chosen = torch.tensor([3, 0, 3])
+    scaled = windows.gather(chosen)["image"].float() / 255
+    kept = torch.full_like(scaled, torch.nan)
+    assert windows.gather(chosen, floats={"image": kept})["image"] is kept and torch.equal(kept, scaled)
+
+
+def test_floats_of_several_stores_are_those_of_each():
+    frames = Frames([torch.randint(0, 256, (n, 3, 4, 5), dtype=torch.uint8) for n in (2, 3, 1)])
+    rows, out = torch.tensor([5, 0, 1, 2, 4, 3, 2]), torch.empty(7, 3, 4, 5)
+    frames.put(rows, out)
+    assert torch.equal(out, torch.cat(frames.segments)[rows].float() / 255)
 
 
 def test_images_are_shared_not_copied(store):

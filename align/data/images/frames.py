@@ -1,5 +1,6 @@
 """Images as batches are gathered from them, of one store or of several."""
 
+import bisect
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,6 +42,16 @@ class Frames:
         for segment in self.segments:
             whole[begin : (begin := begin + len(segment))].copy_(segment)
         return Frames([whole])
+
+    def put(self, rows: Tensor, out: Tensor) -> None:
+        """Write the frames of `rows` (n,) int64, scaled to 0 to 1, into `out` (n, C, H, W) float32.
+
+        One at a time, straight from where it lies: it is in the core's cache when it is scaled.
+        """
+        ends = self._ends.tolist()
+        for row, frame in zip(rows.tolist(), out.unbind(), strict=True):
+            k = bisect.bisect_right(ends, row)
+            frame.copy_(self.segments[k][row - ends[k]]).div_(255)  # from the end of its store
 
     def take(self, rows: Tensor) -> Tensor:
         """The frames of `rows` (n,) int64, (n, C, H, W)."""
