@@ -1,12 +1,16 @@
 """Training on a store that no memory holds: its own memory and its speed, beside one that is held in memory.
 
-The images are made up as they are read, so that only the cache that training maps is on the disk. Each row is
-a process of its own. Linux only: what is the process's own is `RssAnon`, which leaves out the page cache.
+`python benchmarks/large_store.py --out results/large_store`, on a machine that does nothing else; after an
+interruption the same command goes on with the trainings that are missing. The images are made up as they are
+read, so that only the cache that training maps is on the disk. Each training is a process of its own. Linux
+only: what is the process's own is `RssAnon`, which leaves out the page cache.
 """
 
+import functools
 import json
 import logging
 import os
+import shutil
 import statistics
 import tempfile
 import time
@@ -28,6 +32,7 @@ from align import alignment
 from align.data.images import Keep
 from align.data.readers import Camera, Reader
 from align.datamodule import CotrainingData
+from align.files import write_json
 from align.module import CotrainingModule
 
 SIZE, LENGTH, TILES = 96, 400, 61
@@ -71,19 +76,21 @@ class Trained(NamedTuple):
         busy: Steps a second of the processor's time, which other work on the machine does not take.
         fetches: Milliseconds a batch was waited for, of each block.
         own: The most memory of its own at the end of a step, GiB.
+        load: The machine's load average at its end: of one that does nothing else, 1 at most.
     """
 
     rates: list[float]
     busy: list[float]
     fetches: list[float]
     own: float
+    load: float
 
 
 class Watch(pl.Callback):
     """Times blocks of steps and looks at the memory after each step."""
 
     def __init__(self):
-        self.found = Trained([], [], [], 0.0)
+        self.found = Trained([], [], [], 0.0, 0.0)
         self._fetched = self._ended = 0.0
         self._last = None
 
@@ -111,12 +118,12 @@ def own_memory() -> float:
     return kilobytes / 2**20
 
 
-def train(folder: Path, name: str, keep: Keep, steps: int) -> Trained:
-    """The laptop's policy for so many steps on two stores of that name."""
+def train(folder: Path, keep: Keep, steps: int) -> Trained:
+    """The laptop's policy for so many steps on the two stores of a folder."""
     draws = SCALES["laptop"].draws
     module = CotrainingModule(make_policy("laptop"), alignment.MMD(), 1.0, noise_draws=draws)
     data = CotrainingData(
-        *(str(folder / f"{name}-{domain}.tiled") for domain in ("sim", "real")),
+        *(str(folder / f"{domain}.tiled") for domain in ("sim", "real")),
         alpha=0.5,
         batch_size=BATCH,
         images=keep,
@@ -138,7 +145,7 @@ def train(folder: Path, name: str, keep: Keep, steps: int) -> Trained:
         enable_progress_bar=False,
         enable_model_summary=False,
     ).fit(module, datamodule=data)
-    return watch.found
+    return watch.found._replace(load=os.getloadavg()[0])
 
 
 def alone_in_a_process(function: Callable, *arguments) -> Trained:
@@ -154,10 +161,14 @@ def _prepare() -> None:
 
 
 def write(folder: Path, name: str, gigabytes: float) -> None:
-    """Two stores, `gigabytes` (10⁹ bytes) of images together."""
+    """Two stores, `gigabytes` (10⁹ bytes) of images together, and their cache in a folder of their own."""
+    (folder / name).mkdir(parents=True, exist_ok=True)
     for n, domain in enumerate(("sim", "real")):
         episodes = max(4, round(gigabytes * 1e9 / 2 / (LENGTH * SIZE * SIZE * 3)))
-        (folder / f"{name}-{domain}.tiled").write_text(json.dumps({"episodes": episodes, "n": n}))
+        text = json.dumps({"episodes": episodes, "n": n})
+        path = folder / name / f"{domain}.tiled"
+        if not (path.exists() and path.read_text() == text):
+            path.write_text(text)
 
 
 def forget(folder: Path) -> None:
@@ -166,6 +177,35 @@ def forget(folder: Path) -> None:
         with file.open("rb") as opened:
             os.fsync(opened.fileno())
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+class Kept:
+    """Trainings that were measured, in a file from the moment each is known.
+
+    Args:
+        path: The file.
+        about: What they are of; those of another machine or setting are not taken for these.
+    """
+
+    def __init__(self, path: Path, about: dict):
+        self.path, self.about, self.found = path, about, {}
+        if path.exists():
+            read = json.loads(path.read_text(encoding="utf-8"))
+            if read["about"] != about:
+                raise SystemExit(f"{path} is of {read['about']}; expected {about}, or another --out")
+            self.found = {name: Trained(*values) for name, values in read["trainings"].items()}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.found
+
+    def measure(self, name: str, function: Callable[[], Trained]) -> Trained:
+        """The training of that name, from the file if it is there."""
+        if name not in self.found:
+            self.found[name] = function()
+            print(f"{name}: {statistics.median(self.found[name].rates):.3g} steps/s", flush=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(self.path, {"about": self.about, "trainings": self.found})
+        return self.found[name]
 
 
 def large_store(
@@ -179,42 +219,63 @@ def large_store(
     """Train on stores in memory and mapped, and on one of `gigabytes`, cold and warm; write the table.
 
     Args:
-        out: Folder for `benchmark.csv` and `benchmark.md`.
+        out: Folder for `results.md`, `results.csv` and `trainings.json`, which has each training once it is
+            done.
         gigabytes: Images of the large store, 10⁹ bytes; as much room is needed in `folder`.
         held: Images of the store that is also held in memory.
         steps: Steps that are timed of each training.
         turns: How often the warm ones are repeated, in turns, since other work on the machine comes and goes.
-        folder: Where the stores and their cache are made, and removed; None takes a temporary one.
+        folder: Where the stores and their cache are made, and removed at the end; by default a temporary one,
+            which is found again.
     """
-    table = Table(Path(out), float("inf"))
+    where = Path(folder or tempfile.gettempdir()) / "align_large_store"
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    heading = f"{processor()}, one thread; {memory:.0f} GiB of memory; PyTorch {torch.__version__}"
-    with tempfile.TemporaryDirectory(dir=folder) as made:
-        where = Path(made)
+    machine = f"{processor()}, one thread; {memory:.0f} GiB of memory; PyTorch {torch.__version__}"
+    given = {"gigabytes": gigabytes, "held": held, "steps": steps}
+    kept = Kept(Path(out) / "trainings.json", {"machine": machine, **given})
+
+    def run(name: str, keep: Keep, steps: int = steps) -> Trained:
+        return alone_in_a_process(train, where / name, keep, steps)
+
+    stores = {
+        f"{held:g} GB in memory": ("held", "memory"),
+        f"{held:g} GB mapped, warm": ("held", "cache"),
+        f"{gigabytes:g} GB mapped, warm": ("large", "cache"),
+    }
+    warm = {f"{store}, {turn}": store for turn in range(turns) for store in stores}
+    if not all(name in kept for name in ("policy", "cold", *warm)):
         for name, size in {"few": 0.02, "held": held, "large": gigabytes}.items():
             write(where, name, size)
-
-        def run(name: str, keep: Keep, steps: int = steps) -> Trained:
-            return alone_in_a_process(train, where, name, keep, steps)
-
-        alone = run("few", "cache", 20).own
-        table.add("own memory of a training on next to nothing", "align", "GiB", [alone])
         for name in ("held", "large"):
-            run(name, "cache", 1)  # which is filled
-        forget(where)
-        cold = run("large", "cache")
-        whole, mapped, large = ("held", "memory"), ("held", "cache"), ("large", "cache")
-        found: dict[tuple[str, Keep], list[Trained]] = {whole: [], mapped: [], large: []}
-        for _ in range(turns):  # the large one's windows are those of its cold training, and warm now
-            for which, each in found.items():
-                each.append(run(*which))
-    rows = {
-        f"{held:g} GB in memory": found[whole],
-        f"{held:g} GB mapped, warm": found[mapped],
-        f"{gigabytes:g} GB mapped, warm": found[large],
-        f"{gigabytes:g} GB mapped, cold": [cold],
-    }
+            run(name, "cache")  # which is filled; and memory holds the windows that all its trainings draw
+        if "cold" not in kept:
+            forget(where / "large")
+    cold = kept.measure("cold", lambda: run("large", "cache"))
+    alone = kept.measure("policy", lambda: run("few", "cache", 20)).own
+    rows: dict[str, list[Trained]] = {store: [] for store in stores}
+    for name, store in warm.items():
+        rows[store].append(kept.measure(name, functools.partial(run, *stores[store])))
+    rows[f"{gigabytes:g} GB mapped, cold"] = [cold]
+    tabulate(Path(out), rows, alone, machine)
+    options = {"out": out, **given, "turns": turns}
+    command = " ".join(["python benchmarks/large_store.py", *(f"--{k} {v}" for k, v in options.items())])
+    (Path(out) / "command.txt").write_text(f"{command}\n", encoding="utf-8")
+    shutil.rmtree(where, ignore_errors=True)
+
+
+def tabulate(out: Path, rows: dict[str, list[Trained]], alone: float, machine: str) -> None:
+    """Write the table.
+
+    Args:
+        out: Its folder.
+        rows: Trainings by what they are of; the first are in memory.
+        alone: Memory of a training on next to nothing, GiB.
+        machine: The heading.
+    """
+    table = Table(out, float("inf"), "results")
+    table.add("own memory of a training on next to nothing", "align", "GiB", [alone])
     units = {"rates": "steps/s", "busy": "steps/s", "fetches": "ms"}
+    (_, whole), *others = rows.items()
     for what, how in (
         ("steps a second", "rates"),
         ("steps a second of the processor's time", "busy"),
@@ -223,8 +284,8 @@ def large_store(
         for store, trainings in rows.items():
             each = [value for t in trainings for value in getattr(t, how)]
             table.add(f"{what}, {store}", "align", units[how], each)
-        base = [statistics.median(getattr(t, how)) for t in found[whole]]
-        for store, trainings in list(rows.items())[1:]:
+        base = [statistics.median(getattr(t, how)) for t in whole]
+        for store, trainings in others:
             own = [statistics.median(getattr(t, how)) for t in trainings]
             pairs = (
                 zip(own, base, strict=True) if len(own) == len(base) else [(own[0], statistics.median(base))]
@@ -233,7 +294,9 @@ def large_store(
     for store, trainings in rows.items():
         own = [t.own - alone for t in trainings]
         table.add(f"own memory beyond the policy's, {store}", "align", "GiB", own)
-    print("\n" + table.markdown(heading))
+    loads = [t.load for trainings in rows.values() for t in trainings]
+    table.add("processes that wanted a core, those of the training with them", "the machine", "", loads)
+    print("\n" + table.markdown(machine))
 
 
 if __name__ == "__main__":

@@ -39,12 +39,13 @@ class Table:
     Args:
         folder: Holds `benchmark.csv` and `benchmark.md`, which are written anew.
         seconds: After so many, nothing more is begun.
+        name: Of both files.
     """
 
-    def __init__(self, folder: Path, seconds: float):
+    def __init__(self, folder: Path, seconds: float, name: str = "benchmark"):
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.rows, self._end = folder, [], time.monotonic() + seconds
-        with open(folder / "benchmark.csv", "w", newline="") as file:
+        self.file, self.rows, self._end = folder / f"{name}.csv", [], time.monotonic() + seconds
+        with open(self.file, "w", newline="") as file:
             csv.writer(file).writerow(field.name for field in fields(Row))
 
     def add(self, what: str, whose: str, unit: str, values: Iterable[float], note: str = "") -> float:
@@ -69,12 +70,12 @@ class Table:
 
     def _write(self, row: Row) -> None:
         self.rows.append(row)
-        with open(self.folder / "benchmark.csv", "a", newline="") as file:
+        with open(self.file, "a", newline="") as file:
             csv.writer(file).writerow(astuple(row))
         print(f"{row.what} [{row.whose}]: {row.median:.4g} {row.unit} {row.note}", flush=True)
 
     def markdown(self, heading: str) -> str:
-        """All rows under a heading; also written to `benchmark.md`."""
+        """All rows under a heading; also written to `benchmark.md`, beside the rows."""
         lines = [
             heading,
             "",
@@ -86,7 +87,7 @@ class Table:
             spread = f"{row.low:.3g} – {row.high:.3g}" if row.n else "–"
             lines.append(f"| {row.what} | {row.whose} | {number} | {spread} | {row.n} | {row.note} |")
         text = "\n".join(lines) + "\n"
-        (self.folder / "benchmark.md").write_text(text, encoding="utf-8")
+        self.file.with_suffix(".md").write_text(text, encoding="utf-8")
         return text
 
 

@@ -106,9 +106,26 @@ def test_a_large_store_is_trained_on_from_its_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(large_store, "LENGTH", 30)
     monkeypatch.setattr(large_store, "SIZE", 64)
     monkeypatch.setattr(large_store, "BLOCK", 2)
-    monkeypatch.setattr(large_store, "alone_in_a_process", lambda function, *given: function(*given))
-    large_store.large_store(str(tmp_path / "out"), 0.003, 0.002, steps=2, turns=1, folder=str(tmp_path))
-    text = (tmp_path / "out/benchmark.md").read_text()
+    trained = []
+
+    def alone(function, folder, *given):
+        trained.append(folder.name)
+        if len(trained) == 6:
+            raise KeyboardInterrupt
+        return function(folder, *given)
+
+    monkeypatch.setattr(large_store, "alone_in_a_process", alone)
+    given = {"steps": 2, "turns": 1, "folder": str(tmp_path)}
+    with pytest.raises(KeyboardInterrupt):
+        large_store.large_store(str(tmp_path / "out"), 0.003, 0.002, **given)
+    with pytest.raises(SystemExit, match="another --out"):
+        large_store.large_store(str(tmp_path / "out"), 0.004, 0.002, **given)
+    large_store.large_store(str(tmp_path / "out"), 0.003, 0.002, **given)
+    assert trained[:6] == ["held", "large", "large", "few", "held", "held"], "the last one was interrupted"
+    assert trained[6:] == ["held", "large", "held", "large"], "brought into memory, and what was missing"
+    large_store.large_store(str(tmp_path / "out"), 0.003, 0.002, **given)
+    assert len(trained) == 10, "nothing was missing"
+    text = (tmp_path / "out/results.md").read_text()
     assert text.count("GB mapped, warm") == 2 * 3 * 2 + 2 and "nan" not in text
     assert [p.name for p in tmp_path.iterdir()] == ["out"], "what was made is removed"
 
