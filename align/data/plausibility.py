@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from align.data.compatibility import Stores, labelled
 from align.data.episodes import ACTIONS, Episodes
+from align.data.readers.reencoding import CODECS
 from align.data.signals import delta_columns, find_wraps
 from align.errors import InputError
 from align.worlds.pushing.rerender import recorded_in
@@ -87,11 +88,12 @@ def codec_gaps(sim: Stores, real: Stores) -> list[str]:
         if lossless:
             domains = {label.partition("[")[0] for label in lossless}
             rest = {label.partition("[")[0] for label in codecs if label not in lossless}
+            can = len(domains) == 1 and not domains & rest
             option = f"; data.{min(domains)}_codec=match passes the others through it, too"
             notes += [
                 f"warning: data.{label}: images of {camera} went through {codec}, those of "
                 f"{', '.join(f'data.{other}' for other in lossless)} through no codec; a codec alone tells "
-                f"domains apart{option if len(domains) == 1 and not domains & rest else ''}"
+                f"domains apart{option if can and codec.codec in CODECS else ''}"
                 for label, codec in codecs.items()
                 if codec is not None
             ]

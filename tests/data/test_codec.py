@@ -128,6 +128,11 @@ def test_codecs_that_differ_are_told(stores):
     assert "CRF 23" in codec_gaps(sim, real)[0] and "CRF 30" in codec_gaps(sim, real)[0]
     real.codecs = {"image": Encoding("h264")}
     assert codec_gaps(sim, real) == []
+    real.codecs = {"image": None}
+    assert "data.real_codec=match" in codec_gaps(sim, real)[0]
+    sim.codecs = {"image": Encoding("jpeg")}
+    (note,) = codec_gaps(sim, real)
+    assert "went through jpeg" in note and "match" not in note, "which it cannot be passed through"
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,8 @@ class LeRobotDataset(Reader):
             codec = info.get("video.codec")  # of images: before they were stored without loss
             if feature["dtype"] == "video":
                 codec = codec or segment_of(self._files, self._episodes[0], name).encoding(self.path).codec
+            elif codec is None and self._files.is_jpeg(name, self._episodes[0].data):
+                codec = "jpeg"
             found[name] = Camera(shape, codec if codec is None else str(codec))
         return found
 

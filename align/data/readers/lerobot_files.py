@@ -40,6 +40,7 @@ class LeRobotFiles:
         if not isinstance(self.fps, int | float) or not 0 < self.fps < 1e6:
             self.refuse("meta/info.json", f"fps {self.fps!r}; expected a positive number")
         self._tables: dict[Path, object] = {}
+        self._jpeg: dict[str, bool] = {}
 
     @property
     def is_v3(self) -> bool:
@@ -71,6 +72,18 @@ class LeRobotFiles:
         except (OSError, ValueError) as error:  # pyarrow's own are ValueErrors
             reason = " ".join(str(error).split())
             self.refuse(self.inside(file), f"cannot be read ({reason}); was it finished?")
+
+    def is_jpeg(self, camera: str, file: Path) -> bool:
+        """Whether the first image of a camera in a table is a JPEG; what cannot be read is told later."""
+        if camera not in self._jpeg:
+            try:
+                with self._parquet.ParquetFile(file) as opened:
+                    first = next(opened.iter_batches(1, columns=[camera])).column(0)[0].as_py()
+                content = first.get("bytes") if isinstance(first, dict) else None
+            except (OSError, ValueError, LookupError, StopIteration):
+                content = None
+            self._jpeg[camera] = (content or b"").startswith(b"\xff\xd8")
+        return self._jpeg[camera]
 
     def file(self, template: str, **where: object) -> Path:
         """A file named by one of the templates of `meta/info.json`, which must lie in the folder."""
