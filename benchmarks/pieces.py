@@ -130,7 +130,7 @@ CHUNKS = 60
 """That a latency is of, after one that does not count."""
 
 
-def latency(table: Table, device: str, scale: str) -> None:
+def latency(table: Table, device: str, scale: str, chunks: int | None = None) -> None:
     """From an observation to a chunk of actions, as `PolicyRunner` tells: on one core, or on a GPU."""
     policy, side, threads = make_policy(scale).to(device).eval(), SCALES[scale].size, torch.get_num_threads()
     rng = np.random.default_rng(0)
@@ -146,7 +146,7 @@ def latency(table: Table, device: str, scale: str) -> None:
     torch.set_num_threads(1)
     try:
         planned(1)
-        found = planned(CHUNKS)
+        found = planned(chunks or CHUNKS)
     finally:
         torch.set_num_threads(threads)
     where = "one core" if device == "cpu" else "a GPU"

@@ -11,6 +11,7 @@ import torch
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 import large_store
+import latency
 import loaders
 import pieces
 import training
@@ -71,6 +72,9 @@ def test_a_policy_plans_as_long_as_its_runner_says(tmp_path, monkeypatch):
     pieces.latency(table, "cpu", "laptop")
     p50, p99 = table.rows
     assert 0 < p50.median <= p99.median and all("of 3, on one core" in row.what for row in table.rows)
+    monkeypatch.setattr(latency, "SCALES", ["laptop"])
+    latency.latency(str(tmp_path / "out"), "cpu", chunks=2)
+    assert "p99 of 2, on one core | align |" in (tmp_path / "out/results.md").read_text()
 
 
 def test_loaders_draw_the_same_windows_and_say_which_are_missing(tmp_path, monkeypatch):
