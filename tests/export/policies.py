@@ -25,16 +25,17 @@ def one_camera():
 
 
 def two_cameras():
+    """Of two arms: their joints relative, their grippers absolute."""
     cameras = {"top": ConvEncoder(6, **SMALL), "wrist": ConvEncoder(4, **SMALL)}
     return DiffusionPolicy(
         CameraEncoders(cameras, crops={"wrist": 12}),
         lambda a, c: ConditionalMLP(a, c, **SMALL, frequencies=2),
         NoiseSchedule(20, inference_steps=10, clip=3.0),
-        action_dim=7,
-        agent_pos_dim=8,
+        action_dim=14,
+        agent_pos_dim=14,
         n_obs_steps=3,
         n_action_steps=4,
-        relative_actions=[0, 1, 2],
+        relative_actions=[*range(6), *range(7, 13)],
         domain_conditioning=True,
         guidance_weight=0.5,
     )

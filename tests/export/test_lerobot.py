@@ -144,8 +144,8 @@ def test_what_a_robot_shows_amiss_is_told(tmp_path):
     front = right["observation.images.front"]
     for key, value, message in (
         ("observation.image.hand", None, "observation.image.hand is missing; the observation has"),
-        ("observation.state", torch.zeros(1, 3), r"observation.state is \(1, 3\); expected \(batch, 8\)"),
-        ("observation.state", torch.full((1, 8), torch.nan), "NaN"),
+        ("observation.state", torch.zeros(1, 3), r"observation.state is \(1, 3\); expected \(batch, 14\)"),
+        ("observation.state", torch.full((1, 14), torch.nan), "NaN"),
         ("observation.images.front", front - 1, "beyond 0 to 1"),
         ("observation.images.front", front * torch.nan, "beyond 0 to 1"),
         ("observation.images.front", torch.rand(1, 3, 48, 64), r"expected \(3, 16, 20\), as in training"),
