@@ -1,22 +1,20 @@
 """The human Push-T demonstrations of Diffusion Policy, where they are at hand."""
 
-import contextlib
-import itertools
-import json
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import zarr
 
-from align.cli import main
-from align.conversion import write_lerobot, write_robomimic
-from align.conversion.episodes import stored_episodes
-from align.data.episodes import read_store, split, write_store
-from align.data.keys import find_keys
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+
+import converted
+
+from align.data.episodes import read_store, split
 from align.data.normalizer import Normalizer
-from align.data.readers import open_store
 from align.data.windows import Windows
 
 PATH = os.environ.get("ALIGN_PUSHT_ZARR")
@@ -60,37 +58,10 @@ def test_all_of_it_resized():
 
 
 @pytest.mark.slow
-def test_converted_it_trains_to_the_same_losses(tmp_path, make_store):
+def test_converted_it_trains_to_the_same_losses(tmp_path):
     """A few episodes of it: to LeRobot's and robomimic's formats without loss, and to video."""
-    with contextlib.closing(open_store(PATH)) as store:
-        keys = find_keys(store, None, ("image",))
-        episodes = [
-            {name: np.concatenate(list(v)) if name == "image" else v for name, v in episode.items()}
-            for episode in itertools.islice(stored_episodes(store, keys), 6)
-        ]
-    sim = make_store("sim", 6)
-    write_store(
-        tmp_path / "zarr", [{"img" if k == "image" else k: v for k, v in e.items()} for e in episodes]
-    )
-    write_lerobot(tmp_path / "lerobot", episodes, 10)
-    write_robomimic(tmp_path / "robomimic", episodes, 10)
-    write_lerobot(tmp_path / "av1", episodes, 10, codec="av1")
-    losses = {}
-    for name in ("zarr", "lerobot", "robomimic", "av1"):
-        options = {
-            "run": tmp_path / f"run_{name}",
-            "data.sim": sim,
-            "data.real": tmp_path / name,
-            "data.validation": 2,
-            "trainer.max_steps": 5,
-            "trainer.log_every_n_steps": 1,
-            "trainer.accelerator": "cpu",
-            "embeddings.per_domain": 20,
-        }
-        assert main(["fit", "--config", "own_data", *[f"--{k}={v}" for k, v in options.items()]]) == 0
-        summary = json.loads((tmp_path / f"run_{name}/summary.json").read_text())
-        losses[name] = {k: v for k, v in summary.items() if k.startswith(("train_", "val_"))}
-    for name in ("lerobot", "robomimic"):
-        assert losses[name] == losses["zarr"]
-    apart = [losses["av1"][k] / losses["zarr"][k] - 1 for k in ("train_denoise", "val_loss_real")]
+    found = converted.losses(PATH, tmp_path, episodes=6, steps=5, video={"AV1": "av1"})
+    for title in converted.LOSSLESS:
+        assert found[title] == found["Zarr"]
+    apart = [found["AV1"][k] / found["Zarr"][k] - 1 for k in ("train_denoise", "val_loss_real")]
     assert 0 < np.abs(apart).max() < 0.05, "of images that a codec has gone over"
