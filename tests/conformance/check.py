@@ -1,7 +1,8 @@
 """Checks align against lerobot itself, which needs an environment of its own: `make conformance`.
 
 What lerobot writes is read here, frame for frame; what is written here, lerobot reads; and an exported policy
-acts in lerobot, through its own pipelines, as it does here.
+acts in lerobot, through its own pipelines, as it does here. RLDS and MCAP become what is read, by the scripts
+in docs/.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import outside
 import torch
 
 from align.conversion import write_lerobot
@@ -80,12 +82,12 @@ def read_what_lerobot_wrote(python: Path, folder: Path) -> dict[str, bool]:
 
 
 def arm(n: int, length: int) -> dict[str, np.ndarray]:
-    """An episode of an arm with two cameras, in which the brightness moves on by 5 a frame."""
+    """An episode of two arms with two cameras, in which the brightness moves on by 5 a frame."""
     rng, t = np.random.default_rng(n), np.arange(length)[:, None, None, None]
     image = 60 + 10 * n + 5 * t + np.linspace(0, 40, SIZE[1])[None, None, :, None] + np.zeros((*SIZE, 3))
     return {
-        "action": rng.normal(size=(length, 7)).astype(np.float32),
-        "agent_pos": rng.normal(size=(length, 8)).astype(np.float32),
+        "action": rng.normal(size=(length, 14)).astype(np.float32),
+        "agent_pos": rng.normal(size=(length, 14)).astype(np.float32),
         "image.top": image.astype(np.uint8),
         "image.wrist": (255 - image).astype(np.uint8),
     }
@@ -187,8 +189,11 @@ def main() -> None:
             print(f"{'ok  ' if holds else 'FAIL'} {what}: {name}", flush=True)
             failed |= not holds
 
+    target = outside.packages(python.parents[1])
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
+        tell("RLDS, converted by docs/from_rlds.py", outside.check_rlds(target, folder))
+        tell("MCAP, converted by docs/from_mcap.py", outside.check_mcap(target, folder))
         (folder / "lerobot").mkdir()
         tell("read what lerobot wrote", read_what_lerobot_wrote(python, folder / "lerobot"))
         for codec in ("png", "av1", "h264"):
