@@ -3,7 +3,10 @@
 The peers are not installed with align. LeRobot's runs in an environment of its own, named by
 ALIGN_CONFORMANCE (as `make conformance` makes it); of Diffusion Policy a clone is named by
 ALIGN_DIFFUSION_POLICY. Without them their rows say so. All draw the same windows of the same frames, in one
-process and on one thread.
+process and on one thread, and are timed by the processor's time, which other work of the machine does not
+take; LeRobot's decoder, which may have threads, by the clock where that is faster.
+
+`python benchmarks/loaders.py --out results/loaders` measures these alone.
 """
 
 import functools
@@ -13,14 +16,17 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import cv2
 import numpy as np
 import torch
-from table import Table, in_turns, repeated
+from jsonargparse import auto_cli
+from table import Table, in_turns, processor
 from torch import Tensor
 
 from align.conversion import write_lerobot
@@ -78,15 +84,15 @@ def measure(
             f"{what}, {dtype}",
             "align, mapped cache",
             "1/s",
-            lambda of: rates(repeated(ours.draw(of), 3.0)),
+            lambda of: rates(*in_turns([ours.draw(of)], 3.0)),
             dtype,
         )
         for dtype in (*DTYPES, KEPT)
     }
 
     def beside_lerobot(whose: str) -> None:
-        version, theirs = lerobot(store)
-        whose = f"{whose} (lerobot {version})"
+        release, theirs = lerobot(store)
+        whose = f"{whose} (lerobot {release})"
         found = {its: table.add(f"{what}, {its}", whose, "1/s", theirs[its]) for its in DTYPES}
         for title, mine, its in COMPARED:
             table.add(f"{what}{title}", whose, "×", [own[mine] / found[its]])
@@ -254,3 +260,25 @@ def _sampler(file: Path) -> ModuleType:
     finally:
         for name, module_before in before.items():
             sys.modules.pop(name) if module_before is None else sys.modules.update({name: module_before})
+
+
+def loaders(out: str = "runs/loaders") -> None:
+    """Measure, and write the table.
+
+    Args:
+        out: Folder for `results.md` and `results.csv`.
+    """
+    torch.set_num_threads(1)
+    table, before = Table(Path(out), float("inf"), "results"), os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        measure(table, Path(folder))
+    table.add("load average before and after", "the machine", "", [before, os.getloadavg()[0]])
+    versions = f"PyTorch {torch.__version__}, NumPy {np.__version__}, PyAV {version('av')}"
+    print("\n" + table.markdown(f"{processor()}, one thread each, by its time; warm page cache; {versions}"))
+    peers = "ALIGN_CONFORMANCE=.conformance ALIGN_DIFFUSION_POLICY=../diffusion_policy"
+    command = f"{peers} python benchmarks/loaders.py --out {out}\n"
+    (Path(out) / "command.txt").write_text(command, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    auto_cli(loaders, as_positional=False)

@@ -105,16 +105,20 @@ def repeated(function: Callable[[], object], seconds: float = 1.0, most: int = 2
 def in_turns(
     functions: Sequence[Callable[[], object]], seconds: float = 10.0, least: int = 5
 ) -> list[list[float]]:
-    """Seconds of each call of each function, called in turns: other work of the machine slows all alike."""
+    """Seconds of the processor's time of each call of each function, called in turns.
+
+    That is what a call of one thread takes on a core of its own. Of two that are slowed by other work, a long
+    one is slowed more often than a short one.
+    """
     for function in functions:
         function()
     times: list[list[float]] = [[] for _ in functions]
     begun = time.perf_counter()
     while len(times[0]) < least or time.perf_counter() - begun < seconds:
         for function, each in zip(functions, times, strict=True):
-            start = time.perf_counter()
+            start = time.process_time()
             function()
-            each.append(time.perf_counter() - start)
+            each.append(time.process_time() - start)
     return times
 
 

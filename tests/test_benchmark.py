@@ -84,7 +84,6 @@ def test_loaders_draw_the_same_windows_and_say_which_are_missing(tmp_path, monke
     clone.mkdir(parents=True)
     (clone / "sampler.py").write_text(SAMPLER)
     monkeypatch.setenv("ALIGN_DIFFUSION_POLICY", str(tmp_path / "clone"))
-    monkeypatch.setattr(loaders, "repeated", lambda function, seconds: repeated(function, 0.0))
     monkeypatch.setattr(loaders, "in_turns", lambda functions, seconds: in_turns(functions, 0.0, 3))
     monkeypatch.setattr(loaders, "BATCH", 8)
     table = Table(tmp_path / "table", 3600)
