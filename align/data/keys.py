@@ -121,9 +121,10 @@ def _only(reader: Reader, name: str, found: list[str]) -> Column:
     what = "none of its arrays is" if not found else f"{len(found)} of its arrays could be"
     there = ", ".join(f"{n} ({width})" for n, width in reader.vectors().items()) or "none"
     example = " + ".join(found[:2]) or "NAME"
+    order = ", joined in the order of the action" if name == "agent_pos" and len(found) > 1 else ""
     raise InputError(
         f"store {reader.path}: {what} the {name}; it has {there}; choose with data.sim_keys or "
-        f"data.real_keys, as {{{name}: {example}}}"
+        f"data.real_keys, as {{{name}: {example}}}{order}"
     )
 
 

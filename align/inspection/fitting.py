@@ -8,6 +8,7 @@ import numpy as np
 
 from align.data.episodes import PROBED_EPISODES, Episodes
 from align.errors import InputError
+from align.inspection.store import kind_of
 
 LARGEST_IMAGE = 96  # px; a small encoder on a CPU sees enough in it, and trains in minutes
 SECONDS_AHEAD = 1.6  # that a policy predicts, where stores tell their rate
@@ -131,8 +132,12 @@ def target_columns(episodes: Episodes) -> list[int]:
 
 
 def relative_actions(episodes: Sequence[Episodes]) -> bool | list[int]:
-    """Whether actions of all stores are targets, or which of them: the others, as a gripper, are absolute."""
+    """Whether actions of all stores are targets, or which of them: the others, as a gripper, are absolute.
+
+    One that opens or closes is absolute also where its state is known, from which it differs but for moments.
+    """
     columns = set.intersection(*(set(target_columns(e)) for e in episodes))
+    columns = {c for c in columns if all(kind_of(e.action[:, c]) != "binary" for e in episodes)}
     if len(columns) == episodes[0].action.shape[1]:
         return True
     moving = [c for c in sorted(columns) if all(np.ptp(e.action[:, c]) > 0 for e in episodes)]

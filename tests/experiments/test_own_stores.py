@@ -92,13 +92,15 @@ def test_all_that_is_wrong_is_told_at_once(write, tmp_path):
         _grid(real, write("few", n=4))
 
 
-def test_positions_are_relative_and_a_gripper_is_not(tmp_path):
+@pytest.mark.parametrize("state_known", [False, True])
+def test_positions_are_relative_and_a_gripper_is_not(tmp_path, state_known):
     rng = numpy_rng(0, "gripper")
 
     def episode():
         walk = rng.normal(0, 0.1, (31, 3)).cumsum(0) + rng.normal(size=3)
-        closed = (rng.uniform(size=(30, 1)) < 0.5).astype(np.float32)
-        return {"agent_pos": walk[:-1], "action": np.concatenate([walk[1:], closed], axis=1)}
+        closed = (np.arange(-1, 30) > rng.integers(5, 20)).astype(np.float32)[:, None]
+        state = np.concatenate([walk, closed], axis=1)[:-1] if state_known else walk[:-1]
+        return {"agent_pos": state, "action": np.concatenate([walk[1:], closed[1:]], axis=1)}
 
     for name in ("sim", "real"):
         write_store(tmp_path / f"{name}.zarr", (episode() for _ in range(8)), {"domain": name})
