@@ -68,8 +68,10 @@ def main(folder: Path, out: Path, topics: dict[str, str], fps: float, task: str)
         fps: Steps a second.
         task: In words.
     """
-    lossy: dict[str, Encoding] = {}
-    found = (episode(file, topics, fps, lossy) for file in sorted(folder.glob("**/*.mcap")))
+    files, lossy = sorted(folder.glob("**/*.mcap")), {}
+    if not files:
+        raise SystemExit(f"{folder}: no *.mcap; expected a file an episode")
+    found = (episode(file, topics, fps, lossy) for file in files)
     print(f"{out}: {write_lerobot(out, found, fps, task=task, encodings=lossy)} episodes")
 
 

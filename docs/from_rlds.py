@@ -57,6 +57,8 @@ def main(
         split: Which.
         last: Whether to take the last step of each episode, too; RLDS says that its action means nothing.
     """
+    if not list(folder.glob(f"*-{split}.tfrecord*")):
+        raise SystemExit(f"{folder}: no *-{split}.tfrecord*; expected the folder of a version, as arm/1.0.0")
     lossy: dict[str, Encoding] = {}
     found = episodes(folder, keys, split, last, lossy)
     print(f"{out}: {write_lerobot(out, found, fps, task=task, encodings=lossy)} episodes")
