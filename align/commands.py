@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from align.data.episodes import write_store
+from align.data.writing import write_store
 from align.domain import Domain
 from align.errors import COUNT, JOBS, SEED, SIZE, InputError, check_numbers
 from align.files import check_writable

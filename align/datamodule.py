@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from align.checkpoints.trust import named_class
 from align.data.columns import Forms
-from align.data.episodes import PROBED_EPISODES, Actions, Episodes, Store
+from align.data.episodes import Actions, Episodes, Store
 from align.data.gating.batches import GatedBatches
 from align.data.gating.levels import Gating
 from align.data.images import Fit, Keep
@@ -20,6 +20,7 @@ from align.data.pairing import Pairing
 from align.data.readers.encoding import Encoding
 from align.data.readers.reader import Reader
 from align.data.reading import Reading, joined, worth_telling
+from align.data.splits import PROBED_EPISODES
 from align.data.stores import check_shares, each_keys, listed, split_stores, store_quotas
 from align.data.windows import Windows
 from align.diffusion.ambient import Ambient

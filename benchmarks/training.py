@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from align import alignment
 from align.batch_loss import denoising_losses
-from align.data.episodes import write_store
+from align.data.writing import write_store
 from align.datamodule import CotrainingData
 from align.diffusion.schedule import NoiseSchedule
 from align.module import CotrainingModule

@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 import yaml
 
 from align.callbacks import Rollouts
-from align.data.episodes import write_store
+from align.data.writing import write_store
 from align.experiments.options import get_option, set_option
 from align.experiments.step_times import Measured
 from align.fit import RunCLI, main

@@ -1,14 +1,12 @@
-"""Episodes: demonstrations of one domain, and the native store they are written to."""
+"""Episodes: demonstrations of one domain, and how a store is read; for users `write_store` is here, too."""
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-import zarr
 
 from align.data.columns import Forms, column_forms, parse_columns, take_columns
 from align.data.images import Fit, Keep, Segments, read_images
@@ -17,20 +15,16 @@ from align.data.rates import resampled
 from align.data.readers import open_store
 from align.data.readers.encoding import Encoding
 from align.data.readers.reader import Reader
-from align.data.readers.store_chunks import ImageWriter, create_array
 from align.data.refusals import Refusals
 from align.data.signals import measured_rate
+from align.data.writing import write_store as write_store
 from align.errors import InputError
-from align.files import atomic_path
-from align.seeding import numpy_rng
 
 Actions = Literal["targets", "deltas"]
 """Whether actions say where to be, or by how much to move."""
 ACTIONS = get_args(Actions)
 MEASURED = 0.05
 """By which a rate that timestamps tell may be off: clocks of robots are not exact."""
-PROBED_EPISODES = 4
-"""Held-out episodes of a domain that a probe needs; fewer leave no honest split."""
 
 
 @dataclass(frozen=True)
@@ -226,120 +220,3 @@ def _size(image_size: int | Sequence[int] | None) -> tuple[int, int] | None:
     if len(size) != 2 or not all(isinstance(side, int) and side >= 1 for side in size):
         raise InputError(f"image_size: {image_size}; expected a positive integer, [height, width] or None")
     return size
-
-
-def write_store(
-    path: str | os.PathLike,
-    episodes: Iterable[Mapping],
-    attrs: Mapping | None = None,
-    overwrite: bool = False,
-) -> int:
-    """Write episodes, as they come, to a Zarr store of format 2; it appears whole or not at all.
-
-    Args:
-        path: The store to create.
-        episodes: One mapping an episode. Arrays, (T, ...) with one T an episode, go to `data/<key>`, floats
-            as float32; single numbers (a seed) to `meta/<key>`. Every episode has the same keys; `img`, if
-            there are images, is uint8 (T, H, W, C).
-        attrs: JSON attributes of the store: domain, rate_hz, world, gap, seed.
-        overwrite: Replace a store that is at `path`. Nothing but a Zarr store is ever replaced.
-
-    Returns:
-        The number of episodes.
-
-    Raises:
-        InputError: There is something at `path` that may not be replaced, there are no episodes, or one is
-            empty or does not fit the others.
-    """
-    path = Path(path).expanduser()
-    if path.exists() and not (overwrite and ((path / ".zgroup").exists() or (path / "zarr.json").exists())):
-        expected = "a Zarr store to replace" if overwrite else "a path that is free, or overwrite"
-        raise InputError(f"path: {path} exists; expected {expected}")
-    with atomic_path(path, replace=overwrite) as target:
-        root = zarr.open_group(str(target), mode="w", zarr_format=2)
-        root.attrs.update(attrs or {})
-        data, meta = root.create_group("data"), root.create_group("meta")
-        writer = None
-        keys: list[str] = []
-        lengths: list[int] = []
-        rest: dict[str, list[np.ndarray]] = {}
-        for n, episode in enumerate(episodes):
-            arrays = {key: np.asarray(value) for key, value in episode.items()}
-            keys = keys or sorted(arrays)
-            if sorted(arrays) != keys:
-                raise InputError(f"episodes[{n}]: keys {sorted(arrays)}; expected {keys} as before")
-            lengths.append(_frames(n, arrays))
-            if "img" in arrays:
-                image = arrays.pop("img")
-                writer = writer or ImageWriter(data, image)
-                writer.append(image)
-            for key, value in arrays.items():
-                rest.setdefault(key, []).append(value)
-        if not lengths:
-            raise InputError(f"episodes: none to write to {path}; expected at least one")
-        if writer is not None:
-            writer.flush()
-        for key, values in rest.items():
-            if values[0].ndim:
-                create_array(data, key, np.concatenate(values))
-            else:
-                create_array(meta, key, np.stack(values))
-        create_array(meta, "episode_ends", np.cumsum(lengths, dtype=np.int64))
-    return len(lengths)
-
-
-def _frames(n: int, arrays: Mapping[str, np.ndarray]) -> int:
-    """The number of frames T that all arrays of episode `n` share."""
-    lengths = {
-        key: len(arrays[key]) for key in sorted(arrays, key=lambda key: key != "img") if arrays[key].ndim
-    }
-    if not lengths or 0 in lengths.values():
-        raise InputError(f"episodes[{n}]: has no frames; expected at least one")
-    first = next(iter(lengths))
-    for key, length in lengths.items():
-        if length != lengths[first]:
-            raise InputError(f"episodes[{n}]: {key} has {length} frames; {first} has {lengths[first]}")
-    return lengths[first]
-
-
-def split(
-    episodes: Episodes, validation: int | float = 0.1, max_demos: int | None = None, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split episodes into training and held-out validation.
-
-    Validation is chosen first, from (seed) alone, so it is the same for every `max_demos`; the training
-    episodes of a smaller `max_demos` are a subset of those of a larger one.
-
-    Args:
-        episodes: The episodes of one domain.
-        validation: Held-out episodes: an integer counts them, a float is their share (at least one if > 0).
-        max_demos: Train on at most so many episodes; None takes all that are left.
-        seed: Seed of the permutation.
-
-    Returns:
-        Episode numbers for training and for validation, each increasing, int64.
-
-    Raises:
-        InputError: `validation` or `max_demos` is out of range, or nothing is left to train on.
-    """
-    if max_demos is not None and max_demos < 1:
-        raise InputError(f"max_demos: {max_demos}; expected a positive integer or None")
-    order, held_out = shuffled(episodes, validation, seed)
-    return np.sort(order[:max_demos]), held_out
-
-
-def shuffled(episodes: Episodes, validation: int | float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Episodes to train on, in a random order, and the held-out ones, increasing; see `split`."""
-    n = episodes.n_episodes
-    if isinstance(validation, bool) or not (
-        validation >= 0 and (isinstance(validation, int) or validation < 1)
-    ):
-        raise InputError(f"validation: {validation}; expected a number of episodes or a share in [0, 1)")
-    held_out = validation if isinstance(validation, int) else max(round(validation * n), int(validation > 0))
-    if held_out >= n:
-        raise InputError(
-            f"validation: {validation} holds out {held_out} of the {n} episodes of {episodes.path};"
-            " expected at least one to be left for training"
-        )
-    order = numpy_rng(seed, "split").permutation(n)
-    return order[held_out:], np.sort(order[:held_out])

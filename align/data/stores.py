@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from align.data.episodes import Episodes, Store, shuffled, split
+from align.data.episodes import Episodes, Store
 from align.data.images import Segments
+from align.data.splits import shuffled, split
 from align.errors import InputError
 
 ENDINGS = (".zip", ".zarr", ".hdf5", ".h5")
@@ -136,7 +137,7 @@ def split_stores(
     max_demos: int | None,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`align.data.episodes.split` of each store of a domain: each has its own held-out episodes.
+    """`align.data.splits.split` of each store of a domain: each has its own held-out episodes.
 
     Stores of equally many episodes have the same numbers held out, so that two renderings of the same
     demonstrations do not leak into each other's. Of `max_demos`, each store has as large a share as of all;

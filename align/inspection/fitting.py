@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from align.data.episodes import PROBED_EPISODES, Episodes
+from align.data.episodes import Episodes
+from align.data.splits import PROBED_EPISODES
 from align.errors import InputError
 from align.inspection.store import kind_of
 

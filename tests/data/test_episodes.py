@@ -7,7 +7,8 @@ import pytest
 import zarr
 
 from align.data.compatibility import check_compatible, check_rates, check_roles
-from align.data.episodes import read_store, split, write_store
+from align.data.episodes import read_store, write_store
+from align.data.splits import split
 from align.errors import InputError
 
 

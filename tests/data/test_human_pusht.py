@@ -13,8 +13,9 @@ sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 import converted
 
-from align.data.episodes import read_store, split
+from align.data.episodes import read_store
 from align.data.normalizer import Normalizer
+from align.data.splits import split
 from align.data.windows import Windows
 
 PATH = os.environ.get("ALIGN_PUSHT_ZARR")

@@ -12,7 +12,7 @@ from sklearn.base import ClassifierMixin
 from align.analysis.reports.probes.store_probe import probe_stores
 from align.analysis.statistics.intervals import LEVEL
 from align.analysis.statistics.probing.probe import Embeddings, Kind, SiteProbe, by_layer, probe_site, thin
-from align.data.episodes import PROBED_EPISODES
+from align.data.splits import PROBED_EPISODES
 from align.domain import Domain
 from align.errors import InputError
 from align.files import atomic_path, write_json

@@ -10,7 +10,7 @@ import numpy as np
 
 from align.analysis.statistics.probing import classifiers
 from align.analysis.statistics.probing.probe import Embeddings, classify
-from align.data.episodes import PROBED_EPISODES
+from align.data.splits import PROBED_EPISODES
 from align.domain import Domain
 from align.errors import InputError
 from align.run.layout import EMBEDDINGS

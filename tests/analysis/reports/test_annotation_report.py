@@ -8,8 +8,9 @@ import torch
 
 from align.analysis.statistics.trust import calibration, longest_alike
 from align.cli import main
-from align.data.episodes import read_store, split, write_store
+from align.data.episodes import read_store, write_store
 from align.data.gating.annotation import Annotation
+from align.data.splits import split
 from align.diffusion.thresholds import Judgement
 
 SMALL = "{width: 16, blocks: 1, max_steps: 20, every: 10, folds: 2, levels: 5}"

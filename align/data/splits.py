@@ -1,0 +1,53 @@
+"""Which episodes are trained on, and which are held out."""
+
+import numpy as np
+
+from align.data.episodes import Episodes
+from align.errors import InputError
+from align.seeding import numpy_rng
+
+PROBED_EPISODES = 4
+"""Held-out episodes of a domain that a probe needs; fewer leave no honest split."""
+
+
+def split(
+    episodes: Episodes, validation: int | float = 0.1, max_demos: int | None = None, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split episodes into training and held-out validation.
+
+    Validation is chosen first, from (seed) alone, so it is the same for every `max_demos`; the training
+    episodes of a smaller `max_demos` are a subset of those of a larger one.
+
+    Args:
+        episodes: The episodes of one domain.
+        validation: Held-out episodes: an integer counts them, a float is their share (at least one if > 0).
+        max_demos: Train on at most so many episodes; None takes all that are left.
+        seed: Seed of the permutation.
+
+    Returns:
+        Episode numbers for training and for validation, each increasing, int64.
+
+    Raises:
+        InputError: `validation` or `max_demos` is out of range, or nothing is left to train on.
+    """
+    if max_demos is not None and max_demos < 1:
+        raise InputError(f"max_demos: {max_demos}; expected a positive integer or None")
+    order, held_out = shuffled(episodes, validation, seed)
+    return np.sort(order[:max_demos]), held_out
+
+
+def shuffled(episodes: Episodes, validation: int | float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Episodes to train on, in a random order, and the held-out ones, increasing; see `split`."""
+    n = episodes.n_episodes
+    if isinstance(validation, bool) or not (
+        validation >= 0 and (isinstance(validation, int) or validation < 1)
+    ):
+        raise InputError(f"validation: {validation}; expected a number of episodes or a share in [0, 1)")
+    held_out = validation if isinstance(validation, int) else max(round(validation * n), int(validation > 0))
+    if held_out >= n:
+        raise InputError(
+            f"validation: {validation} holds out {held_out} of the {n} episodes of {episodes.path};"
+            " expected at least one to be left for training"
+        )
+    order = numpy_rng(seed, "split").permutation(n)
+    return order[held_out:], np.sort(order[:held_out])
