@@ -15,13 +15,21 @@ from align.data.episodes import Actions, Episodes, Store
 from align.data.gating.batches import GatedBatches
 from align.data.gating.levels import Gating
 from align.data.images import Fit, Keep
-from align.data.mixture import MixtureSampler, Stratum, real_quota, resolve_alpha, store_weights, weights
+from align.data.mixture import real_quota, resolve_alpha
 from align.data.pairing import Pairing
 from align.data.readers.encoding import Encoding
 from align.data.readers.reader import Reader
 from align.data.reading import Reading, joined, worth_telling
+from align.data.shares import (
+    batch_in_words,
+    check_shares,
+    demonstrations_in_words,
+    domain_weights,
+    mixture_sampler,
+    weighted_parts,
+)
 from align.data.splits import PROBED_EPISODES
-from align.data.stores import check_shares, each_keys, listed, split_stores, store_quotas
+from align.data.stores import each_keys, listed, split_stores
 from align.data.windows import Windows
 from align.diffusion.ambient import Ambient
 from align.domain import Domain
@@ -242,7 +250,15 @@ class CotrainingData(pl.LightningDataModule):
     def _set_up_sampler(self) -> None:
         n_sim, n_real = len(self.train[Domain.SIM]), len(self.train[Domain.REAL])
         self.quota = real_quota(self.alpha, self.batch_size, n_sim, n_real, self.balanced)
-        self.sampler = self._sampler({Domain.SIM: n_sim, Domain.REAL: n_real})
+        self.sampler = mixture_sampler(
+            self.train,
+            self.batch_size,
+            self.quota,
+            self.shuffle_seed,
+            self.shares,
+            self.pairing,
+            self.alpha,
+        )
 
     def load(self, policy: DiffusionPolicy, n_image_steps: int) -> None:
         """The windows of training and of held-out episodes, the weight of the real ones, and the normaliser.
@@ -271,18 +287,7 @@ class CotrainingData(pl.LightningDataModule):
             self.train[domain], self.held_out[domain] = (windows(data, ids) for ids in split)
         sim, real = self.train[Domain.SIM], self.train[Domain.REAL]
         self.real_alpha = resolve_alpha(self.alpha, len(sim), len(real))
-        mix = {Domain.SIM: 1 - self.real_alpha, Domain.REAL: self.real_alpha}
-        parts, shares = [], []
-        for domain in (d for d in Domain if mix[d] > 0):
-            if self.shares[domain] is None:
-                parts, shares = [*parts, self.train[domain]], [*shares, mix[domain]]
-                continue
-            for name, ids in self.train[domain].by_store().items():
-                if not len(part := windows(episodes[domain], ids)):
-                    raise InputError(f"data.{domain.label}: store {name} has no training windows to share")
-                parts.append(part)
-            shares += [mix[domain] * share for share in self.shares[domain]]
-        self.normalizer.fit(parts, shares)
+        self.normalizer.fit(*weighted_parts(self.train, self.real_alpha, self.shares))
 
     def _set_up_gating(self) -> None:
         if self.gating is None:
@@ -300,37 +305,9 @@ class CotrainingData(pl.LightningDataModule):
             None if self._ambient is None else self._ambient.admission,
         )
 
-    def _sampler(self, n_windows: dict[Domain, int]) -> MixtureSampler:
-        arguments = n_windows, self.batch_size, self.quota, self.shuffle_seed
-        if self.pairing is None:
-            return MixtureSampler(*arguments, strata=self._strata())
-        if self.quota in (0, self.batch_size):
-            raise InputError(
-                f"pairing: with alpha={self.alpha} a batch holds one domain; expected both, or pairing=null"
-            )
-        partners = self.pairing.match(self.train[Domain.SIM], self.train[Domain.REAL])
-        return MixtureSampler(*arguments, partners, self.pairing.share)
-
-    def _strata(self) -> dict[Domain, list[Stratum]]:
-        """The stores of domains with shares."""
-        strata = {}
-        for domain, quota in ((Domain.SIM, self.batch_size - self.quota), (Domain.REAL, self.quota)):
-            if self.shares[domain] is not None and quota:
-                quotas = store_quotas(self.shares[domain], quota, f"{domain.label}_shares")
-                sizes = self.train[domain].windows_by_store()
-                strata[domain] = [Stratum(n, q) for n, q in zip(sizes.values(), quotas, strict=True)]
-        return strata
-
     def weights(self) -> dict[Domain, Tensor]:
         """Weights (quota,) of each domain's samples of a batch, which make the mean over it the objective."""
-        n_real = self.quota
-        each = weights(self.real_alpha, self.batch_size - n_real, n_real).split(
-            [self.batch_size - n_real, n_real]
-        )
-        found = dict(zip(Domain, each, strict=True))
-        for domain, strata in self.sampler.strata.items():
-            found[domain] = found[domain] * store_weights(self.shares[domain], [s.quota for s in strata])
-        return found
+        return domain_weights(self.real_alpha, self.sampler, self.shares)
 
     @property
     def stores(self) -> dict[Domain, tuple[Store, ...]]:
@@ -359,38 +336,12 @@ class CotrainingData(pl.LightningDataModule):
 
     def describe(self) -> str:
         """One line on what a batch holds, for the log."""
-        sizes = ", ".join(
-            f"{self.train[d].n_episodes} {d.label} demonstrations ({len(self.train[d])} windows; "
-            f"{self.held_out[d].n_episodes} held out)"
-            + (f", {len(skipped)} of them too short for a window" if len(skipped) else "")
-            + self._each_store(d)
-            for d in Domain
-            for skipped in [self.train[d].skipped]
-        )
+        drawn = self.sampler if self.gated is None else None
+        sizes = demonstrations_in_words(self.train, self.held_out, self.shares, drawn)
         if self.gated is not None:
             lowest = float(self._policy.schedule.inference_levels().min())
             return f"training on {sizes}; {self.batch_size} windows a batch; {self.gated.describe(lowest)}"
-        sampler, pairs = self.sampler, ""
-        if sampler.partners is not None:
-            pairs = (
-                f", {sampler.n_pairs} of each in aligned pairs (which reach, effectively, "
-                f"{sampler.partners.reach():.1%} of the sim windows)"
-            )
-        return (
-            f"training on {sizes}; {self.batch_size - self.quota} sim + {self.quota} real windows a batch"
-            f"{pairs}, weight of the real loss α = {self.real_alpha:.3f}"
-        )
-
-    def _each_store(self, domain: Domain) -> str:
-        """What each of several stores is of a domain, in words."""
-        windows = self.train[domain].windows_by_store()
-        if len(windows) == 1:
-            return ""
-        shares = self.shares[domain] or [n / sum(windows.values()) for n in windows.values()]
-        strata = self.gated is None and self.sampler.strata.get(domain)
-        batch = [f", {s.quota} a batch" for s in strata] if strata else [""] * len(windows)
-        told = zip(windows.items(), shares, batch, strict=True)
-        return f" of {', '.join(f'{name} ({n} windows, {share:.1%}{b})' for (name, n), share, b in told)}"
+        return f"training on {sizes}; {batch_in_words(self.sampler, self.real_alpha)}"
 
     def train_dataloader(self) -> DataLoader:
         return DataLoader(TrainingBatches(self), batch_size=None)

@@ -344,17 +344,17 @@ def test_one_domain_alone_measures_no_alignment(write_config, tmp_path):
 
 
 def test_a_training_seed_changes_the_order_of_the_data_and_not_the_split(write_config, tmp_path, monkeypatch):
-    import align.datamodule
+    from align.data import shares
 
     first_batch, held_out = {}, {}
 
-    class Recorded(align.datamodule.MixtureSampler):
+    class Recorded(shares.MixtureSampler):
         def batch(self, step):
             drawn = super().batch(step)
             first_batch.setdefault(seed, {d: i.tolist() for d, i in drawn.items()})
             return drawn
 
-    monkeypatch.setattr(align.datamodule, "MixtureSampler", Recorded)
+    monkeypatch.setattr(shares, "MixtureSampler", Recorded)
     for seed in (0, 1):
         config = write_config(f"seed{seed}", run=str(tmp_path / f"{seed}"), seed_everything=seed)
         assert main(["fit", "--config", config]) == 0

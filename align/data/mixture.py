@@ -93,15 +93,6 @@ def weights(alpha: float, n_sim: int, n_real: int) -> Tensor:
     return torch.cat([sim, real])
 
 
-def store_weights(shares: Sequence[float], quotas: Sequence[int]) -> Tensor:
-    """Weights (quota,) of mean 1 of a domain's samples, a store's behind another's.
-
-    With them the mean loss is that of shares which quotas, being whole, only come near.
-    """
-    total = sum(quotas)
-    return torch.cat([torch.full((q,), s * total / q) for s, q in zip(shares, quotas, strict=True)])
-
-
 class Stratum(NamedTuple):
     """A store of a domain with a share of its own.
 

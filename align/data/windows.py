@@ -103,6 +103,11 @@ class Windows:
         """Proprioception dimension P."""
         return self._agent_pos.shape[1]
 
+    def of(self, episode_ids: Sequence[int] | np.ndarray) -> "Windows":
+        """The windows of other episodes, taken as these are."""
+        steps = self.n_obs_steps, self.horizon, self.n_action_steps, self.n_image_steps
+        return Windows(self.episodes, episode_ids, *steps)
+
     def by_store(self) -> dict[str, np.ndarray]:
         """Numbers of the episodes that windows are taken from, by name of the store."""
         ids = self.episode_ids

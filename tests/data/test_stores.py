@@ -9,8 +9,9 @@ import torch
 from random_episodes import random_episode
 
 from align.data.episodes import read_store, write_store
-from align.data.mixture import MixtureSampler, Stratum, store_weights
-from align.data.stores import join, short_names, split_stores, store_quotas
+from align.data.mixture import MixtureSampler, Stratum
+from align.data.shares import store_quotas, store_weights
+from align.data.stores import join, short_names, split_stores
 from align.data.windows import Windows
 from align.datamodule import CotrainingData
 from align.domain import Domain
