@@ -14,9 +14,8 @@ from align.data.normalizer import Normalization, Normalizer, Relative
 from align.diffusion.schedule import Generators, NoiseSchedule
 from align.domain import Domain
 from align.errors import SIZE, InputError, check_numbers
-from align.networks.augment import prepare
 from align.networks.base import Denoiser, Encoder
-from align.networks.cameras import CameraEncoders
+from align.networks.cameras import camera_names, camera_slices, crop_of, image_features
 from align.networks.encoder import ConvEncoder
 from align.networks.expectations import Expectations
 from align.networks.unet import ConditionalUnet1D
@@ -152,19 +151,12 @@ class DiffusionPolicy(Expectations):
     @property
     def cameras(self) -> tuple[str, ...]:
         """What it sees, as batches name it: "image", or "image.NAME" for each of several; maybe nothing."""
-        if self.n_image_steps == 0:
-            return ()
-        several = isinstance(self.encoder, CameraEncoders)
-        return tuple(f"image.{name}" for name in self.encoder.sizes) if several else ("image",)
+        return camera_names(self.encoder) if self.n_image_steps > 0 else ()
 
     @property
     def image_sites(self) -> dict[str, slice]:
         """Where the features of each of several cameras lie among those of all, by "image.NAME"."""
-        found, first = {}, 0
-        for camera in self.cameras if isinstance(self.encoder, CameraEncoders) else ():
-            size = self.n_image_steps * self.encoder.sizes[camera.removeprefix("image.")]
-            found[camera] = slice(first, first := first + size)
-        return found
+        return camera_slices(self.encoder, self.n_image_steps) if self.n_image_steps > 0 else {}
 
     @property
     def device(self) -> torch.device:
@@ -244,24 +236,12 @@ class DiffusionPolicy(Expectations):
         if self.n_image_steps == 0:
             return Features(proprioception[:, :0], proprioception, label)
         images = image if isinstance(image, Mapping) else {"image": image}
-        frames = {
-            camera: prepare(
-                images[camera].flatten(0, 1), self.crop_of(camera), self.color_jitter, generator, camera
-            )
-            for camera in self.cameras
-        }
-        steps = images[self.cameras[0]].shape[:2]
-        if self.cameras == ("image",):
-            features = self.encoder(frames["image"]).unflatten(0, steps).flatten(1)
-        else:
-            seen = self.encoder({name.removeprefix("image."): frame for name, frame in frames.items()})
-            features = torch.cat([z.unflatten(0, steps).flatten(1) for z in seen.values()], dim=-1)
+        features = image_features(self.encoder, images, self.crop, self.color_jitter, generator)
         return Features(features, torch.cat([features, proprioception], dim=-1), label)
 
     def crop_of(self, camera: str) -> int | None:
         """Side of the crop of a camera's images, of those that it has of its own or of all; None is none."""
-        own = self.encoder.crops if isinstance(self.encoder, CameraEncoders) else {}
-        return own.get(camera.removeprefix("image."), self.crop)
+        return crop_of(self.encoder, camera, self.crop)
 
     def _label(self, agent_pos: Tensor, domain: Tensor | None) -> Tensor | None:
         if not self.domain_conditioning:

@@ -1,10 +1,12 @@
-"""Several cameras, each with its encoder."""
+"""What a policy sees: one camera, or several, each with its encoder."""
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from align.errors import InputError, check_numbers
+from align.networks.augment import prepare
 from align.networks.base import Encoder
 
 
@@ -65,3 +67,56 @@ class CameraEncoders(Encoder):
     def forward(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Images (B, C, H, W) in [-1, 1] by camera → features (B, `sizes[camera]`) by camera."""
         return {name: self.of(name)(images[name]) for name in self.sizes}
+
+
+def camera_names(encoder: nn.Module) -> tuple[str, ...]:
+    """What observations and batches call its cameras: "image", or "image.NAME" of each of several."""
+    return tuple(f"image.{name}" for name in encoder.sizes) if _several(encoder) else ("image",)
+
+
+def camera_slices(encoder: nn.Module, n_steps: int) -> dict[str, slice]:
+    """Where the features of each of several cameras lie among those of all, by "image.NAME"."""
+    found, first = {}, 0
+    for name, size in encoder.sizes.items() if _several(encoder) else ():
+        found[f"image.{name}"] = slice(first, first := first + n_steps * size)
+    return found
+
+
+def crop_of(encoder: nn.Module, camera: str, crop: int | None) -> int | None:
+    """Side of the crop of a camera's images, of those that it has of its own or of all; None is none."""
+    own = encoder.crops if _several(encoder) else {}
+    return own.get(camera.removeprefix("image."), crop)
+
+
+def image_features(
+    encoder: nn.Module,
+    images: Mapping[str, Tensor],
+    crop: int | None,
+    color_jitter: float,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """Features of the images of B observations, a camera's beside another's.
+
+    Args:
+        encoder: Of the policy.
+        images: Of each of `camera_names` (B, Ti, C, H, W) uint8.
+        crop: Side of the crop where a camera has none of its own.
+        color_jitter, generator: As of `align.networks.augment.prepare`.
+
+    Returns:
+        (B, Ti · F).
+    """
+    names = camera_names(encoder)
+    frames = {
+        name: prepare(images[name].flatten(0, 1), crop_of(encoder, name, crop), color_jitter, generator, name)
+        for name in names
+    }
+    steps = images[names[0]].shape[:2]
+    if not _several(encoder):
+        return encoder(frames["image"]).unflatten(0, steps).flatten(1)
+    seen = encoder({name.removeprefix("image."): frame for name, frame in frames.items()})
+    return torch.cat([z.unflatten(0, steps).flatten(1) for z in seen.values()], dim=-1)
+
+
+def _several(encoder: nn.Module) -> bool:
+    return isinstance(encoder, CameraEncoders)
