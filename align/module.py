@@ -1,24 +1,21 @@
 """Training: denoising loss + λ · alignment + μ · auxiliary loss, as a LightningModule."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from align.alignment.auxiliary import Auxiliary, Readout
+from align.alignment.auxiliary import Auxiliary, Readout, fitted_readout
 from align.alignment.mmd import MMD
 from align.alignment.objective import Objective
 from align.alignment.weighting import Weighting
 from align.batch_loss import aligned_samples, denoising_losses, told_samples
-from align.checkpoints.initial import start_from
-from align.checkpoints.reading import check_finite
 from align.checks import as_weighting, check_training
 from align.diffusion.ambient import Ambient
 from align.domain import Domain
-from align.errors import SEED, SIZE, InputError, check_numbers, one_line
+from align.errors import SEED, SIZE, check_numbers
 from align.networks.ema import ExponentialMovingAverage
 from align.optimizer import adamw, clip_apart, warmup_cosine
 from align.policy import DiffusionPolicy, Features
@@ -26,13 +23,14 @@ from align.run.reference import held_out_losses
 from align.seeding import torch_generator
 from align.sites import embed
 from align.step.captured import capture
-from align.step.finite import FiniteWatch, check_weights
+from align.step.finite import FiniteWatch
 from align.step.held_out import HeldOut
 from align.step.pulls import global_norms, watch_pulls
 from align.step.terms import Terms
+from align.step.weights import Weights
 
 
-class CotrainingModule(HeldOut):
+class CotrainingModule(HeldOut, Weights):
     """Co-trains a diffusion policy on sim and real demonstrations.
 
     The loss of a batch is `α · L_real + (1 − α) · L_sim + λ · distance(z_sim, z_real) + μ · error(z_sim)`:
@@ -141,26 +139,8 @@ class CotrainingModule(HeldOut):
         """
         if self.auxiliary is None or self.readout is not None:
             return
-        told, dim = data.train[Domain.SIM].privileged(), self.policy.site_sizes()[self.site]
-        with torch.random.fork_rng(devices=[]):  # its weights follow from the seed, and move no other draw
-            torch.default_generator.manual_seed(torch_generator(self.seed, "readout").initial_seed())
-            self.readout = Readout(self.auxiliary, dim, told.shape[1])
-        self.readout.fit(told)
-
-    def on_fit_start(self) -> None:
-        """Start from the initial policy, or with the normaliser fitted on the training episodes."""
-        if self.trainer.ckpt_path is not None:
-            return
-        data = self.trainer.datamodule
-        if self.initial is not None:
-            start_from(self.initial, self.policy, self.ema.model)
-        for policy in (self.policy, self.ema.model):
-            if self.initial is not None:
-                policy.normalizer.widen(data.normalizer)
-            else:
-                policy.normalizer.load_state_dict(data.normalizer.state_dict())
-            policy.expect_images(data.image_shapes)
-            policy.expect_forms(data.forms)
+        dim, told = self.policy.site_sizes()[self.site], data.train[Domain.SIM].privileged()
+        self.readout = fitted_readout(self.auxiliary, dim, told, self.seed)
 
     def on_train_start(self) -> None:
         """Have the kernels of a step recorded, where they can be."""
@@ -336,31 +316,3 @@ class CotrainingModule(HeldOut):
             optimizer, lambda step: warmup_cosine(step, self.lr_warmup, total)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], *arguments, **options) -> Any:
-        """As PyTorch does it.
-
-        Raises:
-            InputError: They are not the weights of this policy, or not finite.
-        """
-        path = self._trainer.ckpt_path if self._trainer is not None else None
-        try:
-            loaded = super().load_state_dict(state_dict, *arguments, **options)
-        except (AttributeError, RuntimeError, TypeError) as error:
-            raise InputError(
-                f"checkpoint={path!r}: does not fit the policy: {one_line(error)[:300]}"
-            ) from None
-        check_finite(self, path)
-        return loaded
-
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Keep what rebuilds the policy beside its weights; see `DiffusionPolicy.from_checkpoint`.
-
-        Raises:
-            InputError: The losses so far were not all finite: such weights replace no checkpoint.
-        """
-        self.finite.check()
-        check_weights(
-            self.global_step, self.policy, self.ema.model
-        )  # a finite loss may have another gradient
-        checkpoint["policy"] = self.policy.description()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from align.errors import InputError, check_numbers
+from align.seeding import torch_generator
 
 _CONSTANT = 1e-6  # of the magnitude: float32 cannot tell a smaller deviation from none
 
@@ -130,3 +131,12 @@ class Readout(nn.Module):
             if not len(read):
                 return read.sum()
             return F.mse_loss(read, (self.expanded(state.float()) - self.mean) / self.std)
+
+
+def fitted_readout(options: Auxiliary, dim: int, state: Tensor, seed: int) -> Readout:
+    """A readout standardised by the states (n, S) of training episodes; its weights follow from the seed."""
+    with torch.random.fork_rng(devices=[]):  # no other draw is moved
+        torch.default_generator.manual_seed(torch_generator(seed, "readout").initial_seed())
+        readout = Readout(options, dim, state.shape[1])
+    readout.fit(state)
+    return readout
