@@ -75,7 +75,7 @@ def test_an_initial_policy_gives_its_weights_and_no_code(shared, write_config, t
 
 
 def test_a_report_measures_the_objective_of_a_run_only_if_it_is_trusted(tmp_path, monkeypatch, capsys):
-    from align.analysis.reports.own_distance import own_distance
+    from align.analysis.reports.arm_table.own_distance import own_distance
 
     (tmp_path / "their_objectives.py").write_text(
         "from align.alignment import CORAL\nclass Mine(CORAL): ...\n"

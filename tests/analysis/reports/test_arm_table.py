@@ -13,7 +13,7 @@ from synthetic_runs import write_run
 from align.alignment import DANN, MMD
 from align.analysis.reports import arm_table
 from align.analysis.reports.arm_table import ArmTable
-from align.analysis.reports.own_distance import own_distance
+from align.analysis.reports.arm_table.own_distance import own_distance
 from align.analysis.reports.probes.probe import load_embeddings
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.comparisons import compare

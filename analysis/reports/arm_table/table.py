@@ -1,17 +1,28 @@
-"""The arms of a sweep as tables: `arms.csv` with all that was measured, and a short one to read and print."""
+"""What a sweep found, a row an arm: all that was measured, and what is read and printed of it."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from align.analysis.figures import style as figures
-from align.analysis.figures.table import figure_table
 from align.analysis.figures.task_probe import FLOOR
-from align.analysis.reports import short_table
-from align.analysis.reports.own_distance import own_distance
+from align.analysis.reports.arm_table import short_table
+from align.analysis.reports.arm_table.cells import NOTHING, Cell, as_text, compared, digits_of, of_pair
+from align.analysis.reports.arm_table.own_distance import own_distance
+from align.analysis.reports.arm_table.words import (
+    AT_ONCE,
+    BEST,
+    LEVEL,
+    MOTION,
+    OWN,
+    P_VALUE,
+    PROBED,
+    TASK_NAMES,
+    TOLD,
+    TRAINED,
+    WEIGHED,
+    WEIGHT,
+)
 from align.analysis.reports.sweep import Arm, Metric, Sweep
 from align.analysis.reports.sweep.comparisons import (
     Compared,
@@ -22,102 +33,8 @@ from align.analysis.reports.sweep.comparisons import (
     set_aside,
 )
 from align.analysis.reports.sweep.kept import facts
-from align.analysis.reports.sweep.run_table import TASKS
-from align.analysis.statistics.intervals import Interval, decimals, minus
-from align.files import atomic_path, write_text
-from align.run.layout import EMBEDDINGS, RESULTS
-
-TASK_NAMES = dict(zip(TASKS, ("block pose sim→real", "block pose real→real"), strict=True))
-PROBED = {"auc": "AUC", "mlp_auc": "MLP AUC", "mmd2": "MMD²"}
-TOLD = {"action_error": "action error", "denoising_loss": "denoising loss"}
-P_VALUE = str(Metric("geometry", "aligned", "mmd_p"))
-WEIGHED = "summary/weighting"
-MOTION = {"acceleration": "acceleration", "jerk": "jerk", "detour": "length"}
-OWN = "own distance"
-LEVEL, WEIGHT, SLACK, RATIO = "σ_min", "λ", "slack", "gradient ratio"
-TRAINED = {
-    LEVEL: "summary/sigma_min",
-    WEIGHT: "summary/lambda",
-    RATIO: "summary/train_grad_ratio",
-    SLACK: "summary/slack",
-}
-"""What training itself found out, by title; the last three are shown where something set λ."""
-AT_ONCE, BEST = ", all at once", "may be best"
-NOT_PRINTED = ("trainings", "success", "jerk", "MLP AUC", "mixing", "MMD p", AT_ONCE)  # too much for a page
-BELOW = ("R²", "acceleration", "action error", OWN)  # columns that the picture explains, too
-NOTE = (
-    "Mean [95 % interval] over training seeds and shared trials or held-out episodes. How much trainings "
-    "differ is estimated from all arms of the sweep together."
-)
-PRINTED = (
-    "Means with 95 % intervals over trainings and trials or held-out episodes. Differences on the same "
-    "trials, each by itself; bold: they differ, however many arms were compared. May be best: cannot be told "
-    "from the best arm."
-)
-LONE = (
-    "†: of these trainings alone, since nothing is known of how trainings of an arm differ: another one may "
-    "lie outside."
-)
-NOTES = {
-    BEST: "May be best: arms that cannot be told from the best, by what is compared; in 95 % of sweeps the "
-    "best is among them.",
-    "acceleration": "Acceleration, jerk: mean squares along successful rollouts, brought to unit length and "
-    "equal distances, so that they have no unit, medians; length: of the path over the beeline, median. "
-    "Acceleration / that of another "
-    "arm: median ratio on the trials in which both succeed.",
-    "action error": "Action error: mean squared difference of the policy's actions to those of held-out "
-    "demonstrations, over the variance of the latter; 0 is perfect, 1 as good as always their mean. "
-    "Denoising loss: on the same episodes, in normalised actions. Neither is success.",
-    "R²": "R²: of ridge regressions that read the task off held-out embeddings; 1 is perfect, 0 as good as "
-    f"always the mean. What is below {minus(f'{FLOOR:g}')} is not told more exactly here; `arms.csv` has it.",
-    "MMD p": "MMD p: permutation test of sim against real, smallest to largest over trainings.",
-    LEVEL: "σ_min: noise level above which sim is trusted; that of all its windows together.",
-    WEIGHT: "λ: at the end of training; where something set it, smallest to largest over trainings.",
-    RATIO: "Gradient ratio: of λ · distance to denoising at the aligned layer, last logged.",
-    SLACK: "Slack: what is left of the budget of held-out denoising loss at the end, as a share of the loss "
-    "without alignment; below 0 it is exceeded.",
-    OWN: "Own distance: the arm's objective on held-out embeddings, mean over trainings; before the arrow "
-    "that of the reference's trainings, behind it that of its own.",
-}
-
-
-def report(sweep: Sweep) -> list[Path]:
-    """Write the runs as `results.csv`, the arms as `arms.csv`, `results.md` and `table.png`.
-
-    Returns:
-        What was written.
-    """
-    written = [sweep.path / name for name in (RESULTS, "arms.csv", "results.md", "table.png")]
-    runs, csv, markdown, picture = written
-    _write_csv(sweep.frame, runs)
-    table = ArmTable(sweep)
-    _write_csv(table.frame(), csv)
-    titles, rows = table.cells()
-    write_text(markdown, _markdown(titles, rows, table.short(titles, rows), table.notes(), sweep))
-    printed = [j for j, title in enumerate(titles) if not any(name in title for name in NOT_PRINTED)]
-    some = [[row[j] for j in printed] for row in rows]
-    text, bold = ([[cell[k] for cell in row] for row in some] for k in (0, 1))
-    names = [titles[j] for j in printed]
-    said = [PRINTED, *(note for title, note in NOTES.items() if title in BELOW and _has(names, title))]
-    said += [LONE] if any("†" in cell for row in text for cell in row) else []
-    figure = figure_table(names, text, bold, sweep.title, " ".join(said).replace("`", ""))
-    figures.save(figure, picture)
-    return written
-
-
-def _write_csv(frame: pd.DataFrame, path: Path) -> None:
-    with atomic_path(path) as target:
-        frame.to_csv(target, index=False, float_format="%.6g")
-
-
-class Cell(NamedTuple):
-    """A cell of the short table."""
-
-    text: str
-    clear: bool = False  # whether it says of a comparison that it is not the same
-
-
-NOTHING = Cell("—")
+from align.analysis.statistics.intervals import Interval
+from align.run.layout import EMBEDDINGS
 
 
 class ArmTable:
@@ -232,9 +149,9 @@ class ArmTable:
             row += [self._range(arm, P_VALUE)] if tested else []
             row += [self._owned(arm)] if owned else []
             for metric in self.differences:
-                row += _of_pair(self._pair(arm, metric), f"+.{_digits(metric)}f")
+                row += of_pair(self._pair(arm, metric), f"+.{digits_of(metric)}f")
             row += (Cell("yes" if arm.label in self._best[m] else "") for m in self.compared)
-            rows.append([*row, *(_compared(self._ratio(arm, m), ".2f", same=1) for m in self.related)])
+            rows.append([*row, *(compared(self._ratio(arm, m), ".2f", same=1) for m in self.related)])
         return ["arm", "trainings", *trained, *self.metrics, *tested, *owned, *paired], rows
 
     def short(self, titles: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
@@ -259,13 +176,13 @@ class ArmTable:
         found = self.sweep.estimate(arm.runs, metric)
         if found is None:
             return NOTHING
-        digits = _digits(metric)
+        digits = digits_of(metric)
         if metric.kind == "motion" and found.interval.value >= 10:
             digits = 1 if found.interval.value < 1000 else 0
         part = "" if len(found.runs) == len(arm.runs) else f" ({len(found.runs)} of {len(arm.runs)})"
         part += " †" if found.lone else ""
         floor = FLOOR if metric.kind == "task" else -np.inf
-        return Cell(_text(found.interval, f".{digits}f", floor) + part)
+        return Cell(as_text(found.interval, f".{digits}f", floor) + part)
 
     def _pair(self, arm: Arm, metric: Metric) -> Comparison | None:
         """The arm minus its reference on shared trials; None where it is the reference."""
@@ -285,7 +202,7 @@ class ArmTable:
             count = sum(pair is not None for pair in self._compared(metric).pairs)
             one = detectable(self.sweep, self._pairs(), metric)
             if one is not None:
-                digits, name = _digits(metric), TOLD.get(metric.name, metric.name)
+                digits, name = digits_of(metric), TOLD.get(metric.name, metric.name)
                 text = f"In {metric.place} a difference of the {name} of {one:.{digits}f} would be found in "
                 text += "80 % of such sweeps"
                 level = self._compared(metric).each_level
@@ -332,53 +249,6 @@ class ArmTable:
     def _owned(self, arm: Arm) -> Cell:
         found = self.own[arm.label]
         return NOTHING if found is None else Cell(f"{found[0]:.3g} → {found[1]:.3g}")
-
-
-def _markdown(
-    titles: Sequence[str], rows: Sequence[Sequence[Cell]], short: str, notes: Sequence[str], sweep: Sweep
-) -> str:
-    """The short table, the cells as another, what their columns mean, and the runs that are missing."""
-    text = short + short_table.markdown(titles, [[cell.text for cell in row] for row in rows])
-    said = [NOTE, *notes, *(note for title, note in NOTES.items() if _has(titles, title))]
-    said += [LONE] if any("†" in cell.text for row in rows for cell in row) else []
-    text += "".join(f"\n{note}\n" for note in said)
-    if len(sweep.incomplete):
-        text += "\nIncomplete runs, counted only where they were measured:\n\n"
-        text += "".join(f"- `{r.run}` lacks {r.missing}\n" for r in sweep.incomplete.itertuples())
-    return text
-
-
-def _digits(metric: Metric) -> int:
-    """Decimals that are shown."""
-    return 4 if metric.name == "mmd2" or metric.kind == "held_out" else 2
-
-
-def _has(titles: Sequence[str], title: str) -> bool:
-    """Whether a column is called so, maybe behind the name of a world."""
-    return any(t == title or t.endswith((f": {title}", f" {title}")) for t in titles)
-
-
-def _text(interval: Interval, digits: str, floor: float = -np.inf) -> str:
-    """The estimate with its interval; what is below the floor is not told more exactly."""
-    value, *ends = (f"< {floor:g}" if x < floor else format(x, digits) for x in interval)
-    places, sign = int(digits[-2]), digits[:-3]
-    ends = [
-        end if x < floor else decimals(x, places, sign) for x, end in zip(interval[1:], ends, strict=True)
-    ]
-    return minus(f"{value} [{', '.join(ends)}]")
-
-
-def _compared(found: Interval | None, digits: str, same: float) -> Cell:
-    """A comparison; it is clear where the interval leaves out `same`."""
-    return NOTHING if found is None else Cell(_text(found, digits), found.low > same or found.high < same)
-
-
-def _of_pair(found: Comparison | None, digits: str) -> list[Cell]:
-    """A comparison by itself, clear where it is so beside all others, and among them."""
-    if found is None:
-        return [NOTHING, NOTHING]
-    part = " †" if found.lone else ""
-    return [Cell(_text(ends, digits) + part, found.clear) for ends in (found.single, found.simultaneous)]
 
 
 def _named(name: str, found: Interval | None) -> dict[str, float]:
