@@ -16,25 +16,22 @@ from align.callbacks.checkpoint import AtomicCheckpointIO, LastCheckpoint
 from align.callbacks.embeddings import Embeddings
 from align.callbacks.logger import StepLogger
 from align.callbacks.progress import Progress
-from align.callbacks.rollouts import Rollouts
 from align.callbacks.termination import Termination, is_trained
-from align.checkpoints.initial import start_from
-from align.checks import check_alignment, check_auxiliary
 from align.command.fit_options import RUN_OPTIONS, TRAINER_DEFAULTS, check_trains
 from align.command.fit_summary import summary, what_next
 from align.command.options import check_nulls, read_nested_null
 from align.command.parse_errors import explained, fit_options
+from align.command.rehearsal import find_mistakes
+from align.command.resuming import TRAINING_EVENTS, train
 from align.datamodule import CotrainingData
 from align.errors import (
     JOBS,
     InputError,
     Unfinished,
     check_numbers,
-    is_out_of_memory,
-    mistake_behind,
     one_line,
 )
-from align.files import locked, remove_temporaries, write_json, write_text, writing_below
+from align.files import locked, remove_temporaries, write_json, write_text
 from align.module import CotrainingModule
 from align.run.config import fit_config, read_yaml, run_config
 from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY
@@ -42,13 +39,8 @@ from align.run.place import at_its_place, first_difference, store_options
 from align.run.provenance import provenance
 from align.run.reference import check_reference
 from align.run.state import is_begun, is_fitted
-from align.run.ticking import telling
 from align.step.precision import AUTO, Trainer, check_precision, resolve_precision
 
-TRAINING_EVENTS = "events.out.tfevents.*"
-"""Of a run directory, what TensorBoard's logger writes."""
-RESTORING = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
-"""What is raised where a checkpoint holds something else than the state of training."""
 STOPPED = 75
 """Exit status of a run that ran out of time, as sysexits.h has it for what is to be tried again."""
 
@@ -203,19 +195,7 @@ class RunCLI(LightningCLI):
         Raises:
             InputError: The data or the policy cannot be used.
         """
-        self.model.policy.description()  # a component that no checkpoint could hold is refused now
-        with telling("reading the demonstrations"):
-            self.datamodule.setup("fit")
-        if self.model.initial is not None:
-            start_from(self.model.initial, self.model.policy, self.model.ema.model)
-        data, model = self.datamodule, self.model
-        quota = None if data.gated is not None else data.quota
-        told = check_alignment(model.alignment, model.weighting, data.real_alpha, data.batch_size, quota)
-        model.make_readout(data)
-        told = [told, check_auxiliary(model.auxiliary, data.real_alpha, data.batch_size, quota)]
-        if self.trainer.is_global_zero:
-            print(*filter(None, told), sep="\n", end="\n" if any(told) else "")
-        self._try_policy()
+        find_mistakes(self.trainer, self.model, self.datamodule)
 
     def _completed(self, recorded: dict) -> dict:
         """A run's configuration with the defaults of options that did not exist when it was recorded."""
@@ -229,20 +209,6 @@ class RunCLI(LightningCLI):
 
     def _callback(self, kind: type) -> Any:
         return next(c for c in self.trainer.callbacks if isinstance(c, kind))
-
-    def _try_policy(self) -> None:
-        """Embed a few samples at every site, and begin a trial in each world it is to be evaluated in."""
-        batch = next(self.datamodule.held_out_batches(7))  # a prime: a site's output must be a multiple of it
-        try:
-            self.model.embed(batch, sites=self._callback(Embeddings).sites)
-        except RuntimeError as error:
-            raise InputError(f"the policy does not fit the data: {one_line(error)}") from None
-        for callback in self.trainer.callbacks:
-            if isinstance(callback, Rollouts):
-                trained = self.datamodule.train.values()
-                stores = {store.path: store.attrs for w in trained for store in w.episodes.stores}
-                told = callback.try_worlds(self.model.policy, self.datamodule.image_shapes, stores)
-                self.datamodule.notes += [note for note in told if note not in self.datamodule.notes]
 
     def fit(self, model: CotrainingModule, **kwargs) -> None:
         """Train from the beginning or from the last checkpoint, then summarise."""
@@ -266,23 +232,7 @@ class RunCLI(LightningCLI):
 
     def train(self, model: CotrainingModule, termination: Termination, **kwargs) -> None:
         """Train from the last checkpoint, if there is one; what cannot begin leaves nothing behind."""
-        last = self.run_dir / LAST_CHECKPOINT
-        goes_on = os.path.lexists(last)
-        options = {**kwargs, "ckpt_path": str(last) if goes_on else None, "weights_only": True}
-        self.trainer.callbacks.insert(0, termination)
-        events = set(self.run_dir.glob(TRAINING_EVENTS))
-        try:
-            with writing_below(self.run_dir):
-                self.trainer.fit(model, **options)
-        except BaseException as error:
-            if not termination.has_begun and self.trainer.is_global_zero:
-                for file in set(self.run_dir.glob(TRAINING_EVENTS)) - events:
-                    file.unlink()  # the logger opens one before the checkpoint is read
-            told = mistake_behind(error) or is_out_of_memory(error)
-            if goes_on and not termination.has_begun and isinstance(error, RESTORING) and not told:
-                why = f"{type(error).__name__}: {one_line(error)[:200]}"
-                raise InputError(f"checkpoint={str(last)!r}: training cannot go on from it ({why})") from None
-            raise
+        train(self.trainer, model, self.run_dir, termination, **kwargs)
 
     def validate(self, model: CotrainingModule, **kwargs) -> None:
         """Losses and MMD of the run's last checkpoint, or of `ckpt_path`, on held-out episodes."""
