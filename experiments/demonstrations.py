@@ -19,6 +19,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from align.errors import InputError, one_line
+from align.experiments.descriptions import resolve
 from align.files import locked, remove_temporaries
 from align.run.moved import original, original_arguments, parts, renamed
 
@@ -100,27 +101,6 @@ def store_paths(demos: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[st
     for name, arguments in demos.items():
         paths[name] = store_path(resolve(arguments, paths), folder)
     return paths
-
-
-def is_option(name: str) -> bool:
-    """Whether what is made is the value of an option of that name, and not only what others refer to."""
-    return "." in name
-
-
-def resolve(value: Any, paths: Mapping[str, str | Path]) -> Any:
-    """`value` with the path in place of every {made: NAME} in it whose path is known."""
-    if isinstance(value, Mapping):
-        if set(value) == {"made"}:
-            return str(paths[value["made"]]) if value["made"] in paths else value
-        return {key: resolve(part, paths) for key, part in value.items()}
-    return [resolve(part, paths) for part in value] if isinstance(value, list) else value
-
-
-def references(value: Any) -> set[str]:
-    """The names that {made: NAME} stands for anywhere in `value`."""
-    if isinstance(value, Mapping):
-        return {value["made"]} if set(value) == {"made"} else set().union(*map(references, value.values()))
-    return set().union(*map(references, value)) if isinstance(value, list) else set()
 
 
 def prepare(demos: Mapping[str, Mapping[str, Any]], folder: Path, jobs: int) -> dict[str, str]:

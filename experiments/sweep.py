@@ -15,7 +15,8 @@ from align.checkpoints.trust import named_modules, trusting
 from align.errors import COUNT, JOBS, InputError, check_numbers
 from align.experiments.checking import check
 from align.experiments.cluster import SubmititLauncher
-from align.experiments.demonstrations import is_option, prepare, resolve, store_paths
+from align.experiments.demonstrations import prepare, store_paths
+from align.experiments.descriptions import is_option, resolve
 from align.experiments.estimate import KINDS, Source, duration, expected, finished
 from align.experiments.following import follow
 from align.experiments.grid import Grid, Run, load_grid

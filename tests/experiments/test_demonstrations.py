@@ -10,7 +10,8 @@ import yaml
 
 from align.data.episodes import read_store
 from align.errors import InputError
-from align.experiments.demonstrations import complete, prepare, resolve, store_path, store_paths
+from align.experiments.demonstrations import complete, prepare, store_path, store_paths
+from align.experiments.descriptions import resolve
 from align.experiments.grid import load_grid
 from align.experiments.options import merge
 from align.worlds.pushing.gaps import Gap, World
