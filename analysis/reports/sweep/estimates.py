@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from align.analysis.reports.sweep.arm import Arm
-from align.analysis.reports.sweep.kept import EPISODES, facts
+from align.analysis.reports.sweep.kept import facts
 from align.analysis.reports.sweep.metric import Metric
-from align.analysis.reports.sweep.run_paths import motion, repeated
-from align.analysis.reports.sweep.run_table import HELD_OUT, has_trials, held_out, read_trials, recorded
+from align.analysis.reports.sweep.outcomes import Outcomes
+from align.analysis.reports.sweep.run_paths import repeated
+from align.analysis.reports.sweep.run_table import HELD_OUT, recorded
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.trials import crossed
 from align.analysis.statistics.trials.dispersion import Dispersion, dispersion, over_trainings
@@ -21,7 +22,7 @@ from align.analysis.statistics.trials.rates import rate, rate_difference
 from align.analysis.statistics.trials.resampled import log_medians, median, median_ratio
 from align.analysis.statistics.trials.variance_components import Between, of_each_arm
 from align.errors import InputError
-from align.run.layout import EMBEDDINGS, GRID, POINT
+from align.run.layout import GRID, POINT
 from align.run.reading import is_there, read_json
 from align.worlds.batch import shown_success
 
@@ -79,9 +80,8 @@ class Sweep:
         self.worlds = [w for w in worlds if w not in self.repeated]
         self.sites = list(dict.fromkeys(m.place for m in self.metrics if m.kind == "probe"))
         self.held_out = list(dict.fromkeys(m.place for m in self.metrics if m.kind == "held_out"))
-        self._table, self._episodes = cache(self._read_trials), cache(self._read_episodes)
+        self._outcomes = Outcomes(self.path, list(self.frame["run"]))
         self.memo: dict[tuple, object] = {}  # of what `comparisons` found, which several reports show
-        self._trials = cache(lambda run: read_trials(self.path / run))
         self._labels = cache(lambda: {run: arm.label for arm in self.arms() for run in arm.runs})
         self.scatter = cache(self._scatter)
         self._dispersion = cache(self._find_dispersion)
@@ -193,12 +193,12 @@ class Sweep:
         if not self.has(metric) or rows[column].isna().all():
             return None
         if metric.kind == "motion":
-            table = self._moved(metric, runs)
+            table = self._outcomes.moved(runs, metric)
             found = rows.set_index("run").loc[[run for run in runs if run in table.index], column].dropna()
             between = self._of(runs, metric)
             interval = median(table.to_numpy(), between)
             return Estimate(interval, found.to_numpy(float), table.shape[1], len(found) == 1 and not between)
-        if metric.kind == "rollout" or (metric.kind == "held_out" and self._keeps_episodes):
+        if metric.kind == "rollout" or (metric.kind == "held_out" and self._outcomes.keeps_episodes):
             table, between = self.outcomes(runs, metric), self._of(runs, metric)
             lone = len(table) == 1 and between is None
             return Estimate(_mean(table, between, metric), table.mean(1), table.shape[1], lone)
@@ -222,7 +222,7 @@ class Sweep:
 
     def ratio(self, runs: Sequence[str], reference: Sequence[str], metric: Metric) -> Interval | None:
         """An arm over the reference where both succeed, for a measure of motion; None without such trials."""
-        values, base = (self._moved(metric, some) for some in (runs, reference))
+        values, base = (self._outcomes.moved(some, metric) for some in (runs, reference))
         shared = [trial for trial in base.columns if trial in values.columns]
         between = [self._of(some, metric) for some in (runs, reference)]
         return (
@@ -239,11 +239,11 @@ class Sweep:
         Outcomes in [0, 1] scatter by their rate · (1 − rate); medians of motion in logarithms.
         """
         tables = {}
-        if metric.kind == "held_out" and not self._keeps_episodes:
+        if metric.kind == "held_out" and not self._outcomes.keeps_episodes:
             return {}
         for arm in self.arms():
             if metric.kind == "motion":
-                found = self._moved(metric, arm.runs)
+                found = self._outcomes.moved(arm.runs, metric)
                 components = log_medians(found.to_numpy()) if len(found) else None
                 if components is not None:
                     tables[arm.label] = components
@@ -271,45 +271,7 @@ class Sweep:
         Returns:
             (runs, trials)
         """
-        read = self._episodes if metric.kind == "held_out" else self._table
-        table = read(metric.place, metric.name)
-        return table.loc[[run for run in runs if run in table.index]].to_numpy(float)
-
-    def _moved(self, metric: Metric, runs: Sequence[str]) -> pd.DataFrame:
-        """A measure of motion (runs, trials), NaN where a trial failed."""
-        found = {run: motion(self.path / run).get(metric.place) for run in runs}
-        return pd.DataFrame({r: t[metric.name] for r, t in found.items() if t is not None}).T
-
-    def _read_trials(self, world: str, name: str) -> pd.DataFrame:
-        outcomes = {}
-        for run in self.frame["run"]:
-            if has_trials(self.path / run):
-                rows = self._trials(run)
-                rows = rows[rows["world"] == world]
-                if len(rows):
-                    outcomes[run] = pd.Series(rows[name].to_numpy(float), index=rows["seed"])
-        if not outcomes:
-            raise InputError(
-                f"{self.path}: holds no trials of world {world!r}; of a sweep that was kept without them its "
-                "tables and pictures cannot be made again"
-            )
-        table = pd.DataFrame(outcomes).T.dropna(axis=1)
-        if not table.shape[1]:
-            raise InputError(f"{self.path}: no trial seed of world {world!r} is shared by all runs")
-        return table
-
-    @property
-    def _keeps_episodes(self) -> bool:
-        """Whether there is more than the tables that `align keep` kept."""
-        embedded = any((self.path / run / EMBEDDINGS).is_file() for run in self.frame["run"])
-        return embedded or EPISODES in facts(self.path)
-
-    def _read_episodes(self, domain: str, name: str) -> pd.DataFrame:
-        found = {run: held_out(self.path / run).get(domain) for run in self.frame["run"]}
-        table = pd.DataFrame({run: t[name] for run, t in found.items() if t is not None}).T.dropna(axis=1)
-        if not table.shape[1]:
-            raise InputError(f"{self.path}: no held-out episode of {domain} is shared by all runs")
-        return table
+        return self._outcomes.of(runs, metric)
 
 
 def _mean(table: np.ndarray, between: Between | None, metric: Metric) -> Interval:
