@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from run_weights import last_weights
 
 from align.batch_loss import denoising_losses
 from align.cli import main
@@ -108,10 +109,6 @@ def test_a_policy_that_is_told_the_domain_acts_as_that_domain_does():
     assert abs(untold.mean()) < 0.6  # both kinds of action
 
 
-def _weights(run: Path) -> dict[str, torch.Tensor]:
-    return torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
-
-
 @pytest.fixture
 def trained(write_config, tmp_path) -> Path:
     """A finished run on sim alone."""
@@ -131,8 +128,8 @@ def test_fine_tuning_starts_from_the_averaged_policy_and_its_normaliser(trained,
         "moved", run=str(tmp_path / "moved"), **{"model.initial": str(trained), "data.alpha": 1.0}
     )
     assert main(["fit", "--config", still]) == 0 and main(["fit", "--config", moved]) == 0
-    before = {k: v for k, v in _weights(trained).items() if k.startswith("ema.model.")}
-    after = {name: _weights(tmp_path / name) for name in ("still", "moved")}
+    before = {k: v for k, v in last_weights(trained).items() if k.startswith("ema.model.")}
+    after = {name: last_weights(tmp_path / name) for name in ("still", "moved")}
     for key, value in before.items():
         if key.endswith(("action_low", "action_high")):  # widened to hold the real actions, which are new
             wider = [run[key] - value if key.endswith("high") else value - run[key] for run in after.values()]

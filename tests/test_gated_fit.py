@@ -3,11 +3,11 @@
 import itertools
 import json
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from run_weights import last_weights
 
 from align.batch_loss import denoising_losses
 from align.cli import main
@@ -26,11 +26,6 @@ from align.policy import DiffusionPolicy
 
 SIGMAS = NoiseSchedule().sigmas
 LEVEL = 0.303  # between the levels of two diffusion steps
-
-
-def _weights(run: Path) -> dict[str, torch.Tensor]:
-    state = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
-    return {key: value for key, value in state.items() if torch.is_tensor(value)}
 
 
 def _arm(loss: str, prediction: str, **more) -> dict:
@@ -57,7 +52,7 @@ def test_four_arms_train_and_differ(write_config, tmp_path):
         summary = json.loads((tmp_path / name / "summary.json").read_text())
         assert summary["sigma_min"] == LEVEL and summary["denoising"] == loss
         assert np.isfinite(summary["train_denoise"]) and np.isfinite(summary["val_loss_sim"])
-        weights[name] = _weights(tmp_path / name)["policy.denoiser.out.weight"]
+        weights[name] = last_weights(tmp_path / name)["policy.denoiser.out.weight"]
         policy = DiffusionPolicy.from_checkpoint(tmp_path / name)
         features = policy.encode(
             torch.zeros(1, 2, 3, 16, 16, dtype=torch.uint8), torch.full((1, 2, 2), 256.0)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from run_weights import last_weights
 
 from align.cli import main
 from align.data.episodes import write_store
@@ -93,10 +94,6 @@ def config(write_config, tmp_path):
     return lambda name="config", **changes: write_config(name, **{**stores, **blind, **changes})
 
 
-def _weights(run) -> dict[str, torch.Tensor]:
-    return torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
-
-
 def test_from_a_store_without_images_to_rollouts_and_probes(config, tmp_path, capsys):
     run = tmp_path / "run"
     assert main(["fit", "--config", config()]) == 0
@@ -110,7 +107,7 @@ def test_from_a_store_without_images_to_rollouts_and_probes(config, tmp_path, ca
         embeddings
     ) and "image" not in embeddings
     assert embeddings["observation"].shape[1] == 2 * 4
-    assert not any("encoder" in name for name in _weights(run))
+    assert not any("encoder" in name for name in last_weights(run))
 
     assert main(["probe", str(run)]) == 0
     assert set(json.loads((run / "probe.json").read_text())["sites"]) == {"observation", "denoiser"}
@@ -131,7 +128,7 @@ def test_a_checkpoint_holds_the_policy_and_its_goal_matters(config, tmp_path):
     assert main(["fit", "--config", config()]) == 0
     policy = DiffusionPolicy.from_checkpoint(tmp_path / "run")
     assert policy.encoder is None and policy.n_image_steps == 0
-    weights = _weights(tmp_path / "run")
+    weights = last_weights(tmp_path / "run")
     for name, value in policy.state_dict().items():
         assert torch.equal(value, weights[f"ema.model.{name}"]), name
     g = torch.Generator().manual_seed(0)

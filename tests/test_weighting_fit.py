@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
+from run_weights import last_weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from align.cli import main
@@ -23,7 +23,7 @@ def test_a_gradient_ratio_resumes_to_the_bit(write_config, resumed_equals_whole)
     cut = resumed_equals_whole(
         lambda name, run: write_config(name, run=run, **options, **{"trainer.log_every_n_steps": 1})
     )
-    state = torch.load(cut / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    state = last_weights(cut)
     assert (state["weighting.squares"] > 0).all()
     weight, ratio = _scalars(cut, "train/lambda"), _scalars(cut, "train/grad_ratio")
     assert weight[0] == 0 < weight[1] < weight[2]  # the warm-up, and the first step that is measured
@@ -65,7 +65,7 @@ def test_a_budget_follows_the_held_out_loss_and_resumes_to_the_bit(
     move = max(-1.0, min(4.0, (excess - 0.005) / 0.005))
     assert weight[2] == 0.5 and weight[3] == pytest.approx(0.5 * 2.718281828 ** (-0.3 * move), rel=1e-3)
     assert _scalars(cut, "train/multiplier")[5] == pytest.approx(1 / weight[5], rel=1e-5)
-    state = torch.load(cut / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    state = last_weights(cut)
     assert int(state["weighting.validations"]) == 2
 
 

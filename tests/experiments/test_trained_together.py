@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from run_weights import last_weights
 
 from align.cli import main
 from align.experiments import launch
@@ -106,6 +107,5 @@ def test_a_sweep_trains_seeds_together_and_evaluates_each(write_config, tmp_path
         run = out / f"seed={seed}"
         assert "trained together with 1 more" in (run / "log.txt").read_text()
         assert (run / "summary.json").exists() and (run / "embeddings.npz").exists()
-        state = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
-        weights.append(state["policy.encoder.head.weight"])
+        weights.append(last_weights(run)["policy.encoder.head.weight"])
     assert not torch.equal(*weights)

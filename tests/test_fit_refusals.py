@@ -1,0 +1,173 @@
+"""`align fit` on mistakes: each is one line, and what was there stays as it was."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from align.cli import main
+
+
+def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_config, tmp_path, capsys):
+    config = write_config()
+    assert main(["fit", "--config", config]) == 0
+    *_, where, probe, trials, dashboard = capsys.readouterr().out.splitlines()
+    assert f"{tmp_path / 'run'}: trained to step" in where and "checkpoints/last.ckpt" in where
+    for line, command in ((probe, "align probe"), (trials, "align rollout"), (dashboard, "tensorboard")):
+        assert command in line and str(tmp_path / "run") in line
+    before = {
+        p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*") if p.suffix in (".ckpt", ".yaml")
+    }
+    assert main(["fit", "--config", config]) == 0
+    assert "finished already" in capsys.readouterr().out
+    assert main(["fit", "--config", write_config(**{"model.alignment_weight": 2.0})]) == 2
+    error = capsys.readouterr().err
+    assert "another configuration" in error and "alignment_weight" in error and error.count("\n") == 1
+    assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"data.alpha": 1.5}, ["alpha", "1.5", "[0, 1]"]),
+        ({"model.alignment_weight": -1.0}, ["alignment_weight", "-1.0"]),
+        ({"model.alignment_wieght": 1.0}, ["alignment_wieght"]),
+        ({"model.site": "pixels"}, ["site", "pixels"]),
+        ({"model.ema_power": float("nan")}, ["ema_power=nan", "(0, 10]"]),
+        ({"trainer.precision": "bf16-true"}, ["trainer.precision=bf16-true", "bf16-mixed"]),
+        ({"model.policy.schedule.init_args.inference_steps": 10**6}, ["inference_steps"]),
+        ({"embeddings.thumbnail": 512}, ["thumbnail=512"]),
+        ({"model.policy.denoiser": "torch.nn.Bilinear"}, ["denoiser"]),
+        ({"data.sim": "nowhere.zarr"}, ["nowhere.zarr"]),
+        ({"data.batch_size": 1}, ["batch_size", "1"]),
+        ({"model.policy.action_dim": 3, "model.policy.relative_actions": False}, ["action_dim", "3", "2"]),
+        ({"model.policy.crop": 99}, ["crop", "99", "16"]),
+        ({"model.policy.encoder": {"class_path": "no.such.Encoder"}}, ["no.such.Encoder"]),
+        ({"data.max_real": 0}, ["max"]),
+        ({"model.initial": "nowhere"}, ["checkpoint", "nowhere"]),
+        ({"model.label_dropout": 0.1}, ["label_dropout", "0.1", "domain_conditioning"]),
+        ({"model.policy.guidance_weight": 1.0}, ["guidance_weight", "1.0", "domain_conditioning"]),
+        (
+            {"model.policy.domain_conditioning": True, "model.policy.guidance_weight": 1.0},
+            ["label_dropout", "guidance_weight"],
+        ),
+        (
+            {"model.policy.domain_conditioning": True, "model.site": "denoiser"},
+            ["site", "denoiser", "domain_conditioning"],
+        ),
+        ({"model.alignment": {"class_path": "align.alignment.CORRAL"}}, ["CORRAL"]),
+        ({"data.validation": 0}, ["validation", "0"]),
+        ({"model.policy.horizon": 8, "model.policy.n_action_steps": 4}, ["horizon=8", "denoiser", "16"]),
+        (
+            {"model.alignment_weight": 0.1, "data.alpha": 0.1},
+            ["alignment_weight=0.1", "alpha=0.1", "batch_size=8", "7 sim and 1 real", "MMD", "balanced"],
+        ),
+        ({"trainer.accumulate_grad_batches": 2}, ["accumulate_grad_batches", "2"]),
+        ({"threads": 0}, ["threads", "0"]),
+        ({"embeddings": {"sites": ["image", "encoder.bakbone"]}}, ["encoder.bakbone", "encoder.backbone"]),
+        ({"embeddings": {"sites": ["encoder@5"]}}, ["encoder@5", "diffusion step"]),
+        ({"embeddings": {"sites": []}}, ["sites"]),
+        ({"checkpoint": {"every": 0}}, ["every", "0"]),
+        (
+            {
+                "trainer.callbacks": [
+                    {
+                        "class_path": "align.callbacks.Rollouts",
+                        "init_args": {"worlds": {"sim": {}}, "size": 64},
+                    }
+                ]
+            },
+            ["size", "64", "16"],
+        ),
+        (
+            {
+                "trainer.callbacks": [
+                    {
+                        "class_path": "align.callbacks.Rollouts",
+                        "init_args": {"worlds": {"sim": {}}, "size": 16, "reference": "none.zarr"},
+                    }
+                ]
+            },
+            ["reference", "none.zarr"],
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(changes, words, write_config, tmp_path, capsys):
+    assert main(["fit", "--config", write_config(**changes)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("align: error: ") and error.count("\n") == 1
+    assert all(word in error for word in words), error
+    assert not (tmp_path / "run").exists()
+
+
+def test_mismatched_actions_and_short_episodes(write_config, make_store, capsys, tmp_path):
+    wide = make_store("wide", action_dim=3)
+    assert main(["fit", "--config", write_config(**{"data.real": wide})]) == 2
+    error = capsys.readouterr().err
+    assert "action" in error and "3" in error and error.count("\n") == 1
+    short = make_store("short", length=12)  # shorter than the horizon of 16: padded
+    assert main(["fit", "--config", write_config(**{"data.real": short})]) == 0
+
+
+def test_truncated_store_is_refused(write_config, make_store, capsys):
+    path = Path(make_store("cut"))
+    shutil.rmtree(path / "data/action")
+    assert main(["fit", "--config", write_config(**{"data.real": str(path)})]) == 2
+    assert "action" in capsys.readouterr().err
+
+
+def test_a_component_no_checkpoint_could_hold_is_refused_first(write_config, tmp_path, capsys, monkeypatch):
+    (tmp_path / "forgetful.py").write_text(
+        "from torch import nn\n"
+        "class Encoder(nn.Module):\n"
+        "    features = 8\n"
+        "    def __init__(self, width: int = 8): super().__init__()\n"
+        "    def forward(self, x): return x.flatten(1)[:, :8]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    encoder = {"model.policy.encoder": {"class_path": "forgetful.Encoder"}}
+    assert main(["fit", "--config", write_config(**encoder)]) == 2
+    assert "width" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_nan_and_empty_and_disordered_stores(write_config, make_store, capsys):
+    import zarr
+
+    def damaged(name, change):
+        path = make_store(name)
+        change(zarr.open_group(path, mode="r+"))
+        assert main(["fit", "--config", write_config(**{"data.real": path})]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("align: error: ") and error.count("\n") == 1
+        return error
+
+    def nan(root):
+        root["data/action"][3, 0] = np.nan
+
+    def disordered(root):
+        root["meta/episode_ends"][1] = 0
+
+    def past_the_end(root):
+        root["meta/episode_ends"][-1] = 10_000
+
+    assert "action" in damaged("nan", nan)
+    assert "episode_ends" in damaged("disordered", disordered)
+    assert "episode_ends" in damaged("past", past_the_end)
+
+
+def test_a_claim_that_never_trained_is_replaced(write_config, tmp_path, monkeypatch):
+    from align.module import CotrainingModule
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="out of memory"):
+        patch.setattr(
+            CotrainingModule, "training_step", lambda *_: (_ for _ in ()).throw(RuntimeError("out of memory"))
+        )
+        main(["fit", "--config", write_config(**{"data.batch_size": 10})])
+    assert (run / "config.yaml").exists() and list(run.glob("events.out.tfevents.*"))
+    assert main(["fit", "--config", write_config()]) == 0
+    assert yaml.safe_load((run / "config.yaml").read_text())["data"]["batch_size"] == 8
+    assert len(list(run.glob("events.out.tfevents.*"))) == 1  # none of the attempt
