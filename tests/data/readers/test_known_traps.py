@@ -1,8 +1,10 @@
 """What is known to go wrong with data sets in the wild: handled, or refused in a line that says where."""
 
 import json
+from functools import partial
 
 import cv2
+import damaging
 import h5py
 import numpy as np
 import pyarrow as pa
@@ -13,10 +15,10 @@ from writing import FPS, demonstrations, write_lerobot_v3, write_robomimic
 from align.data.episodes import read_store
 from align.data.readers import RobomimicTrain, check_reader, open_store
 from align.data.readers.encoding import Encoding
-from align.errors import InputError
 from align.inspection.store import inspect_store
 
 BEGINS = "videos/observation.images.wrist/from_timestamp"
+refused = partial(damaging.refused, images=("image.wrist",), keep="memory")
 
 
 @pytest.fixture
@@ -33,12 +35,6 @@ def change_meta(root, change):
     (file,) = (root / "meta/episodes").rglob("*.parquet")
     rows = change(pq.read_table(file, partitioning=None).to_pylist())
     pq.write_table(pa.table({name: [row[name] for row in rows] for name in rows[0]}), file)
-
-
-def refused(path, message, **arguments):
-    with pytest.raises(InputError, match=message) as error:
-        read_store(path, **{"images": ("image.wrist",), "keep": "memory"} | arguments)
-    assert "\n" not in str(error.value) and str(path) in str(error.value)
 
 
 def wrist(store):
