@@ -11,8 +11,9 @@ from align.experiments.grid import Run
 from align.experiments.step_times import Measured, telling
 from align.experiments.together import trained_together
 from align.run.config import read_yaml
-from align.run.layout import PROGRESS, REQUEST, SECONDS, SUMMARY
+from align.run.layout import PROGRESS, REQUEST
 from align.run.reading import read_json, reading
+from align.run.times import run_times
 
 KINDS = 3  # that are tried at most
 
@@ -89,19 +90,13 @@ def _rest(measured: Sequence[Measured]) -> float | None:
 def finished(run: Path) -> tuple[dict[str, Any], Measured | None]:
     """The telling options of a run and its times; no times if it is not a finished run."""
     try:
-        summary, request = read_json(run / SUMMARY), read_yaml(run / REQUEST)
-        with reading(run / SUMMARY):
-            training, steps = float(summary["training_seconds"]), int(summary["steps"])
+        request, times = read_yaml(run / REQUEST), run_times(run)
     except InputError:  # not a run, or one of another kind of sweep
         return {}, None
-    try:
-        with reading(run / SECONDS):
-            rest = sum(read_json(run / SECONDS).values()) - training
-            if rest < 0:
-                raise ValueError("the commands took less time than the training in them")
-    except InputError:
-        rest = None
-    return telling(request), Measured(training / steps, rest) if steps else None
+    if not times.steps:
+        return telling(request), None
+    rest = None if times.whole is None else times.whole - times.training
+    return telling(request), Measured(times.training / times.steps, rest)
 
 
 def _progress(run: Path) -> int:

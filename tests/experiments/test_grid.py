@@ -1,12 +1,10 @@
 """Grids: expansion, inheritance of bases, what is wrong in them, and what is made for their runs."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 
 from align.errors import InputError
-from align.experiments.grid import Grid, load_grid
+from align.experiments.grid import load_grid
 from align.experiments.options import merge, set_option
 
 
@@ -221,11 +219,6 @@ def test_set_option_makes_what_is_missing():
     config = {}
     set_option(config, "a.b", 1)
     assert config == {"a": {"b": 1}}
-
-
-def _shipped(path: Path, scale: str) -> Grid:
-    """A grid that ships, with a store of the user's own where it needs one."""
-    return load_grid(path, scale, overrides=["data.real=own.zarr"] if path.stem == "human_pusht" else [])
 
 
 def test_what_is_made_takes_what_its_run_is_configured_with(grid):

@@ -13,8 +13,9 @@ from align.analysis.reports.sweep import kept
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_paths import motion, repeated
 from align.analysis.reports.sweep.run_table import collect, has_trials, held_out, read_trials
+from align.analysis.reports.sweep.trained import took, trained_with
 from align.errors import InputError
-from align.files import atomic_path, write_text
+from align.files import atomic_path, write_json, write_text
 from align.run.layout import (
     CONFIG,
     GEOMETRY,
@@ -29,10 +30,11 @@ from align.run.layout import (
     TASK_PROBE_PICTURE,
 )
 
+TIMES = "times.json"
+"""How long the runs took, and how many ran at once."""
 KEPT = ("*.csv", "*.md", "*.json", "*.png")  # of the sweep directory itself
 OF_ONE_RUN = (
     CONFIG,
-    PROVENANCE,
     PROBE,
     PROBE_PICTURE,
     PROBE_STEPS_PICTURE,
@@ -51,6 +53,8 @@ def keep(
     facts: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Copy what is worth keeping: tables, figures, every trial, and configuration and probe of one run.
+
+    With what the runs were trained, and how long that took, is told of all of them, counted.
 
     Args:
         sweep_dir: A sweep that was reported on.
@@ -78,13 +82,23 @@ def keep(
         if episodes := {name: found for name in frame["run"] if (found := _episodes(sweep_dir / name))}:
             known[kept.EPISODES] = episodes
         tables = kept.write(Path(folder), trials, frame, known)
-        sources |= {path.name: path for path in tables}
+        sources |= {path.name: path for path in (*tables, *_trained(Path(folder), sweep_dir, frame))}
         _check_size(sweep_dir, sources, len(trials))
         for name, source in sources.items():
             with atomic_path(results_dir / name) as path:
                 shutil.copyfile(source, path)
     write_text(results_dir / "command.txt", f"{command}\n")
     return [results_dir / name for name in (*sources, "command.txt")]
+
+
+def _trained(folder: Path, sweep_dir: Path, frame: pd.DataFrame) -> list[Path]:
+    """Write what is known of how the runs were trained; returns the files."""
+    runs = [sweep_dir / name for name in frame["run"]]
+    told = {PROVENANCE: trained_with(runs), TIMES: took(runs)}
+    for name, content in told.items():
+        if content is not None:
+            write_json(folder / name, content)
+    return [folder / name for name, content in told.items() if content is not None]
 
 
 def _check_size(sweep_dir: Path, sources: Mapping[str, Path], trials: int) -> None:

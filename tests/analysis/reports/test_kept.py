@@ -90,6 +90,16 @@ def test_the_table_of_trials_is_one_to_read_with_anything(sweep, results):
     assert set(table["run"]) == {p.name for p in sweep.glob("*,*")} - {"natural,1"}
 
 
+def test_all_commits_are_kept_that_runs_were_trained_at(sweep, tmp_path):
+    copy = shutil.copytree(sweep, tmp_path / "sweep")
+    for n, path in enumerate(sorted(copy.glob("*,*"))):
+        (path / "provenance.json").write_text(json.dumps({"commit": "late" if n else "early"}))
+    keep(copy, tmp_path / "results", "it")
+    found = json.loads((tmp_path / "results/provenance.json").read_text())
+    assert found["runs"] == 6 and found["commit"] == {"late": 5, "early": 1}
+    assert not (tmp_path / "results/times.json").exists()  # of runs that recorded none
+
+
 def test_keeping_twice_writes_the_same_bytes(sweep, results, tmp_path):
     keep_command(str(sweep), str(tmp_path / "again"), "align sweep it")
     for name in (kept.TRIALS, kept.RUNS):
