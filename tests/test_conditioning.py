@@ -145,7 +145,7 @@ def test_interrupted_fine_tuning_resumes_and_does_not_start_over(trained, write_
     resumed_equals_whole(partial(write_config, **options))
 
 
-def test_a_start_that_does_not_fit_is_refused(trained, write_config, tmp_path, capsys):
+def test_a_start_that_does_not_fit_is_refused(trained, write_config, capsys):
     config = write_config(**{"model.initial": str(trained), "model.policy.encoder.init_args.features": 4})
     assert main(["fit", "--config", config]) == 2
     error = capsys.readouterr().err

@@ -102,7 +102,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(changes, words, write_config, 
     assert not (tmp_path / "run").exists()
 
 
-def test_mismatched_actions_and_short_episodes(write_config, make_store, capsys, tmp_path):
+def test_mismatched_actions_and_short_episodes(write_config, make_store, capsys):
     wide = make_store("wide", action_dim=3)
     assert main(["fit", "--config", write_config(**{"data.real": wide})]) == 2
     error = capsys.readouterr().err

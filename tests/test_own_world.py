@@ -181,7 +181,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(changes, words, config, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
-def test_a_policy_with_images_needs_a_world_that_shows_them(write_config, tmp_path, capsys):
+def test_a_policy_with_images_needs_a_world_that_shows_them(write_config, capsys):
     assert main(["fit", "--config", write_config(**_rollouts({"point": WORLD}))]) == 2
     error = capsys.readouterr().err
     assert "'point'" in error and "image" in error and error.count("\n") == 1

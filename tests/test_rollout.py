@@ -36,7 +36,7 @@ class Scripted:
         return self.action(newest)[:, None].repeat(1, self.n_action_steps, 1)
 
 
-def test_rows_follow_the_states(monkeypatch):
+def test_rows_follow_the_states():
     """A scripted world: the block jumps to the goal at step 6, and in one trial leaves it at step 9."""
     visited = np.zeros((2, 13, 5))
     visited[:, :, 2:5] = [100.0, 100.0, 0.0]

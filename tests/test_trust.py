@@ -114,7 +114,7 @@ def test_only_modules_that_align_defines_are_built(path):
         build({"class_path": path, "init_args": {}})
 
 
-def test_descriptions_are_refused_in_one_line_whatever_is_wrong_with_them(write_config, tmp_path, capsys):
+def test_descriptions_are_refused_in_one_line_whatever_is_wrong_with_them(write_config, tmp_path):
     """Every part of a checkpoint's description in turn replaced by something else."""
     assert main(["fit", "--config", write_config()]) == 0
     path = tmp_path / "run/checkpoints/last.ckpt"

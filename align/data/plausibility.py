@@ -106,4 +106,3 @@ def codec_gaps(sim: Stores, real: Stores) -> list[str]:
                 f"warning: images of {camera} went through {told}; a codec alone tells domains apart"
             )
     return notes
-    return notes

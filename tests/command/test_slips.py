@@ -108,7 +108,7 @@ def test_domains_are_named_in_capitals_or_not(written, tmp_path, monkeypatch):
     assert said[1]["domain"] == "real"
 
 
-def test_a_sweep_takes_each_of_its_settings(tmp_path, monkeypatch):
+def test_a_sweep_takes_each_of_its_settings(monkeypatch):
     seen = []
     monkeypatch.setattr("align.experiments.sweep.load_grid", lambda *given: seen.append(given) or 1 / 0)
     keys = "data.sim_keys={agent_pos: pose + gripper}"

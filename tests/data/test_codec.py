@@ -111,7 +111,7 @@ def test_sides_may_be_odd_and_one_channel_is_enough(tmp_path):
         assert out.shape == smooth.shape and np.abs(out - smooth).mean() < 4, codec
 
 
-def test_images_are_encoded_at_the_scale_of_the_video(stores, tmp_path):
+def test_images_are_encoded_at_the_scale_of_the_video(stores):
     """A video of twice the size: what it is encoded at, its pixels being halved on the way to the policy."""
     store = open_store(stores["sim"])
     seen = []

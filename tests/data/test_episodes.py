@@ -187,7 +187,7 @@ def test_impossible_splits(episodes, arguments, message):
 
 
 @pytest.mark.parametrize("key", ["img", "state", "action"])
-def test_no_damaged_byte_goes_unnoticed(key, store, tmp_path):
+def test_no_damaged_byte_goes_unnoticed(key, store):
     """Chunks keep their length; wherever a byte of the compressed values is changed, the store is refused."""
     rng = np.random.default_rng(0)
     chunk = next(p for p in (store / "data" / key).iterdir() if not p.name.startswith("."))

@@ -14,7 +14,7 @@ from align.run.layout import EVENTS, PROBE, ROLLOUTS, SUMMARY
 
 
 @pytest.fixture
-def tiny(write_config, stores, tmp_path, monkeypatch):
+def tiny(write_config, tmp_path):
     """A grid of two λ over the smallest configuration; returns its path."""
     config = yaml.safe_load(Path(write_config()).read_text())
     del config["run"]
@@ -32,7 +32,7 @@ def tiny(write_config, stores, tmp_path, monkeypatch):
 
 @pytest.fixture
 def instant(monkeypatch):
-    """Replaces training by writing what marks a run as finished; runs named `fails` end with status 3."""
+    """Replaces training by writing what marks a run as finished; the run of λ = 1 fails where FAIL is set."""
 
     def execute(folder):
         if "lambda=1" in folder and os.environ.get("FAIL"):
@@ -184,7 +184,7 @@ def test_cluster_mistakes_are_one_line(tiny, tmp_path, capsys):
     assert "no_such" in error and error.count("\n") == 1
 
 
-def test_the_directory_of_the_run_before_is_handed_on(tiny, tmp_path, capsys, instant):
+def test_the_directory_of_the_run_before_is_handed_on(tiny, tmp_path, instant):
     content = yaml.safe_load(tiny.read_text())
     content["axes"] = {
         "stage": {"values": {"first": {}, "second": {"model.initial": {"after": {"stage": "first"}}}}}

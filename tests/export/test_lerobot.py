@@ -179,7 +179,7 @@ def test_a_rotation_that_is_none_is_refused(domain, tmp_path):
     assert checked or domain is Domain.SIM
 
 
-def test_a_graph_calls_nothing_but_operators(tmp_path):
+def test_a_graph_calls_nothing_but_operators():
     graph = plugin("graph")
     plan = {"inputs": ["x"], "tensors": {}, "outputs": ["y"]}
     node = {"name": "y", "args": [{"node": "x"}], "kwargs": {}}

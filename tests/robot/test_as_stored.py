@@ -71,7 +71,7 @@ def _stored(seen):
     return np.concatenate(parts, axis=1).reshape(*seen.shape[:-1], 9)
 
 
-def test_a_robot_sees_and_does_as_the_demonstrations(trained, tmp_path):
+def test_a_robot_sees_and_does_as_the_demonstrations(trained):
     policy = DiffusionPolicy.from_checkpoint(trained)
     pose = _arm(numpy_rng(5, "arm"))["pose"]
     agent_pos = torch.from_numpy(pose[None, :2])

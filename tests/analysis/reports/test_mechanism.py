@@ -58,7 +58,7 @@ def test_runs_without_a_probe_are_left_out(sweeps):
     assert gap_of(Sweep(sweeps / "two"), "arm=0,seed=0", "elsewhere") == "world elsewhere"
 
 
-def test_what_was_kept_of_sweeps_is_enough(sweeps, tmp_path):
+def test_what_was_kept_of_sweeps_is_enough(sweeps):
     for run in (sweeps / "one").glob("arm=*"):  # a sweep over one gap
         point = json.loads((run / "point.json").read_text())
         (run / "point.json").write_text(json.dumps({**point, "visual": point["arm"] / 5}))

@@ -1,5 +1,8 @@
+from functools import partial
+
 import numpy as np
 import pytest
+from clustered import clustered
 from scipy.stats import binom
 from sklearn.linear_model import Ridge
 from sklearn.metrics import roc_auc_score
@@ -16,14 +19,7 @@ from align.analysis.statistics.classifier_two_sample import (
 from align.analysis.statistics.permutation import permuted_labels
 from align.seeding import numpy_rng
 
-
-def windows(seed=0, episodes=8, size=4, shift=0.0, spread=1.0, dims=4):
-    rng = np.random.default_rng(seed)
-    cluster = np.repeat(np.arange(2 * episodes), size)
-    label = (cluster >= episodes).astype(int)
-    x = spread * rng.normal(size=(2 * episodes, dims))[cluster] + rng.normal(size=(len(cluster), dims))
-    x[:, 0] += shift * label
-    return x, label, cluster
+windows = partial(clustered, episodes=(8, 8), size=4, spread=1.0, dims=4)
 
 
 @pytest.mark.parametrize("dims", [4, 80])
@@ -76,7 +72,7 @@ def test_size_is_five_percent_by_episode_and_far_more_by_window(monkeypatch):
     monkeypatch.setattr(classifier_two_sample, "PERMUTATIONS", 39)
     by_episode, by_window = 0, 0
     for seed in range(400):
-        x, label, cluster = windows(seed, episodes=6, size=4, spread=2.0, dims=3)
+        x, label, cluster = windows(seed, episodes=(6, 6), size=4, spread=2.0, dims=3)
         by_episode += classifier_two_sample_test(x, label, cluster, seed).p_value <= 0.05
         if seed < 60:
             by_window += classifier_two_sample_test(x, label, np.arange(len(x)), seed).p_value <= 0.05

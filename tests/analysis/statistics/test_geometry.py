@@ -3,6 +3,7 @@ from itertools import permutations
 import numpy as np
 import ot
 import pytest
+from clustered import clustered
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -24,18 +25,9 @@ from align.analysis.statistics.probing.discrimination import bootstrap
 from align.errors import InputError
 
 
-def windows(seed=0, episodes=10, size=8, shift=0.0, spread=0.5, dims=5):
-    rng = np.random.default_rng(seed)
-    cluster = np.repeat(np.arange(2 * episodes), size)
-    label = (cluster >= episodes).astype(int)
-    x = spread * rng.normal(size=(2 * episodes, dims))[cluster] + rng.normal(size=(len(cluster), dims))
-    x[:, 0] += shift * label
-    return x, label, cluster
-
-
 @pytest.mark.parametrize("shift", [0.0, 1.5, 6.0])
 def test_a_distance_agrees_with_a_support_vector_machine(shift):
-    x, label, cluster = windows(episodes=20, shift=shift)
+    x, label, cluster = clustered(episodes=(20, 20), shift=shift)
     scored = cross_validate(linear, x, label, cluster, np.random.default_rng(0)).scored
     found = a_distance(percentile(*bootstrap(scored)["accuracy"]))
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
@@ -63,13 +55,13 @@ def test_sliced_wasserstein_agrees_with_pot_on_the_same_projections(count, sizes
 
 
 def test_relative_wasserstein_has_no_unit_and_a_null_that_holds_equal_distributions():
-    x, label, cluster = windows(shift=0.4)
+    x, label, cluster = clustered(shift=0.4)
     found, scaled = relative_wasserstein(x, label, cluster), relative_wasserstein(100 * x + 7, label, cluster)
     assert (scaled.value, scaled.null_high) == pytest.approx((found.value, found.null_high))
     assert scaled.scale == pytest.approx(100 * found.scale)
-    above = [w.value > w.null_high for w in (relative_wasserstein(*windows(seed)) for seed in range(60))]
+    above = [w.value > w.null_high for w in (relative_wasserstein(*clustered(seed)) for seed in range(60))]
     assert np.mean(above) < 0.17
-    far = relative_wasserstein(*windows(shift=5.0))
+    far = relative_wasserstein(*clustered(shift=5.0))
     assert far.value > 2 * far.null_high > 2 * far.null
 
 

@@ -1,19 +1,15 @@
+from functools import partial
+
 import numpy as np
 import pytest
+from clustered import clustered
 
 from align.analysis.statistics import neighbours
 from align.analysis.statistics.neighbours import action_neighbours, domain_mixing, nearest
 from align.domain import Domain
 from align.errors import InputError
 
-
-def windows(seed=0, episodes=(12, 12), size=8, shift=0.0, spread=0.5, dims=4):
-    rng = np.random.default_rng(seed)
-    cluster = np.repeat(np.arange(sum(episodes)), size)
-    domain = (cluster >= episodes[0]).astype(int)
-    x = spread * rng.normal(size=(sum(episodes), dims))[cluster] + rng.normal(size=(len(cluster), dims))
-    x[:, 0] += shift * domain
-    return x, domain, cluster
+windows = partial(clustered, episodes=(12, 12), dims=4)
 
 
 def test_neighbours_agree_with_a_search_by_hand_at_any_block(monkeypatch):
@@ -40,7 +36,7 @@ def test_random_neighbours_are_uniform_over_other_episodes():
 
 @pytest.mark.parametrize("episodes", [(12, 12), (25, 5)])
 def test_equal_distributions_mix_whatever_their_sizes_and_however_alike_an_episode(episodes):
-    found = [domain_mixing(*windows(seed, episodes, spread=3.0)) for seed in range(30)]
+    found = [domain_mixing(*windows(seed, episodes=episodes, spread=3.0)) for seed in range(30)]
     for name in ("real", "sim", "mixing"):
         values = np.array([getattr(m, name).value for m in found])
         assert abs(values.mean() - 1) < 4 * values.std(ddof=1) / np.sqrt(30) + 0.02

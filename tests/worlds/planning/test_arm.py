@@ -206,7 +206,7 @@ def test_coverage_and_rejection_add_up(monkeypatch):
     assert all(arm(SPEC).path_free(path_of(plan["state"]), RESOLUTION) for plan in kept)
 
 
-def test_the_command_stores_what_was_planned(tmp_path, capsys):
+def test_the_command_stores_what_was_planned(tmp_path):
     out = str(tmp_path / "plans.zarr")
     options = ["--world", "arm", "--planner", "rrt-connect", "--n", "2", "--jobs", "1"]
     assert main(["plans", out, *options]) == 0

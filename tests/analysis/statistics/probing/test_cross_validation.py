@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from clustered import clustered
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
@@ -16,13 +17,9 @@ from align.analysis.statistics.probing.cross_validation import (
 )
 
 
-def windows(seed=0, episodes=(10, 10), size=8, shift=1.5, spread=0.3, dims=6):
-    """Features (N, D) of two labels, of which the first is moved by `shift`; label and episode."""
-    rng = np.random.default_rng(seed)
-    cluster = np.repeat(np.arange(sum(episodes)), size)
-    label = (cluster >= episodes[0]).astype(int)
-    x = spread * rng.normal(size=(sum(episodes), dims))[cluster] + rng.normal(size=(len(cluster), dims))
-    x[:, 0] += shift * label
+def windows(**options):
+    """Features (N, D) of two labels, of which the second is moved by 1.5; label and episode."""
+    x, label, cluster = clustered(**{"shift": 1.5, "spread": 0.3, "dims": 6, **options})
     return x.astype(np.float32), label, cluster
 
 
