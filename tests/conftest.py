@@ -2,6 +2,7 @@
 
 import copy
 import os
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -71,6 +72,21 @@ def write_config(tmp_path, stores):
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def refused(capsys):
+    """Asserts that `align fit` refuses a configuration in one line with some words, and leaves no run."""
+    from align.cli import main
+
+    def check(config: str, *words: str) -> None:
+        assert main(["fit", "--config", config]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("align: error: ") and error.count("\n") == 1, error
+        assert all(word in error for word in words), error
+        assert not Path(yaml.safe_load(Path(config).read_text())["run"]).exists()
+
+    return check
 
 
 @pytest.fixture

@@ -94,12 +94,8 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_co
         ),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_nothing(changes, words, write_config, tmp_path, capsys):
-    assert main(["fit", "--config", write_config(**changes)]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("align: error: ") and error.count("\n") == 1
-    assert all(word in error for word in words), error
-    assert not (tmp_path / "run").exists()
+def test_a_mistake_is_one_line_and_leaves_nothing(changes, words, write_config, refused):
+    refused(write_config(**changes), *words)
 
 
 def test_mismatched_actions_and_short_episodes(write_config, make_store, capsys):
