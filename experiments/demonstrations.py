@@ -18,8 +18,9 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from align.command.signatures import signature
 from align.errors import InputError, one_line
-from align.experiments.descriptions import resolve
+from align.experiments.descriptions import is_option, references, resolve
 from align.files import locked, remove_temporaries
 from align.run.moved import original, original_arguments, parts, renamed
 
@@ -101,6 +102,32 @@ def store_paths(demos: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[st
     for name, arguments in demos.items():
         paths[name] = store_path(resolve(arguments, paths), folder)
     return paths
+
+
+def places(demos: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, Path | None]:
+    """`store_path` of each, as far as it is known without seconds of imports, for a look ahead.
+
+    `None` of what nothing else takes and was never made in the folder: the name has all that its function
+    takes, and that is to import it.
+    """
+    paths: dict[str, Path | None] = {}
+    for name, arguments in demos.items():
+        taken = any(name in references(other) for other in demos.values())
+        new = not (is_option(name) or taken) and _is_new(arguments, folder)
+        paths[name] = None if new else store_path(resolve(arguments, paths), folder)
+    return paths
+
+
+def _is_new(arguments: Mapping[str, Any], folder: Path) -> bool:
+    """Whether a function of ours that takes such arguments, and is slow to import, made nothing there."""
+    path = renamed(arguments.get("make", MAKER))
+    if path.rpartition(".")[0] == MAKER.rpartition(".")[0]:  # which is imported in no time
+        return False
+    try:
+        taken = {argument.name for argument in signature(path).arguments}
+    except LookupError:  # a user's, or none
+        return False
+    return taken >= set(renamed(arguments)) - {"make"} and not any(folder.glob(f"{original(path)}-*"))
 
 
 def prepare(demos: Mapping[str, Mapping[str, Any]], folder: Path, jobs: int) -> dict[str, str]:

@@ -15,7 +15,7 @@ from align.checkpoints.trust import named_modules, trusting
 from align.errors import COUNT, JOBS, InputError, check_numbers
 from align.experiments.checking import check
 from align.experiments.cluster import SubmititLauncher
-from align.experiments.demonstrations import prepare, store_paths
+from align.experiments.demonstrations import places, prepare
 from align.experiments.descriptions import is_option, resolve
 from align.experiments.estimate import KINDS, Source, duration, expected, finished
 from align.experiments.following import follow
@@ -211,12 +211,13 @@ def _prepare(grid: Grid, data: Path, jobs: int) -> dict[str, dict[str, str]]:
 def _describe(grid: Grid, folder: Path, data: Path, jobs: int, here: bool, measure: bool) -> int:
     different = {json.dumps(run.demos): run.demos for run in grid.runs}.values()
     stores = {
-        (option, path): demos[option]
+        (option, path or json.dumps(demos[option])): (path, demos[option])
         for demos in different
-        for option, path in store_paths(demos, data).items()
+        for option, path in places(demos, data).items()
     }
-    for (option, path), arguments in stores.items():
-        print(f"{option}: {path} ({'there' if path.exists() else 'to be made'}) {json.dumps(arguments)}")
+    for (option, _), (path, arguments) in stores.items():
+        state = "there" if path is not None and path.exists() else "to be made"
+        print(f"{option}: {path or f'in {data}'} ({state}) {json.dumps(arguments)}")
     left = []
     for run in grid.runs:
         done = is_finished(folder / run.name)

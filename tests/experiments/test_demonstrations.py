@@ -1,5 +1,6 @@
 """Demonstrations of a sweep: equal worlds share a store, and every shipped description can be made."""
 
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -10,7 +11,7 @@ import yaml
 
 from align.data.episodes import read_store
 from align.errors import InputError
-from align.experiments.demonstrations import complete, prepare, store_path, store_paths
+from align.experiments.demonstrations import complete, places, prepare, store_path, store_paths
 from align.experiments.descriptions import resolve
 from align.experiments.grid import load_grid
 from align.experiments.options import merge
@@ -171,3 +172,29 @@ def test_a_store_is_found_again_though_its_maker_has_moved(tmp_path):
     old = store_path({"make": "analysis.annotation.annotate", **described}, tmp_path)
     new = store_path({"make": "align.analysis.reports.annotation.annotate", **described}, tmp_path)
     assert new == old == tmp_path / "analysis.annotation.annotate-2b41229398bb.npz"  # as it was called then
+
+
+def test_where_things_will_lie_is_told_without_importing_what_makes_them(tmp_path):
+    """But where one was made before, or something is wrong with it."""
+    demos = next(r.demos for r in load_grid("ambient", "smoke").runs if "annotation" in r.demos)
+    stores = [name for name in demos if name != "annotation"]
+    known = store_paths(demos, tmp_path)
+    expected = {name: path if name in stores else None for name, path in known.items()}
+    assert places(demos, tmp_path) == expected and "annotation" in expected
+    known["annotation"].touch()
+    assert places(demos, tmp_path) == known
+    wrong = {**demos, "annotation": {**demos["annotation"], "cop_lengths": []}}
+    with pytest.raises(InputError, match="cop_lengths"):
+        places(wrong, tmp_path / "none")
+
+
+def test_a_dry_run_of_any_grid_imports_nothing_that_takes_seconds():
+    program = (
+        "import sys\n"
+        "from align.cli import main\n"
+        "for grid in ('ambient', 'ambient_arm', 'ambient_pushing', 'methods'):\n"
+        "    assert main(['sweep', grid, '--dry-run', '--data', sys.argv[1]]) == 0\n"
+        "print(sorted({'torch', 'sklearn', 'scipy', 'pandas', 'matplotlib'} & set(sys.modules)))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program, "none"], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]", run.stdout
