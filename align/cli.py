@@ -82,6 +82,11 @@ SUBCOMMANDS = {
         "select",
         "say which arm rules without rollouts would have chosen, and what that cost",
     ),
+    "claims": (
+        "align.analysis.reports.claims.command",
+        "claims",
+        "say of published claims whether recorded sweeps confirm or refute them",
+    ),
     "report": (
         "align.analysis.commands",
         "report",

@@ -10,6 +10,12 @@ column's name, of the first table that has it. The cell is taken as it stands, o
 last, in which {0} is its first number and {1} and {2} the ends of its interval: `{0:.2f}`. One key alone is
 the beginning of a line below the tables. Of a JSON file, the keys are those that
 lead to a number.
+
+A whole table, the first one of a Markdown file below results/, stands between two lines, with an empty line
+after the one and before the other:
+
+    <!--table: claims.md -->
+    <!--/table-->
 """
 
 import json
@@ -18,6 +24,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 VALUE = re.compile(r"<!--= (?P<where>[^>]*?) -->(?P<text>.*?)<!--/-->", re.S)
+TABLE = re.compile(r"<!--table: (?P<where>\S+) -->\n(?P<text>.*?)<!--/table-->", re.S)
+_TABLES = re.compile(r"(?:^\|.*\n?)+", re.M)
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
@@ -36,6 +44,13 @@ def filled(text: str, results: Path = ROOT / "results") -> str:
         LookupError: A mark is not closed, begins a line, or names a file or column that is not there, or no
             row, or several.
     """
+    if text.count("<!--table") != len(TABLE.findall(text)):
+        raise LookupError(
+            "a table is not closed, or not marked as `<!--table: … -->`, a line, `<!--/table-->`"
+        )
+    text = TABLE.sub(
+        lambda m: f"<!--table: {m['where']} -->\n\n{table(m['where'], results)}\n<!--/table-->", text
+    )
     if text.count("<!--=") != len(VALUE.findall(text)):
         raise LookupError("a mark is not closed, or not written as `<!--= … -->…<!--/-->`")
     if re.search(r"^\s*<!--=", text, re.M):
@@ -56,6 +71,16 @@ def value(where: str, results: Path = ROOT / "results") -> str:
     return re.sub(r"-(?=\d)", "−", text)
 
 
+def table(where: str, results: Path = ROOT / "results") -> str:
+    """The first table of a Markdown file."""
+    path = results / where
+    if not path.is_file():
+        raise LookupError(f"{where}: no file {path}")
+    if not (found := _TABLES.search(path.read_text())):
+        raise LookupError(f"{where}: no table in {path}")
+    return found[0]
+
+
 def _cell(path: Path, keys: list[str], where: str) -> str:
     lines = path.read_text().splitlines()
     if len(keys) == 1:
@@ -66,7 +91,7 @@ def _cell(path: Path, keys: list[str], where: str) -> str:
     *row, column = keys
     tables = [
         [[c.strip() for c in line.strip("| ").split(" | ")] for line in part.splitlines()]
-        for part in re.findall(r"(?:^\|.*\n?)+", "\n".join(lines), re.M)
+        for part in _TABLES.findall("\n".join(lines))
     ]
     names, _, *rows = next((table for table in tables if column in table[0]), tables[-1])
     found = [cells for cells in rows if cells[: len(row)] == row]

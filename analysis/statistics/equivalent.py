@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.intervals import LEVEL, Interval
 from align.analysis.statistics.plateau import Cells, student_quantile
 from align.errors import InputError
 
 RATIOS = 600  # sizes at which the real-only curve is compared with the level
 
 
-def equivalent(plateau: Interval, real: int, n: ArrayLike, cells: Cells) -> Interval:
+def equivalent(plateau: Interval, real: int, n: ArrayLike, cells: Cells, level: float = LEVEL) -> Interval:
     """How much real data alone reaches the plateau, as a multiple of the real data that it was reached with.
 
     The real-only curve is the non-decreasing one nearest to its cells, linear in log n between them. The
@@ -22,6 +22,7 @@ def equivalent(plateau: Interval, real: int, n: ArrayLike, cells: Cells) -> Inte
         real: The number of real demonstrations that it was reached with.
         n: (C,) sizes of the real-only curve, increasing.
         cells: Outcomes at these sizes.
+        level: Confidence level, that of the plateau's interval.
 
     Returns:
         The ratio. An end or the value itself is infinite where even the largest size tested may fall short
@@ -41,7 +42,7 @@ def equivalent(plateau: Interval, real: int, n: ArrayLike, cells: Cells) -> Inte
     value, low, high = (np.asarray(x, float)[..., None] for x in plateau)
     # The plateau's half-width is already a quantile's width; the curve's variance is brought to the same.
     reach = np.where(curve > value, high - value, value - low)
-    alike = np.abs(curve - value) <= np.hypot(reach, student_quantile(cells.freedom) * np.sqrt(spread))
+    alike = np.abs(curve - value) <= np.hypot(reach, student_quantile(cells.freedom, level) * np.sqrt(spread))
     below = curve < value
     return Interval(*_ends(alike, below, size, real))
 

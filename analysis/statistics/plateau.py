@@ -98,7 +98,7 @@ def outcome(cells: Cells, c: int) -> Interval:
     return Interval(mean, np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1))
 
 
-def fit_plateau(n: ArrayLike, cells: Cells) -> Saturation:
+def fit_plateau(n: ArrayLike, cells: Cells, level: float = LEVEL) -> Saturation:
     """Fit the saturating curve by weighted least squares, its plateau within [0, 1].
 
     For each `half` of a grid, from a tenth of the smallest to the largest size, the squares are a parabola in
@@ -107,6 +107,7 @@ def fit_plateau(n: ArrayLike, cells: Cells) -> Saturation:
     Args:
         n: (C,) sizes, at least three different ones; 0 is one.
         cells: Outcomes at these sizes.
+        level: Confidence level of the plateau.
 
     Raises:
         InputError: There are fewer than three sizes.
@@ -126,7 +127,7 @@ def fit_plateau(n: ArrayLike, cells: Cells) -> Saturation:
     squares = curve * best**2 - 2 * slope * best + rest
     at = np.argmin(squares, -1)[..., None]
     least = np.take_along_axis(squares, at, -1)
-    allowed = least + fisher_quantile(1, cells.freedom)
+    allowed = least + fisher_quantile(1, cells.freedom, level)
     inside = np.sqrt(np.maximum(slope**2 - curve * (rest - allowed), 0)) / curve
     open_ = squares <= allowed
     low = np.where(open_, np.clip(slope / curve - inside, 0, 1), np.inf).min(-1)
@@ -135,9 +136,9 @@ def fit_plateau(n: ArrayLike, cells: Cells) -> Saturation:
     start = np.take_along_axis((r - b * best) / a, at, -1)[..., 0]
     level_mean = np.sum(w * y, -1) / np.sum(w, -1)
     level_squares = np.sum(w * (y - level_mean[..., None]) ** 2, -1)[..., 0]
-    flat = level_squares <= least[..., 0] + 2 * fisher_quantile(2, cells.freedom)
+    flat = level_squares <= least[..., 0] + 2 * fisher_quantile(2, cells.freedom, level)
     # Where nothing changes, `half` means nothing and the best parabola flatters itself: a constant fits too.
-    reach = student_quantile(cells.freedom) / np.sqrt(np.sum(w, -1))
+    reach = student_quantile(cells.freedom, level) / np.sqrt(np.sum(w, -1))
     constant = [np.clip(x, 0, 1)[..., 0] for x in (level_mean - reach, level_mean + reach)]
     low = np.where(flat, np.minimum(low, constant[0]), low)
     high = np.where(flat, np.maximum(high, constant[1]), high)
@@ -184,12 +185,12 @@ def widened(interval: Interval, luck: float) -> Interval:
     )
 
 
-def fisher_quantile(numbers: int, freedom: float) -> float:
+def fisher_quantile(numbers: int, freedom: float, level: float = LEVEL) -> float:
     """Of F with `numbers` and `freedom` degrees of freedom, which may be infinite."""
-    return float(fisher.ppf(LEVEL, numbers, min(freedom, 1e9)))
+    return float(fisher.ppf(level, numbers, min(freedom, 1e9)))
 
 
-def student_quantile(freedom: float) -> float:
+def student_quantile(freedom: float, level: float = LEVEL) -> float:
     """Two-sided, of Student's t with `freedom` degrees of freedom, which may be infinite."""
-    q = (1 + LEVEL) / 2
+    q = (1 + level) / 2
     return float(norm.ppf(q) if np.isinf(freedom) else student.ppf(q, freedom))

@@ -15,7 +15,7 @@ from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.outcomes import Outcomes
 from align.analysis.reports.sweep.run_paths import repeated
 from align.analysis.reports.sweep.run_table import HELD_OUT, recorded
-from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.intervals import LEVEL, Interval
 from align.analysis.statistics.trials import crossed
 from align.analysis.statistics.trials.dispersion import Dispersion, dispersion, over_trainings
 from align.analysis.statistics.trials.rates import rate, rate_difference
@@ -179,12 +179,13 @@ class Sweep:
         free = [axis for axis in self.axes if len({str(arm.point[axis]) for arm in found}) > 1]
         return f"{Arm(wanted, []).label},\nsame {' and '.join(free)}", found
 
-    def estimate(self, runs: Sequence[str], metric: Metric) -> Estimate | None:
+    def estimate(self, runs: Sequence[str], metric: Metric, level: float = LEVEL) -> Estimate | None:
         """The mean of a metric over the runs of an arm, which differ in the training seed.
 
         Args:
             runs: Names of an arm's runs; those without the metric are left out.
             metric: Of a kind that has intervals.
+            level: Confidence level of the interval.
 
         Returns:
             None if no run has the metric.
@@ -196,16 +197,16 @@ class Sweep:
             table = self._outcomes.moved(runs, metric)
             found = rows.set_index("run").loc[[run for run in runs if run in table.index], column].dropna()
             between = self._of(runs, metric)
-            interval = median(table.to_numpy(), between)
+            interval = median(table.to_numpy(), between, level)
             return Estimate(interval, found.to_numpy(float), table.shape[1], len(found) == 1 and not between)
         if metric.kind == "rollout" or (metric.kind == "held_out" and self._outcomes.keeps_episodes):
             table, between = self.outcomes(runs, metric), self._of(runs, metric)
             lone = len(table) == 1 and between is None
-            return Estimate(_mean(table, between, metric), table.mean(1), table.shape[1], lone)
+            return Estimate(_mean(table, between, metric, level), table.mean(1), table.shape[1], lone)
         found, scatter = self._measured(runs, metric), self._dispersion(metric)
         values = rows[column].dropna().to_numpy(float)
         lone = len(found) == 1 and scatter is None
-        return Estimate(over_trainings(found, scatter, metric.bounds), values, 0, lone)
+        return Estimate(over_trainings(found, scatter, metric.bounds, level), values, 0, lone)
 
     def difference(self, runs: Sequence[str], reference: Sequence[str], metric: Metric) -> Interval | None:
         """An arm minus another on shared trials or held-out episodes, by itself; None if either lacks it."""
@@ -220,14 +221,19 @@ class Sweep:
             return rate_difference(*tables, known)
         return crossed.difference(*tables, known).interval()
 
-    def ratio(self, runs: Sequence[str], reference: Sequence[str], metric: Metric) -> Interval | None:
+    def ratio(
+        self, runs: Sequence[str], reference: Sequence[str], metric: Metric, level: float = LEVEL
+    ) -> Interval | None:
         """An arm over the reference where both succeed, for a measure of motion; None without such trials."""
         values, base = (self._outcomes.moved(some, metric) for some in (runs, reference))
         shared = [trial for trial in base.columns if trial in values.columns]
         between = [self._of(some, metric) for some in (runs, reference)]
         return (
             median_ratio(
-                values[shared].to_numpy(), base[shared].to_numpy(), None if None in between else between
+                values[shared].to_numpy(),
+                base[shared].to_numpy(),
+                None if None in between else between,
+                level,
             )
             if shared
             else None
@@ -274,11 +280,11 @@ class Sweep:
         return self._outcomes.of(runs, metric)
 
 
-def _mean(table: np.ndarray, between: Between | None, metric: Metric) -> Interval:
+def _mean(table: np.ndarray, between: Between | None, metric: Metric, level: float) -> Interval:
     """The mean of outcomes (trainings, trials); of one trial the ends are not known."""
     if table.shape[1] < 2:
         return Interval(float(table.mean()), np.nan, np.nan)
     if metric.bounds == (0.0, 1.0):
-        return rate(table, between)
-    value, low, high = crossed.mean(table, between).interval()
+        return rate(table, between, level)
+    value, low, high = crossed.mean(table, between).interval(level)
     return Interval(value, max(low, metric.bounds[0]), min(high, metric.bounds[1]))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from align.analysis.statistics.intervals import LEVEL, NORMAL, Interval
 
@@ -46,6 +46,7 @@ def over_trainings(
     runs: Sequence[Interval],
     scatter: Dispersion | None = None,
     bounds: tuple[float, float] = (-np.inf, np.inf),
+    level: float = LEVEL,
 ) -> Interval:
     """The mean over trainings that were all measured on the same episodes.
 
@@ -58,13 +59,15 @@ def over_trainings(
         scatter: As `dispersion` found it; without it, the interval is over episodes alone and says nothing of
             another training.
         bounds: What the mean cannot leave.
+        level: Confidence level; the runs' own intervals, of 95 %, are widened as normal ones would be.
     """
     value, low, high = np.asarray(runs, float).T
-    mean, between = value.mean(), 0.0
+    mean, between, upper = value.mean(), 0.0, (1 + level) / 2
     if scatter is not None:
         variance = scatter.factor * _own_variance(runs) / len(runs)
-        between = float(stdtrit(scatter.df, (1 + LEVEL) / 2)) * np.sqrt(variance)
-    below, above = np.hypot(between, [np.mean(value - low), np.mean(high - value)])
+        between = float(stdtrit(scatter.df, upper)) * np.sqrt(variance)
+    wider = float(ndtri(upper)) / NORMAL
+    below, above = np.hypot(between, [wider * np.mean(value - low), wider * np.mean(high - value)])
     return Interval(float(mean), float(max(mean - below, bounds[0])), float(min(mean + above, bounds[1])))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.intervals import LEVEL, Interval
 from align.analysis.statistics.trials.crossed import combine
 from align.analysis.statistics.trials.rates import score_interval
 from align.analysis.statistics.trials.variance_components import Between, Components, between_trainings
@@ -53,12 +53,13 @@ def log_medians(values: np.ndarray) -> Components | None:
     return c._replace(ms_training=c.trials * square, ms_rest=c.trials * rest)
 
 
-def median(values: np.ndarray, between: Between | None = None) -> Interval | None:
+def median(values: np.ndarray, between: Between | None = None, level: float = LEVEL) -> Interval | None:
     """The geometric mean of trainings' medians over the trials that have the measurement.
 
     Args:
         values: (trainings, trials) not negative, NaN where there is nothing to measure.
         between: The variance between trainings of `log_medians`, pooled over arms; by default the arm's own.
+        level: Confidence level, in (0, 1).
 
     Returns:
         None where nothing was measured. Where no training has five measured trials, the median of all, whose
@@ -71,11 +72,14 @@ def median(values: np.ndarray, between: Between | None = None) -> Interval | Non
     if c is None:
         return Interval(float(np.nanmedian(values)), np.nan, np.nan)
     found = combine(c.mean, c.ms_trial / c.trainings, c.trials, [c], between)
-    return Interval(*map(float, np.exp(found.interval())))
+    return Interval(*map(float, np.exp(found.interval(level))))
 
 
 def median_ratio(
-    values: np.ndarray, reference: np.ndarray, between: Sequence[Between] | None = None
+    values: np.ndarray,
+    reference: np.ndarray,
+    between: Sequence[Between] | None = None,
+    level: float = LEVEL,
 ) -> Interval | None:
     """The median ratio to the reference on the trials that both have, a geometric mean over trainings.
 
@@ -86,6 +90,7 @@ def median_ratio(
             nothing to measure. Every training is compared with every training of the reference.
         between: The variances between the trainings of `log_medians` of the arm and of the reference, pooled
             over arms; by default pooled over these two.
+        level: Confidence level, in (0, 1).
 
     Returns:
         None where no trial was measured in both. Where no two trainings share five, the median of all ratios,
@@ -112,7 +117,7 @@ def median_ratio(
         between = [between_trainings(arms)] * 2
     over_trials = _variance(np.nanmean(drawn, (1, 2))[:, None])[0, 0] * count
     found = combine(float(np.nanmean(each)), over_trials, count, arms, between)
-    return Interval(*map(float, np.exp(found.interval())))
+    return Interval(*map(float, np.exp(found.interval(level))))
 
 
 def auc_components(values: np.ndarray, reference: np.ndarray) -> Components | None:

@@ -1,0 +1,1 @@
+"""What was published, and what the recorded sweeps say of it."""

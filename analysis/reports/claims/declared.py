@@ -1,0 +1,178 @@
+"""Claims as a file declares them: what was published, which arms of which sweep test it, and what decides."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from align.analysis.reports.sweep import Metric
+from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.verdict import Rule
+from align.errors import InputError, check_numbers, shown
+from align.run.config import read_yaml
+from align.run.reading import of_file
+
+EQUIVALENT = "equivalent"
+"""The measure that is a multiple of real data: how much of it alone does as well as the plateau."""
+NAMED = {"success": "rollout", "score": "rollout", "acceleration": "motion"}
+"""Measures that are of a sweep's target, by their kind of metric."""
+DIFFERENCE, RATIO, LEVEL = "difference", "ratio", "level"
+NULLS = {DIFFERENCE: 0.0, RATIO: 1.0}
+OF_COMPARISON = (
+    *("sweep", "regime", "arm", "minus", "over", "measure"),
+    *("claimed", "null", "margin", "ends", "published", "name"),
+)
+OF_CLAIM = ("claim", "says", "source", "every", "compare")
+
+
+@dataclass(frozen=True)
+class Test:
+    """A comparison that a claim rests on.
+
+    Attributes:
+        sweep: Folder of the sweep.
+        regime: Settings that its runs must have, by their path in a configuration.
+        arm: Label of an arm, or a pattern of several, as "lambda=*"; None of multiples of real data.
+        other: Label of the arm that it is compared with; None of a measure by itself.
+        measure: As the file names it.
+        unit: Difference, ratio or level, of which figures have a panel each.
+        rule: What is claimed of the measure.
+        published: What was published, an interval without width or a range; None where no figure was.
+        name: What is compared, in words; None to have it from the arms' labels.
+    """
+
+    sweep: str
+    regime: Mapping[str, object]
+    arm: str | None
+    other: str | None
+    measure: str
+    unit: str
+    rule: Rule
+    published: Interval | None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What was claimed.
+
+    Attributes:
+        title: The claim in a few words.
+        says: The published text or figure, as it is quoted.
+        source: Where it was published.
+        every: It is about every test, not about one at least.
+        tests: What it rests on.
+    """
+
+    title: str
+    says: str
+    source: str
+    every: bool
+    tests: list[Test]
+
+
+def read_claims(path: str | os.PathLike) -> list[Claim]:
+    """The claims that a YAML file declares.
+
+    Raises:
+        InputError: The file cannot be read, or an entry of it is not as expected; the line names it.
+    """
+    content = read_yaml(path)
+    with of_file(str(path)):
+        _check_keys("claims", content, ("claims", "regimes"), needed=("claims",))
+        entries, regimes = content["claims"], content.get("regimes") or {}
+        if not isinstance(entries, list) or not entries or not isinstance(regimes, dict):
+            raise InputError(f"claims={shown(entries)}: expected a list of claims, regimes a mapping")
+        claims = []
+        for i, entry in enumerate(entries):
+            _check_keys(f"claim {i}", entry, (*OF_CLAIM, *OF_COMPARISON), ("claim", "source", "compare"))
+            with of_file(f"claim {entry['claim']!r}"):
+                claims.append(_claim(entry, regimes))
+        return claims
+
+
+def _claim(entry: Mapping[str, Any], regimes: Mapping[str, Any]) -> Claim:
+    compared, every = entry["compare"], entry.get("every", True)
+    if not isinstance(compared, list) or not compared or not isinstance(every, bool):
+        raise InputError(
+            f"compare={shown(compared)}, every={shown(every)}: expected a list, and true or false"
+        )
+    shared = {name: entry[name] for name in OF_COMPARISON if name in entry}
+    tests = []
+    for given in compared:
+        _check_keys("compare", given, OF_COMPARISON)
+        tests.append(_test(shared | given, regimes))
+    texts = [str(entry[name]) for name in ("claim", "source")]
+    return Claim(texts[0], str(entry.get("says", "")), texts[1], every, tests)
+
+
+def _test(entry: Mapping[str, Any], regimes: Mapping[str, Any]) -> Test:
+    _check_keys("compare", entry, OF_COMPARISON, ("sweep", "regime", "measure", "claimed", "margin"))
+    for name in ("sweep", "measure", "claimed", *(n for n in ("arm", "minus", "over", "name") if n in entry)):
+        if not isinstance(entry[name], str):
+            raise InputError(f"{name}={shown(entry[name])}: expected text")
+    if not isinstance(regimes.get(entry["regime"]), dict):
+        raise InputError(f"regime={shown(entry['regime'])}: expected one of {', '.join(regimes)}")
+    measure, arm = entry["measure"], entry.get("arm")
+    other, unit = entry.get("minus", entry.get("over")), _unit(entry)
+    if measure not in (*NAMED, EQUIVALENT):
+        Metric.parse(measure)
+    if (arm is None) != (measure == EQUIVALENT) or (other is None) != (unit == LEVEL or arm is None):
+        raise InputError(
+            f"measure={measure!r}, arm={arm!r}, minus or over={other!r}: expected an arm minus another "
+            f"(success, score), over another (acceleration) or by itself (a probe), none of {EQUIVALENT!r}"
+        )
+    null = entry.get("null", NULLS.get(unit))
+    if null is None:
+        raise InputError(f"measure={measure!r}: expected a null, as 0.5 of an accuracy")
+    ends = entry.get("ends")
+    if ends is not None:
+        if not isinstance(ends, list) or len(ends) != 2:
+            raise InputError(f"ends={shown(ends)}: expected two numbers")
+        check_numbers("(0, 1e6]", ends=ends)
+        ends = tuple(map(float, ends))
+    rule = Rule(entry["claimed"], null, entry["margin"], ends)
+    published = _published(entry.get("published"), unit)
+    return Test(
+        entry["sweep"],
+        regimes[entry["regime"]],
+        arm,
+        other,
+        measure,
+        unit,
+        rule,
+        published,
+        entry.get("name"),
+    )
+
+
+def _unit(entry: Mapping[str, Any]) -> str:
+    if "minus" in entry and "over" in entry:
+        raise InputError("minus and over: expected one of them")
+    if entry["measure"] == EQUIVALENT or "over" in entry:
+        return RATIO
+    return DIFFERENCE if "minus" in entry else LEVEL
+
+
+def _published(found: object, unit: str) -> Interval | None:
+    """A number, a range, or that of the arm and of the other, maybe as counts `of` so many trials."""
+    if found is None:
+        return None
+    if isinstance(found, dict):
+        _check_keys("published", found, ("arm", "other", "of"), ("arm", "other"))
+        check_numbers("(0, 1e9]", **found)
+        arm, other = (found[name] / found.get("of", 1) for name in ("arm", "other"))
+        low = high = arm / other if unit == RATIO else arm - other
+    else:
+        low, high = found if isinstance(found, list) and len(found) == 2 else (found, found)
+        check_numbers("[-1e9, 1e9]", published=[low, high])
+    return Interval((low * high) ** 0.5 if unit == RATIO else (low + high) / 2, low, high)
+
+
+def _check_keys(name: str, entry: object, known: tuple[str, ...], needed: tuple[str, ...] = ()) -> None:
+    if not isinstance(entry, dict):
+        raise InputError(f"{name}={shown(entry)}: expected a mapping of {', '.join(known)}")
+    if unknown := [str(key) for key in entry if key not in known]:
+        raise InputError(f"{name}: no entry {', '.join(unknown)}; expected some of {', '.join(known)}")
+    if absent := [key for key in needed if key not in entry]:
+        raise InputError(f"{name}: lacks {', '.join(absent)}")
