@@ -50,9 +50,20 @@ def test_a_number_is_filled_from_its_cell(tmp_path):
         values.filled("x\n<!--= x | b | a: score -->9<!--/--> y", tmp_path)
 
 
+def test_a_table_is_filled_whole(tmp_path):
+    values = _tool("values")
+    (tmp_path / "a.md").write_text("# A\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n| c |\n| --- |\n")
+    page = "x\n\n<!--table: a.md -->\n{}<!--/table-->\n\ny\n"
+    filled = page.format("\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n")
+    assert values.filled(page.format("old\n"), tmp_path) == filled == values.filled(filled, tmp_path)
+    for wrong in ("<!--table: a.md -->\n", "<!--table: b.md -->\n<!--/table-->"):
+        with pytest.raises(LookupError):
+            values.filled(wrong, tmp_path)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_intervals_are_filled_in(page):
-    text = re.sub(r"<!--=.*?<!--/-->", "", BLOCK.sub("", page.read_text()), flags=re.S)
+    text = re.sub(r"<!--(=.*?<!--/|table: .*?<!--/table)-->", "", BLOCK.sub("", page.read_text()), flags=re.S)
     assert not re.findall(r"\d \[[−+-]?\d[^\]]*\]", text)
 
 

@@ -74,14 +74,14 @@ def figure_claims(rows: Sequence[Row], title: str = "") -> Figure:
         names.append((figures.wrap(row.name + ("†" if row.lone else ""), 7, LABELS), row))
     for name, _ in names:
         lines.append(name.count("\n") + 1)
-    heights = 0.115 * np.array(lines) + 0.07  # inches a row
+    heights = 0.12 * np.array(lines) + 0.08  # inches a row
     at = -(np.cumsum(heights) - heights / 2)
     with figures.style():
         figure, axes = figures.canvas(
             1,
             len(units),
             figures.DOUBLE,
-            0.45 + float(heights.sum()),
+            0.8 + float(heights.sum()),
             sharey=True,
             width_ratios=_widths(units),
         )
@@ -147,8 +147,10 @@ def _scale(ax: Axes, unit: str, rows: Sequence[Row]) -> None:
     if unit == LOGARITHMIC:
         low, high = ax.dataLim.intervalx
         ax.set_xscale("log")
-        ax.set_xlim(min(low, 0.9) / 1.15, max(high, 1.1) * 1.15)
-        ax.xaxis.set_major_locator(FixedLocator([0.1, 0.2, 0.5, 1, 2, 5, 10, 20]))
+        low, high = min(low, 0.9) / 1.15, max(high, 1.1) * 1.15
+        ax.set_xlim(low, high)
+        ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20] if high / low < 40 else [0.1, 1, 10]
+        ax.xaxis.set_major_locator(FixedLocator(ticks))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 

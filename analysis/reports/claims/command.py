@@ -87,7 +87,7 @@ def summary(found: Found) -> str:
     for claim, findings in found:
         verdict = over_all(claim, findings)
         if verdict == UNDECIDED and (power := _could_find(findings)):
-            verdict += f" (could find {power})"
+            verdict += f"; {power} would be found in 80 %"
         rows.append({
             "claim": claim.title, "published": _published(claim),
             "ours": "<br>".join(_ours(f, len(findings) > 1) for f in findings), "verdict": verdict,

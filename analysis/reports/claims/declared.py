@@ -115,12 +115,10 @@ def _test(entry: Mapping[str, Any], regimes: Mapping[str, Any]) -> Test:
         raise InputError(f"regime={shown(entry['regime'])}: expected one of {', '.join(regimes)}")
     measure, arm = entry["measure"], entry.get("arm")
     other, unit = entry.get("minus", entry.get("over")), _unit(entry)
-    if measure not in (*NAMED, EQUIVALENT):
-        Metric.parse(measure)
     if (arm is None) != (measure == EQUIVALENT) or (other is None) != (unit == LEVEL or arm is None):
         raise InputError(
-            f"measure={measure!r}, arm={arm!r}, minus or over={other!r}: expected an arm minus another "
-            f"(success, score), over another (acceleration) or by itself (a probe), none of {EQUIVALENT!r}"
+            f"measure={measure!r}, arm={arm!r}, minus or over={other!r}: expected an arm minus another, over "
+            f"another or by itself, none of {EQUIVALENT!r}"
         )
     null = entry.get("null", NULLS.get(unit))
     if null is None:
@@ -149,9 +147,16 @@ def _test(entry: Mapping[str, Any], regimes: Mapping[str, Any]) -> Test:
 def _unit(entry: Mapping[str, Any]) -> str:
     if "minus" in entry and "over" in entry:
         raise InputError("minus and over: expected one of them")
-    if entry["measure"] == EQUIVALENT or "over" in entry:
+    measure = entry["measure"]
+    if measure == EQUIVALENT:
         return RATIO
-    return DIFFERENCE if "minus" in entry else LEVEL
+    kind = NAMED[measure] if measure in NAMED else Metric.parse(measure).kind
+    if ("minus" in entry and kind not in ("rollout", "held_out")) or ("over" in entry and kind != "motion"):
+        raise InputError(
+            f"measure={measure!r}: minus is of trials and held-out episodes, over is of motion; expected a "
+            "measure of that kind, or an arm by itself"
+        )
+    return DIFFERENCE if "minus" in entry else RATIO if "over" in entry else LEVEL
 
 
 def _published(found: object, unit: str) -> Interval | None:

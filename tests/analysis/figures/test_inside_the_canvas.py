@@ -20,6 +20,7 @@ import align.analysis.figures as room
 from align.analysis.figures.aggregates import Distribution
 from align.analysis.figures.alpha import OfData
 from align.analysis.figures.arms import OfWorld
+from align.analysis.figures.claims import Row
 from align.analysis.figures.evaluation import Tried
 from align.analysis.figures.paths import PlanPaths, RolloutPaths
 from align.analysis.figures.scatter.agreement import Compared
@@ -150,6 +151,26 @@ def tried(name, i):
     return Tried(name, Point(interval, [0.4, 0.6]), of_pair, of_pair, i % 2 == 0)
 
 
+def claimed(i, unit="Difference in success_90", title=""):
+    ours = None if i % 4 == 3 else Interval(0.4, 0.0, np.inf if unit == "Ratio" else 0.9)
+    published = Interval(2.4, 2.0, 3.0) if i % 2 else None
+    marks = (0.5, 1.4)[: 1 + i % 2]
+    verdict = ("confirmed", "refuted", "undecided", "not measured yet")[i % 4]
+    return Row(
+        title,
+        MANY[i],
+        unit,
+        float(unit == "Ratio"),
+        marks,
+        published,
+        ours,
+        ours,
+        None if ours else 99.0,
+        verdict,
+        i > 3,
+    )
+
+
 def measured(rule):
     regret = dict.fromkeys(("score", "success"), Interval(0.1, -0.1, 0.5))
     return Measured(rule, regret, {m: [0.0, 0.5] for m in regret}, dict.fromkeys(regret, 0.05))
@@ -180,6 +201,17 @@ CASES = {
     "figure_discernibility": [
         (MANY, [[scatter(MANY, s)] * 3 for s in ("auc", "root")], "Score in a-user's-world", 0, CAPTION, RUN),
         (SHORT, [[Scatter("Probe AUC", 0.5, {}, "auc")]], "Score", None, ""),
+    ],
+    "figure_claims": [
+        (
+            [
+                claimed(i, unit, f"{CAPTION * (1 + i % 3)}: refuted" if i % 4 == 0 else "")
+                for i, unit in enumerate(["Difference in success_90", "Ratio", "Probe accuracy"] * 6)
+            ],
+            RUN,
+        ),
+        ([claimed(0, "Ratio", "A claim"), claimed(3, "Ratio")],),
+        ([claimed(3, title="A claim")],),
     ],
     "figure_evaluation": [
         ([tried(n, i) for i, n in enumerate(MANY)], "Success", MANY[0], CAPTION, RUN),

@@ -1,0 +1,246 @@
+"""Published claims measured on simulated sweeps whose truth is known, and on what was recorded."""
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from test_plateau_report import REAL
+from test_plateau_report import write as write_cell
+
+from align.analysis.reports import plateau
+from align.analysis.reports.claims.command import claims, report, summary
+from align.analysis.reports.claims.declared import read_claims
+from align.analysis.reports.claims.findings import NOT_YET, find, over_all
+from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.reports.sweep.comparisons import compare
+from align.analysis.reports.sweep.kept import TRIALS
+from align.analysis.statistics.verdict import CONFIRMED, REFUTED, UNDECIDED, verdict
+from align.errors import InputError
+from align.seeding import numpy_rng
+
+RESULTS = Path(__file__).parents[3] / "results"
+STEPS = {"trainer": {"max_steps": 100, "callbacks": [{"init_args": {"worlds": {"real": {}}}}]}}
+SUCCESS = {"sweep": "ways", "regime": "now", "measure": "success", "claimed": "above", "margin": 0.1}
+
+
+def write_sweep(folder, rates, trainings=5, trials=200, steps=100):
+    """A sweep `ways` of named arms that succeed at these rates, trials of one difficulty for all."""
+    hard = numpy_rng(0, "difficulty of claims").normal(0, 0.6, trials)
+    for name, rate in rates.items():
+        for seed in range(trainings):
+            rng = numpy_rng(seed, "claims", len(name), round(1000 * rate))
+            run = folder / "ways" / f"arm={name},seed={seed}"
+            run.mkdir(parents=True)
+            (run / "point.json").write_text(json.dumps({"arm": name, "seed": seed}))
+            config = STEPS | {"trainer": STEPS["trainer"] | {"max_steps": steps}}
+            (run / "config.yaml").write_text(yaml.safe_dump(config))
+            logit = np.log(rate / (1 - rate)) + rng.normal(0, 0.1) - hard
+            success = (rng.random(trials) < 1 / (1 + np.exp(-logit))).astype(int)
+            rows = {"world": "real", "trial": range(trials), "seed": range(trials)}
+            pd.DataFrame(rows | {"score": success, "success_90": success}).to_csv(
+                run / "rollouts.csv", index=False
+            )
+    return folder
+
+
+def declare(folder, *entries, **regime):
+    """`claims.yaml` with these claims; each is merged into a claim about success."""
+    stated = [{"claim": f"claim {i}", "source": "a paper", **SUCCESS, **e} for i, e in enumerate(entries)]
+    content = {"claims": stated, "regimes": {"now": regime or {"trainer.max_steps": 100}}}
+    (folder / "claims.yaml").write_text(yaml.safe_dump(content))
+    return folder
+
+
+def verdicts(folder):
+    stated = read_claims(folder / "claims.yaml")
+    return [over_all(*pair) for pair in zip(stated, find(stated, folder), strict=True)]
+
+
+@pytest.fixture(scope="module")
+def ways(tmp_path_factory):
+    """b is better than a by .35, same is as good, worse is worse by .35."""
+    return write_sweep(tmp_path_factory.mktemp("claims"), {"a": 0.5, "same": 0.5, "b": 0.85, "worse": 0.15})
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ({"compare": [{"arm": "b", "minus": "a"}]}, CONFIRMED),
+        ({"compare": [{"arm": "b", "minus": "a"}], "claimed": "not above"}, REFUTED),
+        ({"compare": [{"arm": "b", "minus": "a"}], "claimed": "below"}, REFUTED),
+        ({"compare": [{"arm": "same", "minus": "a"}], "margin": 0.01}, UNDECIDED),
+        ({"compare": [{"arm": "same", "minus": "a"}], "margin": 0.3}, REFUTED),
+        ({"compare": [{"arm": "same", "minus": "a"}], "claimed": "not above", "margin": 0.3}, CONFIRMED),
+        ({"compare": [{"arm": "same", "minus": "a"}], "claimed": "not above", "margin": 0.01}, UNDECIDED),
+        ({"compare": [{"arm": "*", "minus": "a"}]}, REFUTED),  # of every one: the worse one is not
+        ({"compare": [{"arm": "*", "minus": "a"}], "every": False}, CONFIRMED),
+        ({"compare": [{"arm": "[bs]*", "minus": "worse"}]}, CONFIRMED),
+    ],
+    ids=str,
+)
+def test_the_verdict_is_the_truth_where_the_sweep_can_tell(ways, claim, expected):
+    assert verdicts(declare(ways, claim)) == [expected]
+
+
+def test_intervals_of_all_claims_on_a_sweep_hold_at_once(ways):
+    declare(ways, {"compare": [{"arm": "b", "minus": "a"}]}, {"compare": [{"arm": "[sw]*", "minus": "a"}]})
+    stated = read_claims(ways / "claims.yaml")
+    found = [finding for findings in find(stated, ways) for finding in findings]
+    sweep = Sweep(ways / "ways")
+    arms = {arm.label: arm for arm in sweep.arms()}
+    pairs = [(arms[name], arms["a"]) for name in ("b", "same", "worse")]
+    expected = compare(sweep, pairs, Metric("rollout", "real", "success_90")).pairs
+    assert [f.compared for f in found] == ["b − a", "same − a", "worse − a"]
+    assert [(f.estimate, f.single) for f in found] == [(p.simultaneous, p.single) for p in expected]
+    assert all(f.trainings == 5 and f.trials == 200 and 0.02 < f.detectable < 0.3 for f in found)
+    assert found[1].single.low > found[1].estimate.low
+
+
+def test_what_a_sweep_could_have_found_is_said_where_it_is_undecided(ways, tmp_path):
+    declare(ways, {"compare": [{"arm": "same", "minus": "a"}], "margin": 0.01})
+    stated = read_claims(ways / "claims.yaml")
+    (found,) = find(stated, ways)
+    assert f"undecided; {found[0].detectable:.2f} would be found in 80 %" in summary([(stated[0], found)])
+    written = report(ways, tmp_path)
+    assert [path.name for path in written] == ["claims.md", "claims.csv", "claims.png"]
+    row = pd.read_csv(written[1]).iloc[0]
+    assert row["verdict"] == UNDECIDED and row["found in 80 %"] == pytest.approx(
+        found[0].detectable, rel=1e-4
+    )
+    assert not (ways / "claims.md").exists()
+
+
+def test_trainings_without_others_have_no_verdict(tmp_path):
+    write_sweep(tmp_path, {"a": 0.3, "b": 0.9}, trainings=1)
+    declare(tmp_path, {"compare": [{"arm": "b", "minus": "a"}]})
+    assert verdicts(tmp_path) == [UNDECIDED]
+    report(tmp_path, tmp_path)
+    text = (tmp_path / "claims.md").read_text()
+    assert "]† |" in text and "of these trainings alone" in text
+
+
+def test_what_is_not_of_todays_regime_decides_nothing(tmp_path):
+    write_sweep(tmp_path, {"a": 0.3, "b": 0.9}, trainings=2, steps=50)
+    claim = {"compare": [{"arm": "b", "minus": "a"}]}
+    declare(tmp_path, claim, {**claim, "sweep": "another"}, {"compare": [{"arm": "c", "minus": "a"}]})
+    assert verdicts(tmp_path) == [NOT_YET] * 3
+    stated = read_claims(tmp_path / "claims.yaml")
+    (here,), (nowhere,), (unknown,) = find(stated, tmp_path)
+    sweep = Sweep(tmp_path / "ways")
+    rates = sweep.frame.groupby("arm")["rollout/real/success_90"].mean()
+    assert here.earlier == pytest.approx(rates["b"] - rates["a"]) and here.estimate is None
+    assert nowhere.earlier is None and unknown.earlier is None
+    table = summary(list(zip(stated, ([here], [nowhere], [unknown]), strict=True)))
+    assert "earlier regime +0." in table and table.count(NOT_YET) == 3
+    declare(tmp_path, claim, **{"trainer.max_steps": 50, "trainer.callbacks.0.worlds.real": {}})
+    assert verdicts(tmp_path) == [CONFIRMED], "settings are found within a class's arguments, too"
+
+
+def test_a_kept_number_that_changes_changes_the_verdict(tmp_path):
+    for name in ("baselines", "claims.yaml"):
+        copy = shutil.copytree if (RESULTS / name).is_dir() else shutil.copyfile
+        copy(RESULTS / name, tmp_path / name)
+    content = yaml.safe_load((tmp_path / "claims.yaml").read_text())
+    content["claims"] = content["claims"][:1]
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump(content))
+    assert verdicts(tmp_path) == [CONFIRMED]
+    table = pd.read_csv(tmp_path / "baselines" / TRIALS)
+    alone = table["run"].str.contains("real-only")
+    better = np.where(table["trial"] % 5, 1, 0)
+    table.loc[alone, "success_90"] = better[alone]
+    (tmp_path / "baselines" / TRIALS).write_bytes(gzip.compress(table.to_csv(index=False).encode()))
+    assert verdicts(tmp_path) == [REFUTED]
+    shutil.rmtree(tmp_path / "baselines")
+    assert verdicts(tmp_path) == [NOT_YET]
+
+
+def test_an_arm_that_is_not_there_is_one_line(ways):
+    declare(ways, {"compare": [{"arm": "dann", "minus": "a"}]})
+    with pytest.raises(
+        InputError, match=r"ways, claimed of 'dann': .*expected one of \['a', .*'worse'\]"
+    ) as told:
+        find(read_claims(ways / "claims.yaml"), ways)
+    assert "\n" not in str(told.value)
+    for compared in ({"arm": "b", "minus": "dann"}, {"arm": "lambda=*", "minus": "a"}):
+        declare(ways, {"compare": [compared]})
+        with pytest.raises(InputError, match="expected one of"):
+            find(read_claims(ways / "claims.yaml"), ways)
+    declare(ways, {"compare": [{"arm": "*", "minus": "a", "name": "all"}]})
+    with pytest.raises(InputError, match="name='all': the pattern"):
+        find(read_claims(ways / "claims.yaml"), ways)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"claimed": "larger"}, "claimed='larger'"),
+        ({"margin": "wide"}, "margin='wide'"),
+        ({"margin": 0}, "margin=0"),
+        ({"regime": "then"}, "regime='then': expected one of now"),
+        ({"measure": "auc"}, "KIND/PLACE/NAME"),
+        ({"measure": "probe/image/auc"}, "minus is of trials"),
+        ({"measure": "acceleration"}, "minus is of trials"),
+        ({"compare": [{"arm": "b", "over": "a"}]}, "over is of motion"),
+        ({"compare": [{"arm": "b"}]}, "expected a null"),
+        ({"compare": [{"minus": "a"}]}, "expected an arm minus another"),
+        ({"wheather": 1}, "no entry wheather"),
+        ({"every": "most"}, "every='most'"),
+        ({"compare": []}, "compare="),
+        ({"compare": [{"arm": "b", "minus": "a", "over": "a"}]}, "minus and over"),
+        ({"compare": [{"arm": 3, "minus": "a"}]}, "arm=3: expected text"),
+        ({"compare": [{"arm": "b", "minus": "a", "published": {"arm": 1}}]}, "published: lacks other"),
+        ({"compare": [{"arm": "b", "minus": "a", "published": "much"}]}, "published="),
+        ({"compare": [{"arm": "b", "minus": "a", "ends": [1, 2]}]}, "ends="),
+        ({"compare": ["b"]}, "compare='b'"),
+    ],
+    ids=str,
+)
+def test_a_claim_that_cannot_be_read_is_one_line(tmp_path, change, said):
+    declare(tmp_path, {"compare": [{"arm": "b", "minus": "a"}], **change})
+    with pytest.raises(InputError) as told:
+        read_claims(tmp_path / "claims.yaml")
+    assert said in str(told.value) and "claims.yaml" in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_folder_without_claims_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"holds no claims\.yaml"):
+        claims(str(tmp_path))
+
+
+def test_a_multiple_of_real_data_is_that_of_the_plateau(tmp_path):
+    path = tmp_path / "sizes"
+    path.mkdir()
+    alone = lambda n: 0.12 + 0.75 * n / (n + 60)  # noqa: E731
+    for seed in (0, 1):
+        for real in REAL:
+            write_cell(path, 0, real, seed, alone(real))
+        for real, top in ((10, 0.35), (20, 0.45)):
+            for sim in (20, 200, 600):
+                write_cell(path, sim, real, seed, alone(real) + (top - alone(real)) * sim / (sim + 5))
+    for run in path.iterdir():
+        (run / "config.yaml").write_text(yaml.safe_dump(STEPS))
+    claim = {"sweep": "sizes", "measure": "equivalent", "claimed": "within", "ends": [2, 3], "margin": 1.5}
+    declare(tmp_path, {**claim, "compare": [{"published": [2, 3]}]})
+    stated = read_claims(tmp_path / "claims.yaml")
+    (found,) = find(stated, tmp_path)
+    curves, real_only = plateau.read(Sweep(path), Metric("rollout", "real", "success_90"))
+    for finding, curve in zip(found, curves, strict=True):
+        assert finding.compared == f"{curve.real} real demonstrations" and finding.trainings == 2
+        assert finding.single == plateau.row(curve, real_only)["equivalent ratio"]
+        assert finding.estimate.low <= finding.single.low and finding.estimate.high >= finding.single.high
+        assert finding.verdict == verdict(finding.estimate, stated[0].tests[0].rule)
+    declare(tmp_path, {**claim, "compare": [{}]}, **{"trainer.max_steps": 1})
+    (earlier,) = find(read_claims(tmp_path / "claims.yaml"), tmp_path)
+    for now, before in zip(found, earlier, strict=True):
+        assert before.earlier == pytest.approx(now.estimate.value, rel=0.5) and before.verdict == NOT_YET
+
+
+def test_the_recorded_claims_are_what_the_recorded_sweeps_say(tmp_path):
+    report(RESULTS, tmp_path)
+    for name in ("claims.md", "claims.csv"):
+        assert (tmp_path / name).read_text() == (RESULTS / name).read_text(), f"align claims results: {name}"
