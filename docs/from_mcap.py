@@ -24,9 +24,9 @@ def value(message) -> np.ndarray:
     if hasattr(message, "format"):
         return cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if hasattr(message, "encoding"):
+        order = {"rgb8": [0, 1, 2], "bgr8": [2, 1, 0]}[message.encoding]
         rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-        image = rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
-        return {"rgb8": image, "bgr8": image[..., ::-1]}[message.encoding]
+        return rows[:, : 3 * message.width].reshape(message.height, message.width, 3)[..., order]
     return np.array(message.position if hasattr(message, "position") else message.data)
 
 
