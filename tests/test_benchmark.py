@@ -70,8 +70,9 @@ def test_a_policy_plans_as_long_as_its_runner_says(tmp_path, monkeypatch):
     monkeypatch.setattr(pieces, "CHUNKS", 3)
     table = Table(tmp_path, 3600)
     pieces.latency(table, "cpu", "laptop")
-    p50, p99 = table.rows
+    p50, busy50, p99, busy99 = table.rows
     assert 0 < p50.median <= p99.median and all("of 3, on one core" in row.what for row in table.rows)
+    assert 0 < busy50.median <= busy99.median and "processor's time" in busy50.what
     monkeypatch.setattr(latency, "SCALES", ["laptop"])
     latency.latency(str(tmp_path / "out"), "cpu", chunks=2)
     assert "p99 of 2, on one core | align |" in (tmp_path / "out/results.md").read_text()
