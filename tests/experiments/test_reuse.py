@@ -25,6 +25,7 @@ def other(tmp_path, stores):
     request = {"model": {"alignment_weight": 0}, "data": {**stores, "alpha": 0.25}, "seed_everything": 0}
     (run / REQUEST).write_text(yaml.safe_dump({**request, "run": str(run)}))
     data = {name: {"path": path, "hash": hash_store(path)} for name, path in stores.items()}
+    (run / "config.yaml").write_text("{}")
     (run / PROVENANCE).write_text(json.dumps({"commit": "0123456789abcdef", "data": data}))
     for name in ("point.json", SUMMARY, PROBE, "rollouts.csv", EVENTS, "checkpoints/last.ckpt"):
         (run / name).write_text("{}")
@@ -67,6 +68,26 @@ def test_another_configuration_is_not_taken(tmp_path, other, change):
     assert _take(tmp_path, {**request, "data": data}, sweep)[0] == []
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "taken"),
+    [
+        ({}, {"alignment_weight": 0}, True),
+        ({"alignment_weight": 0}, {}, True),
+        ({"alignment_weight": 0.1}, {}, False),
+        ({}, {"alignment_weight": 0.1}, False),
+        ({"learning_rate": 1e-4}, {}, True),
+        ({}, {"nothing": None}, False),
+    ],
+)
+def test_what_one_says_the_other_may_leave_to_the_default(tmp_path, other, first, then, taken):
+    sweep, request = other
+    run = sweep / "lambda=0,seed=0"
+    resolved = {"alignment_weight": 0.0, "learning_rate": 1e-4} | first
+    (run / "config.yaml").write_text(yaml.safe_dump({"model": resolved}))
+    (run / REQUEST).write_text(yaml.safe_dump({**request, "model": first, "run": str(run)}))
+    assert bool(_take(tmp_path, {**request, "model": then}, sweep)[0]) == taken
+
+
 def test_stores_count_by_what_they_hold(tmp_path, other, make_store):
     sweep, request = other
     moved = shutil.copytree(request["data"]["real"], tmp_path / "elsewhere.zarr")
@@ -85,6 +106,7 @@ def test_a_store_that_was_written_anew_is_another(tmp_path, other, make_store):
 @pytest.mark.parametrize("absent", [SUMMARY, PROBE, EVENTS, "rollouts.csv"])
 def test_an_unfinished_run_is_not_taken(tmp_path, other, absent):
     sweep, request = other
+    (sweep / "lambda=0,seed=0/config.yaml").unlink()  # by which it would be tested in no world
     (sweep / "lambda=0,seed=0" / absent).unlink()
     assert _take(tmp_path, request, sweep)[0] == []
 
