@@ -269,6 +269,7 @@ def loaders(out: str = "runs/loaders") -> None:
         out: Folder for `results.md` and `results.csv`.
     """
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     table, before = Table(Path(out), float("inf"), "results"), os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         measure(table, Path(folder))
