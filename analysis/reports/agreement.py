@@ -55,6 +55,8 @@ def together(sweeps: Sequence[Sweep], out: str | Path) -> list[Path]:
         told = ", ".join(f"{path} {sim or 'none'}" for path, sim in predictors.items())
         raise InputError(f"sweeps: predicted by {told}; expected one world of all that predicts another")
     sim = next(iter(predictors.values()))
+    if sim is None:
+        return []
     kinds = {
         arm.label: family
         for sweep in sweeps
@@ -69,7 +71,7 @@ def together(sweeps: Sequence[Sweep], out: str | Path) -> list[Path]:
         for world in sweep.worlds
         if world != sim and (panel := compared(sweep, sim, world, which(sweep), labels)) is not None
     ]
-    if sim is None or not found:
+    if not found:
         return []
     found = [(world, replace(panel, world=world)) for world, panel in found]
     rows = [
