@@ -32,7 +32,7 @@ sweeps = $(subst _,-,$(patsubst experiments/%.yaml,sweep-%,$(1)))
 SWEEPS := $(call sweeps,$(GRIDS))
 PLANNED := $(call sweeps,$(shell grep -lE '^base: (maze|arm)\.yaml' $(GRIDS)))# those that need Drake and OMPL
 
-.PHONY: help setup setup-planning demos $(SWEEPS) dashboard probe test test-python torture conformance docs benchmark lint
+.PHONY: help setup setup-planning demos $(SWEEPS) dashboard probe test test-python torture conformance docs recorded benchmark lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -90,6 +90,11 @@ conformance: $(READY) ## check against lerobot itself, in .conformance (needs Py
 docs: $(READY) ## fill in the numbers of README and docs/ from results/, and write docs/reference.md
 	$(PYTHON) docs/values.py
 	$(PYTHON) docs/reference.py
+
+recorded: $(READY) ## do again what rests on several recorded sweeps (claims, mechanism, select), and the pages with it
+	for name in mechanism select; do PATH="$(abspath $(ENV))/bin:$$PATH" $(SHELL) results/$$name/command.txt || exit 1; done
+	$(ALIGN) claims results
+	$(PYTHON) docs/values.py
 
 benchmark: $(READY) ## measure how fast everything is here, beside others (at most eight minutes; OUT=folder)
 	$(PYTHON) benchmarks/benchmark.py $(if $(OUT),--out $(OUT))

@@ -14,6 +14,7 @@ from sklearn.base import ClassifierMixin
 from align.analysis.dashboard import write_run, write_sweep
 from align.analysis.reports.agreement import FEWEST
 from align.analysis.reports.agreement import together as report_agreement
+from align.analysis.reports.claims.declared import DECLARED, read_regime
 from align.analysis.reports.everything import measured_beside, not_redrawn
 from align.analysis.reports.everything import report as report_everything
 from align.analysis.reports.geometry import measure_run
@@ -26,6 +27,7 @@ from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.comparisons import compare as compare_arms
 from align.analysis.reports.sweep.keep import keep as keep_files
 from align.analysis.reports.sweep.kept import is_kept
+from align.analysis.reports.sweep.regime import of_regime
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.probing.probe import GIVEN, Kind
 from align.checkpoints.trust import trusting
@@ -156,13 +158,18 @@ def compare(path: str, reference: str, arms: list[str] | None = None, out: str |
 
 
 def mechanism(
-    path: str, sweeps: list[str] | None = None, out: str | None = None, world: str | None = None
+    path: str,
+    sweeps: list[str] | None = None,
+    regime: str | None = None,
+    out: str | None = None,
+    world: str | None = None,
 ) -> None:
     """Correlate how well sim and real can be told apart with success, over the runs of many sweeps.
 
     Args:
         path: Folder of the sweeps, or one of them; also of what `align keep` kept of them.
         sweeps: Names of those to take; by default all.
+        regime: Take those alone that are of this regime, one that claims.yaml of the folder declares.
         out: Where to write; by default mechanism below the folder.
         world: The world that success is measured in; by default the target of each sweep.
     """
@@ -173,9 +180,13 @@ def mechanism(
         raise InputError(
             f"path={path!r}, sweeps={unknown}: expected some of {', '.join(found) or 'no sweep there'}"
         )
-    for written in report_mechanism(
-        [found[n] for n in sweeps or found], out or Path(path) / "mechanism", world
-    ):
+    taken = [found[name] for name in sweeps or found]
+    if regime is not None:
+        settings = read_regime(Path(path) / DECLARED, regime)
+        taken = [folder for folder in taken if of_regime(folder, settings)]
+        if not taken:
+            raise InputError(f"regime={regime!r}: no sweep of {path} is of it")
+    for written in report_mechanism(taken, out or Path(path) / "mechanism", world):
         print(written)
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.claims import LOGARITHMIC, Row, figure_claims
-from align.analysis.reports.claims.declared import DIFFERENCE, EQUIVALENT, RATIO, Claim, read_claims
+from align.analysis.reports.claims.declared import DECLARED, DIFFERENCE, EQUIVALENT, RATIO, Claim, read_claims
 from align.analysis.reports.claims.findings import NOT_YET, Finding, find, over_all
 from align.analysis.reports.sweep import Metric
 from align.analysis.reports.tables import markdown_table, write_csv
@@ -18,7 +18,7 @@ from align.analysis.statistics.verdict import UNDECIDED
 from align.errors import InputError
 from align.files import write_text
 
-DECLARED, WRITTEN = "claims.yaml", "claims"
+WRITTEN = "claims"
 NOTES = (
     "Ours: estimate [interval]; the intervals of all comparisons that the table makes in one sweep and "
     "measure hold at once in 95 % of sweeps. Differences are on shared trials, with crossed random effects"

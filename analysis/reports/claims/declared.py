@@ -12,6 +12,8 @@ from align.errors import InputError, check_numbers, shown
 from align.run.config import read_yaml
 from align.run.reading import of_file
 
+DECLARED = "claims.yaml"
+"""Where a folder of recorded sweeps declares claims about them."""
 EQUIVALENT = "equivalent"
 """The measure that is a multiple of real data: how much of it alone does as well as the plateau."""
 NAMED = {"success": "rollout", "score": "rollout", "acceleration": "motion"}
@@ -77,18 +79,41 @@ def read_claims(path: str | os.PathLike) -> list[Claim]:
     Raises:
         InputError: The file cannot be read, or an entry of it is not as expected; the line names it.
     """
-    content = read_yaml(path)
+    entries, regimes = _read(path)
     with of_file(str(path)):
-        _check_keys("claims", content, ("claims", "regimes"), needed=("claims",))
-        entries, regimes = content["claims"], content.get("regimes") or {}
-        if not isinstance(entries, list) or not entries or not isinstance(regimes, dict):
-            raise InputError(f"claims={shown(entries)}: expected a list of claims, regimes a mapping")
         claims = []
         for i, entry in enumerate(entries):
             _check_keys(f"claim {i}", entry, (*OF_CLAIM, *OF_COMPARISON), ("claim", "source", "compare"))
             with of_file(f"claim {entry['claim']!r}"):
                 claims.append(_claim(entry, regimes))
         return claims
+
+
+def read_regime(path: str | os.PathLike, name: str) -> Mapping[str, object]:
+    """The settings of a regime that the file declares.
+
+    Raises:
+        InputError: As in `read_claims`, or it declares no such regime.
+    """
+    with of_file(str(path)):
+        return _regime(name, _read(path)[1])
+
+
+def _read(path: str | os.PathLike) -> tuple[list[Any], Mapping[str, Any]]:
+    """The entries of the claims, and the regimes."""
+    content = read_yaml(path)
+    with of_file(str(path)):
+        _check_keys("claims", content, ("claims", "regimes"), needed=("claims",))
+        entries, regimes = content["claims"], content.get("regimes") or {}
+        if not isinstance(entries, list) or not entries or not isinstance(regimes, dict):
+            raise InputError(f"claims={shown(entries)}: expected a list of claims, regimes a mapping")
+        return entries, regimes
+
+
+def _regime(name: object, regimes: Mapping[str, Any]) -> Mapping[str, object]:
+    if not isinstance(name, str) or not isinstance(regimes.get(name), dict):
+        raise InputError(f"regime={shown(name)}: expected one of {', '.join(map(str, regimes))}")
+    return regimes[name]
 
 
 def _claim(entry: Mapping[str, Any], regimes: Mapping[str, Any]) -> Claim:
@@ -111,8 +136,7 @@ def _test(entry: Mapping[str, Any], regimes: Mapping[str, Any]) -> Test:
     for name in ("sweep", "measure", "claimed", *(n for n in ("arm", "minus", "over", "name") if n in entry)):
         if not isinstance(entry[name], str):
             raise InputError(f"{name}={shown(entry[name])}: expected text")
-    if not isinstance(regimes.get(entry["regime"]), dict):
-        raise InputError(f"regime={shown(entry['regime'])}: expected one of {', '.join(regimes)}")
+    regime = _regime(entry["regime"], regimes)
     measure, arm = entry["measure"], entry.get("arm")
     other, unit = entry.get("minus", entry.get("over")), _unit(entry)
     if (arm is None) != (measure == EQUIVALENT) or (other is None) != (unit == LEVEL or arm is None):
@@ -133,7 +157,7 @@ def _test(entry: Mapping[str, Any], regimes: Mapping[str, Any]) -> Test:
     published = _published(entry.get("published"), unit)
     return Test(
         entry["sweep"],
-        regimes[entry["regime"]],
+        regime,
         arm,
         other,
         measure,

@@ -19,6 +19,7 @@ from align.analysis.reports.claims.declared import DIFFERENCE, EQUIVALENT, LEVEL
 from align.analysis.reports.sweep import Arm, Metric, Sweep
 from align.analysis.reports.sweep.comparisons import compare, detectable
 from align.analysis.reports.sweep.kept import is_kept
+from align.analysis.reports.sweep.regime import of_regime
 from align.analysis.statistics.equivalent import equivalent
 from align.analysis.statistics.intervals import LEVEL as CONFIDENCE
 from align.analysis.statistics.intervals import Interval
@@ -26,7 +27,6 @@ from align.analysis.statistics.plateau import Cells, fit_plateau
 from align.analysis.statistics.trials.power import POWER
 from align.analysis.statistics.verdict import UNDECIDED, together, verdict
 from align.errors import InputError
-from align.run.config import run_config
 from align.run.layout import POINT, RESULTS
 from align.run.reading import of_file
 
@@ -114,26 +114,8 @@ def _family(sweep: Sweep | None, tests: Sequence[Test]) -> list[list[Finding]]:
 
 
 def _of_regime(path: Path, settings: Mapping[str, object]) -> bool:
-    """Whether a sweep kept its trials, or has its runs, and its runs had these settings."""
-    points = sorted(path.glob(f"*/{POINT}"))
-    if not points and not is_kept(path):
-        return False
-    config = run_config(points[0].parent if points else path)
-    return all(setting(config, name) == value for name, value in settings.items())
-
-
-def setting(config: object, name: str) -> object:
-    """What a configuration sets, by its path, as model.policy.crop: no `init_args` is needed in it."""
-    for key in name.split("."):
-        if isinstance(config, dict) and key not in config:
-            config = config.get("init_args")
-        if isinstance(config, dict):
-            config = config.get(key)
-        elif isinstance(config, list) and key.isdigit() and int(key) < len(config):
-            config = config[int(key)]
-        else:
-            return None
-    return config
+    """Whether a sweep has its runs, or kept their trials, and they had these settings."""
+    return (is_kept(path) or any(path.glob(f"*/{POINT}"))) and of_regime(path, settings)
 
 
 def _metric(sweep: Sweep, measure: str) -> Metric:

@@ -243,4 +243,4 @@ def test_a_multiple_of_real_data_is_that_of_the_plateau(tmp_path):
 def test_the_recorded_claims_are_what_the_recorded_sweeps_say(tmp_path):
     report(RESULTS, tmp_path)
     for name in ("claims.md", "claims.csv"):
-        assert (tmp_path / name).read_text() == (RESULTS / name).read_text(), f"align claims results: {name}"
+        assert (tmp_path / name).read_text() == (RESULTS / name).read_text(), "make recorded"

@@ -47,6 +47,15 @@ def test_the_command_writes_table_and_figure(sweeps, capsys):
     assert len(pd.read_csv(sweeps / "alone/mechanism_runs.csv")) == 12
     assert main(["mechanism", str(sweeps), "--sweeps", "[three]"]) == 2
     assert "expected some of one, two" in capsys.readouterr().err
+    regimes = {
+        name: {"trainer.callbacks.0.worlds.real.visual": level} for name, level in (("a", 1.0), ("b", 9))
+    }
+    (sweeps / "claims.yaml").write_text(yaml.safe_dump({"claims": [{}], "regimes": regimes}))
+    assert main(["mechanism", str(sweeps), "--regime", "a", "--out", str(sweeps / "large")]) == 0
+    assert set(pd.read_csv(sweeps / "large/mechanism_runs.csv")["sweep"]) == {"two"}
+    for regime, said in (("b", "no sweep of"), ("c", "expected one of a, b")):
+        assert main(["mechanism", str(sweeps), "--regime", regime]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_runs_without_a_probe_are_left_out(sweeps):

@@ -1,29 +1,30 @@
 """What the repository keeps under `results/` is read by today's code, and comes out as it was recorded."""
 
+import shlex
+from glob import glob
 from pathlib import Path
 
 import pytest
 
-from align.analysis.reports import mechanism
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.kept import TRIALS
+from align.cli import main
 from align.errors import InputError
 
 RESULTS = Path(__file__).parents[3] / "results"
 KEPT = sorted(path.parent for path in RESULTS.glob("*/results.csv"))
-OF = (
-    "plateau",
-    "alpha",
-    "gap",
-    "methods",
-)
 
 
-def test_the_mechanism_is_what_was_recorded(tmp_path):
-    assert str(list(OF)).replace("'", "") in (RESULTS / "mechanism/command.txt").read_text()
-    mechanism.report([RESULTS / name for name in OF], tmp_path, None)
-    for name in ("mechanism.csv", "mechanism.md", "mechanism_runs.csv"):
-        assert (tmp_path / name).read_bytes() == (RESULTS / "mechanism" / name).read_bytes(), name
+@pytest.mark.parametrize("name", ["mechanism", "select"])
+def test_what_rests_on_several_recorded_sweeps_is_what_they_give(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(RESULTS.parent)
+    program, *words = shlex.split((RESULTS / name / "command.txt").read_text())
+    assert program == "align" and words[-2:] == ["--out", f"results/{name}"]
+    options = [path for word in words[:-1] for path in (sorted(glob(word)) if "*" in word else [word])]
+    assert main([*options, str(tmp_path)]) == 0
+    for path in (*tmp_path.glob("*.csv"), *tmp_path.glob("*.md")):
+        recorded = (RESULTS / name / path.name).read_text()
+        assert path.read_text() == recorded, "a sweep was recorded anew: make recorded"
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda p: p.name)
