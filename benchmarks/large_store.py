@@ -26,7 +26,7 @@ import pytorch_lightning as pl
 import torch
 from jsonargparse import auto_cli
 from table import Table, processor
-from training import BATCH, SCALES, make_policy
+from training import BATCH, SCALES, STEPS_ALONE, make_policy
 
 from align import alignment
 from align.data.images import Keep
@@ -132,19 +132,8 @@ def train(folder: Path, keep: Keep, steps: int) -> Trained:
     )
     data.serve(module.policy, draws, None)
     watch = Watch()
-    pl.Trainer(
-        max_steps=SKIP + steps,
-        max_epochs=-1,
-        accelerator="cpu",
-        devices=1,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-        callbacks=[watch],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    ).fit(module, datamodule=data)
+    trainer = pl.Trainer(max_steps=SKIP + steps, accelerator="cpu", callbacks=[watch], **STEPS_ALONE)
+    trainer.fit(module, datamodule=data)
     return watch.found._replace(load=os.getloadavg()[0])
 
 

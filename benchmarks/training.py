@@ -31,6 +31,17 @@ BATCH = 64
 STEPS = {"cuda": (20, 25, 5, 8), "cpu": (2, 4, 5, 2)}
 """By device, the numbers of a `Clock`."""
 FEW_STEPS = (1, 1, 2, 1)
+STEPS_ALONE = {
+    "max_epochs": -1,
+    "devices": 1,
+    "limit_val_batches": 0,
+    "num_sanity_val_steps": 0,
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
+"""Options of a trainer that does nothing beside its steps."""
 OBJECTIVES = {
     "MMD": alignment.MMD,
     "joint MMD": alignment.JointMMD,
@@ -176,19 +187,12 @@ def lightning(
         warnings.simplefilter("ignore")
         pl.Trainer(
             max_steps=clock.end + clock.parts,
-            max_epochs=-1,
             accelerator="gpu" if device == "cuda" else "cpu",
-            devices=1,
             precision=precision,
             gradient_clip_val=1.0,
             log_every_n_steps=25,
-            limit_val_batches=0,
-            num_sanity_val_steps=0,
             callbacks=[clock],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
+            **STEPS_ALONE,
         ).fit(module, datamodule=data)
     return [1e3 * seconds for seconds in clock.blocks]
 
