@@ -5,9 +5,8 @@ from typing import Any, Literal
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
 from align.checkpoints.trust import named_class
 from align.data.columns import Forms
@@ -35,7 +34,7 @@ from align.diffusion.ambient import Ambient
 from align.domain import Domain
 from align.errors import COUNT, SEED, SIZE, InputError, check_numbers
 from align.policy import DiffusionPolicy
-from align.step.batches import TrainingBatches, labels
+from align.step.batches import HeldOutBatches, TrainingBatches
 
 
 class CotrainingData(pl.LightningDataModule):
@@ -347,14 +346,9 @@ class CotrainingData(pl.LightningDataModule):
         return DataLoader(TrainingBatches(self), batch_size=None)
 
     def val_dataloader(self) -> DataLoader:
-        return DataLoader(_HeldOutBatches(self), batch_size=None)
+        return DataLoader(HeldOutBatches(self.held_out, self.val_windows), batch_size=None)
 
     test_dataloader = val_dataloader
-
-    def spread(self, domain: Domain, n: int) -> Tensor:
-        """Numbers of at most `n` held-out windows, spread evenly over the episodes. (m,) int64"""
-        windows = len(self.held_out[domain])
-        return torch.linspace(0, windows - 1, min(n, windows)).round().long()
 
     def too_few_to_probe(self, per_domain: int) -> str | None:
         """What to tell where a run will not have the held-out episodes that a probe needs, before it trains.
@@ -365,7 +359,7 @@ class CotrainingData(pl.LightningDataModule):
         found = {}
         for domain, windows in self.held_out.items():
             episodes, _ = windows.keys()
-            found[domain.label] = len(episodes[self.spread(domain, per_domain)].unique())
+            found[domain.label] = len(episodes[windows.spread(per_domain)].unique())
         if min(found.values()) >= PROBED_EPISODES:
             return None
         held = ", ".join(f"{n} {label}" for label, n in found.items())
@@ -375,17 +369,5 @@ class CotrainingData(pl.LightningDataModule):
         )
 
     def held_out_batches(self, per_domain: int, batch_size: int = 128) -> Iterator[dict[str, Tensor]]:
-        """Held-out windows, spread evenly over the episodes: at most `per_domain` of each domain."""
-        for domain in Domain:
-            windows = self.held_out[domain]
-            for rows in self.spread(domain, per_domain).split(batch_size):
-                batch = windows.gather(rows)
-                yield {**batch, **labels({domain: len(rows)}, torch.ones(len(rows)))}
-
-
-class _HeldOutBatches(IterableDataset):
-    def __init__(self, data: CotrainingData):
-        self.data = data
-
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        return self.data.held_out_batches(self.data.val_windows)
+        """Held-out windows; see `HeldOutBatches`."""
+        return iter(HeldOutBatches(self.held_out, per_domain, batch_size))

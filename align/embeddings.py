@@ -117,7 +117,8 @@ def collect(
         arrays.pop("action_square"), arrays.pop("actions"), arrays["domain"]
     )
     arrays["store"] = data.stores_of(arrays["domain"], arrays["episode"])
-    states = [data.held_out[domain].states(data.spread(domain, per_domain)) for domain in Domain]
+    held_out = (data.held_out[domain] for domain in Domain)
+    states = [windows.states(windows.spread(per_domain)) for windows in held_out]
     if all(s is not None and s.shape[2] == states[0].shape[2] for s in states):
         arrays["state"] = torch.cat(states)[:, -1].numpy()
     for domain in Domain:
@@ -145,7 +146,7 @@ def collect_paired(
         the states of either store cannot be drawn anew, as those of pushing worlds can, in square RGB images.
     """
     windows = data.held_out[Domain.SIM]
-    rows = data.spread(Domain.SIM, states)
+    rows = windows.spread(states)
     found = windows.states(rows)
     if not len(rows) or policy.cameras != ("image",) or found is None:
         return None

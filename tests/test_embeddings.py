@@ -92,7 +92,8 @@ def test_arrays_are_of_the_windows_they_stand_beside(worlds):
         frame = episodes.starts[arrays["episode"][i]] + arrays["step"][i]
         np.testing.assert_array_equal(arrays["state"][i], episodes.state[frame])
         np.testing.assert_array_equal(arrays["agent_pos"][i], episodes.state[frame, :2])
-    batch = data.held_out[Domain.SIM].gather(data.spread(Domain.SIM, 20))
+    windows = data.held_out[Domain.SIM]
+    batch = windows.gather(windows.spread(20))
     action = policy.normalizer.unnormalize_action(
         torch.from_numpy(arrays["action"][:20]).unflatten(1, (8, 2)), batch["agent_pos"]
     )
@@ -122,7 +123,8 @@ def test_chosen_actions_are_those_of_a_policy_told_that_it_is_on_the_robot(world
 def test_the_sim_world_is_rendered_as_its_demonstrations_were(worlds):
     policy = make_policy()
     data = read(policy, worlds["sim"], worlds["real"])
-    windows, rows = data.held_out[Domain.SIM], data.spread(Domain.SIM, 30)
+    windows = data.held_out[Domain.SIM]
+    rows = windows.spread(30)
     images = rerender(SIM, windows.states(rows).numpy(), 32, np.zeros(30))
     stored = windows.gather(rows)["image"].permute(0, 1, 3, 4, 2).numpy()
     assert np.abs(images.astype(int) - stored).max() <= 8  # states were stored as float32
@@ -135,7 +137,8 @@ def test_paired_states_are_the_same_in_both_worlds_but_for_the_look(worlds):
     paired = collect_paired(policy, data, ["image", "denoiser@3"], 30, 10, 0)
     assert set(paired) == {"sim/image", "real/image", "sim/denoiser@3", "real/denoiser@3", "episode", "state"}
     assert {len(a) for a in paired.values()} == {30}
-    windows, rows = data.held_out[Domain.SIM], data.spread(Domain.SIM, 30)
+    windows = data.held_out[Domain.SIM]
+    rows = windows.spread(30)
     np.testing.assert_array_equal(paired["state"], windows.states(rows)[:, -1])
     np.testing.assert_array_equal(paired["episode"], windows.gather(rows)["episode"])
     stored = embed(policy, windows.gather(rows), ["image"], torch.Generator())["image"].numpy()

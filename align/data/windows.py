@@ -108,6 +108,10 @@ class Windows:
         steps = self.n_obs_steps, self.horizon, self.n_action_steps, self.n_image_steps
         return Windows(self.episodes, episode_ids, *steps)
 
+    def spread(self, n: int) -> Tensor:
+        """Numbers of at most `n` windows, spread evenly over the episodes. (m,) int64"""
+        return torch.linspace(0, len(self) - 1, min(n, len(self))).round().long()
+
     def by_store(self) -> dict[str, np.ndarray]:
         """Numbers of the episodes that windows are taken from, by name of the store."""
         ids = self.episode_ids

@@ -1,4 +1,5 @@
-"""Batches of training: gathered on the GPU where the data fit there, otherwise ahead of time in a thread."""
+"""Batches of held-out windows, and of training: the latter are gathered on the GPU where the data fit there,
+otherwise ahead of time in a thread."""
 
 import itertools
 import queue
@@ -48,6 +49,26 @@ class TrainingBatches(IterableDataset):
             if windows is not None:
                 return batches
         return ahead(batches) if device.type == "cuda" else batches
+
+
+class HeldOutBatches(IterableDataset):
+    """Held-out windows, sim then real, spread evenly over the episodes.
+
+    Args:
+        held_out: Windows of each domain.
+        per_domain: How many of each there are at most.
+        batch_size: Windows a batch, of one domain.
+    """
+
+    def __init__(self, held_out: Mapping[Domain, Windows], per_domain: int, batch_size: int = 128):
+        self.held_out, self.per_domain, self.batch_size = held_out, per_domain, batch_size
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        for domain in Domain:
+            windows = self.held_out[domain]
+            for rows in windows.spread(self.per_domain).split(self.batch_size):
+                batch = windows.gather(rows)
+                yield {**batch, **labels({domain: len(rows)}, torch.ones(len(rows)))}
 
 
 def moved(windows: Mapping[Domain, Windows], device: torch.device) -> dict[Domain, Windows] | None:
