@@ -189,12 +189,14 @@ def _published(found: object, unit: str) -> Interval | None:
         return None
     if isinstance(found, dict):
         _check_keys("published", found, ("arm", "other", "of"), ("arm", "other"))
-        check_numbers("(0, 1e9]", **found)
+        check_numbers("[0, 1e9]", arm=found["arm"])
+        check_numbers("(0, 1e9]" if unit == RATIO else "[0, 1e9]", other=found["other"])
+        check_numbers("(0, 1e9]", of=found.get("of"))
         arm, other = (found[name] / found.get("of", 1) for name in ("arm", "other"))
         low = high = arm / other if unit == RATIO else arm - other
     else:
         low, high = found if isinstance(found, list) and len(found) == 2 else (found, found)
-        check_numbers("[-1e9, 1e9]", published=[low, high])
+        check_numbers("(0, 1e9]" if unit == RATIO else "[-1e9, 1e9]", published=[low, high])
     return Interval((low * high) ** 0.5 if unit == RATIO else (low + high) / 2, low, high)
 
 

@@ -83,7 +83,7 @@ def find(claims: Sequence[Claim], folder: str | os.PathLike) -> list[list[Findin
     families: dict[tuple[str, str], list[Test]] = {}
     for claim in claims:
         for test in claim.tests:
-            families.setdefault((test.sweep, test.measure), []).append(test)
+            families.setdefault((test.sweep, _family_of(test.measure)), []).append(test)
     sweeps: dict[str, Sweep | None] = {}
     for (name, _), tests in families.items():
         path = Path(folder) / name
@@ -92,6 +92,13 @@ def find(claims: Sequence[Claim], folder: str | os.PathLike) -> list[list[Findin
         for test, findings in zip(tests, _family(sweeps[name], tests), strict=True):
             found[id(test)] = findings
     return [[finding for test in claim.tests for finding in found[id(test)]] for claim in claims]
+
+
+def _family_of(measure: str) -> str:
+    """What measures of one family have in common: of probes and the like the site does not matter."""
+    if measure in (*NAMED, EQUIVALENT) or (metric := Metric.parse(measure)).by_trial:
+        return measure
+    return f"{metric.kind} {metric.name}"
 
 
 def _is_sweep(path: Path) -> bool:
@@ -106,10 +113,9 @@ def _family(sweep: Sweep | None, tests: Sequence[Test]) -> list[list[Finding]]:
         return [_earlier(sweep, test) for test in tests]
     if tests[0].measure == EQUIVALENT:
         return [_multiples(sweep, test) for test in tests]
-    metric = _metric(sweep, tests[0].measure)
     arms = [_arms(sweep, test) for test in tests]
     pairs = [(test, *pair) for test, some in zip(tests, arms, strict=True) for pair in some]
-    measured = iter(_measured(sweep, pairs, metric))
+    measured = iter(_measured(sweep, pairs))
     return [[next(measured) for _ in some] for some in arms]
 
 
@@ -144,6 +150,8 @@ def _arms(sweep: Sweep, test: Test) -> list[tuple[Arm, Arm | None]]:
         other = None if test.other is None else sweep.find(arms, test.other)
         found = [a for a in arms if fnmatchcase(a.label, test.arm) and a is not other]
         found = found or [sweep.find(arms, test.arm)]
+        if other in found:
+            raise InputError(f"{test.other!r} is compared with itself; expected another arm")
     if test.name is not None and len(found) > 1:
         raise InputError(
             f"name={test.name!r}: the pattern {test.arm!r} is of {len(found)} arms; expected one"
@@ -151,19 +159,18 @@ def _arms(sweep: Sweep, test: Test) -> list[tuple[Arm, Arm | None]]:
     return [(arm, other) for arm in found]
 
 
-def _measured(sweep: Sweep, pairs: Sequence[tuple[Test, Arm, Arm | None]], metric: Metric) -> list[Finding]:
+def _measured(sweep: Sweep, pairs: Sequence[tuple[Test, Arm, Arm | None]]) -> list[Finding]:
     """Findings that hold all at once."""
-    if not sweep.has(metric):
-        return [Finding(test, _words(test, arm.label)) for test, arm, _ in pairs]
     level = 1 - (1 - CONFIDENCE) / len(pairs)
     differences = [(arm, other) for _, arm, other in pairs if other is not None]
     compared = iter(())
+    metric = _metric(sweep, pairs[0][0].measure)
     if metric.by_trial and differences:
         at_once = compare(sweep, differences, metric)
         level, compared = at_once.each_level, iter(at_once.pairs)
     found = []
     for test, arm, other in pairs:
-        words = _words(test, arm.label)
+        words, metric = _words(test, arm.label), _metric(sweep, test.measure)
         behind = [sweep.estimate(a.runs, metric) for a in (arm, other) if a is not None]
         if any(estimate is None for estimate in behind):
             next(compared, None)

@@ -16,9 +16,9 @@ from align.analysis.reports import plateau
 from align.analysis.reports.claims.command import claims, report, summary
 from align.analysis.reports.claims.declared import read_claims
 from align.analysis.reports.claims.findings import NOT_YET, find, over_all
-from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.reports.sweep import Metric, Sweep, kept
 from align.analysis.reports.sweep.comparisons import compare
-from align.analysis.reports.sweep.kept import TRIALS
+from align.analysis.reports.sweep.kept import MOVED, PATH, TRIALS
 from align.analysis.statistics.verdict import CONFIRMED, REFUTED, UNDECIDED, verdict
 from align.errors import InputError
 from align.seeding import numpy_rng
@@ -67,24 +67,22 @@ def ways(tmp_path_factory):
     return write_sweep(tmp_path_factory.mktemp("claims"), {"a": 0.5, "same": 0.5, "b": 0.85, "worse": 0.15})
 
 
-@pytest.mark.parametrize(
-    ("claim", "expected"),
-    [
-        ({"compare": [{"arm": "b", "minus": "a"}]}, CONFIRMED),
-        ({"compare": [{"arm": "b", "minus": "a"}], "claimed": "not above"}, REFUTED),
-        ({"compare": [{"arm": "b", "minus": "a"}], "claimed": "below"}, REFUTED),
-        ({"compare": [{"arm": "same", "minus": "a"}], "margin": 0.01}, UNDECIDED),
-        ({"compare": [{"arm": "same", "minus": "a"}], "margin": 0.3}, REFUTED),
-        ({"compare": [{"arm": "same", "minus": "a"}], "claimed": "not above", "margin": 0.3}, CONFIRMED),
-        ({"compare": [{"arm": "same", "minus": "a"}], "claimed": "not above", "margin": 0.01}, UNDECIDED),
-        ({"compare": [{"arm": "*", "minus": "a"}]}, REFUTED),  # of every one: the worse one is not
-        ({"compare": [{"arm": "*", "minus": "a"}], "every": False}, CONFIRMED),
+def test_the_verdict_is_the_truth_where_the_sweep_can_tell(ways):
+    b, same = ({"compare": [{"arm": arm, "minus": "a"}]} for arm in ("b", "same"))
+    each = {"compare": [{"arm": "*", "minus": "a"}]}
+    stated = [
+        (b, CONFIRMED),
+        (b | {"claimed": "not above"}, REFUTED),
+        (b | {"claimed": "below"}, REFUTED),
+        (same | {"margin": 0.01}, UNDECIDED),
+        (same | {"margin": 0.3}, REFUTED),
+        (same | {"claimed": "not above", "margin": 0.3}, CONFIRMED),
+        (same | {"claimed": "not above", "margin": 0.01}, UNDECIDED),
+        (each, REFUTED),  # of every one: the worse one is not better
+        (each | {"every": False}, CONFIRMED),
         ({"compare": [{"arm": "[bs]*", "minus": "worse"}]}, CONFIRMED),
-    ],
-    ids=str,
-)
-def test_the_verdict_is_the_truth_where_the_sweep_can_tell(ways, claim, expected):
-    assert verdicts(declare(ways, claim)) == [expected]
+    ]
+    assert verdicts(declare(ways, *(claim for claim, _ in stated))) == [expected for _, expected in stated]
 
 
 def test_intervals_of_all_claims_on_a_sweep_hold_at_once(ways):
@@ -166,9 +164,13 @@ def test_an_arm_that_is_not_there_is_one_line(ways):
     ) as told:
         find(read_claims(ways / "claims.yaml"), ways)
     assert "\n" not in str(told.value)
-    for compared in ({"arm": "b", "minus": "dann"}, {"arm": "lambda=*", "minus": "a"}):
+    for compared, said in (
+        ({"arm": "b", "minus": "dann"}, "expected one of"),
+        ({"arm": "lambda=*", "minus": "a"}, "expected one of"),
+        ({"arm": "a", "minus": "a"}, "compared with itself"),
+    ):
         declare(ways, {"compare": [compared]})
-        with pytest.raises(InputError, match="expected one of"):
+        with pytest.raises(InputError, match=said):
             find(read_claims(ways / "claims.yaml"), ways)
     declare(ways, {"compare": [{"arm": "*", "minus": "a", "name": "all"}]})
     with pytest.raises(InputError, match="name='all': the pattern"):
@@ -195,6 +197,7 @@ def test_an_arm_that_is_not_there_is_one_line(ways):
         ({"compare": [{"arm": 3, "minus": "a"}]}, "arm=3: expected text"),
         ({"compare": [{"arm": "b", "minus": "a", "published": {"arm": 1}}]}, "published: lacks other"),
         ({"compare": [{"arm": "b", "minus": "a", "published": "much"}]}, "published="),
+        ({"compare": [{"arm": "b", "minus": "a", "published": {"arm": 1, "other": 2, "of": 0}}]}, "of=0"),
         ({"compare": [{"arm": "b", "minus": "a", "ends": [1, 2]}]}, "ends="),
         ({"compare": ["b"]}, "compare='b'"),
     ],
@@ -232,12 +235,60 @@ def test_a_multiple_of_real_data_is_that_of_the_plateau(tmp_path):
     for finding, curve in zip(found, curves, strict=True):
         assert finding.compared == f"{curve.real} real demonstrations" and finding.trainings == 2
         assert finding.single == plateau.row(curve, real_only)["equivalent ratio"]
-        assert finding.estimate.low <= finding.single.low and finding.estimate.high >= finding.single.high
+        assert finding.estimate.low <= finding.single.low and finding.estimate.high > finding.single.high
         assert finding.verdict == verdict(finding.estimate, stated[0].tests[0].rule)
     declare(tmp_path, {**claim, "compare": [{}]}, **{"trainer.max_steps": 1})
     (earlier,) = find(read_claims(tmp_path / "claims.yaml"), tmp_path)
     for now, before in zip(found, earlier, strict=True):
         assert before.earlier == pytest.approx(now.estimate.value, rel=0.5) and before.verdict == NOT_YET
+
+
+def test_ratios_of_motion_hold_at_once_and_are_of_successes(tmp_path):
+    """Rollouts of `smooth` have half the acceleration of `rough` in the same trials, of `same` as much."""
+    rng, rows, runs = numpy_rng(0, "motion of claims"), [], []
+    hard = np.exp(rng.normal(0, 0.5, 60))
+    for arm, factor in (("rough", 1.0), ("smooth", 0.5), ("same", 1.0)):
+        for seed in range(3):
+            moved = factor * hard * np.exp(rng.normal(0, 0.05) + rng.normal(0, 0.2, 60))
+            success = rng.random(60) < 0.9
+            run = f"arm={arm},seed={seed}"
+            trials = {"run": run, "world": "maze", "seed": range(60), "score": success * 1.0, MOVED: 1}
+            trials |= {"success": success * 1.0, f"{PATH}acceleration": np.where(success, moved, np.nan)}
+            rows.append(pd.DataFrame(trials))
+            found = {"success": success.mean(), "score": success.mean(), "success_count": success.sum()}
+            found = {f"rollout/maze/{name}": value for name, value in found.items()}
+            median = np.median(moved[success])
+            runs.append({"run": run, "missing": "", "arm": arm, "seed": seed, **found})
+            runs[-1]["motion/maze/acceleration"] = median
+    (tmp_path / "ways").mkdir()
+    kept.write(tmp_path / "ways", pd.concat(rows), pd.DataFrame(runs), {})
+    pd.DataFrame(runs).to_csv(tmp_path / "ways/results.csv", index=False)
+    (tmp_path / "ways/config.yaml").write_text(yaml.safe_dump(STEPS))
+    motion = {"measure": "acceleration", "claimed": "below", "over": "rough", "margin": 0.25}
+    compared = [{"arm": "smooth", **motion}, {"arm": "same", **motion}]
+    compared += [{"arm": "smooth", "minus": "rough", "claimed": "not below", "margin": 0.3}]
+    declare(tmp_path, {"compare": compared, "published": 0.5})
+    ((smooth, same, success),) = find(read_claims(tmp_path / "claims.yaml"), tmp_path)
+    assert (smooth.verdict, same.verdict, success.verdict) == (CONFIRMED, REFUTED, CONFIRMED)
+    assert smooth.single.low < 0.5 < smooth.single.high < 0.6 and 1.1 < smooth.detectable < 1.5
+    sweep = Sweep(tmp_path / "ways")
+    arms = {arm.label: arm.runs for arm in sweep.arms()}
+    metric = Metric("motion", "maze", "acceleration")
+    for level, found in ((0.95, smooth.single), (0.975, smooth.estimate)):
+        assert found == sweep.ratio(arms["smooth"], arms["rough"], metric, level)
+    assert smooth.estimate.high > smooth.single.high
+
+
+def test_probes_of_one_sweep_hold_at_once():
+    claim = next(c for c in read_claims(RESULTS / "claims.yaml") if c.tests[0].measure.startswith("probe"))
+    (found,) = find([claim], RESULTS)
+    sweep = Sweep(RESULTS / claim.tests[0].sweep)
+    (arm,) = [arm for arm in sweep.arms() if arm.label == claim.tests[0].arm]
+    for finding in found:
+        metric = Metric.parse(finding.test.measure)
+        assert finding.single == sweep.estimate(arm.runs, metric).interval
+        assert finding.estimate == sweep.estimate(arm.runs, metric, 1 - 0.05 / len(found)).interval
+        assert finding.estimate.low < finding.single.low
 
 
 def test_the_recorded_claims_are_what_the_recorded_sweeps_say(tmp_path):
