@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from align.analysis.figures import style as figures
 from align.analysis.figures.claims import LOGARITHMIC, Row, figure_claims
 from align.analysis.reports.claims.declared import DECLARED, DIFFERENCE, EQUIVALENT, RATIO, Claim, read_claims
-from align.analysis.reports.claims.findings import NOT_YET, Finding, find, over_all
+from align.analysis.reports.claims.finding import NOT_YET, Finding, over_all
+from align.analysis.reports.claims.findings import find
 from align.analysis.reports.sweep import Metric
 from align.analysis.reports.tables import markdown_table, write_csv
 from align.analysis.statistics.intervals import Interval, decimals, minus
