@@ -115,6 +115,43 @@ def test_each_run_is_what_it_would_have_been_alone(configured, tmp_path, monkeyp
         assert files[0] == files[1] | {"log.txt"}
 
 
+EVERYTHING = {
+    "data.gating": {"sigma_min": 0.303},
+    "model.ambient": {"loss": "ambient"},
+    "model.noise_draws": 4,
+    "model.auxiliary": {"targets": "state[2:5]", "angles": [2], "weight": 0.5, "width": 8},
+    "model.alignment": "align.alignment.ADDA",
+    "model.alignment_weight": 0.3,
+    "model.weighting": None,
+    "model.learning_rate": 1e-3,
+    "trainer.max_steps": 5,
+    "trainer.val_check_interval": 5,
+    "trainer.callbacks": [
+        {
+            "class_path": "align.callbacks.Rollouts",
+            "init_args": {"worlds": {"sim": {}}, "size": 16, "trials": 2, "steps": 2, "film": 1},
+        }
+    ],
+}
+
+
+def test_gates_a_teacher_an_adversary_and_rollouts_are_each_runs_own(configured, tmp_path):
+    """ADDA's classifier and its optimiser are no part of what is batched."""
+    for config in configured("alone", 2, **EVERYTHING):
+        assert main(["fit", "--config", config]) == 0
+    together = configured("together", 2, **EVERYTHING)
+    train_together(together)
+    for seed, config in enumerate(together):
+        run, alone = tmp_path / "together" / str(seed), tmp_path / "alone" / str(seed)
+        assert "trained together" in (run / "log.txt").read_text() and not (run / "rollouts.csv").exists()
+        assert main(["fit", "--config", config]) == 0
+        _assert_equal(run, alone)
+        ours, theirs = ((r / "rollouts.csv").read_text().splitlines() for r in (run, alone))
+        assert len(ours) == 1 + 2 and [row.split(",")[:3] for row in ours] == [
+            row.split(",")[:3] for row in theirs
+        ]
+
+
 def test_what_cannot_be_batched_says_so(configured, tmp_path, monkeypatch):
     forward = ConvEncoder.forward
     monkeypatch.setattr(ConvEncoder, "forward", lambda self, x: F.dropout(forward(self, x)))
