@@ -70,7 +70,7 @@ dashboard: $(READY) ## open TensorBoard on RUN
 	$(PYTHON) -m tensorboard.main --logdir $(RUN)
 
 probe: $(READY) ## probe the embeddings of RUN again, with reports (about 10 seconds a run)
-	$(ALIGN) probe $(RUN)
+	$(ALIGN) probe $(RUN) --jobs $(JOBS)
 
 test: $(READY) ## run the tests (about 12 minutes on 2 cores)
 	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
@@ -96,8 +96,8 @@ recorded: $(READY) ## do again what rests on several recorded sweeps (claims, me
 	$(ALIGN) claims results
 	$(PYTHON) docs/values.py
 
-benchmark: $(READY) ## measure how fast everything is here, beside others (at most eight minutes; OUT=folder)
-	$(PYTHON) benchmarks/benchmark.py $(if $(OUT),--out $(OUT))
+benchmark: $(READY) ## measure how fast everything is here, beside others (at most eight minutes; OUT=folder SMALL=true)
+	$(PYTHON) benchmarks/benchmark.py $(if $(OUT),--out $(OUT)) $(if $(SMALL),--small true)
 
 lint: $(READY) ## check the style
 	$(PYTHON) -m ruff check .

@@ -11,16 +11,14 @@ from typing import Literal
 
 from sklearn.base import ClassifierMixin
 
-from align.analysis.dashboard import write_run, write_sweep
+from align.analysis.dashboard import write_sweep
+from align.analysis.probing import probe_runs
 from align.analysis.reports.agreement import FEWEST
 from align.analysis.reports.agreement import together as report_agreement
 from align.analysis.reports.claims.declared import DECLARED, read_regime
 from align.analysis.reports.everything import measured_beside, not_redrawn
 from align.analysis.reports.everything import report as report_everything
-from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.mechanism import report as report_mechanism
-from align.analysis.reports.probes.probe import codec_note, probe_run
-from align.analysis.reports.probes.task_probe import task_probe_run
 from align.analysis.reports.selectors import GIVEN as GIVEN_AXES
 from align.analysis.reports.selectors import select as select_arms
 from align.analysis.reports.sweep import Metric, Sweep
@@ -29,14 +27,12 @@ from align.analysis.reports.sweep.keep import keep as keep_files
 from align.analysis.reports.sweep.kept import is_kept
 from align.analysis.reports.sweep.regime import of_regime
 from align.analysis.reports.tables import write_tables
-from align.analysis.statistics.probing.probe import GIVEN, Kind
+from align.analysis.statistics.probing.probe import Kind
 from align.checkpoints.trust import trusting
 from align.errors import JOBS, SEED, InputError, check_numbers
 from align.files import atomic_path, check_writable
-from align.run.config import aligned_site, callback_options
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
 from align.run.ticking import pinned, telling
-from align.run.tidying import tidy
 
 
 def probe(
@@ -46,6 +42,7 @@ def probe(
     seed: int = 0,
     trust: list[str] | None = None,
     threads: int = 1,
+    jobs: int = 2,
 ) -> None:
     """Probe how well sim and real embeddings can be told apart, with PNG reports and dashboards.
 
@@ -56,53 +53,24 @@ def probe(
         umap: Add a UMAP to the map of `geometry.png`; needs umap-learn.
         seed: Seed of folds, controls, permutations and bootstraps: numbers that hold do so for any.
         trust: Your own modules or packages whose objectives runs may name; to measure them runs their code.
-        threads: CPU threads.
+        threads: CPU threads of each process.
+        jobs: Number of runs that are probed at once, a process each.
     """
     check_numbers(SEED, whole=True, seed=seed)
-    check_numbers(JOBS, whole=True, threads=threads)
-    with pinned(threads):
-        _probe(path, probe, umap, seed, trust or ())
-
-
-def _probe(path: str, probe: Kind | ClassifierMixin, umap: bool, seed: int, trust: Sequence[str]) -> None:
+    check_numbers(JOBS, whole=True, threads=threads, jobs=jobs)
     if umap and find_spec("umap") is None:
         raise InputError("umap=true: the package is not installed; pip install umap-learn, or leave it out")
     runs = holding(path, EMBEDDINGS)
     if not runs:
         raise InputError(f"path={path!r}: holds no {EMBEDDINGS}; expected a run or sweep that has trained")
     failures = []
-    for run in runs:
-        tidy(run)
-        try:
-            aligned_site(run), callback_options(run)  # what cannot be read is said before anything is written
-            with telling(f"probing {run}"):
-                result = probe_run(run, seed, probe)
-                measure_run(run, result, seed, umap)
-                tasks = task_probe_run(run, seed)
-            if tasks is None:
-                print(f"{run}: older embeddings, no task probe; align embed {run} makes new ones", flush=True)
-        except InputError as error:
-            failures.append(error)
-            continue
-        write_run(run)
-        found = ", ".join(
-            f"{site} {name} {s['auc']['value']:.3f} [{s['auc']['low']:.3f}, {s['auc']['high']:.3f}]"
-            for site, of_site in result["sites"].items()
-            for name, s in (("AUC", of_site), ("MLP AUC", of_site.get("mlp")), ("AUC", of_site.get(GIVEN)))
-            if s and "auc" in s
-        )
-        print(f"{run}: {found}", flush=True)
-        if note := codec_note(result["codecs"]):
-            print(f"{run}: warning: {note}", flush=True)
-        for domain, stores in result.get("stores", {}).items():
-            for store, of_site in stores.items():
-                told = of_site.get("skipped") or ", ".join(
-                    f"{site} AUC {s['auc']['value']:.3f} [{s['auc']['low']:.3f}, {s['auc']['high']:.3f}]"
-                    for site, s in of_site.items()
-                )
-                print(f"{run}: {store} of the {domain} stores against the others: {told}", flush=True)
+    for probed in probe_runs(runs, probe, umap, seed, threads, jobs):
+        if isinstance(probed, InputError):
+            failures.append(probed)
+        else:
+            print(*probed, sep="\n", flush=True)
     for sweep in sorted({run.parent for run in runs if (run / POINT).exists() and run != Path(path)}):
-        with trusting(trust):
+        with trusting(trust or ()):
             report_sweep(sweep)
     if failures:
         raise InputError(f"{len(failures)} of {len(runs)} runs could not be probed: {failures[0]}")

@@ -8,12 +8,12 @@ episode. Each is repeated with the embeddings of an untrained policy: what those
 put there.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg
 import sklearn
-from sklearn.linear_model import ridge_regression
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
@@ -158,8 +158,20 @@ class _Standardised:
     def predict(self, x: np.ndarray, penalties: Collection[float]) -> list[np.ndarray]:
         """Standardised predictions (M, q) for `x` (M, D), one a penalty."""
         x = self.features.transform(x.astype(np.float64))
-        weights = (ridge_regression(self.x, self.y, c * len(self.x), solver="cholesky") for c in penalties)
-        return [x @ np.atleast_2d(w).T for w in weights]
+        return [x @ w for w in ridge_path(self.x, self.y, [c * len(self.x) for c in penalties])]
+
+
+def ridge_path(x: np.ndarray, y: np.ndarray, penalties: Iterable[float]) -> Iterator[np.ndarray]:
+    """Weights (D, q) that minimise |y − x w|² + penalty · |w|², one a penalty.
+
+    scikit-learn's `ridge_regression(solver="cholesky")` multiplies x (N, D) with itself anew for each.
+    """
+    wide = x.shape[1] > len(x)
+    gram = x @ x.T if wide else x.T @ x
+    right = y if wide else x.T @ y
+    for penalty in penalties:
+        found = scipy.linalg.solve(gram + penalty * np.eye(len(gram)), right, assume_a="pos")
+        yield x.T @ found if wide else found
 
 
 def r_squared(
