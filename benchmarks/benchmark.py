@@ -1,5 +1,6 @@
 """`make benchmark`: how fast everything is on this machine, as one table, beside what others do."""
 
+import functools
 import tempfile
 from pathlib import Path
 
@@ -10,9 +11,16 @@ import training
 from jsonargparse import auto_cli
 from table import Table, processor
 
+RECORDINGS = {"episodes": 2, "length": 24, "size": (24, 32)}
+"""Of loaders, where all is tried out."""
+
 
 def benchmark(
-    out: str = "runs/benchmark", device: str = "auto", paper: bool | None = None, seconds: float = 420
+    out: str = "runs/benchmark",
+    device: str = "auto",
+    paper: bool | None = None,
+    seconds: float = 420,
+    small: bool = False,
 ) -> None:
     """Measure and print; each figure is in `benchmark.csv` as soon as it is known.
 
@@ -22,10 +30,13 @@ def benchmark(
         paper: Whether to time steps at the paper's scale; by default on a GPU alone, since one takes many
             seconds on a CPU.
         seconds: After so many no further figure is begun; rows that are left out say so.
+        small: Try everything out at sizes that say nothing, in a few minutes of two cores.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     paper = device == "cuda" if paper is None else paper
+    if small:
+        shrink()
     table = Table(Path(out), seconds)
     peak = pieces.peaks(device)
     for precision, flops in peak.items():
@@ -34,18 +45,26 @@ def benchmark(
         )
     with tempfile.TemporaryDirectory() as folder:
         scales = ["paper", "laptop"] if paper else ["laptop"]
-        pieces.mmd(table, device)
-        training.measure(table, Path(folder), device, scales, peak)
-        pieces.two_sample(table)
+        table.part("the MMD", pieces.mmd, table, device)
+        table.part("training steps", training.measure, table, Path(folder), device, scales, peak)
+        table.part("permutation tests", pieces.two_sample, table)
         for scale in scales:
-            pieces.data(table, Path(folder), scale)
-            pieces.latency(table, device, scale)
-        loaders.measure(table, Path(folder))
-        pieces.worlds(table, device)
-        pieces.start_up(table)
+            table.part("windows gathered", pieces.data, table, Path(folder), scale)
+            table.part("latency", pieces.latency, table, device, scale)
+        table.part("worlds", pieces.worlds, table, device)
+        table.part("start-up", pieces.start_up, table)
+        recordings = functools.partial(loaders.measure, **RECORDINGS if small else {})
+        table.part("loaders of two cameras", recordings, table, Path(folder))  # their recordings take longest
     card = torch.cuda.get_device_name() if device == "cuda" else "no GPU"
     heading = f"{card}; {processor()}, {torch.get_num_threads()} threads; PyTorch {torch.__version__}"
     print("\n" + table.markdown(heading))
+
+
+def shrink() -> None:
+    """Have everything measured at sizes that take no time."""
+    training.BATCH = pieces.BATCH = loaders.BATCH = 8
+    training.STEPS = dict.fromkeys(training.STEPS, training.FEW_STEPS)
+    pieces.MMD_SAMPLES, pieces.TESTED_SAMPLES, pieces.TRIALS, pieces.CHUNKS = (8,), (20,), 2, 3
 
 
 if __name__ == "__main__":

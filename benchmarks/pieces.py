@@ -20,6 +20,11 @@ from align.rollout import rollout
 from align.worlds.make import make_worlds
 from align.worlds.pushing.gaps import Gap
 
+MMD_SAMPLES = (32, 64, 1024, 2048)
+TESTED_SAMPLES = (100, 1000, 19_000)
+"""Of either domain."""
+TRIALS = 30
+
 
 def peaks(device: str) -> dict[str, float]:
     """Floating-point operations a second of a product of square matrices, by precision."""
@@ -52,7 +57,7 @@ def mmd(table: Table, device: str) -> None:
         return [1e3 * s for s in repeated(lambda: (function(x, y).backward(), now(x.device)))]
 
     largest = 1024 if device == "cuda" else 64  # (2 n, 2 n, 64) differences
-    for n in (32, 64, 1024, 2048):
+    for n in MMD_SAMPLES:
         x, y = (torch.randn(n, 64, device=device).requires_grad_() for _ in range(2))
         name = f"MMD of {n} and {n}, forward and backward"
         table.measure(name, "align", "ms", milliseconds, MMD().to(device), x, y)
@@ -85,7 +90,7 @@ def two_sample(table: Table) -> None:
         return repeated(lambda: numpy_test(x, label), most=5)
 
     rng = np.random.default_rng(0)
-    for n in (100, 1000, 19_000):
+    for n in TESTED_SAMPLES:
         x, label = rng.normal(size=(2 * n, 64)), np.repeat([0, 1], n)
         name = f"permutation test of {n} and {n}"
         table.measure(name, "align", "s", ours, x, label)
@@ -122,9 +127,9 @@ def worlds(table: Table, device: str) -> None:
     policy = make_policy("laptop").to(device).eval()
 
     def trials() -> None:
-        rollout(policy, make_worlds(Gap(), 64, "easy"), range(30), 100, "sim", 0)
+        rollout(policy, make_worlds(Gap(), 64, "easy"), range(TRIALS), 100, "sim", 0)
 
-    table.measure("rollouts of 100 steps", "align", "1/min", rate, trials, 60 * 30)
+    table.measure("rollouts of 100 steps", "align", "1/min", rate, trials, 60 * TRIALS)
 
 
 CHUNKS = 60

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+LATE = "not measured: no time left"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -60,13 +62,26 @@ class Table:
         self, what: str, whose: str, unit: str, function: Callable[..., Iterable[float]], *arguments
     ) -> float:
         """A row of what a function returns; where it fails or there is no time left, a row that says so."""
-        if time.monotonic() > self._end:
-            return self.add(what, whose, unit, [], "not measured: no time left")
+        if self.is_late():
+            return self.add(what, whose, unit, [], LATE)
         try:
             return self.add(what, whose, unit, function(*arguments))
         except Exception as error:  # the other figures are worth having; this one says what went wrong
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            return self.add(what, whose, unit, [], f"failed: {reason[:200]}")
+            return self.add(what, whose, unit, [], _failed(error))
+
+    def is_late(self) -> bool:
+        """Whether nothing more is to be begun."""
+        return time.monotonic() > self._end
+
+    def part(self, what: str, function: Callable[..., None], *arguments) -> None:
+        """Rows that a function adds; where it fails or there is no time left, a row that says so."""
+        if self.is_late():
+            self.add(what, "align", "", [], LATE)
+            return
+        try:
+            function(*arguments)
+        except Exception as error:  # as in `measure`
+            self.add(what, "align", "", [], _failed(error))
 
     def _write(self, row: Row) -> None:
         self.rows.append(row)
@@ -91,11 +106,21 @@ class Table:
         return text
 
 
+def _failed(error: Exception) -> str:
+    return f"failed: {' '.join(f'{type(error).__name__}: {error}'.split())[:200]}"
+
+
+LONG = 10.0
+"""Seconds of a call that is repeated but once."""
+
+
 def repeated(function: Callable[[], object], seconds: float = 1.0, most: int = 20) -> list[float]:
     """Seconds of each call, after one that does not count, until there were enough calls or seconds."""
+    start = time.perf_counter()
     function()
+    least = 3 if time.perf_counter() - start < LONG else 1
     times: list[float] = []
-    while len(times) < 3 or (sum(times) < seconds and len(times) < most):
+    while len(times) < least or (sum(times) < seconds and len(times) < most):
         start = time.perf_counter()
         function()
         times.append(time.perf_counter() - start)

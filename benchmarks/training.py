@@ -26,6 +26,7 @@ from align.diffusion.schedule import NoiseSchedule
 from align.module import CotrainingModule
 from align.networks import ConditionalMLP, ConditionalUnet1D, ConvEncoder, ResNetEncoder
 from align.policy import DiffusionPolicy
+from align.step.precision import Trainer
 
 BATCH = 64
 STEPS = {"cuda": (20, 25, 5, 8), "cpu": (2, 4, 5, 2)}
@@ -42,6 +43,13 @@ STEPS_ALONE = {
     "enable_model_summary": False,
 }
 """Options of a trainer that does nothing beside its steps."""
+WAYS = {
+    "each kernel launched": {"cuda_graphs": False},
+    "the whole step recorded": {"whole_step": True},
+    "channels last": {"channels_last": True},
+    "the whole step recorded, channels last": {"whole_step": True, "channels_last": True},
+}
+"""Of a GPU, options of `CotrainingModule` that do not change what is computed."""
 OBJECTIVES = {
     "MMD": alignment.MMD,
     "joint MMD": alignment.JointMMD,
@@ -169,9 +177,9 @@ def now(device: torch.device) -> float:
 
 
 def lightning(
-    folder: Path, scale: str, precision: str, device: str, objective: str | None, clock: Clock
+    folder: Path, scale: str, precision: str, device: str, objective: str | None, clock: Clock, **options
 ) -> list[float]:
-    """Milliseconds of a step as `align fit` has it, with an objective (λ = 1) or with λ = 0."""
+    """Milliseconds of a step as `align fit` has it, with an objective (λ = 1) or with λ = 0, and options."""
     for library in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(library).setLevel(logging.ERROR)
     kind = SCALES[scale]
@@ -180,12 +188,13 @@ def lightning(
         OBJECTIVES[objective or "MMD"](),
         0.0 if objective is None else 1.0,
         noise_draws=kind.draws,
+        **options,
     )
     data = CotrainingData(**write_stores(folder, kind.size), alpha=0.5, batch_size=BATCH, validation=2)
     data.serve(module.policy, kind.draws, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pl.Trainer(
+        Trainer(
             max_steps=clock.end + clock.parts,
             accelerator="gpu" if device == "cuda" else "cpu",
             precision=precision,
@@ -284,9 +293,19 @@ def measure(table: Table, folder: Path, device: str, scales: list[str], peak: di
                 share = 100 * flops / (ours / 1e3) / peak[precision]
                 note = f"{flops / 1e9:.3g} GFLOP a step"
                 table.add(f"{what}: of the matmul peak", "align", "%", [share], note)
+            if device == "cuda":
+                for way, options in WAYS.items():
+                    clock = Clock(skip, block, n, 0)
+                    timed = functools.partial(lightning, **options)
+                    table.measure(f"{what}, λ = 0: {way}", "align", "ms", timed, *run, None, clock)
+                    table.add(f"{what}: its first, {way}", "align", "ms", [1e3 * clock.first])
             whose = f"same networks, Diffusion Policy's loop (diffusers {diffusers.__version__})"
             loop = diffusion_policy_loop, scale, precision, device, block, n
             table.measure(f"{what}, λ = 0", whose, "ms", *loop)
             for objective in OBJECTIVES if precision == "bf16-mixed" and not few else ["MMD"]:
                 clock = Clock(skip, block, n, 0)
                 table.measure(f"{what}, {objective}", "align", "ms", lightning, *run, objective, clock)
+                if device == "cuda" and objective == "MMD":
+                    clock, timed = Clock(skip, block, n, 0), functools.partial(lightning, whole_step=True)
+                    row = f"{what}, {objective}: the whole step recorded"
+                    table.measure(row, "align", "ms", timed, *run, objective, clock)

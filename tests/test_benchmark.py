@@ -1,6 +1,7 @@
 """`make benchmark`: rows are written at once and say what is missing; what is compared computes the same."""
 
 import csv
+import functools
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
+import benchmark
 import large_store
 import latency
 import loaders
@@ -37,6 +39,30 @@ def test_every_row_is_in_the_file_at_once_and_a_failure_is_one(tmp_path):
     late.measure("b", "align", "ms", fail)
     assert "no time left" in late.markdown("here") and "| b | align | – |" in late.markdown("here")
     assert len(repeated(lambda: None, seconds=0)) == 3
+    late.part("c", fail), table.part("c", fail)
+    assert "no time left" in late.rows[-1].note and "no such card" in table.rows[-1].note
+
+
+def test_a_call_that_takes_long_is_repeated_once(monkeypatch):
+    monkeypatch.setattr("table.LONG", -1)
+    assert len(repeated(lambda: None, seconds=0)) == 1
+
+
+def test_what_is_tried_out_is_all_that_is_measured(tmp_path, monkeypatch):
+    """At sizes that take no time; each part measures as ever."""
+    parts = [(pieces, n) for n in ("mmd", "two_sample", "data", "latency", "worlds", "start_up")]
+    parts += [(training, "measure"), (loaders, "measure")]
+    for module, name in [*parts, (benchmark, "shrink")]:
+        called = functools.partial(lambda name, *_, **options: seen.append((name, options)), name)
+        monkeypatch.setattr(module, name, called)
+    seen: list[tuple] = []
+    monkeypatch.setattr(pieces, "peaks", lambda device: {"32-true": 1e12})
+    benchmark.benchmark(str(tmp_path), "cpu")
+    full = [name for name, _ in seen]
+    seen.clear()
+    benchmark.benchmark(str(tmp_path), "cpu", small=True)
+    assert [name for name, _ in seen] == ["shrink", *full] and len(full) == len(parts)
+    assert seen[-1] == ("measure", benchmark.RECORDINGS)
 
 
 def test_what_stands_beside_the_mmd_and_the_test_computes_the_same():
