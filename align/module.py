@@ -22,12 +22,12 @@ from align.policy import DiffusionPolicy, Features
 from align.run.reference import held_out_losses
 from align.seeding import torch_generator
 from align.sites import embed
-from align.step.captured import capture
 from align.step.finite import FiniteWatch
 from align.step.held_out import HeldOut
 from align.step.pulls import global_norms, watch_pulls
 from align.step.terms import Terms
 from align.step.weights import Weights
+from align.step.whole import prepared
 
 
 class CotrainingModule(HeldOut, Weights):
@@ -67,6 +67,10 @@ class CotrainingModule(HeldOut, Weights):
         auxiliary: What a simulator knows and the embeddings of sim samples are to hold, e.g. {targets:
             "state[2:5]", angles: [2]}; `None` has no such loss.
         cuda_graphs: Record the encoder's and the denoiser's kernels once and replay them, on a single GPU.
+        whole_step: Record all of a step's instead, losses, clipping, optimiser and averaging included, where
+            they can be; a step that is logged is taken as ever. Not yet tried on a GPU.
+        channels_last: Have the encoder's pictures lie in memory with channels last, on a GPU; weights lie as
+            ever. Not yet tried there.
     """
 
     def __init__(
@@ -91,6 +95,8 @@ class CotrainingModule(HeldOut, Weights):
         ambient: Ambient | None = None,
         auxiliary: Auxiliary | None = None,
         cuda_graphs: bool = True,
+        whole_step: bool = False,
+        channels_last: bool = False,
     ):
         super().__init__()
         alignment = MMD() if alignment is None else alignment
@@ -105,7 +111,8 @@ class CotrainingModule(HeldOut, Weights):
         check_numbers(SEED, whole=True, seed=seed)
         self.weighting = as_weighting(weighting, alignment_weight)
         check_training(policy, alignment, self.weighting, site, probe_step, label_dropout, auxiliary)
-        self.label_dropout, self.initial, self.cuda_graphs = label_dropout, initial, cuda_graphs
+        self.label_dropout, self.initial = label_dropout, initial
+        self.cuda_graphs, self.whole_step, self.channels_last = cuda_graphs, whole_step, channels_last
         self.policy, self.ambient, self.auxiliary = policy, ambient, auxiliary
         self.readout: Readout | None = None
         self.alignment = alignment
@@ -144,8 +151,7 @@ class CotrainingModule(HeldOut, Weights):
 
     def on_train_start(self) -> None:
         """Have the kernels of a step recorded, where they can be."""
-        if self.cuda_graphs and self.device.type == "cuda" and self.trainer.world_size == 1:
-            self._release = capture(self.policy)
+        self._release = prepared(self)
 
     def on_train_end(self) -> None:
         self._release()
@@ -165,10 +171,18 @@ class CotrainingModule(HeldOut, Weights):
         """μ at the current step."""
         return 0.0 if self.readout is None else self.auxiliary.weight_at(self.global_step)
 
+    def is_reading(self) -> bool:
+        """Whether μ is above 0 at the current step."""
+        return self.readout is not None and self.auxiliary.weight_at(self.global_step) > 0
+
+    def step_generator(self, device: torch.device | str | None = None) -> torch.Generator:
+        """What the current step draws from."""
+        device = self.device if device is None else device
+        return torch_generator(self.seed, "training", self.global_step, self.global_rank, device=device)
+
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """The loss of a batch: denoising loss + λ · alignment + μ · auxiliary loss."""
-        step = self.global_step
-        generator = torch_generator(self.seed, "training", step, self.global_rank, device=self.device)
+        step, generator = self.global_step, self.step_generator()
         features = self._encode(batch, generator)
         loss, hidden = self._denoise(features, batch, generator)
         denoise = (loss * batch["weight"]).mean()
@@ -176,9 +190,9 @@ class CotrainingModule(HeldOut, Weights):
         aligned = layer.view_as(layer)  # what comes back to it is the alignment's gradient alone
         distance = self._distance(aligned, batch, aligns) if aligns or self._is_logged() else None
         total = denoise + lambda_ * distance if aligns else denoise
-        told, mu = layer.view_as(layer), self.auxiliary_mu()  # as above, for the auxiliary loss
-        error = self.readout(*self._told(told, batch)) if mu > 0 else None
-        total = total + mu * error if mu > 0 else total
+        told, mu, reads = layer.view_as(layer), self.auxiliary_mu(), self.is_reading()  # as above
+        error = self.readout(*self._told(told, batch)) if reads else None
+        total = total + mu * error if reads else total
         for parameter in (*self._opponents(), *self._readers()):  # DDP awaits the gradient of each, even of 0
             total = total + 0.0 * parameter.sum()
         self.finite.see(step, denoise, total)
@@ -187,7 +201,7 @@ class CotrainingModule(HeldOut, Weights):
             self._log_terms(Terms(denoise, distance, lambda_, error, mu if self.readout else None), batch)
         if self._is_logged() or self.weighting.measures:
             views = {"grad_ratio": aligned} if aligns and self.alignment.measured else {}
-            views |= {"auxiliary_grad_ratio": told} if mu > 0 else {}
+            views |= {"auxiliary_grad_ratio": told} if reads else {}
             camera = self.policy.image_sites.get(self.site)  # a part of what denoising sees, not on its way
             see = partial(self._see_pulls, lambda_, self._is_logged())
             watch_pulls(layer if camera is None else features.image, views, see, camera)

@@ -75,7 +75,9 @@ def bandwidth_from_distances(
     many, and the largest within one where they are not quite.
     """
     d_xx, d_yy, d_xy = (d.detach() for d in (d_xx, d_yy, d_xy))
-    within = [d.flatten().index_select(0, _above_diagonal(len(d), d.device)) for d in (d_xx, d_yy)]
+    recording = d_xy.is_cuda and torch.cuda.is_current_stream_capturing()
+    places = _above_diagonal.__wrapped__ if recording else _above_diagonal  # a graph keeps no cache alive
+    within = [d.flatten().index_select(0, places(len(d), d.device)) for d in (d_xx, d_yy)]
     kinds = [d for d in (*within, d_xy.flatten()) if d.numel()]  # one sample has no pair
     sigma2 = torch.stack([d.median() if statistic == "median" else d.mean() for d in kinds]).mean()
     return sigma2.clamp_min(torch.finfo(sigma2.dtype).eps)

@@ -52,7 +52,7 @@ TRAINER_TEXTS = {
     "accelerator": "cpu, gpu or auto.",
     "devices": "Number of devices, or their indices as [0, 1].",
     "num_nodes": "Number of machines.",
-    "precision": "32-true, bf16-mixed, 16-mixed or more; auto is bf16-mixed where the hardware has it.",
+    "precision": "32-true, tf32, bf16-mixed or 16-mixed; auto is bf16-mixed where the hardware has it.",
     "callbacks": "Callbacks beside those of every run, in YAML, e.g. align.callbacks.Rollouts.",
     "logger": "Loggers beside TensorBoard, in YAML.",
 }

@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from align.errors import check_numbers
 
@@ -33,6 +33,15 @@ class ExponentialMovingAverage(nn.Module):
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Move the average towards `model` after optimiser step `step`."""
-        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - self.decay(step))
+        self.move(model, 1 - self.decay(step))
+
+    @torch.no_grad()
+    def move(self, model: nn.Module, share: float | Tensor) -> None:
+        """Move the average by a share of the way, which a scalar on the device may hold."""
+        if isinstance(share, Tensor):  # all at once take numbers only
+            for ours, theirs in zip(self.model.parameters(), model.parameters(), strict=True):
+                ours.lerp_(theirs, share)
+        else:
+            torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), share)
         if buffers := list(model.buffers()):
             torch._foreach_copy_(list(self.model.buffers()), buffers)

@@ -10,21 +10,25 @@ from lightning_fabric.plugins.precision.precision import _PRECISION_INPUT
 from align.errors import InputError
 
 AUTO = "auto"
-TRAINED = (None, "32", 32, "32-true", "16", 16, "16-mixed", "bf16", "bf16-mixed")
+TF32 = "tf32"
+FULL = (None, "32", 32, "32-true")
+TRAINED = (*FULL, TF32, "16", 16, "16-mixed", "bf16", "bf16-mixed")
 """Precisions, and Lightning's other names of them, in which weights, losses and statistics stay float32."""
 
 
 class Trainer(pl.Trainer):
-    """Lightning's trainer; `precision` may also be "auto", which is resolved before there is one.
+    """Lightning's trainer; `precision` may also be "auto", which is resolved before there is one, or "tf32".
 
     Args:
         precision: "auto" is bf16-mixed where the device has bf16, else 32-true; so is `None` everywhere.
+            "tf32" is 32-true whose convolutions a GPU of compute capability 8 and above rounds to ten bits.
     """
 
     def __init__(
-        self, *args: Any, precision: Literal["auto"] | _PRECISION_INPUT | None = None, **kwargs: Any
+        self, *args: Any, precision: Literal["auto", "tf32"] | _PRECISION_INPUT | None = None, **kwargs: Any
     ):
-        super().__init__(*args, precision=precision, **kwargs)
+        torch.backends.cudnn.allow_tf32 = precision not in FULL  # PyTorch's default is to round them anyway
+        super().__init__(*args, precision="32-true" if precision == TF32 else precision, **kwargs)
 
 
 def check_precision(precision: str | int | None) -> None:
@@ -35,8 +39,8 @@ def check_precision(precision: str | int | None) -> None:
     """
     if precision not in TRAINED:
         raise InputError(
-            f"trainer.precision={precision}: expected auto, 32-true, bf16-mixed or 16-mixed, in which "
-            "weights and statistics stay float32"
+            f"trainer.precision={precision}: expected auto, 32-true, tf32, bf16-mixed or 16-mixed, in "
+            "which weights and statistics stay float32"
         )
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from align.step import precision
-from align.step.precision import resolve_precision
+from align.step.precision import Trainer, check_precision, resolve_precision
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,14 @@ def test_precision_is_that_of_the_device_that_trains(accelerator, gpu, cpu, expe
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     monkeypatch.setattr(precision, "_cpu_has_bf16", lambda: cpu)
     assert resolve_precision(accelerator) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "rounds"), [("32-true", False), (None, False), ("tf32", True), ("bf16-mixed", True)]
+)
+def test_convolutions_are_rounded_to_tf32_unless_full_precision_is_asked_for(asked, rounds, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", not rounds)
+    check_precision(asked)
+    trainer = Trainer(accelerator="cpu", precision=asked, logger=False, enable_checkpointing=False)
+    assert torch.backends.cudnn.allow_tf32 == rounds
+    assert trainer.precision == ("bf16-mixed" if asked == "bf16-mixed" else "32-true")
