@@ -1,6 +1,7 @@
 """Runs that are probed side by side."""
 
 import json
+import multiprocessing
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
@@ -11,11 +12,15 @@ from align.analysis.probing import probe_runs
 from align.errors import InputError
 
 
-def test_side_by_side_is_one_after_the_other_and_one_that_cannot_be_probed_spoils_no_other(tmp_path):
+def test_side_by_side_is_one_after_the_other_and_one_that_cannot_be_probed_spoils_no_other(
+    tmp_path, monkeypatch
+):
+    fork = multiprocessing.get_context("fork")  # which need not import everything anew
+    monkeypatch.setattr(probing.multiprocessing, "get_context", lambda method: fork)
     small = {"episodes": 6, "windows": 4, "dims": (3, 3, 3), "trials": 4}
     runs = [write_run(tmp_path / f"seed={s}", {"seed": s}, seed=s, **small) for s in range(2)]
     runs.insert(1, write_run(tmp_path / "broken", {"seed": 2}, **small | {"episodes": 2}))
-    told = {jobs: list(probe_runs(runs, "linear", jobs=jobs)) for jobs in (1,)}
+    told = {1: list(probe_runs(runs, "linear"))}
     numbers = [json.loads((run / "probe.json").read_text()) for run in (runs[0], runs[2])]
     for run in (runs[0], runs[2]):
         (run / "probe.json").unlink()
