@@ -1,7 +1,8 @@
 """The table and the trials of a round of pilots, with paired differences to one of its arms.
 
 `python collect.py SWEEP ARM NAME` writes NAME.csv and NAME_trials.csv.gz beside this file. Differences are
-to ARM in the same world, paired over trials, with half a 95 % interval.
+to ARM in the same world, paired over trials, with half a 95 % interval over trials alone; of several
+trainings a trial counts by its mean.
 """
 
 import csv
@@ -15,11 +16,13 @@ MEASURES = ("score", "success_90", "success_pose")
 
 
 def main(sweep: str, reference: str, name: str) -> None:
-    here, arms = Path(__file__).parent, defaultdict(dict)
+    here, runs = Path(__file__).parent, defaultdict(dict)
     for file in sorted(Path(sweep).glob("*/rollouts.csv"), key=lambda f: f.stat().st_mtime):
-        arm = file.parent.name.split("=", 1)[1].rsplit(",seed", 1)[0]
+        arm, _, training = file.parent.name.split("=", 1)[1].rpartition(",seed=")
         for row in csv.DictReader(file.open()):
-            arms[arm, row["world"]][int(row["seed"])] = [float(row[m]) for m in MEASURES]
+            found = runs[arm, row["world"]].setdefault(int(training), {})
+            found[int(row["seed"])] = [float(row[m]) for m in MEASURES]
+    arms = {key: _mean(trainings.values()) for key, trainings in runs.items()}
     with (here / f"{name}.csv").open("w", newline="") as out:
         table = csv.writer(out, lineterminator="\n")
         columns = [c for m in MEASURES for c in (m, f"{m}_minus_reference", f"{m}_minus_reference_95")]
@@ -31,13 +34,20 @@ def main(sweep: str, reference: str, name: str) -> None:
                 half = 1.96 * statistics.stdev(pairs) / len(pairs) ** 0.5
                 mean = statistics.mean(t[i] for t in trials.values())
                 cells += [f"{x:.4f}" for x in (mean, statistics.mean(pairs), half)]
-            table.writerow([arm, world, 1, len(trials), *cells])
+            table.writerow([arm, world, len(runs[arm, world]), len(trials), *cells])
     with gzip.open(here / f"{name}_trials.csv.gz", "wt", newline="") as out:
         table = csv.writer(out, lineterminator="\n")
-        table.writerow(["arm", "world", "seed", *MEASURES])
-        for (arm, world), trials in arms.items():
-            for seed, found in trials.items():
-                table.writerow([arm, world, seed, *(f"{x:.4g}" for x in found)])
+        table.writerow(["arm", "world", "training", "seed", *MEASURES])
+        for (arm, world), trainings in runs.items():
+            for training, trials in trainings.items():
+                for seed, found in trials.items():
+                    table.writerow([arm, world, training, seed, *(f"{x:.4g}" for x in found)])
+
+
+def _mean(trainings) -> dict[int, list[float]]:
+    """By the trial's seed, the mean of several trainings."""
+    first, *_ = trainings = list(trainings)
+    return {s: [statistics.mean(t[s][i] for t in trainings) for i in range(len(MEASURES))] for s in first}
 
 
 if __name__ == "__main__":
