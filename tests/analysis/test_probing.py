@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 from concurrent.futures.process import BrokenProcessPool
+from types import SimpleNamespace
 
 import pytest
 from synthetic_runs import write_run
@@ -15,8 +16,13 @@ from align.errors import InputError
 def test_side_by_side_is_one_after_the_other_and_one_that_cannot_be_probed_spoils_no_other(
     tmp_path, monkeypatch
 ):
-    fork = multiprocessing.get_context("fork")  # which need not import everything anew
-    monkeypatch.setattr(probing.multiprocessing, "get_context", lambda method: fork)
+    def fork(method: str):  # which need not import everything anew
+        return multiprocessing.get_context("fork")
+
+    double = SimpleNamespace(get_context=fork, parent_process=multiprocessing.parent_process)
+    monkeypatch.setattr(probing, "multiprocessing", double)
+    for other in ("measure_run", "task_probe_run", "write_run"):  # which take most of the time
+        monkeypatch.setattr(probing, other, lambda run, *_: [run])
     small = {"episodes": 6, "windows": 4, "dims": (3, 3, 3), "trials": 4}
     runs = [write_run(tmp_path / f"seed={s}", {"seed": s}, seed=s, **small) for s in range(2)]
     runs.insert(1, write_run(tmp_path / "broken", {"seed": 2}, **small | {"episodes": 2}))
