@@ -24,7 +24,7 @@ from align.analysis.reports.selectors import select as select_arms
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.comparisons import compare as compare_arms
 from align.analysis.reports.sweep.keep import keep as keep_files
-from align.analysis.reports.sweep.kept import is_kept
+from align.analysis.reports.sweep.kept import is_kept, is_sweep
 from align.analysis.reports.sweep.regime import of_regime
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.probing.probe import Kind
@@ -98,10 +98,9 @@ def compare(path: str, reference: str, arms: list[str] | None = None, out: str |
         arms: Labels of those to compare; by default all others.
         out: Where to write, without suffix; by default compared-with-REFERENCE in the sweep.
     """
-    written = any((Path(path) / name).is_file() for name in (GRID, RESULTS))
-    if not (written or any(Path(path).glob(f"*/{POINT}"))):
-        below = sorted(str(folder) for folder in {*holding(path, GRID), *holding(path, RESULTS)})
-        known = f"one of {', '.join(below)}" if below else "the directory of a sweep that has run"
+    if not is_sweep(path):
+        below = _sweeps_below(path)
+        known = f"one of {', '.join(map(str, below))}" if below else "the directory of a sweep that has run"
         raise InputError(f"path={path!r}: is no sweep; expected {known}")
     sweep = Sweep(path)
     every = sweep.arms()
@@ -141,8 +140,7 @@ def mechanism(
         out: Where to write; by default mechanism below the folder.
         world: The world that success is measured in; by default the target of each sweep.
     """
-    folders = sorted({*holding(path, GRID), *holding(path, RESULTS)})
-    found = {folder.name: folder for folder in folders}
+    found = {folder.name: folder for folder in _sweeps_below(path)}
     unknown = [name for name in sweeps or [] if name not in found]
     if unknown or not found:
         raise InputError(
@@ -174,6 +172,11 @@ def agreement(sweeps: list[str], out: str = "agreement") -> None:
     print(Path(out, "agreement.md").read_text(encoding="utf-8"), end="")
 
 
+def _sweeps_below(path: str) -> list[Path]:
+    """The sweeps that a folder holds, or is itself."""
+    return [folder for folder in sorted({*holding(path, GRID), *holding(path, RESULTS)}) if is_sweep(folder)]
+
+
 def _sweeps(paths: Sequence[str]) -> list[Sweep]:
     """Those of some folders that are sweeps; of the others it is said.
 
@@ -182,7 +185,7 @@ def _sweeps(paths: Sequence[str]) -> list[Sweep]:
     """
     found = []
     for path in map(Path, paths):
-        if any((path / name).is_file() for name in (GRID, RESULTS)) or any(path.glob(f"*/{POINT}")):
+        if is_sweep(path):
             found.append(Sweep(path))
         else:
             print(f"{path}: no sweep, left out")

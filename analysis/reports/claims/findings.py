@@ -18,14 +18,14 @@ from align.analysis.reports.claims.earlier import found_earlier
 from align.analysis.reports.claims.finding import Finding, arms_of, metric_of, words_of
 from align.analysis.reports.sweep import Arm, Metric, Sweep
 from align.analysis.reports.sweep.comparisons import compare, detectable
-from align.analysis.reports.sweep.kept import is_kept
+from align.analysis.reports.sweep.kept import is_kept, is_sweep
 from align.analysis.reports.sweep.regime import of_regime
 from align.analysis.statistics.equivalent import equivalent
 from align.analysis.statistics.intervals import LEVEL as CONFIDENCE
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.plateau import fit_plateau
 from align.analysis.statistics.trials.power import POWER
-from align.run.layout import POINT, RESULTS
+from align.run.layout import POINT
 
 
 def find(claims: Sequence[Claim], folder: str | os.PathLike) -> list[list[Finding]]:
@@ -43,7 +43,7 @@ def find(claims: Sequence[Claim], folder: str | os.PathLike) -> list[list[Findin
     for (name, *_), tests in families.items():
         path = Path(folder) / name
         if name not in sweeps:
-            sweeps[name] = Sweep(path) if path.is_dir() and _is_sweep(path) else None
+            sweeps[name] = Sweep(path) if is_sweep(path) else None
         for test, findings in zip(tests, _family(sweeps[name], tests), strict=True):
             found[id(test)] = findings
     return [[finding for test in claim.tests for finding in found[id(test)]] for claim in claims]
@@ -54,10 +54,6 @@ def _family_of(measure: str) -> str:
     if measure in (*NAMED, EQUIVALENT) or (metric := Metric.parse(measure)).by_trial:
         return measure
     return f"{metric.kind} {metric.name}"
-
-
-def _is_sweep(path: Path) -> bool:
-    return (path / RESULTS).is_file() or any(path.glob(f"*/{POINT}"))
 
 
 def _family(sweep: Sweep | None, tests: Sequence[Test]) -> list[list[Finding]]:

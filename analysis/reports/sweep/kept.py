@@ -19,7 +19,7 @@ import pandas as pd
 
 from align.errors import InputError
 from align.files import atomic_path
-from align.run.layout import POINT
+from align.run.layout import GRID, POINT, RESULTS
 from align.run.reading import reading
 
 TRIALS, RUNS = "trials.csv.gz", "runs.json.gz"
@@ -31,6 +31,17 @@ EPISODES = "held_out"
 """The fact that holds errors on held-out episodes, by run and domain."""
 PATH, MOVED = "path_", "paths"
 """How columns of a path's measures begin; and whether the world kept the trial's path."""
+
+
+def is_sweep(folder: str | os.PathLike) -> bool:
+    """Whether a folder is a sweep, or what was kept of one; other tables, too, may be called results.csv."""
+    folder = Path(folder)
+    if (folder / GRID).is_file() or any(folder.glob(f"*/{POINT}")):
+        return True
+    if not (folder / RESULTS).is_file():
+        return False
+    with (folder / RESULTS).open(encoding="utf-8", errors="replace") as table:
+        return {"run", "missing"} <= set(table.readline().strip().split(","))
 
 
 def is_kept(sweep: str | os.PathLike) -> bool:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from align.analysis.reports.sweep import Metric, Sweep
-from align.analysis.reports.sweep.kept import TRIALS
+from align.analysis.reports.sweep.kept import TRIALS, is_sweep
 from align.cli import main
 from align.errors import InputError
 
 RESULTS = Path(__file__).parents[3] / "results"
-KEPT = sorted(path.parent for path in RESULTS.glob("*/results.csv"))
+KEPT = [path for path in sorted(RESULTS.iterdir()) if is_sweep(path)]
 
 
 @pytest.mark.parametrize("name", ["mechanism", "select"])
