@@ -1,7 +1,7 @@
 """Runs that are probed side by side."""
 
-import json
 import multiprocessing
+import os
 from concurrent.futures.process import BrokenProcessPool
 from types import SimpleNamespace
 
@@ -13,30 +13,35 @@ from align.analysis.probing import probe_runs
 from align.errors import InputError
 
 
-def test_side_by_side_is_one_after_the_other_and_one_that_cannot_be_probed_spoils_no_other(
-    tmp_path, monkeypatch
+def measured(run, seed, probe) -> dict:
+    """In place of `probe_run`: says which process it was, and refuses a run."""
+    if run.name == "broken":
+        raise InputError("too few episodes")
+    (run / "process").write_text(str(os.getpid()))
+    auc = {"value": seed + float(run.name), "low": 0.0, "high": 1.0}
+    return {"sites": {"image": {"auc": auc}}, "codecs": {"sim": [], "real": []}}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_runs_are_told_in_their_order_and_one_that_cannot_be_probed_spoils_no_other(
+    jobs, tmp_path, monkeypatch
 ):
-    def fork(method: str):  # which need not import everything anew
+    def fork(method: str):  # which has the doubles, and need not import everything anew
         return multiprocessing.get_context("fork")
 
     double = SimpleNamespace(get_context=fork, parent_process=multiprocessing.parent_process)
     monkeypatch.setattr(probing, "multiprocessing", double)
-    for other in ("measure_run", "task_probe_run", "write_run"):  # which take most of the time
-        monkeypatch.setattr(probing, other, lambda run, *_: [run])
-    small = {"episodes": 6, "windows": 4, "dims": (3, 3, 3), "trials": 4}
-    runs = [write_run(tmp_path / f"seed={s}", {"seed": s}, seed=s, **small) for s in range(2)]
-    runs.insert(1, write_run(tmp_path / "broken", {"seed": 2}, **small | {"episodes": 2}))
-    told = {1: list(probe_runs(runs, "linear"))}
-    numbers = [json.loads((run / "probe.json").read_text()) for run in (runs[0], runs[2])]
-    for run in (runs[0], runs[2]):
-        (run / "probe.json").unlink()
-    told[2] = list(probe_runs(runs, "linear", jobs=2))
-    assert [json.loads((run / "probe.json").read_text()) for run in (runs[0], runs[2])] == numbers
-    assert numbers[0]["sites"] != numbers[1]["sites"]
-    for found in told.values():
-        assert isinstance(found[1], InputError) and "2 sim" in str(found[1])
-        assert f"{runs[0]}: image AUC" in found[0][-1] and f"{runs[2]}: image AUC" in found[2][-1]
-    assert told[1][0] == told[2][0] and str(told[1][1]) == str(told[2][1])
+    monkeypatch.setattr(probing, "probe_run", measured)
+    for other in ("measure_run", "task_probe_run", "write_run"):
+        monkeypatch.setattr(probing, other, lambda run, *_: {"sites": {}})
+    small = {"episodes": 2, "windows": 2, "dims": (2, 2, 2), "trials": 2}
+    runs = [write_run(tmp_path / name, {"seed": 0}, **small) for name in ("0", "broken", "2")]
+    first, second, third = probe_runs(runs, "linear", seed=3, jobs=jobs)
+    assert first == [f"{runs[0]}: image AUC 3.000 [0.000, 1.000]"]
+    assert isinstance(second, InputError) and str(second) == "too few episodes"
+    assert third == [f"{runs[2]}: image AUC 5.000 [0.000, 1.000]"]
+    here = {int((run / "process").read_text()) == os.getpid() for run in (runs[0], runs[2])}
+    assert here == {jobs == 1}
 
 
 def test_a_process_that_is_killed_is_told_in_a_line(tmp_path, monkeypatch):
