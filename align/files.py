@@ -30,8 +30,21 @@ NO_LOCKS = {getattr(errno, name) for name in ("ENOLCK", "ENOSYS", "EOPNOTSUPP", 
 
 
 def user_cache() -> Path:
-    """Where what can be made again is kept for this user."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "align"
+    """Where what can be made again is kept for this user.
+
+    Raises:
+        InputError: Nothing says where.
+    """
+    named = os.environ.get("XDG_CACHE_HOME")
+    home = user_path("~")
+    if not named and home == Path("~"):
+        raise InputError("this user has no home directory; expected HOME or XDG_CACHE_HOME to say where")
+    return Path(named or home / ".cache") / "align"
+
+
+def user_path(path: str | os.PathLike) -> Path:
+    """A path with `~` written out; that of a user who is not known stays, to be found missing."""
+    return Path(os.path.expanduser(path))
 
 
 @contextlib.contextmanager

@@ -69,8 +69,8 @@ def remember(found: Iterable[tuple[Mapping[str, Any], Measured]]) -> None:
     times = {_key(config): list(measured) for config, measured in found}
     if not times:
         return
-    path = user_cache() / REMEMBERED
-    with contextlib.suppress(InputError, OSError), locked(path.parent, "step times", wait=True):
+    with contextlib.suppress(InputError, OSError), locked(user_cache(), "step times", wait=True):
+        path = user_cache() / REMEMBERED
         try:
             known = read_json(path)
         except InputError:  # there is none, or it was damaged

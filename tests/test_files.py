@@ -10,7 +10,14 @@ import pytest
 
 from align.cli import main
 from align.errors import InputError
-from align.files import atomic_path, check_writable, locked, remove_temporaries
+from align.files import (
+    atomic_path,
+    check_writable,
+    locked,
+    remove_temporaries,
+    user_cache,
+    user_path,
+)
 
 
 def test_a_folder_is_replaced_without_a_moment_in_which_there_is_none(tmp_path, monkeypatch):
@@ -26,6 +33,14 @@ def test_a_folder_is_replaced_without_a_moment_in_which_there_is_none(tmp_path, 
                 (target / "file").write_text(text)
         assert (path / "file").read_text() == text
     assert [p.name for p in tmp_path.iterdir()] == ["store"]
+
+
+def test_no_home_is_a_mistake_and_no_fault(monkeypatch):
+    assert user_path("~nobody_of_this_name/a") == Path("~nobody_of_this_name/a")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # nobody is known
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(InputError, match="HOME or XDG_CACHE_HOME"):
+        user_cache()
 
 
 def test_a_path_that_is_taken_is_left_alone_even_if_it_was_free_at_first(tmp_path):

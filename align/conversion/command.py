@@ -1,5 +1,6 @@
 """The function behind `align convert`; its arguments are the options."""
 
+import os
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,7 @@ from align.data.keys import Keys, find_keys, short_name
 from align.data.readers import open_store
 from align.data.readers.reader import Reader
 from align.errors import InputError, check_numbers
+from align.files import user_path
 from align.run.ticking import with_progress
 
 
@@ -47,7 +49,7 @@ def convert(
     """
     check_numbers("(0, 1e6]", rate=rate)
     check_quality(codec, crf)
-    source, target = Path(store).expanduser().resolve(), Path(out).expanduser().resolve()
+    source, target = (Path(os.path.realpath(user_path(path))) for path in (store, out))
     if target == source or source in target.parents:
         raise InputError(f"out={out!r}: lies in the store; expected another path")
     with closing(open_store(store, reader)) as opened:

@@ -19,7 +19,7 @@ from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.lerobot import LeRobotDataset
 from align.errors import InputError, check_numbers
-from align.files import atomic_path, write_json
+from align.files import atomic_path, user_path, write_json
 from align.run.opencv import cv2
 
 Codec = Literal["png", "av1", "h264"]
@@ -75,7 +75,7 @@ def write_lerobot(
         >>> write_lerobot("demos", [arm], fps=20)
         1
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     fps = int(fps) if isinstance(fps, float) and fps.is_integer() else fps
     check_numbers("[1, 1e6]", whole=True, fps=fps)
     check_quality(codec, crf)

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.robomimic import RobomimicFile
 from align.errors import InputError, check_numbers
-from align.files import atomic_path
+from align.files import atomic_path, user_path
 
 
 def write_robomimic(
@@ -54,7 +53,7 @@ def write_robomimic(
         1
     """
     check_numbers("(0, 1e6]", rate_hz=rate_hz)
-    path = Path(path).expanduser()
+    path = user_path(path)
     h5py = extra("h5py", "robomimic", path, "writing")
     if path.exists() and not (overwrite and RobomimicFile.recognises(path)):
         expected = "an HDF5 file to replace" if overwrite else "a path that is free, or overwrite"

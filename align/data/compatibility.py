@@ -1,8 +1,8 @@
 """Whether one policy can be trained on the stores of both domains, and what is worth a line of them."""
 
 import itertools
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from align.data.episodes import ACTIONS, MEASURED, Episodes
 from align.data.refusals import Refusals
@@ -61,7 +61,7 @@ def check_roles(sim: Stores, real: Stores) -> list[str]:
     """
     stores = labelled(sim, real)
     for (a, ours), (b, theirs) in itertools.combinations(stores.items(), 2):
-        if Path(ours.path).resolve() == Path(theirs.path).resolve():
+        if os.path.realpath(ours.path) == os.path.realpath(theirs.path):
             raise InputError(f"data.{a}, data.{b}: both {ours.path}; expected two stores")
     notes = [note for store in stores.values() for note in store.notes]
     wrong = {

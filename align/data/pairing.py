@@ -7,7 +7,6 @@ an objective which matches sim with real samples finds in each batch samples tha
 import dataclasses
 import hashlib
 import json
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -18,7 +17,7 @@ from align.data.warping import Warping, warp
 from align.data.windows import Windows
 from align.domain import Domain
 from align.errors import COUNT, InputError, check_numbers
-from align.files import atomic_path
+from align.files import atomic_path, user_path
 from align.run.reading import read_table
 
 Key = Literal["agent_pos", "action", "state"]
@@ -148,7 +147,7 @@ class Pairing:
         x, y = self._sequences(sim, real)
         if self.cache is None:
             return self._match(x, y)
-        path = Path(self.cache).expanduser() / f"pairs-{self._hash(x, y)}.npz"
+        path = user_path(self.cache) / f"pairs-{self._hash(x, y)}.npz"
         if not path.exists():
             partners = self._match(x, y)
             arrays = {name: np.asarray(value) for name, value in vars(partners).items()}

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from align.data.episodes import Episodes, Store
 from align.data.images import Segments
 from align.data.splits import shuffled, split
 from align.errors import InputError
+from align.files import user_path
 
 ENDINGS = (".zip", ".zarr", ".hdf5", ".h5")
 """Of the names of stores, what does not tell them apart."""
@@ -34,7 +34,7 @@ def short_names(paths: Sequence[str]) -> list[str]:
 
 
 def _parts(path: str) -> list[str]:
-    where = Path(path).expanduser().absolute()
+    where = user_path(path).absolute()
     name = where.name
     for ending in ENDINGS:
         name = name.removesuffix(ending)

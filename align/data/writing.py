@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import numpy as np
 import zarr
 
 from align.data.readers.store_chunks import ImageWriter, create_array
 from align.errors import InputError
-from align.files import atomic_path
+from align.files import atomic_path, user_path
 
 
 def write_store(
@@ -35,7 +34,7 @@ def write_store(
         InputError: There is something at `path` that may not be replaced, there are no episodes, or one is
             empty or does not fit the others.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.exists() and not (overwrite and ((path / ".zgroup").exists() or (path / "zarr.json").exists())):
         expected = "a Zarr store to replace" if overwrite else "a path that is free, or overwrite"
         raise InputError(f"path: {path} exists; expected {expected}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from align.domain import Domain
+from align.files import user_path
 from align.run.layout import PROVENANCE
 from align.run.provenance import hash_store
 from align.run.reading import read_json, reading
@@ -44,7 +45,7 @@ def rewritten(run: str | os.PathLike, config: dict[str, Any]) -> str | None:
     given = {domain: paths for domain in Domain if (paths := config["data"].get(domain.label))}
     stores = store_options({d: [paths] if isinstance(paths, str) else paths for d, paths in given.items()})
     for name, path in stores.items():
-        there = Path(path).expanduser()
+        there = user_path(path)
         if name in hashes and there.exists() and hash_store(there) != hashes[name]:
             return path
     return None
@@ -80,7 +81,7 @@ def _same_stores(run: str | os.PathLike, recorded: dict[str, Any], config: dict[
             continue
         stores = store_options({domain: [new] if isinstance(new, str) else new})
         if all(
-            (path := Path(where).expanduser()).exists() and hash_store(path) == hashes.get(name)
+            (path := user_path(where)).exists() and hash_store(path) == hashes.get(name)
             for name, where in stores.items()
         ):
             found.append(domain.label)

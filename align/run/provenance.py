@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from align.files import user_path
+
 PACKAGES = ("torch", "pytorch-lightning", "diffusers", "numpy", "pymunk", "opencv-python-headless")
 
 
@@ -37,7 +39,7 @@ def _commit() -> str | None:
 
 def hash_store(path: str | Path) -> str:
     """Hash of the names and contents of all files below `path`, or of the file it is."""
-    root, digest = Path(path).expanduser(), hashlib.blake2b(digest_size=16)
+    root, digest = user_path(path), hashlib.blake2b(digest_size=16)
     for file in [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file()):
         digest.update(str(file.relative_to(root)).encode())
         with file.open("rb") as stream:

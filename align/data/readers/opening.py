@@ -10,6 +10,7 @@ from align.data.readers.reader import Reader
 from align.data.readers.robomimic import RobomimicFile
 from align.data.readers.zarr_store import ZarrStore
 from align.errors import InputError
+from align.files import user_path
 
 FORMATS: dict[type[Reader], str] = {
     ZarrStore: "a Zarr group with data/ and meta/episode_ends",
@@ -29,7 +30,7 @@ def open_store(path: str | os.PathLike, reader: type[Reader] | None = None) -> R
     Raises:
         InputError: There is nothing at `path`, or it is of no known format, or damaged.
     """
-    where = Path(path).expanduser()
+    where = user_path(path)
     if not where.exists():
         raise InputError(f"store {where}: no such file or folder")
     for known in [*([reader] if reader else []), *FORMATS]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from align.data.readers.encoding import Encoding
 from align.errors import InputError
+from align.files import user_path
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Reader(ABC):
     presets: ClassVar[Sequence[Preset]] = ()
 
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path).expanduser()
+        self.path = user_path(path)
         if not self.path.exists():
             raise InputError(f"store {self.path}: no such file or folder")
 

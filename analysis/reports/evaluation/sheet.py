@@ -167,7 +167,7 @@ def _lerobot(path: str | os.PathLike) -> Sheet:
     with the same `seed` of the evaluation, those of two policies begin alike.
     """
     record = read_json(path)
-    arm = Path(path).resolve().parent.name
+    arm = Path(os.path.realpath(path)).parent.name
     rows: list[tuple] = []
     with reading(path, "LeRobot's eval_info.json, with per_episode or per_task"):
         if "per_episode" in record:
