@@ -97,18 +97,16 @@ def with_seeds(axes: Mapping[str, Any], seeds: int) -> dict[str, Any]:
     return {**axes, SEED: {**kept, "values": list(range(seeds))}}
 
 
-def beyond_reference(
-    point: Mapping[str, Any], reference: Mapping[str, Any], axes: Axes, seeds: int | None
-) -> bool:
+def beyond_reference(point: Mapping[str, Any], reference: Mapping[str, Any], axes: Axes, seeds: int) -> bool:
     """Whether a run is of the seeds that only the reference arm is trained with, and not of that arm.
 
     Args:
         point: Its value on each axis.
         reference: Values of axes that tell the reference arm; empty: the first of each.
         axes: The axes.
-        seeds: Seeds of all arms; `None`: each has all.
+        seeds: Seeds of all arms.
     """
-    if seeds is None or point[SEED] < seeds:
+    if point[SEED] < seeds:
         return False
     first = {axis: next(iter(values)) for axis, values in axes.items() if axis != SEED}
     return any(point[axis] != value for axis, value in (reference or first).items())

@@ -97,7 +97,8 @@ def load_grid(
         base: Another base than the file's: its name, or the path of a `.yaml` file.
         overrides: Options as "name=value", applied to every run; the value is YAML.
         seeds: Training seeds of each arm, 0 and so on; by default those of the grid.
-        reference_seeds: More of them of the reference arm, that all others are compared with.
+        reference_seeds: More of them of the reference arm, that all others are compared with, and of what its
+            runs start from.
 
     Raises:
         InputError: A file is missing, or a name in it or in the arguments is unknown.
@@ -127,11 +128,12 @@ def load_grid(
     check_point(reference, axes, f"reference of grid={str(path)!r}")
     families = grid.get("families", {})
     check_families(families, grid["axes"], f"families of grid={str(path)!r}")
-    runs = [
-        _run(config, demos, point, axes)
-        for point in points(axes)
-        if not beyond_reference(point, reference, axes, seeds)
-    ]
+    runs = [_run(config, demos, point, axes) for point in points(axes)]
+    if reference_seeds is not None:
+        asked = {run.name for run in runs if not beyond_reference(run.point, reference, axes, seeds)}
+        for run in reversed(runs):  # those that a run starts from come before it
+            asked.update(run.after.values() if run.name in asked else ())
+        runs = [run for run in runs if run.name in asked]
     if not runs:
         raise InputError(
             f"grid={str(path)!r}: no run is left; expected values that do not rule each other out"

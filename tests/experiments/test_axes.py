@@ -1,5 +1,7 @@
 """Axes: which values go together, and what cannot be one is told before anything runs."""
 
+from collections import Counter
+
 import pytest
 import yaml
 
@@ -122,6 +124,23 @@ def test_seeds_are_as_many_as_asked_for_and_more_of_the_reference():
     }
     first = load_grid("lambda", "smoke", seeds=1, reference_seeds=2)  # names no reference: the first value
     assert [run.name for run in first.runs] == ["lambda=0,seed=0", "lambda=0,seed=1", "lambda=1,seed=0"]
+
+
+def test_what_the_reference_starts_from_has_its_seeds_too(tmp_path):
+    starts = {
+        "sim-only": {},
+        "tuned": {"model.initial": {"after": {"method": "sim-only"}}},
+        "twice": {"model.initial": {"after": {"method": "tuned"}}},
+        "other": {"model.initial": {"after": {"method": "sim-only"}}},
+    }
+    axes = {"method": {"values": starts}, "seed": {"option": ["seed_everything", "data.seed"], "values": [0]}}
+    grid = {"title": "t", "base": "pushing.yaml", "axes": axes, "reference": {"method": "twice"}}
+    path = tmp_path / "grid.yaml"
+    path.write_text(yaml.safe_dump(grid, sort_keys=False))
+    runs = {run.name: run for run in load_grid(path, "smoke", seeds=1, reference_seeds=3).runs}
+    seeds = Counter(run.point["method"] for run in runs.values())
+    assert seeds == {"sim-only": 3, "tuned": 3, "twice": 3, "other": 1}
+    assert runs["method=twice,seed=2"].after == {"model.initial": "method=tuned,seed=2"}
 
 
 @pytest.mark.parametrize(
