@@ -5,6 +5,7 @@ a store that changes has a new one. It is filled by one process at a time, goes 
 and is read by any number.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,11 +13,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from align.errors import InputError
-from align.files import UNWRITABLE, locked, user_cache, write_json
+from align.files import UNWRITABLE, locked, user_cache, user_path, write_json
+from align.run.reading import DAMAGE, reading
 
 FOLDER = ".align-cache"
 VERSION = 1
@@ -48,7 +51,7 @@ def cached(
         (T, C, H, W) uint8, mapped; changes to it stay in memory.
 
     Raises:
-        InputError: There is no room, or another number of images than T.
+        InputError: There is no room, or another number of images than T, or the cache is damaged.
     """
     root = _folder(store, folder)
     entry = root / _key(about, shape, files, root, store)
@@ -65,16 +68,14 @@ def cached(
                         f"image cache {entry} cannot be written: {error.strerror}; "
                         f"{np.prod(shape) / 2**30:.1f} GiB are needed there, or in another data.cache"
                     ) from error
-    return np.load(done, mmap_mode="c")
+    with reading(done, f"images of the cache; delete {entry}"):
+        return _mapped(done, "c", shape)
 
 
 def _fill(entry: Path, frames: Callable, shape: Sequence[int], about: Mapping, store: Path) -> None:
     part, progress = entry / "frames.part.npy", entry / "rows.json"
-    row = 0
-    if part.exists() and progress.exists():
-        row = json.loads(progress.read_text(encoding="utf-8"))["rows"]
-        out = np.load(part, mmap_mode="r+")
-    else:
+    row, out = _begun(part, progress, shape)
+    if out is None:
         free = os.statvfs(entry).f_bavail * os.statvfs(entry).f_frsize
         if np.prod(shape) > free:
             raise InputError(
@@ -113,6 +114,22 @@ def _fill(entry: Path, frames: Callable, shape: Sequence[int], about: Mapping, s
     os.replace(part, entry / "frames.npy")
 
 
+def _begun(part: Path, progress: Path, shape: Sequence[int]) -> tuple[int, np.ndarray | None]:
+    """The rows that a killed process is known to have filled, and the file; none where either is damaged."""
+    with contextlib.suppress(*DAMAGE):
+        rows = json.loads(progress.read_text(encoding="utf-8"))["rows"]
+        if isinstance(rows, int) and 0 <= rows <= shape[0]:
+            return rows, _mapped(part, "r+", shape)
+    return 0, None
+
+
+def _mapped(file: Path, mode: Literal["c", "r+"], shape: Sequence[int]) -> np.ndarray:
+    images = np.load(file, mmap_mode=mode)
+    if images.dtype != np.uint8 or images.shape != tuple(shape):
+        raise ValueError(f"{images.dtype} of shape {images.shape}, not uint8 of {tuple(shape)}")
+    return images
+
+
 def _take_room(part: Path) -> None:
     """Have a file take the room that it says it has.
 
@@ -148,8 +165,8 @@ class _Progress:
 
 def _folder(store: Path, folder: str | os.PathLike | None) -> Path:
     if folder is not None:
-        return Path(folder).expanduser()
-    beside = store.resolve().parent
+        return user_path(folder)
+    beside = Path(os.path.realpath(store)).parent
     if os.access(beside, os.W_OK):
         return beside / FOLDER
     return user_cache()
@@ -164,13 +181,13 @@ def _key(about: Mapping, shape: Sequence[int], files: Sequence[Path], root: Path
     try:
         known = json.loads(memory.read_text(encoding="utf-8"))
         known = known if isinstance(known, dict) else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         known = {}
     digest = hashlib.blake2b(json.dumps([VERSION, about, list(shape)]).encode(), digest_size=16)
     seen = {}
     for file in files:
         stat = file.stat()
-        name = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+        name = f"{os.path.realpath(file)}|{stat.st_size}|{stat.st_mtime_ns}"
         if name not in known:
             with file.open("rb") as stream:
                 known[name] = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

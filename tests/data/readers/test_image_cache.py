@@ -80,6 +80,36 @@ def test_rows_of_another_part_are_not_believed(tmp_path):
     np.testing.assert_array_equal(found, images)
 
 
+@pytest.mark.parametrize("damage", [b"", b"hello", "cut", "other shape"])
+def test_a_damaged_cache_is_told_and_a_damaged_beginning_of_one_is_made_anew(tmp_path, damage):
+    from align.data.images.cache import cached
+
+    source = tmp_path / "source"
+    source.write_bytes(b"x")
+    images = np.full((6, 1, 2, 2), 7, np.uint8)
+    ask = {"shape": images.shape, "about": {"camera": "c"}, "files": [source], "store": source}
+    ask["folder"] = tmp_path / "cache"
+
+    def spoil(file):
+        if damage == "other shape":
+            np.save(file, images[:, :, :1])
+        else:
+            file.write_bytes(file.read_bytes()[:-3] if damage == "cut" else damage)
+
+    with pytest.raises(KeyboardInterrupt):
+        cached(lambda row: (_ for _ in ()).throw(KeyboardInterrupt), **ask)
+    (part,) = (tmp_path / "cache").glob("*/frames.part.npy")
+    for spoilt in (part, part.with_name("rows.json")):
+        part.with_name("rows.json").write_text('{"rows": 4}')
+        spoil(part if damage == "other shape" else spoilt)
+        with pytest.raises(KeyboardInterrupt):
+            cached(lambda row: (_ for _ in ()).throw(SystemExit if row else KeyboardInterrupt), **ask)
+    np.testing.assert_array_equal(cached(lambda row: iter([images[row:]]), **ask), images)
+    spoil(part.with_name("frames.npy"))
+    with pytest.raises(InputError, match=r"frames\.npy: cannot be read .* delete"):
+        cached(lambda row: iter([images[row:]]), **ask)
+
+
 def test_a_cache_takes_its_room_before_it_is_filled(tmp_path, monkeypatch):
     """The disk may fill up meanwhile, and a mapped file that finds no room ends its process by a signal."""
     from align.data.images.cache import cached
