@@ -1,5 +1,6 @@
 """The function behind `align export`; its arguments are the options."""
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +29,7 @@ def export(
         rate: Rate of the demonstrations in Hz, to be told; by default the run's or its stores'.
         cameras: What LeRobot calls the cameras, as {image: front}; by default what the policy does.
         trust: Your own modules or packages whose classes the policy may be made of; their code runs.
-        overwrite: Replace a folder at `out`.
+        overwrite: Replace an exported policy at `out`. Nothing else is ever replaced.
     """
     check_numbers("(0, 1e6]", rate=rate)
     if Path(out).exists() and not overwrite:
@@ -37,12 +38,14 @@ def export(
         raise InputError(f"cameras={cameras}: expected none for format {format}")
     import torch
 
-    from align.export.lerobot import PLUGIN, write_lerobot_policy
-    from align.export.onnx import need_onnx, write_onnx
+    from align.export.lerobot import GRAPH, PLUGIN, write_lerobot_policy
+    from align.export.onnx import MANIFEST, need_onnx, write_onnx
     from align.export.unrolled import UnrolledPolicy, check_sampler
     from align.files import atomic_path
     from align.policy import DiffusionPolicy
 
+    if os.path.lexists(out) and not any((Path(out) / name).is_file() for name in (GRAPH, MANIFEST)):
+        raise InputError(f"out={out!r} exists; expected an exported policy to replace")
     if format == "onnx":
         need_onnx()
     torch.set_num_threads(1)

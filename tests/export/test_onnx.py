@@ -111,8 +111,8 @@ def test_what_cannot_be_exported_is_one_line(tmp_path, capsys, monkeypatch):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
 
-    def refused(*arguments, run):
-        assert main(["export", run, str(tmp_path / "out"), *arguments]) == 2
+    def refused(*arguments, run, out="out"):
+        assert main(["export", run, str(tmp_path / out), *arguments]) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1
         return error
@@ -134,6 +134,10 @@ def test_what_cannot_be_exported_is_one_line(tmp_path, capsys, monkeypatch):
     assert "rate=-1" in refused("--rate", "-1", run=run)
     (tmp_path / "out").mkdir()
     assert "exists; choose another path" in refused(run=run)
+    for other in ("out", "run"):  # nothing that is no such folder is lost
+        assert "expected an exported policy to replace" in refused("--overwrite", run=run, out=other)
+    assert (tmp_path / "run/checkpoints/last.ckpt").exists()
+    (tmp_path / "out/manifest.json").touch()
     with monkeypatch.context() as patch:
         patch.setattr("align.export.onnx.find_spec", lambda name: None)
         assert "pip install onnx" in refused("--overwrite", run=run)
