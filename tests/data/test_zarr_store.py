@@ -234,6 +234,14 @@ def test_lost_arrays(store):
     assert_refused(store, "meta/episode_ends")
 
 
+@pytest.mark.parametrize("where", [".zattrs", "data/.zattrs", "data/action/.zattrs", "meta/.zgroup"])
+@pytest.mark.parametrize("kind", ["folder", "broken link"])
+def test_what_is_no_file_where_metadata_belong_is_not_taken_for_none(store, where, kind):
+    (store / where).unlink(missing_ok=True)
+    (store / where).mkdir() if kind == "folder" else (store / where).symlink_to("nowhere")
+    assert_refused(store, f"{where} is no file")
+
+
 @pytest.mark.parametrize("zarr_format, chunk", [(2, "img/3.0.0.0"), (3, "img/c/3/0/0/0"), (2, "action/3.0")])
 def test_lost_chunks(path, demonstrations, zarr_format, chunk):
     """Zarr itself reads a lost chunk as zeros."""

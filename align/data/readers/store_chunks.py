@@ -1,5 +1,6 @@
 """Storage chunks of a store's arrays (Zarr's): writing them whole, and noticing those absent or cut short."""
 
+import os
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numcodecs import CRC32, Blosc
 from align.errors import InputError
 
 _CHUNK_BYTES = 2 << 20
+_METADATA = (".zgroup", ".zarray", ".zattrs", ".zmetadata", "zarr.json")
 _CHUNK_NAME = re.compile(r"(c\.)?\d+(\.\d+)*")  # "0.0" in format 2, "c/0/0" in format 3
 
 
@@ -68,6 +70,15 @@ def codecs(array: zarr.Array) -> list[str]:
     """Names of the codecs of an array, in the order in which they encode."""
     used = [*array.filters, *array.compressors]
     return [getattr(codec, "codec_id", type(codec).__name__).lower() for codec in used]
+
+
+def not_a_file(store: Path) -> str | None:
+    """What lies in a folder where metadata belong and is no file: Zarr takes that for absent."""
+    groups = [store, *(store / name for name in ("data", "meta") if (store / name).is_dir())]
+    arrays = [entry for group in groups[1:] for entry in group.iterdir() if entry.is_dir()]
+    places = (folder / name for folder in groups + arrays for name in _METADATA)
+    wrong = (place for place in places if os.path.lexists(place) and not place.is_file())
+    return next((str(place.relative_to(store)) for place in wrong), None)
 
 
 def cut_chunks(folder: Path, array: zarr.Array) -> list[str]:

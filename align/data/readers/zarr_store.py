@@ -16,7 +16,7 @@ import zarr
 
 from align.data.readers.memory import check_fits
 from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite, each_unit
-from align.data.readers.store_chunks import codecs, cut_chunks
+from align.data.readers.store_chunks import codecs, cut_chunks, not_a_file
 from align.errors import InputError
 
 DARK = 16
@@ -52,6 +52,8 @@ class ZarrStore(Reader):
     def __init__(self, path: str | os.PathLike):
         super().__init__(path)
         try:
+            if self.path.is_dir() and (wrong := not_a_file(self.path)) is not None:
+                raise TypeError(f"{wrong} is no file")
             source = zarr.storage.ZipStore(self.path, mode="r") if self.path.is_file() else str(self.path)
             self.root = zarr.open_group(source, mode="r")
             self._data, self._ends = self.root["data"], self.root["meta/episode_ends"]
