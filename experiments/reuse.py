@@ -5,6 +5,7 @@ needs to be trained but once.
 """
 
 import inspect
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -62,7 +63,7 @@ def _finished(sweeps: Sequence[str], folder: Path) -> Iterator[tuple[Path, dict[
     for sweep in map(Path, sweeps):
         if not (sweep / GRID).is_file():
             raise InputError(f"reuse={str(sweep)!r}: expected the directory of a sweep, which holds {GRID}")
-        if sweep.resolve() == folder.resolve():
+        if os.path.realpath(sweep) == os.path.realpath(folder):
             raise InputError(f"reuse={str(sweep)!r}: is this sweep itself; expected another one's directory")
         for run in runs(sweep):
             if is_finished(run) and (run / REQUEST).is_file():

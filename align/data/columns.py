@@ -40,8 +40,12 @@ class Column:
         return f"{self.how}({columns})" if self.how else columns
 
 
-def parse_columns(text: str) -> tuple[Column, ...]:
+def parse_columns(text: str, what: str | None = None) -> tuple[Column, ...]:
     """Parse `NAME`, `NAME[START:STOP]` or `HOW(NAME[START:STOP])`, or several of them joined by `+`.
+
+    Args:
+        text: The key.
+        what: What it is the key of, for messages.
 
     Raises:
         InputError: `text` has another form.
@@ -51,9 +55,10 @@ def parse_columns(text: str) -> tuple[Column, ...]:
         around = _AROUND.fullmatch(part.strip())
         match = _SLICE.fullmatch((around[2] if around else part).strip())
         if match is None:
+            which = f"{what}={text!r}" if what else repr(text)
             raise InputError(
-                f"keys: {text!r} is not a key; expected NAME or NAME[START:STOP], as 'state[:2]', "
-                "or several joined, as 'pose + gripper'"
+                f"keys: {which} is not a key; expected NAME or NAME[START:STOP], as 'state[:2]', or several "
+                "joined, as 'pose + gripper'"
             )
         start, stop = (int(match[side]) if match[side] else None for side in ("start", "stop"))
         columns.append(Column(match["name"], start, stop, around and around[1]))

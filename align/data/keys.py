@@ -66,7 +66,7 @@ def find_keys(reader: Reader, given: Mapping[str, str] | None, cameras: Sequence
     found, why = {}, {}
     for name in VECTORS:
         if name in wanted:
-            found[name] = parse_columns(wanted[name])
+            found[name] = parse_columns(wanted[name], name)
             why[name] = "given" if name in given else because
         elif name == "action":
             found[name] = (_only(reader, name, [n for n in there if "action" in n.lower()]),)
@@ -130,7 +130,7 @@ def _only(reader: Reader, name: str, found: list[str]) -> Column:
 
 def _camera(reader: Reader, name: str, given: Mapping[str, str], preset: Mapping[str, str]) -> str:
     if name in given:
-        (column, *more) = parse_columns(given[name])
+        (column, *more) = parse_columns(given[name], name)
         if more or not column.whole:
             raise InputError(f"keys: {name} is {given[name]!r}; expected a key without a slice")
         return column.name

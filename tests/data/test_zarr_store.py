@@ -112,7 +112,7 @@ def test_one_channel_is_kept(path, demonstrations):
         ({"imag": "img"}, "unknown name 'imag'; expected some of image, agent_pos, action, state"),
         ({"agent_pos": "state[3:9]"}, r"has 5 columns; the slice \[3:9\]"),
         ({"agent_pos": "state[2:2]"}, r"the slice \[2:2\]"),
-        ({"agent_pos": "state[0]"}, r"'state\[0\]' is not a key"),
+        ({"agent_pos": "state[0]"}, r"agent_pos='state\[0\]' is not a key"),
         ({"image": "img[:2]"}, "expected a key without a slice"),
         ({"agent_pos": "img"}, r"expected two axes"),
         ({"image": "state"}, r"data/state is float32 of shape \(89, 5\); expected images"),
