@@ -25,26 +25,28 @@ UNWRITABLE = {
     )
 }
 """Errors of a disk, of permissions or of a path, which are no faults of the program."""
+NO_PATH = (OSError, ValueError)
+"""What a system, or Python before it, says to a path that cannot be, as one with a null byte in it."""
 NO_LOCKS = {getattr(errno, name) for name in ("ENOLCK", "ENOSYS", "EOPNOTSUPP", "ENOTSUP", "EINVAL")}
 """Errors of file systems that cannot lock."""
 
 
 def user_cache() -> Path:
-    """Where what can be made again is kept for this user.
-
-    Raises:
-        InputError: Nothing says where.
-    """
-    named = os.environ.get("XDG_CACHE_HOME")
-    home = user_path("~")
-    if not named and home == Path("~"):
-        raise InputError("this user has no home directory; expected HOME or XDG_CACHE_HOME to say where")
-    return Path(named or home / ".cache") / "align"
+    """Where what can be made again is kept for this user."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or user_path("~/.cache")) / "align"
 
 
 def user_path(path: str | os.PathLike) -> Path:
-    """A path with `~` written out; that of a user who is not known stays, to be found missing."""
-    return Path(os.path.expanduser(path))
+    """A path with `~` written out.
+
+    Raises:
+        InputError: The machine knows no such user, or of this one no home.
+    """
+    written = os.path.expanduser(path)
+    if written.startswith("~"):
+        home = written.partition("/")[0]
+        raise InputError(f"{path}: no folder {home} is known; expected a path from / on, or HOME to be set")
+    return Path(written)
 
 
 @contextlib.contextmanager
@@ -68,8 +70,8 @@ def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{path.name}.", dir=path.parent))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+    except NO_PATH as error:
+        raise InputError(f"{path} cannot be written: {_reason(error)}") from error
     target = aside / path.name
     try:
         yield target
@@ -107,8 +109,8 @@ def check_writable(path: str | os.PathLike) -> None:
             os.lstat(path)
         there = next(p for p in (path.absolute().parent, *path.absolute().parents) if os.path.lexists(p))
         os.rmdir(tempfile.mkdtemp(prefix=f"{TEMPORARY}{path.name}.", dir=there))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+    except NO_PATH as error:
+        raise InputError(f"{path} cannot be written: {_reason(error)}") from error
 
 
 @contextlib.contextmanager
@@ -139,6 +141,10 @@ def _unwritable_behind(error: BaseException | None) -> OSError | None:
     while error is not None and not (isinstance(error, OSError) and error.errno in UNWRITABLE):
         error = error.__cause__ or error.__context__
     return error
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _is_elsewhere(error: OSError, paths: tuple[Path, ...]) -> bool:
@@ -197,8 +203,8 @@ def locked(folder: str | os.PathLike, what: str, wait: bool = False) -> Iterator
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = open(Path(folder) / ".lock", "w", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{what} {str(folder)!r} cannot be written to: {error.strerror}") from error
+    except NO_PATH as error:
+        raise InputError(f"{what} {str(folder)!r} cannot be written to: {_reason(error)}") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

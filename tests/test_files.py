@@ -36,10 +36,11 @@ def test_a_folder_is_replaced_without_a_moment_in_which_there_is_none(tmp_path, 
 
 
 def test_no_home_is_a_mistake_and_no_fault(monkeypatch):
-    assert user_path("~nobody_of_this_name/a") == Path("~nobody_of_this_name/a")
+    with pytest.raises(InputError, match="no folder ~nobody_of_this_name is known"):
+        user_path("~nobody_of_this_name/a")
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # nobody is known
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    with pytest.raises(InputError, match="HOME or XDG_CACHE_HOME"):
+    with pytest.raises(InputError, match="no folder ~ is known"):
         user_cache()
 
 

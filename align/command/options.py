@@ -69,7 +69,7 @@ def with_config(message: str, arguments: Sequence[str]) -> str:
     configs = _configs(arguments)
     if any(path and path in message for path in configs):
         return message
-    if configs and REQUIRED in message:
+    if configs and (REQUIRED in message or message.startswith("Problems parsing config: ")):
         return f"{configs[-1]}: {message}"
     option = re.match(r"(?:--)?([A-Za-z_][\w.]*)(=|: )(Namespace\(|.?)", message)
     if option is None:
