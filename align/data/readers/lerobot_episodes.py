@@ -12,6 +12,7 @@ import numpy as np
 
 from align.data.readers.lerobot_files import LeRobotFiles
 from align.data.readers.video import VideoSegment
+from align.run.reading import reading
 
 _BETWEEN = 0.25
 """Of a frame, by which a video's times may miss the frames: floats drift, and more is another fault."""
@@ -42,7 +43,8 @@ def episodes_of(files: LeRobotFiles) -> list[Episode]:
     Raises:
         InputError: There is none, or what `meta/` says of one does not fit the tables.
     """
-    found = list(_of_v3(files) if files.is_v3 else _of_v2(files))
+    with reading(files.path / "meta" / "episodes", "the list of episodes that LeRobot writes"):
+        found = list(_of_v3(files) if files.is_v3 else _of_v2(files))
     if not found:
         files.refuse("meta/", "lists no episode; expected at least one")
     return found

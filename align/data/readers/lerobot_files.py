@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from align.data.readers.extras import extra
-from align.errors import InputError
+from align.errors import InputError, shown
+from align.run.reading import DAMAGE
 
 
 class LeRobotFiles:
@@ -37,10 +38,25 @@ class LeRobotFiles:
         features = self.features
         if not isinstance(features, dict) or not all(isinstance(f, dict) for f in features.values()):
             self.refuse("meta/info.json", "has no features; expected a mapping of them")
+        for name, feature in features.items():
+            self._check(name, feature)
         if not isinstance(self.fps, int | float) or not 0 < self.fps < 1e6:
             self.refuse("meta/info.json", f"fps {self.fps!r}; expected a positive number")
         self._tables: dict[Path, object] = {}
         self._jpeg: dict[str, bool] = {}
+
+    def _check(self, name: str, feature: dict) -> None:
+        """Refuse a feature of which something has another type than LeRobot writes."""
+        for key, kind, expected in (
+            ("shape", list, "a list of whole numbers"),
+            ("names", list | dict, "a list of names"),
+            ("info", dict, "a mapping"),
+            ("video_info", dict, "a mapping"),
+        ):
+            found = feature.get(key)
+            fits = isinstance(found, kind | None)
+            if not fits or (key == "shape" and not all(isinstance(n, int) for n in found or ())):
+                self.refuse("meta/info.json", f"{key} of {name} is {shown(found)}; expected {expected}")
 
     @property
     def is_v3(self) -> bool:
@@ -69,7 +85,7 @@ class LeRobotFiles:
             return self._parquet.read_table(file, columns=columns, partitioning=None)
         except FileNotFoundError:
             self.refuse(self.inside(file), "is missing; meta/ says it is there")
-        except (OSError, ValueError) as error:  # pyarrow's own are ValueErrors
+        except (*DAMAGE, MemoryError) as error:
             reason = " ".join(str(error).split())
             self.refuse(self.inside(file), f"cannot be read ({reason}); was it finished?")
 
@@ -100,7 +116,7 @@ class LeRobotFiles:
         """A file of JSON that holds a mapping."""
         try:
             value = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except DAMAGE as error:
             self.refuse(name, f"cannot be read ({' '.join(str(error).split())})")
         if not isinstance(value, dict):
             self.refuse(name, f"is a {type(value).__name__}; expected a mapping")
@@ -112,7 +128,7 @@ class LeRobotFiles:
             lines = (self.path / name).read_text(encoding="utf-8").splitlines()
             rows = [json.loads(line) for line in lines if line.strip()]
             return [{**row, **{number: int(row[number]) for number in numbers}} for row in rows]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except DAMAGE as error:
             self.refuse(name, f"cannot be read ({error!r})")
 
     def inside(self, file: Path) -> str:

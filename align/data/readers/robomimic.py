@@ -16,8 +16,10 @@ from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite
 from align.errors import InputError, one_line
+from align.run.reading import DAMAGE
 
 _BLOCK_BYTES = 32 << 20
+_DAMAGE = (*DAMAGE, RuntimeError)  # h5py raises that, too
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -68,9 +70,11 @@ class RobomimicFile(Reader):
             if self.mask is not None:
                 self._demos = self._filtered(self.mask)
             self._lengths = [self._length(name) for name in self._demos]
-        except BaseException:
+        except BaseException as error:
             self.close()
-            raise
+            if isinstance(error, InputError) or not isinstance(error, _DAMAGE):
+                raise
+            self._refuse("data", f"cannot be read, the file is damaged ({one_line(error)})")
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -87,7 +91,7 @@ class RobomimicFile(Reader):
             arguments = json.loads(self._data.attrs.get("env_args", "{}"))
             arguments = arguments.get("env_kwargs", {})
             rate = arguments.get("control_freq")
-        except (ValueError, TypeError, AttributeError):
+        except _DAMAGE:
             return {}
         found = {"rate_hz": rate} if isinstance(rate, int | float) and rate > 0 else {}
         kind = _kind_of_actions(arguments.get("controller_configs"))
@@ -101,7 +105,7 @@ class RobomimicFile(Reader):
         """The attribute `task` of each demonstration, or LIBERO's `language_instruction` of all."""
         try:
             problem = json.loads(self._data.attrs.get("problem_info", "{}"))
-        except (ValueError, TypeError):
+        except _DAMAGE:
             problem = {}
         whole = problem.get("language_instruction") if isinstance(problem, dict) else None
         whole = " ".join(whole) if isinstance(whole, list) else whole
@@ -141,7 +145,7 @@ class RobomimicFile(Reader):
             self._refuse("mask", f"has no filter {name!r}; it has {', '.join(there) or 'none'}")
         try:
             listed = [str(demo) for demo in self._file[f"mask/{name}"].asstr()[:]]
-        except (OSError, TypeError, ValueError) as error:
+        except _DAMAGE as error:
             self._refuse(f"mask/{name}", f"cannot be read ({one_line(error)}); expected names")
         kept, lost = [demo for demo in self._every if demo in set(listed)], set(listed) - set(self._every)
         if lost or not kept:
@@ -192,7 +196,7 @@ class RobomimicFile(Reader):
     def _before(self, name: str, array) -> Encoding:
         try:
             return Encoding(**json.loads(array.attrs.get("encoding", "{}")))
-        except (ValueError, TypeError) as error:
+        except _DAMAGE as error:
             self._refuse(f"obs/{name}", f"has an attribute 'encoding' that is none ({one_line(error)})")
 
     def frames(self, camera: str, start: int = 0) -> Iterator[np.ndarray]:
@@ -250,7 +254,7 @@ class RobomimicFile(Reader):
             self._refuse(f"data/{demo}", f"has no {name!r}; it has {', '.join(self._arrays(demo))}")
         try:
             return array[rows]
-        except OSError as error:
+        except _DAMAGE as error:
             self._refuse(f"data/{demo}: {name}", f"is damaged ({' '.join(str(error).split())})")
 
     def _get(self, group, name: str):

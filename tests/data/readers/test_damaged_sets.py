@@ -30,6 +30,17 @@ from align.data.episodes import read_store
             off("videos/observation.images.wrist/file_index", 0, 9),
             "file-009.mp4 is missing",
         ),
+        (
+            "meta",
+            lambda rows: rows.pop("length") and rows,
+            r"meta/episodes: cannot be read \(KeyError: .*length",
+        ),
+        ("meta", off("length", 0, None), r"meta/episodes: cannot be read"),
+        (
+            "data",
+            lambda rows: rows.pop("observation.images.top") and rows,
+            "file-000.parquet has no column 'observation.images.top'",
+        ),
     ],
 )
 def test_known_damage_is_one_line(v3, of, change, message):
@@ -65,11 +76,17 @@ def test_unfinished_and_foreign_files(v3, tmp_path, made):
         ({"codebase_version": "v1.6"}, "codebase_version '1.6'; expected v2.0, v2.1 or v3.0"),
         ({"fps": 0}, "fps 0; expected a positive number"),
         ({"features": []}, "has no features"),
+        ({"features": {"action": {"dtype": "float32", "shape": 2}}}, "shape of action is 2; expected a list"),
+        ({"features": {"action": {"dtype": "float32", "shape": ["x"]}}}, r"shape of action is \['x'\]"),
+        ({"features": {"action": {"dtype": "float32", "names": 3}}}, "names of action is 3"),
+        ({"features": {"c": {"dtype": "video", "info": []}}}, r"info of c is \[\]; expected a mapping"),
         ({"data_path": "../../{chunk_index}{file_index}"}, "leads out of the folder"),
         ({"data_path": "{chunk_index.__class__}/{nope}"}, "has an unknown part|leads|is missing"),
     ):
         (v3 / "meta/info.json").write_text(json.dumps({**info, **change}))
         refused(v3, message)
+    (v3 / "meta/info.json").write_text("[" * 100_000)
+    refused(v3, "meta/info.json cannot be read")
     broken = tmp_path / "cut.hdf5"
     broken.write_bytes(made["robomimic"].read_bytes()[:4000])
     refused(broken, "cannot be opened as HDF5|is missing")
@@ -91,6 +108,8 @@ def test_robomimic_damage(tmp_path, made):
 
     for change, message in (
         (lambda d: d["demo_1"].attrs.update(num_samples=99), "demo_1 has 12 actions; num_samples says 99"),
+        (lambda d: d["demo_1"].attrs.update(num_samples="x"), "data cannot be read, the file is damaged"),
+        (lambda d: replace(d, "demo_1/actions", 3.0), "data cannot be read, the file is damaged"),
         (lambda d: d["demo_2"].pop("actions"), "demo_2 has no actions"),
         (
             lambda d: replace(d, "demo_1/obs/robot0_eef_pos", np.zeros((11, 3))),
