@@ -43,7 +43,7 @@ from align.run.layout import (
     SWEEP_EVENTS,
     TASK_PROBE_PICTURE,
 )
-from align.run.reading import read_arrays, read_json, reading
+from align.run.reading import is_there, read_arrays, read_json, reading
 
 PICTURES = {
     "rollouts": ROLLOUTS_PICTURE,
@@ -89,6 +89,15 @@ def write_run(run_dir: str | os.PathLike) -> Path:
         writer.flush()
         _keep_projector(folder, run_dir)
     return run_dir / EVENTS
+
+
+def check_shown(run_dir: Path) -> None:
+    """Read what a dashboard takes from a run's training, before anything is written.
+
+    Raises:
+        InputError: Something of it is damaged.
+    """
+    _rollout_scalars(run_dir), _logged(run_dir), _last_step(run_dir), _pixels(run_dir / ROLLOUTS_PICTURE)
 
 
 @contextlib.contextmanager
@@ -153,7 +162,7 @@ def write_sweep(sweep_dir: str | os.PathLike) -> Path:
 def _logged(run_dir: Path) -> set[str] | None:
     """Tags that the training logged, by what it last knew of each; None where it said nothing of them."""
     path = run_dir / SUMMARY
-    if not path.is_file():
+    if not is_there(path):
         return None
     with reading(path, "what align fit wrote"):
         names = [name for name in read_json(path) if name.startswith(("train_", "val_"))]
@@ -208,7 +217,7 @@ def _layout(scalars: Sequence[Metric], logged: set[str] | None) -> dict:
 
 
 def _rollout_scalars(run_dir: Path) -> dict[Metric, float]:
-    if not (run_dir / ROLLOUTS).is_file():
+    if not is_there(run_dir / ROLLOUTS):
         return {}
     worlds = read_trials(run_dir).groupby("world", sort=False)
     return {
@@ -220,7 +229,7 @@ def _rollout_scalars(run_dir: Path) -> dict[Metric, float]:
 
 def _probe_scalars(run_dir: Path) -> dict[Metric, float]:
     path = run_dir / PROBE
-    if not path.is_file():
+    if not is_there(path):
         return {}
     with reading(path, "what align probe wrote"):
         return {
@@ -233,8 +242,10 @@ def _probe_scalars(run_dir: Path) -> dict[Metric, float]:
 
 def _pr_curves(writer: SummaryWriter, run_dir: Path, step: int) -> None:
     path = run_dir / PROBE_SCORES
-    if path.is_file():
-        for site, rows in pd.read_csv(path).groupby("site", sort=False):
+    if is_there(path):
+        with reading(path, "what align probe wrote"):
+            scores = pd.read_csv(path)[["site", "domain", "probability"]].astype({"probability": float})
+        for site, rows in scores.groupby("site", sort=False):
             if rows["probability"].isna().any():  # of a classifier that knows none
                 continue
             is_real = (rows["domain"] == Domain.REAL).to_numpy()
@@ -272,10 +283,21 @@ def _framed(thumbnails: np.ndarray, domain: np.ndarray) -> torch.Tensor:
 
 
 def _picture(writer: SummaryWriter, tag: str, path: Path, step: int) -> None:
-    if path.is_file():
-        writer.add_image(tag, np.asarray(Image.open(path).convert("RGB")), step, dataformats="HWC")
+    if (pixels := _pixels(path)) is not None:
+        writer.add_image(tag, pixels, step, dataformats="HWC")
+
+
+def _pixels(path: Path) -> np.ndarray | None:
+    if not is_there(path):
+        return None
+    with reading(path, "a picture that align wrote"):
+        try:
+            return np.asarray(Image.open(path).convert("RGB"))
+        except (SyntaxError, Image.DecompressionBombError) as error:  # so Pillow calls some damage
+            raise ValueError(str(error)) from None
 
 
 def _last_step(run_dir: Path) -> int:
     path = run_dir / SUMMARY
-    return int(read_json(path).get("steps", 0)) if path.is_file() else 0
+    with reading(path, "what align fit wrote"):
+        return int(read_json(path).get("steps", 0)) if is_there(path) else 0

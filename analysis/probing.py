@@ -14,7 +14,7 @@ from pathlib import Path
 from sklearn.base import ClassifierMixin
 
 from align import own_modules
-from align.analysis.dashboard import write_run
+from align.analysis.dashboard import check_shown, write_run
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.probes.probe import codec_note, probe_run
 from align.analysis.reports.probes.task_probe import task_probe_run
@@ -84,6 +84,7 @@ def _probed(
     with pinned(threads):
         try:
             aligned_site(run), callback_options(run)  # what cannot be read is said before anything is written
+            check_shown(run)
             with telling(f"probing {run}"):
                 result = probe_run(run, seed, probe)
                 measure_run(run, result, seed, umap)

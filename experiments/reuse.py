@@ -20,7 +20,7 @@ from align.run.config import read_yaml
 from align.run.layout import CONFIG, GRID, PROVENANCE, REQUEST, runs
 from align.run.moved import renamed
 from align.run.place import at_its_place, rewritten
-from align.run.reading import read_json, reading
+from align.run.reading import is_there, read_json, reading
 from align.run.state import is_begun, is_finished
 
 ABSENT = object()
@@ -127,7 +127,7 @@ def _default(option: tuple[str, ...]) -> Any:
 def _trained_at(run: Path) -> str:
     """The commit of a run's training, in words, where it is recorded."""
     file = run / PROVENANCE
-    if not file.is_file():
+    if not is_there(file):
         return ""
     with reading(file):
         commit = read_json(file).get("commit")

@@ -9,7 +9,7 @@ from align.domain import Domain
 from align.files import user_path
 from align.run.layout import PROVENANCE
 from align.run.provenance import hash_store
-from align.run.reading import read_json, reading
+from align.run.reading import is_there, read_json, reading
 
 
 def at_its_place(run: str | os.PathLike, recorded: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def store_options(paths: Mapping[Domain, Sequence[str]]) -> dict[str, str]:
 def _hashes(run: str | os.PathLike) -> dict[str, str]:
     """The recorded hash of each store of a run, by its name; none where there is no provenance."""
     file = Path(run) / PROVENANCE
-    if not file.is_file():
+    if not is_there(file):
         return {}
     with reading(file):
         return {name: store["hash"] for name, store in read_json(file)["data"].items()}

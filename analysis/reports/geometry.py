@@ -20,7 +20,7 @@ from align.errors import InputError
 from align.files import write_json
 from align.run.config import aligned_site
 from align.run.layout import EMBEDDINGS, GEOMETRY, GEOMETRY_PICTURE, PAIRED, title
-from align.run.reading import read_arrays
+from align.run.reading import is_there, read_arrays
 
 INPUTS = ("agent_pos", "state", "action")  # what goes in and should come out, tested like a site
 
@@ -98,7 +98,7 @@ def _arrays(path: Path, names: tuple[str, ...], data: Embeddings) -> dict[str, n
 
 def _paired(path: Path, sites: list[str]) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, str]]:
     """Responses (M, D) in sim and in real by site, and why there are none."""
-    if not path.is_file():
+    if not is_there(path):
         return {}, {"cka": f"there is no {PAIRED}"}
     stored = read_arrays(path)
     found = {

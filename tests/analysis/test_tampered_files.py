@@ -1,14 +1,17 @@
 """Files of a run or a sweep that are not as they were written: one line names the file, and no traceback."""
 
 import json
+import re
 import struct
 import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 from synthetic_runs import write_probe, write_run
 
 from align.analysis.commands import report_sweep
+from align.analysis.dashboard import check_shown
 from align.analysis.dashboard import write_run as write_dashboard
 from align.analysis.reports.geometry import measure_run
 from align.analysis.reports.probes.probe import load_embeddings, probe_run
@@ -234,3 +237,28 @@ def test_nested_json_is_refused(sweep):
     (sweep / "grid.json").write_text("[" * 200_000)
     with pytest.raises(InputError, match=r"grid\.json"):
         report_sweep(sweep)
+
+
+@pytest.mark.parametrize("name", ["rollouts.png", "rollouts.csv", "summary.json"])
+def test_what_a_dashboard_takes_from_training_is_read_before_anything_is_written(name, sweep):
+    run = sweep / "lambda=1.0"
+    Image.new("RGB", (8, 8)).save(run / "rollouts.png")
+    check_shown(run)
+    whole = (run / name).read_bytes()
+    for content in (b"", b"hello", whole[: len(whole) // 2]):
+        (run / name).write_bytes(content)
+        with pytest.raises(InputError, match=re.escape(str(run / name))):
+            check_shown(run)
+    (run / name).unlink()
+    check_shown(run)  # it may be absent
+    (run / name).symlink_to(name)
+    with pytest.raises(InputError, match=re.escape(name)):
+        check_shown(run)
+
+
+def test_damaged_scores_of_a_probe_are_told(sweep):
+    run = sweep / "lambda=1.0"
+    for content in (b"", b"site,domain\nimage,0\n", b"site,domain,probability\nimage,0,much\n"):
+        (run / "probe_scores.csv").write_bytes(content)
+        with pytest.raises(InputError, match=r"probe_scores\.csv"):
+            write_dashboard(run)

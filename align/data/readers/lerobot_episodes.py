@@ -12,7 +12,7 @@ import numpy as np
 
 from align.data.readers.lerobot_files import LeRobotFiles
 from align.data.readers.video import VideoSegment
-from align.run.reading import reading
+from align.run.reading import is_there, reading
 
 _BETWEEN = 0.25
 """Of a frame, by which a video's times may miss the frames: floats drift, and more is another fault."""
@@ -158,11 +158,11 @@ def tasks_of(files: LeRobotFiles, episodes: Sequence[Episode]) -> tuple[list[str
     """
     if files.is_v3:
         file = files.path / "meta/tasks.parquet"
-        rows = files.table(file).to_pylist() if file.exists() else []
+        rows = files.table(file).to_pylist() if is_there(file) else []
         rows = [row for row in rows if "task_index" in row]
         known = {row["task_index"]: row.get("task", row.get("__index_level_0__")) for row in rows}
     else:
-        there = (files.path / "meta/tasks.jsonl").exists()
+        there = is_there(files.path / "meta/tasks.jsonl")
         rows = files.json_lines("meta/tasks.jsonl", ("task_index",)) if there else []
         known = {row["task_index"]: row.get("task") for row in rows}
     told, of = [], []
