@@ -1,11 +1,12 @@
 """The function behind `align export`; its arguments are the options."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
 from align.domain import Domain
-from align.errors import InputError, check_numbers
+from align.errors import InputError, check_numbers, shown
 
 
 def export(
@@ -112,13 +113,19 @@ def _rate(data: dict[str, Any]) -> float | None:
     from align.data.readers.opening import open_store
 
     if data.get("rate_hz") is not None:
-        return float(data["rate_hz"])
-    paths = [data.get("real"), data.get("sim")] if data.get("reader") is None else []
-    for path in (path for given in paths for path in ([given] if isinstance(given, str) else given or ())):
-        if Path(path).exists():
-            store = open_store(path)
+        return _checked("data.rate_hz of the run", data["rate_hz"])
+    given = [data.get("real"), data.get("sim")] if data.get("reader") is None else []
+    paths = [path for stores in given for path in (stores if isinstance(stores, list) else [stores])]
+    for path in (path for path in paths if isinstance(path, str) and Path(path).exists()):
+        with closing(open_store(path)) as store:
             rate = store.attrs.get("rate_hz")
-            store.close()
-            if rate is not None:
-                return float(rate)
+        if rate is not None:
+            return _checked(f"store {path}: rate_hz", rate)
     return None
+
+
+def _checked(where: str, rate: Any) -> float:
+    if isinstance(rate, list | dict):  # of which it would be each entry
+        raise InputError(f"{where}={shown(rate)}: expected a number in (0, 1e6]")
+    check_numbers("(0, 1e6]", **{where: rate})
+    return float(rate)

@@ -14,6 +14,7 @@ from torch import nn
 from align.cli import main
 from align.data.episodes import write_store
 from align.domain import Domain
+from align.errors import InputError
 from align.export import command
 from align.export.example import Policy as Example
 from align.export.unrolled import UnrolledPolicy
@@ -143,5 +144,10 @@ def test_what_cannot_be_exported_is_one_line(tmp_path, capsys, monkeypatch):
         assert "pip install onnx" in refused("--overwrite", run=run)
     assert main(["export", run, str(tmp_path / "out"), "--overwrite", "--rate", "20"]) == 0
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
-    assert command._rate({"rate_hz": 8}) == 8 and command._rate({"real": "gone.zarr"}) is None
+    assert command._rate({"rate_hz": 8}) == 8
+    for told in ({"real": "gone.zarr"}, {"real": 3, "sim": [7, None]}):
+        assert command._rate(told) is None
+    for told in ("fast", -1, float("nan"), [8]):
+        with pytest.raises(InputError, match=r"data\.rate_hz of the run"):
+            command._rate({"rate_hz": told})
     assert manifest["rate_hz"] == 20 and manifest["bytes"] == (tmp_path / "out/policy.onnx").stat().st_size
