@@ -45,6 +45,7 @@ CSV = (
     b"world,trial,seed,score,success\nreal,0,1,-1,1\n",
     b"world,trial,seed,score,success\nreal,0,1,.5,1\nreal,0,1,.5,1\n",
     b"world,trial,seed,score,success\nreal,0,1,.5,1\nreal,1,2,.",
+    b"world,trial,seed,success,score\nreal,0,1,1,.5\nreal,1,2,0,.2",
     b"world,trial,seed,score,success\nreal,0,1,.5\nreal,1,2,.5,1\n",
     b"world,trial,seed,score,success\nreal,0,1,half,1\n",
     b"world,trial,seed,score,success\nreal,0,,.5,1\n",

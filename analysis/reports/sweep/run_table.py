@@ -6,6 +6,7 @@ successful rollouts), `probe/<site>/...`, `geometry/<site>/...`, and `task/align
 task probes; the site "aligned" is the one that the run's training aligned.
 """
 
+import io
 import json
 import os
 from functools import cache, partial
@@ -101,7 +102,9 @@ def read_trials(run: Path) -> pd.DataFrame:
         table = table.drop(columns=measures_of_paths).dropna(axis=1, how="all")
     else:
         with reading(path, "one row a trial, as rollouts write them"):
-            table = pd.read_csv(path).rename(columns=lambda name: name.replace("/", "."))
+            if not (content := path.read_bytes()).endswith(b"\n"):  # its last number may be half of one
+                raise ValueError("its last line has no end, as of a copy cut short")
+            table = pd.read_csv(io.BytesIO(content)).rename(columns=lambda name: name.replace("/", "."))
     absent = {"world", "seed", "score"} - set(table.columns)
     absent |= {"success"} if shown_success(table.columns) is None else set()
     if absent:

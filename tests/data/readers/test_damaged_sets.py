@@ -39,7 +39,7 @@ from align.data.episodes import read_store
         (
             "data",
             lambda rows: rows.pop("observation.images.top") and rows,
-            "file-000.parquet has no column 'observation.images.top'",
+            r"file-000.parquet cannot be read \(No match",
         ),
     ],
 )
