@@ -124,10 +124,10 @@ def _begun(part: Path, progress: Path, shape: Sequence[int]) -> tuple[int, np.nd
 
 
 def _mapped(file: Path, mode: Literal["c", "r+"], shape: Sequence[int]) -> np.ndarray:
-    images = np.load(file, mmap_mode=mode)
+    images = np.load(file, mmap_mode="r")  # NumPy fills up a cut file that it may write to
     if images.dtype != np.uint8 or images.shape != tuple(shape):
         raise ValueError(f"{images.dtype} of shape {images.shape}, not uint8 of {tuple(shape)}")
-    return images
+    return np.load(file, mmap_mode=mode)
 
 
 def _take_room(part: Path) -> None:
