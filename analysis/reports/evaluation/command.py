@@ -16,6 +16,7 @@ from align.analysis.reports.evaluation.trials import Missing, read_trials
 from align.analysis.reports.evaluation.words import Words
 from align.analysis.reports.tables import markdown_table, write_csv
 from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.trials.rates import FEW
 from align.errors import InputError, check_numbers
 from align.files import write_text
 
@@ -161,6 +162,7 @@ def notes(findings: Findings, design: Design) -> list[str]:
             "Tango's interval, which holds 0 unless McNemar's exact test (p) says otherwise"
             if counts
             else "Newcombe's interval with what the starts share"
+            + (", as wide as Student's at least, since they are few" if findings.paired <= FEW else "")
         )
         said[0] += f" Differences on {findings.paired} shared starts: {how}."
     elif findings.comparisons:

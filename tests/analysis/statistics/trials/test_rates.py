@@ -112,6 +112,22 @@ def test_type_one_errors_of_differences():
     assert 0.01 < np.mean(p < 0.05) < 0.06 and np.mean(p < 0.01) < 0.015
 
 
+@pytest.mark.parametrize("starts", [2, 3, 5, 8])
+@pytest.mark.parametrize("levels", [2, 100])
+def test_few_shared_starts_show_no_difference_that_is_none(starts, levels):
+    """Partial credit of two policies alike, one training each, some starts harder than others."""
+    rng = np.random.default_rng(6)
+    hard = rng.normal(size=(1, 3000, 1, starts))
+    a, b = np.round(levels / (1 + np.exp(-hard - rng.normal(size=(2, 3000, 1, starts))))) / levels
+    found = rates.rate_difference(a, b)
+    assert np.mean((found.low > 0) | (found.high < 0)) < 0.06
+    assert found.low.min() >= -1 and found.high.max() <= 1
+    if starts > 3:
+        np.testing.assert_array_equal(
+            rates.difference_p_value(a, b) < 0.05, (found.low > 0) | (found.high < 0)
+        )
+
+
 def test_refuses_outcomes_that_are_no_rates():
     with pytest.raises(InputError, match="values from 0 to 2"):
         rates.rate([[0, 2], [1, 1]])
