@@ -94,7 +94,10 @@ def _tried(name: str, trials: Sequence[Trial], simulated: Sequence[Trial]) -> Tr
     own = [t for t in trials if t.arm == name]
     other = [t for t in simulated if t.arm == name]
     if len({t.training for t in own}) > 1 or len({t.training for t in other} - {ONE}) > 1:
-        raise InputError(f"arm {name!r}: several trainings; simulation assists one policy at a time")
+        raise InputError(
+            f"arm {name!r}: several trainings; simulation assists one policy at a time: give one of each "
+            "arm, or --predicted none"
+        )
     if any(t.start is None for t in [*own, *other]):
         raise InputError(f"arm {name!r}: trials without starts; expected a column of starts")
     real = _means([(t.start, t.outcome) for t in own])

@@ -21,7 +21,8 @@ NAMES = {
         ["trial", "trial id", "trial number", "trial no", "trial #", "episode", "episode ix", "episode index",
          "episode id", "rollout", "rollout id"],
     ],
-    "training": [["training", "training seed", "train seed", "training run", "training id", "model seed"]],
+    "training": [["training", "training seed", "train seed", "training run", "training id", "model seed",
+                  "policy seed", "checkpoint seed", "ckpt seed"]],
     "outcome": [
         ["success", "successful", "succeeded", "task success", "is success", "solved"],
         ["outcome", "result", "pass", "passed"],
@@ -106,8 +107,8 @@ def find_columns(
             notes.append(f"{sheet.header[seed]!r} is the {role}'s, since {why} (--{role} {NONE} if not)")
     if not across and not found["outcome"]:
         raise InputError(
-            f"{sheet.path}: no column says how trials went, among {_all(sheet)}; name it, --outcome COLUMN, "
-            "or the columns of the arms, --wide '[A, B]'"
+            f"{sheet.path}: no column says how trials went, among {_all(sheet)}; expected one row a trial, "
+            "and --outcome COLUMN, or the columns of the arms, --wide '[A, B]'"
         )
     one = {role: places[0] if places else None for role, places in found.items()}
     return Columns(

@@ -2,21 +2,26 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from align.errors import InputError
 
-YES = "yes y true t success succeeded successful ok pass passed done solved ja oui si sí ✓ ✔ ✅ ☑".split()
+YES = "yes y true t s success succeeded successful ok pass passed done solved ja oui si sí ✓ ✔ ✅ ☑".split()
 NO = "no n false f fail failed failure unsuccessful nein non ✗ ✘ ❌ ☒".split()
 PARTIAL = ["partial", "partially", "partial success", "half", "½"]
 MISSING = ["", "n/a", "na", "#n/a", "nan", "null", "none"]
 WORDS = dict.fromkeys(YES, 1.0) | dict.fromkeys(NO, 0.0) | dict.fromkeys(PARTIAL, 0.5)
 NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?", re.I)
 THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")  # or thousandths behind a decimal comma
+FRACTIONS = "fractions, as 3/5, are each the partial credit of one trial and no counts of trials"
 SHARE = re.compile(r"(\d+)\s*/\s*(\d+)")
+
+
+def _is_number(word: str) -> bool:
+    return bool(SHARE.fullmatch(word) or NUMBER.fullmatch(word.removesuffix("%").strip()))
 
 
 class FullMarks:
@@ -76,6 +81,7 @@ class Outcomes:
         percent: bool = False,
         sure: bool = False,
     ):
+        self.told = list(values or {})
         self.own = {str(word).strip().casefold(): value for word, value in (values or {}).items()}
         for word, value in self.own.items():
             if value is not None and not 0 <= value <= 1:
@@ -86,32 +92,52 @@ class Outcomes:
         self.kinds: Counter[str] = Counter()
         self.largest = 0.0
 
-    def read(self, cell: str, where: str) -> float | None:
+    def used(self) -> list[str]:
+        """The user's own words that were read, as they were told."""
+        read = {word.casefold() for word, _ in self.words}
+        return [word for word in self.told if str(word).strip().casefold() in read]
+
+    def unknown(self, cells: Iterable[str]) -> list[str]:
+        """The words among some cells that mean nothing known, each once."""
+        words: dict[str, str] = {}
+        for cell in cells:
+            words.setdefault(cell.strip().casefold(), cell.strip())
+        return [said for word, said in words.items() if not self._is_word(word) and not _is_number(word)]
+
+    def _is_word(self, word: str) -> bool:
+        return word in self.own or word in WORDS or word in MISSING
+
+    def read(self, cell: str, where: str, others: Iterable[str] = ()) -> float | None:
         """The outcome of a cell; None where it holds none.
 
         Args:
             cell: Its text.
             where: File and row, for the message.
+            others: The other cells of its column, for the message.
 
         Raises:
             InputError: It cannot be read, or is not from 0 to 1.
         """
         word = cell.strip().casefold()
-        if word in self.own or word in WORDS or word in MISSING:
+        if self._is_word(word):
             value = self.own[word] if word in self.own else WORDS.get(word)
             if word:
                 self.words[cell.strip(), value] += 1
             return value
         if share := SHARE.fullmatch(word):
             reached, of = map(int, share.groups())
-            self.kinds["fractions, as 3/5"] += 1
+            self.kinds[FRACTIONS] += 1
             return self._unit(reached / of if of else -1.0, cell, where)
         percent = word.endswith("%")
         number = word.removesuffix("%").strip()
         if not NUMBER.fullmatch(number):
+            unknown = self.unknown([cell, *others])
+            one = len(unknown) == 1
+            told = ", ".join(f"{word}: …" for word in unknown)
             raise InputError(
                 f"{where}: {cell!r} is no outcome; expected yes or no, a number from 0 to 1, a percentage or "
-                f"a fraction; say what it means with --values '{{{cell}: 0}}'"
+                f"a fraction; say what {'it means' if one else 'such words mean'}, from 0 to 1, or null for "
+                f"no trial: --values '{{{told}}}'"
             )
         thousands = float(number.replace(",", "")) if THOUSANDS.fullmatch(number) else np.inf
         if thousands <= (self.full_marks or 1):
@@ -158,7 +184,7 @@ class Outcomes:
             parts.append("its numbers are percentages")
         if self.full_marks:
             parts.append(f"numbers are out of {self.full_marks:g}")
-        parts += [kind for kind in ("decimal commas", "percentages", "fractions, as 3/5") if self.kinds[kind]]
+        parts += [kind for kind in ("decimal commas", "percentages", FRACTIONS) if self.kinds[kind]]
         return [f"in {name!r}, " + "; ".join(parts)] if parts else []
 
     def _unit(self, value: float, cell: str, where: str) -> float:

@@ -101,7 +101,8 @@ def plan(
     notes = [
         f"Smallest true difference detected with probability {power:g}, by {100 * level:g} % intervals"
         + (f" that hold for all {arms - 1} comparisons at once" if arms > 2 else "")
-        + "; trials are shared by all arms. One training an arm: of those policies as they are.",
+        + "; trials are shared by all arms. One training an arm asks for less: which of these policies is "
+        "better as they are, and not which method is.",
         *known.said,
     ]
     print(f"{said}\n\n{markdown_table(rows)}\n" + "\n".join(notes))

@@ -106,15 +106,18 @@ def read_trials(
     called = {i: name for i, name in zip(nameless, names, strict=True)} if names else {}
     trials: list[Trial] = []
     how: list[str] = []
+    used: set[str] = set()
     skipped, numbers = 0, Counter()
     for i, (sheet, (places, notes)) in enumerate(zip(sheets, found, strict=True)):
         read = _Reader(sheet, places, called.get(i), values, full_marks or FullMarks(), missing, numbers)
         trials += read.trials
+        used |= {word for cells in read.cells.values() for word in cells.used()}
         skipped += len(read.skipped)
         how.append(f"{sheet.path}:")
         how += [f"  {line}" for line in (*sheet.how, described(sheet, places), *notes, *read.said())]
     if not any(trial.outcome is not None for trial in trials):
         raise InputError(f"{', '.join(files)}: no row has an outcome; expected one or more trials")
+    how += [f"no outcome is {word!r}, as --values has it" for word in values or {} if word not in used]
     _check_spelling(trials)
     how += _check_repeats(trials, repeats)
     places = found[0][0]
@@ -152,8 +155,7 @@ class _Reader:
 
     def _row(self, row: Row) -> None:
         columns, where = self.columns, f"{self.sheet.path}, row {row.number}"
-        first = row.cells[columns.arm] if columns.arm is not None else row.cells[0]
-        if first.casefold().rstrip(":") in SUMMARIES:
+        if _is_summary(row, columns):
             self.summaries.append(row.number)
             return
         start = ", ".join(_number(row.cells[i]) for i in columns.start) if columns.start else None
@@ -162,13 +164,13 @@ class _Reader:
         again = "" if columns.repeat is None else _number(row.cells[columns.repeat])
         predicted = None
         if columns.predicted is not None:
-            predicted = self.cells[columns.predicted].read(row.cells[columns.predicted], where)
+            predicted = self._read(row, columns.predicted)
         by_arm = {self.sheet.header[i]: i for i in columns.wide}
         if not columns.wide:
             arm = self.arm or (self.sheet.arm if columns.arm is None else row.cells[columns.arm])
             by_arm = {" ".join(arm.split()): columns.outcome}
         for arm, place in by_arm.items():
-            outcome = self.cells[place].read(row.cells[place], where)
+            outcome = self._read(row, place)
             self.numbers[arm] += 1
             if outcome is None and predicted is None:
                 self.skipped.append(row.number)
@@ -184,10 +186,17 @@ class _Reader:
                 self.simulated.append(row.number)
             for what, value in (("arm", arm), ("training", training), ("start", start)):
                 if value is not None and not value.strip(" ,"):
-                    raise InputError(f"{where}: an outcome, but no {what}; fill it in, or --{what} none")
+                    raise InputError(
+                        f"{where}: an outcome, but no {what}; fill it in (also where cells are merged), or "
+                        f"--{what} none"
+                    )
             self.trials.append(
                 Trial(arm, training, start, again, outcome, predicted, where, self.numbers[arm])
             )
+
+    def _read(self, row: Row, place: int) -> float | None:
+        others = (other.cells[place] for other in self.sheet.rows if not _is_summary(other, self.columns))
+        return self.cells[place].read(row.cells[place], f"{self.sheet.path}, row {row.number}", others)
 
     def said(self) -> list[str]:
         """How the rows were read."""
@@ -207,6 +216,11 @@ class _Reader:
         if self.summaries:
             said.append(f"{named_rows(self.summaries)} skipped, a summary and no trial")
         return said
+
+
+def _is_summary(row: Row, columns: Columns) -> bool:
+    first = row.cells[columns.arm] if columns.arm is not None else row.cells[0]
+    return first.casefold().rstrip(":") in SUMMARIES
 
 
 def _number(text: str) -> str:

@@ -81,6 +81,7 @@ def test_a_column_an_arm_with_a_title_above_and_a_total_below():
         b"arm,start,success,Bemerkung\nA,1,ja,\xfcber\nA,2,nein,\n",
         "arm,start,success\nA,1,yes\nA,2,no\n".encode("utf-16-le"),
         'arm,start,success\n"A",1,"100 %"\n" A ",2,0/3\n',
+        "arm,start,success\nA,1,S\nA,2,F\n",
     ],
 )
 def test_the_same_two_trials_however_they_are_kept(kept, text):
@@ -95,10 +96,15 @@ HEADER = "arm,start,success\nA,1,yes\n"
     [
         (HEADER + "A,1,yes\n", "row 3: a second trial of arm 'A' from start '1', like .*row 2"),
         (HEADER + "A,2,sort of\n", "row 3: 'sort of' is no outcome"),
+        (
+            HEADER + "A,2,Dropped\nA,3,1\nA,4,n/a\nA,5,aborted\nA,6,dropped\nmean,,0.5\nmean,,~.6\n",
+            r"row 3: 'Dropped' is no outcome.* such words mean.*--values '\{Dropped: …, aborted: …\}'$",
+        ),
+        ("arm,successes,trials\nA,7,20\n", "among 'arm', 'successes', 'trials'; expected one row a trial"),
         (HEADER + "A,2,0,5\n", "row 3: 4 cells, but the header has 3"),
         (HEADER + "A,2,85\n", "row 3: outcome '85'; expected 0 to 1, .*--full_marks"),
         (HEADER + "A,2,-1\n", "row 3: outcome '-1'"),
-        (HEADER + ",2,yes\n", "row 3: an outcome, but no arm"),
+        (HEADER + ",2,yes\n", "row 3: an outcome, but no arm; fill it in .also where cells are merged"),
         (HEADER + "A,,yes\n", "row 3: an outcome, but no start"),
         (HEADER + "a,2,yes\n", "row 3: arm 'a', but 'A' in .*row 2"),
         ("policy,checkpoint,success\nA,1,1\n", "columns 'policy' and 'checkpoint' may each be the arm"),
@@ -166,7 +172,8 @@ def test_scales_go_by_column_and_by_file(tmp_path):
 
 def test_a_failure_and_a_word_of_ones_own(kept):
     text = "arm,start,success\nA,1,dropped\nA,2,aborted\nA,3,\nA,4,yes\n"
-    read = kept(text, values={"dropped": 0.25, "Aborted": None}, missing="failure")
+    read = kept(text, values={"dropped": 0.25, "Aborted": None, "droped": 0.5}, missing="failure")
+    assert [line for line in read.how if "--values" in line] == ["no outcome is 'droped', as --values has it"]
     assert [t.outcome for t in read.trials] == [0.25, 0.0, 0.0, 1.0]
     assert [t.outcome for t in kept(text, values={"dropped": 0.25, "aborted": None}).trials] == [0.25, 1.0]
 
