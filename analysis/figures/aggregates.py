@@ -37,7 +37,7 @@ CAPTION = (
 BAND = "; band: the arm that all are compared with"
 REST = (
     ". (b) mean of the middle half of all trials. (c) how often one training does better in a trial than one "
-    "of the other arm, ties half; dashed: as often as not."
+    "of the other arm, ties counting half; dashed: as often as not."
 )
 
 
@@ -47,6 +47,7 @@ def figure_aggregates(
     measured: str,
     against: str,
     reference: int | None,
+    caption: str = "",
     title: str = "",
     families: Sequence[str] | None = None,
 ) -> Figure:
@@ -58,6 +59,7 @@ def figure_aggregates(
         measured: What was measured, for the axes.
         against: What the arms are compared with.
         reference: Number of the arm that all are compared with, whose profile has a band; None if of several.
+        caption: Below the figure, before what its marks mean.
         title: Above the figure.
         families: That of each arm, which gives it its hue; by default by their labels.
     """
@@ -87,6 +89,6 @@ def figure_aggregates(
         right.set_xlabel(figures.wrap(f"Probability of doing better than {against}", 8, 1.7))
         figures.reference(right, x=0.5)
         figures.letter(axes[0])
-        caption = CAPTION + (BAND if reference is not None else "") + REST
-        figures.finish(figure, title=title, caption=caption)
+        notes = CAPTION + (BAND if reference is not None else "") + REST
+        figures.finish(figure, title=title, caption=f"{caption}. {notes}" if caption else notes)
     return figure

@@ -105,7 +105,7 @@ def _distances(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
     known = {i: s.a_distance for i, s in enumerate(sites) if s.a_distance}
     figures.whiskers(ax, list(known), list(known.values()), horizontal=True, fmt="o", color=figures.BLACK)
     figures.reference(ax, x=0)
-    ax.set(xlabel="Proxy A-distance", xlim=(min(-0.1, *(d.low for d in known.values())), 2.1))
+    ax.set(xlabel="Proxy A-distance", xlim=(min(0.0, *(d.low for d in known.values())) - 0.1, 2.1))
     _name_sites(ax, sites)
 
 

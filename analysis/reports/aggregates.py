@@ -7,6 +7,7 @@ import numpy as np
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.aggregates import Distribution, figure_aggregates
+from align.analysis.reports.arms import behind
 from align.analysis.reports.sweep import SEED_AXIS, Arm, Metric, Sweep
 from align.analysis.reports.sweep.comparisons import may_be_best, set_aside
 from align.analysis.reports.sweep.families import families
@@ -31,6 +32,10 @@ NOTES = (
     "middle half of all trials, which a few lucky or failed ones do not move. Better than: probability that "
     "one training of the arm does better in a trial than one of the other, ties counting half; 0.5 is as "
     "often as not. As in rliable (arXiv 2108.13264), whose bootstraps two trainings do not support.",
+)
+LONE = (
+    "One training an arm: all of it is of these trainings alone, and other trainings of the same arms may do "
+    "otherwise."
 )
 PAIRED = (
     "In {target}, two trainings of one seed in the same trials, {success}: in how many each succeeded, "
@@ -60,12 +65,14 @@ def report(sweep: Sweep) -> list[Path]:
         for arm in found
     ]
     notes = [note.format(target=sweep.target) for note in NOTES]
+    notes += [LONE] if all(len(arm.runs) == 1 for arm in arms) else []
     written = write_tables(sweep.path / "aggregates", rows, notes)
     one = arms.index(bases[0]) if all(base is bases[0] for base in bases) else None
     written.append(sweep.path / "aggregates.png")
     title = f"{metric.title} in {sweep.target}"
     kinds = families(sweep, arms)
-    figure = figure_aggregates(found, THRESHOLDS, title, against, one, sweep.title, kinds)
+    caption = behind(sweep, arms)
+    figure = figure_aggregates(found, THRESHOLDS, title, against, one, caption, sweep.title, kinds)
     figures.save(figure, written[-1])
     success = Metric("rollout", sweep.target, sweep.success)
     if rows := paired(sweep, arms, bases, success):

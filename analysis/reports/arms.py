@@ -75,7 +75,7 @@ def _over_weights(sweep: Sweep, where: Mapping[str, object], wide: bool) -> Figu
         of_panel = Metric(kind, "any", name)
         nothing = start_score(sweep, places) if (kind, name) == ("rollout", "score") else None
         panels.append(Panel(of_panel.title, series, of_panel.chance, nothing))
-    return figure_weights(panels, [arm.point[AXIS] for arm in arms], _caption(sweep, arms), wide, sweep.title)
+    return figure_weights(panels, [arm.point[AXIS] for arm in arms], behind(sweep, arms), wide, sweep.title)
 
 
 def _marked(sweep: Sweep, arms: Sequence[Arm], metric: Metric) -> list[tuple[float, Point]]:
@@ -119,7 +119,7 @@ def _side_by_side(sweep: Sweep) -> Figure:
             )
         )
     labels, titles = [arm.label for arm in arms], [metric.title for metric in metrics]
-    shares, caption = kind == "rollout", _caption(sweep, arms)
+    shares, caption = kind == "rollout", behind(sweep, arms)
     nothing = start_score(sweep, places) if shares else None
     return figure_arms(labels, worlds, titles, against, caption, sweep.title, nothing, shares)
 
@@ -136,7 +136,7 @@ def _against_probes(sweep: Sweep) -> Figure:
     where = "in" if kind == "rollout" else "on"
     labels, success = [arm.label for arm in arms], f"{score.title} {where} {score.place}"
     nothing = start_score(sweep, [score.place]) if kind == "rollout" else None
-    caption, kinds = _caption(sweep, arms), families(sweep, arms)
+    caption, kinds = behind(sweep, arms), families(sweep, arms)
     return figure_discernibility(labels, panels, success, one, caption, sweep.title, kinds, nothing)
 
 
@@ -149,7 +149,7 @@ def _scatter(sweep: Sweep, arms: Sequence[Arm], across: Metric, up: Metric) -> S
     return Scatter(f"{across.title}, {across.place}", across.chance, points, SCALES[across.name])
 
 
-def _caption(sweep: Sweep, arms: Sequence[Arm]) -> str:
+def behind(sweep: Sweep, arms: Sequence[Arm]) -> str:
     """How many trainings and trials are behind a figure, and how many runs are not in it."""
     trainings = sorted({len(arm.runs) for arm in arms})
     span = f"{trainings[0]}" if len(trainings) == 1 else f"{trainings[0]}–{trainings[-1]}"

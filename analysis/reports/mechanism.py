@@ -15,6 +15,7 @@ import pandas as pd
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.scatter.mechanism import Association, figure_mechanism
+from align.analysis.reports.arms import SCALES
 from align.analysis.reports.gap import GAPS
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.tables import write_tables
@@ -22,7 +23,6 @@ from align.analysis.statistics.rank_correlation import rank_correlation
 from align.errors import InputError
 from align.run.config import callback_options
 
-STATISTICS = ("auc", "mmd2")
 NAMES = {"auc": "probe AUC", "mmd2": "MMD²"}
 FEWEST = 5  # arms, of which a correlation is reported
 ALL = "all, within strata"
@@ -45,7 +45,7 @@ def gather(sweeps: Sequence[str | Path], world: str | None = None) -> pd.DataFra
     for path in sweeps:
         sweep = Sweep(path)
         score = Metric("rollout", world or sweep.target or "none", "score")
-        wanted = [str(Metric("probe", site, s)) for site in sweep.sites for s in STATISTICS]
+        wanted = [str(Metric("probe", site, s)) for site in sweep.sites for s in SCALES]
         if not sweep.has(score) or not wanted:
             continue
         arm = {run: f"{sweep.path.name}: {arm.label}" for arm in sweep.arms() for run in arm.runs}
@@ -125,7 +125,8 @@ def report(sweeps: Sequence[str | Path], out: str | Path, world: str | None) -> 
     columns = {str(metric): f"{metric.place}/{metric.name}" for metric in Metric.among(table.columns)}
     runs = table.drop(columns="world").rename(columns=columns)
     runs.to_csv(written[-2], index=False, float_format="%.6g")
-    figures.save(figure_mechanism(_panels(table, rows), f"Score in {world}"), written[-1])
+    title = f"Discernibility and score, {len(table)} runs of {table['sweep'].nunique()} sweeps"
+    figures.save(figure_mechanism(_panels(table, rows), f"Score in {world}", title), written[-1])
     return written
 
 
@@ -142,8 +143,10 @@ def _panels(table: pd.DataFrame, rows: Sequence[dict]) -> list[list[Association]
                     for name, part in strata.items()
                 },
                 over_all.get((site, NAMES[statistic])),
+                Metric("probe", site, statistic).chance,
+                SCALES[statistic],
             )
             for site in dict.fromkeys(row["site"] for row in rows)
         ]
-        for statistic in STATISTICS
+        for statistic in SCALES
     ]

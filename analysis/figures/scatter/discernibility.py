@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,13 +18,13 @@ class Scatter:
         title: What tells sim from real, and where.
         chance: What it is where they are alike.
         points: By the arm's number from 0, what tells sim from real, and success.
-        scale: Of the axis: "auc" where steps of d' are equal, "root" where steps of the square root are.
+        scale: Of the axis.
     """
 
     title: str
     chance: float
     points: Mapping[int, tuple[Interval, Interval]]
-    scale: Literal["linear", "auc", "root"] = "linear"
+    scale: figures.Scale = "linear"
 
 
 CAPTION = (
@@ -98,7 +97,7 @@ def _scatter(
             figures.band(ax, y, looks[i]["color"])
         figures.whiskers(ax, [x.value], [y], **look, label=arms[i])
         figures.whiskers(ax, [y.value], [x], horizontal=True, **look)
-    {"linear": lambda ax: None, "auc": figures.auc_axis, "root": figures.root_axis}[panel.scale](ax)
+    figures.scaled_axis(ax, panel.scale)
     figures.reference(ax, x=panel.chance)
     ax.set_xlabel(figures.wrap(panel.title, 8, 1.9))
 

@@ -22,7 +22,15 @@ from align.analysis.figures.style.looks import (
     place_looks,
 )
 from align.analysis.figures.style.marks import band, cloud, diagonal, reference, trainings, whiskers
-from align.analysis.figures.style.scales import BrokenLogAxis, at_edge, auc_axis, root_axis
+from align.analysis.figures.style.scales import (
+    BrokenLogAxis,
+    Scale,
+    at_edge,
+    auc_axis,
+    root_axis,
+    scaled_axis,
+    to_edge,
+)
 
 __all__ = [
     "BLACK",
@@ -39,6 +47,7 @@ __all__ = [
     "VERMILION",
     "BrokenLogAxis",
     "Look",
+    "Scale",
     "arm_looks",
     "at_edge",
     "auc_axis",
@@ -58,7 +67,9 @@ __all__ = [
     "reference",
     "root_axis",
     "save",
+    "scaled_axis",
     "style",
+    "to_edge",
     "trainings",
     "whiskers",
     "wrap",

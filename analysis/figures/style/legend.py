@@ -33,6 +33,7 @@ def by_family(
         of = [k for k in shown if families[k] == family]
         names = ("; " if any("," in arms[k] for k in of) else ", ").join(arms[k] for k in of)
         if of:
-            text = names if len(of) == 1 or not family else f"{family}: {names}"
+            told = len(of) == 1 or all(arms[k].startswith(family) for k in of)  # by the names themselves
+            text = names if told else f"{family}: {names}"
             entries[text] = tuple(Line2D([], [], linestyle="none", **looks[k]) for k in of)
     return entries | rest

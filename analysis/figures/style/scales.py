@@ -1,10 +1,12 @@
 """Axes for values that a linear one would squeeze."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from align.analysis.figures.style.looks import BLACK
@@ -13,6 +15,18 @@ from align.analysis.statistics.intervals import Interval
 EDGE = 0.999  # an AUC beyond is drawn here: it is that of every pair told apart, but for the sample's size
 OUTER = 0.9999  # where an axis of AUCs ends: markers at the edge have room
 AUCS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
+
+
+Scale = Literal["linear", "auc", "root"]
+"""Of an axis of what tells sim from real: at equal steps, of d' for AUCs, of the square root for an MMD²."""
+
+
+def scaled_axis(ax: Axes, scale: Scale) -> None:
+    """Make the x axis one of this scale, for what has been drawn."""
+    if scale == "auc":
+        auc_axis(ax)
+    elif scale == "root":
+        root_axis(ax)
 
 
 def auc_axis(ax: Axes) -> None:
@@ -36,7 +50,12 @@ def auc_axis(ax: Axes) -> None:
 
 def at_edge(interval: Interval) -> Interval:
     """Where an axis of AUCs shows it: no end beyond the edge."""
-    return Interval(*(float(np.clip(x, 1 - EDGE, EDGE)) for x in interval))
+    return Interval(*map(float, to_edge(interval)))
+
+
+def to_edge(auc: ArrayLike) -> np.ndarray:
+    """AUCs where an axis of them shows them."""
+    return np.clip(auc, 1 - EDGE, EDGE)
 
 
 def _probit(auc: np.ndarray) -> np.ndarray:

@@ -116,9 +116,8 @@ def paths(arms):
 
 def association(strata):
     rng = np.random.default_rng(0)
-    return Association(
-        "MMD², denoiser.layers.1", {s: rng.random((5, 2)) for s in strata}, Interval(0.1, -1, 1)
-    )
+    points = {s: rng.random((5, 2)) for s in strata}
+    return Association("probe AUC, denoiser.layers.1", points, Interval(0.1, -1, 1), 0.5, "auc")
 
 
 def geometry(**changes):
@@ -185,7 +184,7 @@ def compared(arms, world):
 CASES = {
     "figure_alpha": [alpha(1), alpha(9)],
     "figure_aggregates": [
-        (distributions(MANY), [0, 0.5, 1], "Score in a-user's-world", MANY[0], 0, RUN),
+        (distributions(MANY), [0, 0.5, 1], "Score in a-user's-world", MANY[0], 0, CAPTION, RUN),
         (distributions(SHORT), [0, 0.5, 1], "Score", f"{MANY[0]}, same real and sim", None),
     ],
     "figure_agreement": [
@@ -228,7 +227,7 @@ CASES = {
     "figure_gap": [gap()],
     "geometry_figure": [geometry(**changes) for changes in ({}, {"actions": None}, BARE)],
     "figure_mechanism": [
-        ([[association([f"a sweep, expert: 1.0, visual: {i}" for i in range(30)])] * 3] * 2, "Score"),
+        ([[association([f"a sweep, expert: 1.0, visual: {i}" for i in range(30)])] * 3] * 2, "Score", RUN),
         ([[association(["one"])]], "Score"),
     ],
     "figure_paths": [paths(MANY), paths(SHORT)],

@@ -132,6 +132,10 @@ def test_a_legend_of_many_arms_has_an_entry_a_family_with_the_marks_of_all_its_a
     comma = [f"{arm}, lambda=1" for arm in arms]
     handles = {f"{arm}, lambda=1": handle for arm, handle in figures.named([ax]).items()}
     assert "; a2, lambda=1; " in next(iter(figures.by_family(handles, comma, families, looks)))
+    plain = figures.by_family(figures.named([ax]), arms, ["a"] * 12, looks)
+    assert list(plain) == [", ".join(arms), "front"], (
+        "a family that its arms' names begin with goes without saying"
+    )
     few = figures.by_family(figures.named([ax]), arms[:3], families[:3], looks[:3])
     assert list(few)[:3] == ["a0", "a2", "a1"], "a few are named one by one, a family beside each other"
 

@@ -139,6 +139,7 @@ def test_aggregates_and_paired_successes_of_the_target(sweep):
         *("aggregates.csv", "aggregates.md", "aggregates.png"),
         *("paired_successes.csv", "paired_successes.md"),
     }
+    assert "of these trainings alone" not in (sweep.path / "aggregates.md").read_text()
     table = pd.read_csv(sweep.path / "aggregates.csv").set_index("arm")
     middle = np.sort(sweep.outcomes(["coral_0", "coral_1"], SCORE), axis=None)[15:45].mean()
     assert table.loc["coral", "interquartile mean"] == pytest.approx(middle, rel=1e-4)
@@ -162,6 +163,8 @@ def test_one_training_an_arm_is_said_to_be_one(tmp_path):
     arm_table.report(sweep)
     text = (tmp_path / "results.md").read_text()
     assert "] † |" in text and "†: of these trainings" in text
+    aggregates.report(sweep)
+    assert "of these trainings alone" in (tmp_path / "aggregates.md").read_text()
 
 
 def test_the_order_of_arms_and_trials_does_not_matter(sweep, tmp_path):
