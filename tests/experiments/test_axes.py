@@ -124,6 +124,9 @@ def test_seeds_are_as_many_as_asked_for_and_more_of_the_reference():
     }
     first = load_grid("lambda", "smoke", seeds=1, reference_seeds=2)  # names no reference: the first value
     assert [run.name for run in first.runs] == ["lambda=0,seed=0", "lambda=0,seed=1", "lambda=1,seed=0"]
+    alike = load_grid("lambda", "smoke", seeds=1, reference_seeds=1)  # no more of them is no mistake
+    assert [run.name for run in alike.runs] == ["lambda=0,seed=0", "lambda=1,seed=0"]
+    assert grid.takes == "" != load_grid("lambda", "smoke").takes == "smoke 1 min, laptop 10 runs"
 
 
 def test_what_the_reference_starts_from_has_its_seeds_too(tmp_path):
