@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -215,10 +216,11 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
                     waiting.remove(job)
             ready = [j for j in waiting if all(states[n].state in OVER for n in j.after)]
             for job in ready[: parallel - len(running)]:
-                waiting.remove(job)
-                launcher.start(job)
-                job.state, started[job.name] = "running", time.monotonic()
-                running.append(job)
+                with _uninterrupted():  # a process that is not known of yet could not be stopped
+                    waiting.remove(job)
+                    launcher.start(job)
+                    job.state, started[job.name] = "running", time.monotonic()
+                    running.append(job)
             for job in list(running):
                 job.seconds = time.monotonic() - started[job.name]
                 status = launcher.status(job)
@@ -232,3 +234,21 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
     finally:
         for job in running:
             launcher.stop(job)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Signals that end a sweep come after what is done here, and not within."""
+    if threading.current_thread() is not threading.main_thread():  # signals come to the main one
+        yield
+        return
+    came: list[int] = []
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in ending}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number in came[:1]:
+            signal.raise_signal(number)

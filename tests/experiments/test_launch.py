@@ -39,6 +39,24 @@ def test_at_most_so_many_at_once_and_stopped_with_the_sweep(tmp_path, monkeypatc
     assert sorted(stopped) == ["b", "c"]
 
 
+def test_an_interruption_while_a_process_starts_leaves_none_behind(tmp_path):
+    """To start one takes seconds on a busy machine, as long as it is not known how to stop it."""
+    stopped = []
+
+    class Launcher:
+        def start(self, job):
+            signal.raise_signal(signal.SIGINT)
+            job.handle = "started"
+
+        def stop(self, job):
+            stopped.append(job.handle)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        next(run_jobs([Job("a", tmp_path)], Launcher(), 1))
+    assert stopped == ["started"] and signal.getsignal(signal.SIGINT) is before
+
+
 def _follow(tmp_path, monkeypatch, failing: str) -> tuple[list[str], list[Job]]:
     """The order in which a, c (after b) and b are started, and the jobs at the end."""
     started = []
