@@ -14,10 +14,18 @@ NO = "no n false f fail failed failure unsuccessful nein non ✗ ✘ ❌ ☒".sp
 PARTIAL = ["partial", "partially", "partial success", "half", "½"]
 MISSING = ["", "n/a", "na", "#n/a", "nan", "null", "none"]
 WORDS = dict.fromkeys(YES, 1.0) | dict.fromkeys(NO, 0.0) | dict.fromkeys(PARTIAL, 0.5)
+AS_YAML = {"true": ("true", "yes", "on"), "false": ("false", "no", "off")}
+"""What YAML takes for each of its two truth values: `{no: 0.5}` says something of False."""
 NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?", re.I)
 THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")  # or thousandths behind a decimal comma
 FRACTIONS = "fractions, as 3/5, are each the partial credit of one trial and no counts of trials"
 SHARE = re.compile(r"(\d+)\s*/\s*(\d+)")
+
+
+def _meant(word: object) -> tuple[str, ...]:
+    """A word as cells are compared with it; several where the command line's YAML made one of them."""
+    plain = str(word).strip().casefold()
+    return AS_YAML.get(plain, (plain,))
 
 
 def _is_number(word: str) -> bool:
@@ -82,7 +90,7 @@ class Outcomes:
         sure: bool = False,
     ):
         self.told = list(values or {})
-        self.own = {str(word).strip().casefold(): value for word, value in (values or {}).items()}
+        self.own = {meant: value for word, value in (values or {}).items() for meant in _meant(word)}
         for word, value in self.own.items():
             if value is not None and not 0 <= value <= 1:
                 raise InputError(f"values: {word!r} is {value:g}; expected an outcome from 0 to 1, or null")
@@ -95,7 +103,7 @@ class Outcomes:
     def used(self) -> list[str]:
         """The user's own words that were read, as they were told."""
         read = {word.casefold() for word, _ in self.words}
-        return [word for word in self.told if str(word).strip().casefold() in read]
+        return [word for word in self.told if read & set(_meant(word))]
 
     def unknown(self, cells: Iterable[str]) -> list[str]:
         """The words among some cells that mean nothing known, each once."""

@@ -178,6 +178,15 @@ def test_a_failure_and_a_word_of_ones_own(kept):
     assert [t.outcome for t in kept(text, values={"dropped": 0.25, "aborted": None}).trials] == [0.25, 1.0]
 
 
+def test_yes_and_no_of_ones_own_are_those_of_the_file(tmp_path, capsys):
+    """YAML makes truth values of them."""
+    (tmp_path / "trials.csv").write_text("arm,start,success\nA,1,no\nA,2,yes\nB,1,No\nB,2,1\n")
+    command = ["evaluate", str(tmp_path / "trials.csv"), "--out", str(tmp_path / "out")]
+    assert main([*command, "--values", "{no: 0.25, yes: 0.75}"]) == 0
+    said = capsys.readouterr().out
+    assert "'yes' (1) counts as 0.75" in said and "'no' (1)" in said and "count as 0.25" in said
+
+
 def test_repeats_are_told_by_a_column_or_by_the_user(kept):
     by_column = kept("arm,start,trial,success\nA,1,1,yes\nA,1,2,no\n")
     assert len(by_column.trials) == 2 and "up to 2 trials of an arm from one start" in by_column.how[-1]
