@@ -52,6 +52,9 @@ def test_a_run_shows_scalars_curves_pictures_and_a_layout(sweep):
     assert scalar[0].value == pytest.approx(probe["image"]["auc"]["value"], abs=1e-6)
     assert {"rollout/real/score", "rollout/sim/success_90"} <= set(found.Tags()["scalars"])
     assert {"rollouts", "probe/report"} == set(found.Tags()["images"])
+    (shown,) = found.Images("rollouts")
+    assert shown.encoded_image_string == (run / "rollouts.png").read_bytes()
+    assert (shown.width, shown.height) == (128, 64)
     assert {"probe/image", "probe/observation", "probe/denoiser"} <= set(
         found.PluginTagToContent("pr_curves")
     )
