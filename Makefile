@@ -75,7 +75,7 @@ probe: $(READY) ## probe the embeddings of RUN again, with reports (about 10 sec
 test: $(READY) ## run the tests (about 12 minutes on 2 cores)
 	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-torture: $(READY) ## break it on purpose: bad inputs, tampered files, kills, full disks (about half an hour)
+torture: $(READY) ## break it on purpose: bad inputs, tampered files, kills, full disks (hours)
 	ALIGN_TORTURE=all $(PYTHON) -m pytest -n $(JOBS) --dist loadfile tests/torture
 
 test-python: ## what depends on Python's version, on another one: OTHER=python3.13; makes .OTHER (up to 7 GB)

@@ -4,16 +4,13 @@ ALIGN_TORTURE=all takes all; the counts are then printed at the end.
 """
 
 import shutil
-import signal
 import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
 from material import ALL, make_material
-from refusals import Attempt, attempt
-
-SECONDS = 300  # a case that takes longer hangs, also on a busy machine
+from refusals import attempt
 
 
 def pytest_collection_modifyitems(config, items):
@@ -73,30 +70,10 @@ def folder(pristine, tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def try_in(monkeypatch, capfd):
-    """Calls `align` in a folder with a command line; see `Attempt`."""
-
-    def hangs(*_):
-        raise TimeoutError(f"it took more than {SECONDS} s")
-
-    def call(folder: Path, line: str) -> Attempt:
-        monkeypatch.chdir(folder)
-        previous = signal.signal(signal.SIGALRM, hangs)
-        signal.alarm(SECONDS)
-        try:
-            return attempt(line, folder, capfd)
-        finally:
-            signal.alarm(0)
-            signal.signal(signal.SIGALRM, previous)
-
-    return call
-
-
-@pytest.fixture
-def try_command(folder, try_in):
-    """The same in the folder of this file."""
-    return partial(try_in, folder)
+@pytest.fixture(scope="module")
+def try_command(folder):
+    """Calls `align` in the folder of this file; see `refusals.attempt`."""
+    return partial(attempt, folder=folder)
 
 
 @pytest.fixture(scope="session")

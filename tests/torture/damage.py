@@ -1,10 +1,12 @@
 """Ways in which a file may be other than it was written, by its kind."""
 
+import gzip
 import io
 import json
 import os
 import shutil
 import struct
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -83,6 +85,22 @@ def mutations(value: Any, n: int) -> Iterator[tuple[str, Any]]:
         else:
             within[place[-1]] = other
         yield f"{'.'.join(map(str, place))}={other}", changed
+
+
+def no_mutations(path: Path, n: int) -> dict[str, bytes]:
+    """None, for a file of a format of others."""
+    return {}
+
+
+def compressed(mutate: Callable[[Path, int], dict[str, bytes]]) -> Callable[[Path, int], dict[str, bytes]]:
+    """The same ways for what a `.gz` holds."""
+
+    def within(path: Path, n: int) -> dict[str, bytes]:
+        with tempfile.TemporaryDirectory() as aside:
+            (held := Path(aside) / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
+            return {name: gzip.compress(content) for name, content in mutate(held, n).items()}
+
+    return within
 
 
 def json_mutations(path: Path, n: int) -> dict[str, bytes]:

@@ -95,6 +95,7 @@ def make_material(folder: Path) -> Path:
         _write_yaml(folder / f"bad/over_{name}.yaml", {**GRID, "base": f"{name}.yaml"})
     for name, text in TEXTS.items():
         (folder / "bad" / name).write_bytes(text)
+    (folder / "trials.csv").write_text(TRIALS)
     (folder / "empty").mkdir()
     (folder / "file").write_text("")
     return folder
@@ -316,6 +317,12 @@ BASES: dict[str, dict] = {
 }
 """By name, what is other in a bad base; `over_NAME.yaml` is a grid over it."""
 
+TRIALS = "policy,start,success\n" + "".join(
+    f"{arm},{start},{'yes' if (start * k) % 3 else 'no'}\n"
+    for k, arm in enumerate(("old", "new"), start=1)
+    for start in range(12)
+)
+"""What a lab wrote down of two policies."""
 TEXTS = {
     "empty.yaml": b"",
     "list.yaml": b"- model\n",
@@ -328,6 +335,10 @@ TEXTS = {
     "anchor.yaml": b"model: *nowhere\n",
     "twice.yaml": b"data: {sim: sim.zarr}\ndata: {sim: real.zarr}\n",
     "deep.yaml": b"[" * 5000,
+    "nul.yaml": yaml.safe_dump({**FIT, "data": {**FIT["data"], "sim": "a\0b"}}).encode(),
+    "nul_run.yaml": yaml.safe_dump({**FIT, "run": "a\0b"}).encode(),
+    "half_letter.yaml": yaml.safe_dump({**FIT, "data": {**FIT["data"], "sim": "a"}}).encode()
+    + b'seed_everything: "\\ud800"\n',
     "unknown.yaml": yaml.safe_dump({**FIT, "modell": {"x": 1}}).encode(),
     "list_model.yaml": b"model: [1, 2]\n",
     "text_data.yaml": b"data: sim.zarr\n",

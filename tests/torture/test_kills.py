@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from forked import Forked, holding_open
 from material import BASE, FIT, GRID, write_stores
 from run_contents import contents
-from victims import Victim, holding_open
 from waiting import until
 from yaml import safe_dump
 
@@ -43,9 +43,9 @@ class Bench:
         self.seconds = time.monotonic() - started
         self.whole = contents(folder / "whole/out")
 
-    def start(self, name: str) -> Victim:
+    def start(self, name: str) -> Forked:
         out = self.folder / name / "out"
-        return Victim(self.folder, self.command.replace("OUT", str(out)).split(), self.folder / f"{name}.txt")
+        return Forked(self.folder, self.command.replace("OUT", str(out)).split(), self.folder / f"{name}.txt")
 
     def finished(self, name: str) -> dict[str, object]:
         """The contents after a command that nothing disturbs."""
@@ -53,7 +53,7 @@ class Bench:
         assert not holding_open(self.folder / name), "a process was left behind"
         return contents(self.folder / name / "out")
 
-    def until_begun(self, name: str, victim: Victim, since: int) -> None:
+    def until_begun(self, name: str, victim: Forked, since: int) -> None:
         lock = self.folder / name / "out" / self.lock
         until(lambda: victim.has_ended() or (lock.exists() and lock.stat().st_mtime_ns > since), every=0.002)
 
@@ -62,7 +62,7 @@ class Bench:
         since, victim = time.time_ns(), self.start(name)
         self.until_begun(name, victim, since)
         victim.process.join(moment * self.seconds)
-        victims = set() if victim.has_ended() else {victim.process.pid}
+        victims = set() if victim.has_ended() else {victim.pid}
         others = set(holding_open(self.folder / name)) - victims
         which = draw.choice((victims, victims | others, others or victims))
         for process in which:
