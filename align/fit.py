@@ -171,11 +171,11 @@ class RunCLI(LightningCLI):
             for left in (PROGRESS, TRAINING_EVENTS):  # of another configuration that never trained
                 for file in self.run_dir.glob(left):
                     file.unlink()
-            write_text(path, yaml.safe_dump(config, sort_keys=False))
             stores = store_options(self.datamodule.reading.paths)
             if self.datamodule.gating is not None and self.datamodule.gating.annotation is not None:
                 stores["annotation"] = self.datamodule.gating.annotation
             write_json(self.run_dir / PROVENANCE, provenance(stores))
+            write_text(path, yaml.safe_dump(config, sort_keys=False))  # last: what has it is resumed
 
     def _check_reference(self, config: dict) -> None:
         """Refuse a run that cannot be what this one's weighting holds it against."""

@@ -200,3 +200,18 @@ def test_a_run_that_would_train_nothing_is_refused(option, value, write_config, 
     error = capsys.readouterr().err
     assert option in error and str(value) in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_is_killed_while_it_is_claimed_records_its_provenance_later(
+    write_config, tmp_path, monkeypatch
+):
+    config = write_config(**{"trainer.max_steps": 1})
+
+    def killed(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("align.fit.provenance", killed)
+        assert main(["fit", "--config", config]) == 130
+    assert main(["fit", "--config", config]) == 0
+    assert (tmp_path / "run/provenance.json").exists()
