@@ -1,14 +1,16 @@
 """What an interval says of a claim: confirmed, refuted, or undecided.
 
-A claim of an effect is confirmed where the interval leaves out the null on the claimed side, and refuted
-where it leaves out every effect on that side as large as a margin, the smallest that would matter. "No
-effect" is the opposite claim: it is never confirmed by an interval that merely holds the null, but by one
-that leaves out every effect as large as the margin (equivalence, or non-inferiority: Schuirmann, Journal of
-Pharmacokinetics and Biopharmaceutics 15, 1987). Where an effect is shown and yet smaller than the margin,
-that it is there counts.
+"Above" and "below" are claims of an effect: confirmed where the interval leaves out the null on the claimed
+side, however small the effect may be; else refuted where it leaves out every effect on that side as large as
+a margin, the smallest that would matter. "Not above" and "not below" are claims that there is no effect as
+large as the margin: confirmed where the whole interval lies short of the margin (non-inferiority: Schuirmann,
+Journal of Pharmacokinetics and Biopharmaceutics 15, 1987), refuted only where the whole interval lies at it
+or beyond. One that merely holds the null confirms nothing, and one that leaves it out refutes nothing.
 
-With intervals that hold their truth with probability 95 %, a claim that is wrong is confirmed, and one that
-is right by the margin refuted, with probability 2.5 % at most.
+With an interval that misses its truth to either side with probability 2.5 %, so often at most is: an effect
+confirmed that is none or on the other side; one as large as the margin refuted; "not" confirmed of such a
+one, or refuted of a smaller one; a number confirmed "within" that is not. One that is within is refuted with
+probability 5 % at most; so is any such error made among several numbers whose intervals hold at once.
 """
 
 from collections.abc import Iterable
@@ -30,7 +32,7 @@ class Rule:
     """What is claimed of a number, and what would settle it.
 
     Args:
-        claimed: Above or below `null`; not so by `margin` or more; or within `ends`.
+        claimed: Above or below `null`; not above or below it by `margin` or more; or within `ends`.
         null: The number that says "no effect": 0 of a difference, 1 of a ratio, chance of an accuracy.
         margin: The smallest effect that would matter, in the number's own unit; of `ends` the factor,
             above 1, by which the number may miss them.
@@ -79,13 +81,12 @@ def verdict(interval: Interval, rule: Rule) -> str:
         if least <= low and high <= most:
             return CONFIRMED
         return REFUTED if high < least or low > most else UNDECIDED
+    null, threshold = rule.null, rule.threshold
     if rule.claimed.endswith("below"):
-        shown, ruled_out = high < rule.null, low > rule.threshold
-    else:
-        shown, ruled_out = low > rule.null, high < rule.threshold
-    if not (shown or ruled_out):
-        return UNDECIDED
-    return CONFIRMED if shown != rule.claimed.startswith("not") else REFUTED
+        low, high, null, threshold = -high, -low, -null, -threshold
+    if rule.claimed.startswith("not"):
+        return CONFIRMED if high < threshold else REFUTED if low >= threshold else UNDECIDED
+    return CONFIRMED if low > null else REFUTED if high < threshold else UNDECIDED
 
 
 def together(verdicts: Iterable[str], every: bool = True) -> str:

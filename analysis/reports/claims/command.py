@@ -22,18 +22,20 @@ from align.files import write_text
 WRITTEN = "claims"
 NOTES = (
     "Ours: estimate [interval]; the intervals of all comparisons that the table makes in one sweep and "
-    "measure hold at once in 95 % of sweeps. Differences are on shared trials, with crossed random effects"
-    " of trainings and trials; ratios of accelerations are medians on the trials in which both succeed, "
-    "where published ones are of two means; multiples of real data are what real data alone needs to reach"
-    " the plateau.",
-    "**Confirmed**: the interval leaves out the null (0; a ratio of 1; chance) on the claimed side. "
-    "**Refuted**: it leaves out every effect on that side that reaches the margin. A claim that there is "
-    "*no* such effect is confirmed and refuted the other way round: an interval that merely holds 0 "
-    "confirms nothing. A multiple is confirmed where its interval lies within the allowed range, refuted "
-    "where it lies outside. A claim about several comparisons holds of every one, where not said "
-    "otherwise; one that fails refutes it. Else **undecided**: then the smallest effect that such a sweep "
-    "finds with probability 80 % says what it could have shown (of ratios a factor; of probes and ratios "
-    "as of a normal distribution).",
+    "measure hold at once in 95 % of sweeps. They do so per sweep and measure, not per claim: those of a "
+    "claim about several sweeps or measures all hold less often. Differences are on shared trials, with "
+    "crossed random effects of trainings and trials; ratios of accelerations are medians on the trials in "
+    "which both succeed, where published ones are of two means; multiples of real data are what real data "
+    "alone needs to reach the plateau.",
+    "An effect (above, below) is **confirmed** where the interval leaves out the null (0; a ratio of 1; "
+    "chance) on the claimed side, however small it may be, else **refuted** where it leaves out every effect"
+    " on that side as large as the margin. That there is none (not above, not below) is confirmed where the "
+    "whole interval lies short of the margin, refuted where the whole interval lies at it or beyond: one "
+    "that merely holds 0 confirms nothing, one that merely leaves it out refutes nothing. A multiple is "
+    "confirmed where its interval lies within the allowed range, refuted where it lies outside. A claim "
+    "about several comparisons holds of every one, where not said otherwise; one that fails refutes it. Else"
+    " **undecided**: then the smallest effect that such a sweep tells from none with probability 80 % says "
+    "what it could have shown (of ratios a factor; of probes and ratios as of a normal distribution).",
     "**Not measured yet**: no sweep at today's settings has kept its trials. What an *earlier regime* gave"
     " stands there without an interval, and decides nothing.",
 )

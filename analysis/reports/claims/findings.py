@@ -2,6 +2,8 @@
 
 All comparisons that the claims make in one sweep and measure are one family, whose intervals hold at once: of
 differences on shared trials by the max-t of `simultaneous`, of probes, ratios and multiples by Bonferroni.
+They hold so per sweep and measure, not per claim: a claim over several sweeps or measures rests on several
+families, each of which may miss with probability 5 %.
 """
 
 import os

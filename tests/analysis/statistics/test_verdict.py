@@ -10,7 +10,6 @@ from align.errors import InputError
 from align.seeding import numpy_rng
 
 MARGIN = 0.1
-OPPOSITE = {CONFIRMED: REFUTED, REFUTED: CONFIRMED, UNDECIDED: UNDECIDED}
 
 
 def _intervals():
@@ -22,13 +21,19 @@ def _of(claimed, interval):
     return verdict(interval, Rule(claimed, 0.0, MARGIN))
 
 
-def test_sides_mirror_each_other_and_no_effect_is_the_opposite_claim():
-    found = [_of("above", interval) for interval in _intervals()]
-    assert set(found) == set(OPPOSITE)
-    for interval, expected in zip(_intervals(), found, strict=True):
-        mirrored = Interval(-interval.value, -interval.high, -interval.low)
-        assert _of("below", mirrored) == expected
-        assert _of("not above", interval) == OPPOSITE[expected] == _of("not below", mirrored)
+def test_sides_mirror_each_other():
+    for claimed in ("above", "not above"):
+        found = [_of(claimed, interval) for interval in _intervals()]
+        assert set(found) == {CONFIRMED, REFUTED, UNDECIDED}
+        for interval, expected in zip(_intervals(), found, strict=True):
+            mirrored = Interval(-interval.value, -interval.high, -interval.low)
+            assert _of(claimed.replace("above", "below"), mirrored) == expected
+
+
+def test_not_above_is_confirmed_short_of_the_margin_and_refuted_beyond_it():
+    for interval in _intervals():
+        wholly = {interval.high < MARGIN: CONFIRMED, interval.low >= MARGIN: REFUTED}
+        assert _of("not above", interval) == wholly.get(True, UNDECIDED)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +49,22 @@ def test_sides_mirror_each_other_and_no_effect_is_the_opposite_claim():
 )
 def test_an_effect_is_confirmed_by_its_null_and_refuted_by_its_margin(ends, expected):
     assert _of("above", Interval(0.0, *ends)) == expected
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ((0.005, 0.04), CONFIRMED),  # an effect is there, and none that matters
+        ((-0.05, 0.05), CONFIRMED),
+        ((-0.05, 0.15), UNDECIDED),
+        ((0.01, 0.3), UNDECIDED),  # an effect is there, maybe one that matters
+        ((0.1, 0.3), REFUTED),
+        ((-np.inf, 0.0), CONFIRMED),
+    ],
+)
+def test_no_effect_is_decided_by_its_margin_alone(ends, expected):
+    assert _of("not above", Interval(0.0, *ends)) == expected
+    assert _of("not below", Interval(0.0, -ends[1], -ends[0])) == expected
 
 
 @pytest.mark.parametrize(
@@ -90,6 +111,7 @@ def test_a_wrong_claim_is_confirmed_and_a_right_one_refuted_no_more_often_than_p
     none, margin, large = (_simulated(truth) for truth in (0.0, MARGIN, 0.3))
     assert share(none, "above", CONFIRMED) < most and share(none, "not above", REFUTED) < most
     assert share(margin, "above", REFUTED) < most and share(margin, "not above", CONFIRMED) < most
+    assert share(margin, "not above", REFUTED) < most and share(margin, "not below", REFUTED) == 0
     assert share(large, "above", CONFIRMED) > 0.9 and share(large, "not above", REFUTED) > 0.9
     assert 0.2 < share(none, "not above", CONFIRMED) < 0.9, "some sweeps can show that there is none"
     few = _simulated(0.0, trainings=2, trials=20)
