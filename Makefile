@@ -12,6 +12,7 @@ SIM ?=# your own sim demonstrations
 SET ?=# more options, e.g. SET="model.site=observation trainer.max_steps=8000"
 OTHER ?= python3.13# another Python, for `make test-python`
 SEEDS ?=# training seeds of each arm, e.g. SEEDS=5; by default those of the grid
+REUSE ?=# other sweeps whose finished runs are taken over where they are the same, REUSE="a b"
 RUN ?= runs# what `make probe` and `make dashboard` look at
 
 ENV := $(or $(VIRTUAL_ENV),.venv)
@@ -24,7 +25,7 @@ SPACE := $(subst ,, )
 stores = $(if $(word 2,$(1)),[$(subst $(SPACE),$(COMMA),$(strip $(1)))],$(1))
 OVERRIDES := $(strip $(if $(REAL),data.real=$(call stores,$(REAL))) $(if $(SIM),data.sim=$(call stores,$(SIM))) $(SET))
 OPTIONS := --scale $(SCALE) --jobs $(JOBS) $(if $(OUT),--out $(OUT)) $(if $(BASE),--base $(BASE)) \
-	$(if $(SEEDS),--seeds $(SEEDS)) $(foreach o,$(OVERRIDES),--set+=$(o))
+	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(REUSE),--reuse $(call stores,$(REUSE))) $(foreach o,$(OVERRIDES),--set+=$(o))
 
 # Every grid of experiments/ is a sweep; its `title` says what it asks, `takes` how long that is.
 GRIDS := $(shell grep -l '^axes:' experiments/*.yaml)
@@ -38,7 +39,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
 	@awk -F'"' '/^title:/ { title = $$2 } /^takes:/ { name = FILENAME; gsub(/.*\/|\.yaml/, "", name); \
 		gsub("_", "-", name); printf "%-24s%s (%s)\n", "sweep-" name, title, $$2 }' $(GRIDS)
-	@echo; echo "Variables: SCALE=$(SCALE) (smoke, laptop, paper)  JOBS=$(JOBS)  OUT  BASE  REAL  SIM  SET  SEEDS  RUN=$(RUN)"
+	@echo; echo "Variables: SCALE=$(SCALE) (smoke, laptop, paper)  JOBS=$(JOBS)  OUT  BASE  REAL  SIM  SET  SEEDS  REUSE  RUN=$(RUN)"
 
 setup: $(READY) ## make the environment; does nothing where it exists
 

@@ -152,17 +152,16 @@ class RunCLI(LightningCLI):
         config = self.resolved()
         path = self.run_dir / CONFIG
         if os.path.lexists(path):
-            recorded = self._completed(read_yaml(path))
-            here = at_its_place(self.run_dir, recorded, config)
-            before, now = ({**c, "progress": None} for c in (here, config))
-            difference = first_difference(before, now)  # how often it reports makes no other run
+            difference = self.difference(self.run_dir, config)
             if difference and is_begun(self.run_dir):
                 raise InputError(
                     f"run={str(self.run_dir)!r} holds a run of another configuration ({difference}); "
                     "nothing was overwritten: choose another directory"
                 )
             if not difference:
-                if recorded != config and self.trainer.is_global_zero:  # it or its data lie elsewhere now
+                if (
+                    read_yaml(path) != config and self.trainer.is_global_zero
+                ):  # it or its data lie elsewhere now
                     write_text(path, yaml.safe_dump(config, sort_keys=False))
                 return
         self._check_reference(config)
@@ -176,6 +175,14 @@ class RunCLI(LightningCLI):
                 stores["annotation"] = self.datamodule.gating.annotation
             write_json(self.run_dir / PROVENANCE, provenance(stores))
             write_text(path, yaml.safe_dump(config, sort_keys=False))  # last: what has it is resumed
+
+    def difference(self, run: Path, config: dict) -> str | None:
+        """The first option in which a run differs from a configuration, as "name: there, here", or `None`.
+
+        Where it and its data lie makes no difference, nor does how often it reports.
+        """
+        there = at_its_place(run, self._completed(read_yaml(run / CONFIG)), config)
+        return first_difference(*({**c, "progress": None} for c in (there, config)))
 
     def _check_reference(self, config: dict) -> None:
         """Refuse a run that cannot be what this one's weighting holds it against."""

@@ -42,7 +42,7 @@ def check(configs: Mapping[str, Mapping[str, Any]], elsewhere: bool = False) -> 
 
     checked = DryFit()
     last = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, _without_slurm():
+    with tempfile.TemporaryDirectory() as folder, without_slurm():
         for i, name in enumerate(distinct.values()):
             if time.monotonic() - last > REPORT_SECONDS:
                 last = time.monotonic()
@@ -62,7 +62,7 @@ def check(configs: Mapping[str, Mapping[str, Any]], elsewhere: bool = False) -> 
 
 
 @contextmanager
-def _without_slurm() -> Iterator[None]:
+def without_slurm() -> Iterator[None]:
     """Without what SLURM says of the job that the sweep itself may be in: its runs are other jobs."""
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("SLURM_")}
     try:

@@ -2,11 +2,13 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 from align.command.fit_options import check_trains
 from align.datamodule import CotrainingData
 from align.errors import InputError
 from align.fit import RunCLI, main
+from align.run.place import holds_the_same
 
 
 class DryFit:
@@ -23,6 +25,40 @@ class DryFit:
 
     def __call__(self, config: str) -> None:
         main(["fit", "--config", config], partial(_DryCLI, self))
+
+
+def is_same(run: Path, config: Path) -> bool:
+    """Whether a finished run is what `align fit` would make of a configuration, defaults included.
+
+    Its stores must hold what they did; a run that goes on from another is the same as none.
+
+    Args:
+        run: The run directory.
+        config: Path of the configuration; where it says that the run is to be does not matter.
+
+    Raises:
+        InputError: The configuration would be refused.
+    """
+    found: list[bool] = []
+    main(["fit", "--config", str(config)], partial(_ComparingCLI, run, found))
+    return found == [True]
+
+
+class _ComparingCLI(RunCLI):
+    """Finds whether another run has its configuration, and does nothing."""
+
+    def __init__(self, other: Path, found: list[bool], *args, **kwargs):
+        self._other, self._found = other, found
+        super().__init__(*args, **kwargs)
+
+    def before_fit(self) -> None:
+        asked = self.resolved()
+        difference = self.difference(self._other, asked)
+        goes_on = asked["model"]["initial"] is not None or self.model.weighting.refers
+        self._found.append(difference is None and not goes_on and holds_the_same(self._other, asked))
+
+    def fit(self, model, **kwargs) -> None:
+        pass
 
 
 class _DryCLI(RunCLI):

@@ -4,10 +4,9 @@ A training follows from its configuration, its seed and its data, so the referen
 needs to be trained but once.
 """
 
-import inspect
-import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,120 +14,95 @@ import yaml
 
 from align.domain import Domain
 from align.errors import InputError
-from align.files import TEMPORARY, atomic_path
+from align.experiments.checking import without_slurm
+from align.files import TEMPORARY, atomic_path, write_json
 from align.run.config import read_yaml
-from align.run.layout import CONFIG, GRID, PROVENANCE, REQUEST, runs
+from align.run.layout import CONFIG, GRID, PROVENANCE, REQUEST, SECONDS, TAKEN_OVER, runs
 from align.run.moved import renamed
-from align.run.place import at_its_place, rewritten
-from align.run.reading import is_there, read_json, reading
+from align.run.reading import read_json, reading
 from align.run.state import is_begun, is_finished
 
-ABSENT = object()
-"""In the place of an option that is not given."""
+Finished = list[tuple[Path, dict[str, Any]]]
+"""Finished runs, and what was asked of each."""
 
 
-def take_over(requests: Mapping[str, Mapping[str, Any]], folder: Path, sweeps: Sequence[str]) -> list[str]:
-    """Copy finished runs of other sweeps to the places of runs of this one that are the same and not begun.
-
-    The same are runs of the same options, on stores that hold the same wherever they lie. One that goes on
-    from another run of its sweep is never taken over.
+def finished_elsewhere(sweeps: Sequence[str], folder: Path) -> Finished:
+    """The finished runs of other sweeps.
 
     Args:
-        requests: What each run of this sweep asks of `align fit`, by its name.
-        folder: The directory of this sweep.
         sweeps: Directories of the others.
-
-    Returns:
-        A line a run that was taken over: from where, and at which commit it was trained.
+        folder: The directory of this one.
 
     Raises:
         InputError: A directory is not a sweep, or is this one.
     """
-    others = list(_finished(sweeps, folder))
-    told = []
-    for name, request in requests.items():
-        if is_begun(folder / name):
-            continue
-        config = renamed(yaml.safe_load(yaml.safe_dump(dict(request))))
-        found = next((run for run, recorded in others if _is_same(run, recorded, config)), None)
-        if found is not None:
-            with atomic_path(folder / name) as copy:
-                shutil.copytree(found, copy, ignore=shutil.ignore_patterns(f"{TEMPORARY}*"))
-            told.append(f"{name}: taken over from {found}{_trained_at(found)}")
-    return told
-
-
-def _finished(sweeps: Sequence[str], folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The finished runs of other sweeps, and what was asked of each."""
+    found = []
     for sweep in map(Path, sweeps):
         if not (sweep / GRID).is_file():
             raise InputError(f"reuse={str(sweep)!r}: expected the directory of a sweep, which holds {GRID}")
-        if os.path.realpath(sweep) == os.path.realpath(folder):
+        if sweep.resolve() == folder.resolve():
             raise InputError(f"reuse={str(sweep)!r}: is this sweep itself; expected another one's directory")
         for run in runs(sweep):
-            if is_finished(run) and (run / REQUEST).is_file():
-                yield run, renamed(read_yaml(run / REQUEST))
+            if is_finished(run) and all((run / name).is_file() for name in (REQUEST, CONFIG, PROVENANCE)):
+                found.append((run, renamed(read_yaml(run / REQUEST))))
+    return found
 
 
-def _is_same(run: Path, recorded: dict[str, Any], config: dict[str, Any]) -> bool:
-    """Whether a run was asked for what `config` asks for, and its stores hold what they did."""
-    if not _same_options(run, _without_places(recorded), _without_places(config)):
-        return False  # before anything is hashed
-    moved, stores = at_its_place(run, recorded, config), [domain.label for domain in Domain]
-    same = all(moved.get("data", {}).get(name) == config.get("data", {}).get(name) for name in stores)
-    return same and rewritten(run, config) is None
+def take_over(
+    requests: Mapping[str, Mapping[str, Any]], folder: Path, others: Finished, is_same: Callable | None = None
+) -> list[str]:
+    """Copy finished runs of other sweeps to the places of runs of this one that are the same and not begun.
+
+    The same are runs whose configurations are, with all defaults as they are now, on stores that hold the
+    same wherever they lie. One that goes on from another run is never taken over.
+
+    Args:
+        requests: What each run of this sweep asks of `align fit`, by its name.
+        folder: The directory of this sweep.
+        others: Finished runs of other sweeps.
+        is_same: Says of a run's directory and the path of a configuration whether they are the same; by
+            default by what `align fit` makes of the latter.
+
+    Returns:
+        A line a run that was taken over: from where, and at which commit it was trained.
+    """
+    if is_same is None and others:
+        from align.experiments.dry_fit import is_same  # late, as it takes seconds
+    told = []
+    for name, request in requests.items():
+        if is_begun(folder / name) or not others:
+            continue
+        config = renamed(yaml.safe_load(yaml.safe_dump(dict(request))))
+        likely = [run for run, recorded in others if not any(_contradictions(recorded, config))]
+        with tempfile.TemporaryDirectory() as aside, without_slurm():
+            path = Path(aside) / CONFIG
+            path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+            found = next((run for run in likely if is_same(run, path)), None)
+        if found is None:
+            continue
+        with atomic_path(folder / name) as copy:
+            shutil.copytree(found, copy, ignore=shutil.ignore_patterns(f"{TEMPORARY}*", SECONDS))
+            write_json(copy / TAKEN_OVER, {"sweep": found.parent.name, "run": found.name})
+        told.append(f"{name}: taken over from {found}{_trained_at(found)}")
+    return told
 
 
-def _without_places(config: dict[str, Any]) -> dict[str, Any]:
-    """What a run asks for, but for where it and its data lie."""
-    data = {k: v for k, v in config.get("data", {}).items() if k not in {domain.label for domain in Domain}}
-    return {**config, "run": None, "data": data}
+def _contradictions(there: Mapping[str, Any], here: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Options to which two requests give different values, but for where the run and its data lie.
 
-
-def _same_options(run: Path, recorded: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
-    """Whether two requests ask for the same, where one may say what the other leaves to the defaults."""
-    for option, there, here in _differences(recorded, config):
-        if there is ABSENT:
-            found: Any = read_yaml(run / CONFIG)  # in which every option is
-            for part in option:
-                found = found.get(part, ABSENT) if isinstance(found, Mapping) else ABSENT
-            same = found == here
-        else:
-            same = here is ABSENT and _default(option) == there
-        if not same:
-            return False
-    return True
-
-
-def _differences(
-    there: Mapping[str, Any], here: Mapping[str, Any], above: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    """The options that differ between two requests, with what either says."""
-    for key in {**there, **here}:
-        a, b = there.get(key, ABSENT), here.get(key, ABSENT)
+    What only one of them gives may be the other's default.
+    """
+    places = {"run", *(f"data.{domain.label}" for domain in Domain)}
+    for key in {*there} & {*here}:
+        option, a, b = f"{above}{key}", there[key], here[key]
         if isinstance(a, Mapping) and isinstance(b, Mapping):
-            yield from _differences(a, b, (*above, key))
-        elif a != b:
-            yield (*above, key), a, b
-
-
-def _default(option: tuple[str, ...]) -> Any:
-    """The default of an option of the module or the data itself; of others it is not known."""
-    from align.datamodule import CotrainingData  # late, as it takes seconds
-    from align.module import CotrainingModule
-
-    kinds = {"model": CotrainingModule, "data": CotrainingData}
-    if len(option) != 2 or option[0] not in kinds:
-        return ABSENT
-    known = inspect.signature(kinds[option[0]]).parameters.get(option[1])
-    return ABSENT if known is None or known.default is known.empty else known.default
+            yield from _contradictions(a, b, f"{option}.")
+        elif a != b and option not in places:
+            yield option
 
 
 def _trained_at(run: Path) -> str:
     """The commit of a run's training, in words, where it is recorded."""
-    file = run / PROVENANCE
-    if not is_there(file):
-        return ""
-    with reading(file):
-        commit = read_json(file).get("commit")
-    return f", trained at commit {str(commit)[:7]}" if commit else ""
+    with reading(run / PROVENANCE):
+        commit, _, changes = str(read_json(run / PROVENANCE).get("commit") or "").partition("+")
+    return f", trained at commit {commit[:7]}{changes and ' with changes'}" if commit else ""

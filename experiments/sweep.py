@@ -22,7 +22,7 @@ from align.experiments.following import follow
 from align.experiments.grid import Grid, Run, load_grid
 from align.experiments.launch import Job, LocalLauncher, run_jobs
 from align.experiments.options import set_option
-from align.experiments.reuse import take_over
+from align.experiments.reuse import finished_elsewhere, take_over
 from align.experiments.step_times import Measured, nominal, recall, remember
 from align.experiments.together import on_cpu
 from align.experiments.together import together as batched
@@ -89,7 +89,10 @@ def sweep(
             "from the stores:", ", ".join(f"{o}={_short(v)}" for o, v in expanded.taken.items()), flush=True
         )
     folder = Path(out or f"runs/{expanded.name}-{scale}" + (f"-{Path(base).stem}" if base else ""))
+    others = finished_elsewhere([reuse] if isinstance(reuse, str) else reuse or [], folder)
     if dry_run:
+        if others:
+            print("what is taken over from other sweeps is not counted here")
         return _describe(expanded, folder, Path(data), jobs, cluster is None, measure)
     if demos_only:
         for option, path in dict.fromkeys(
@@ -113,8 +116,8 @@ def sweep(
         _refuse_others(requests, folder)
         with trusting(named_modules(list(requests.values()))):
             _check(expanded, requests, folder, elsewhere=cluster is not None)
-        for line in take_over(requests, folder, [reuse] if isinstance(reuse, str) else reuse or []):
-            print(line, flush=True)
+            for line in take_over(requests, folder, others):
+                print(line, flush=True)
         todo = [_claim(run, folder, requests[run.name]) for run in expanded.runs]
         record = {"title": expanded.title, "reference": expanded.reference, "families": expanded.families}
         write_json(folder / GRID, {**record, "runs": [run.name for run in expanded.runs]})

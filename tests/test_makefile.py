@@ -46,3 +46,8 @@ def test_several_stores_are_given_as_words():
         "--dry-run", "sweep-lambda", "BASE=own", "SIM=s.zarr", "REAL=a.zarr b.zarr", "VIRTUAL_ENV=/no"
     )
     assert "--set+=data.real=[a.zarr,b.zarr] --set+=data.sim=s.zarr" in commands
+
+
+def test_other_sweeps_are_reused_as_words():
+    commands = _make("--dry-run", "sweep-lambda", "REUSE=runs/a runs/b", "VIRTUAL_ENV=/no")
+    assert "--reuse [runs/a,runs/b]" in commands

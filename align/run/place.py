@@ -42,13 +42,34 @@ def rewritten(run: str | os.PathLike, config: dict[str, Any]) -> str | None:
         InputError: Its provenance is damaged.
     """
     hashes = _hashes(run)
-    given = {domain: paths for domain in Domain if (paths := config["data"].get(domain.label))}
-    stores = store_options({d: [paths] if isinstance(paths, str) else paths for d, paths in given.items()})
-    for name, path in stores.items():
+    for name, path in _stores(config).items():
         there = user_path(path)
         if name in hashes and there.exists() and hash_store(there) != hashes[name]:
             return path
     return None
+
+
+def holds_the_same(run: str | os.PathLike, config: dict[str, Any]) -> bool:
+    """Whether every store of a configuration holds what the run's did, by what the run recorded of them.
+
+    Args:
+        run: The run directory.
+        config: A configuration with stores of the same names, wherever they lie.
+
+    Raises:
+        InputError: Its provenance is damaged.
+    """
+    hashes, stores = _hashes(run), _stores(config)
+    return all(
+        (path := Path(where).expanduser()).exists() and hash_store(path) == hashes.get(name)
+        for name, where in stores.items()
+    )
+
+
+def _stores(config: dict[str, Any]) -> dict[str, str]:
+    """Path of each store that a configuration names, by its name in the provenance."""
+    given = {domain: paths for domain in Domain if (paths := config["data"].get(domain.label))}
+    return store_options({d: [paths] if isinstance(paths, str) else paths for d, paths in given.items()})
 
 
 def store_options(paths: Mapping[Domain, Sequence[str]]) -> dict[str, str]:

@@ -10,43 +10,50 @@ import yaml
 
 from align.cli import main
 from align.errors import InputError
+from align.experiments.dry_fit import is_same
 from align.experiments.launch import LocalLauncher
-from align.experiments.reuse import take_over
-from align.run.layout import EVENTS, GRID, PROBE, PROVENANCE, REQUEST, SUMMARY
-from align.run.provenance import hash_store
+from align.experiments.reuse import finished_elsewhere, take_over
+from align.run.layout import EVENTS, GRID, PROBE, PROVENANCE, REQUEST, SECONDS, SUMMARY, TAKEN_OVER
 
 
 @pytest.fixture
-def other(tmp_path, stores):
+def other(tmp_path):
     """A sweep of one finished run; returns its directory and what was asked of the run."""
     sweep = tmp_path / "other"
     run = sweep / "lambda=0,seed=0"
     (run / "checkpoints").mkdir(parents=True)
-    request = {"model": {"alignment_weight": 0}, "data": {**stores, "alpha": 0.25}, "seed_everything": 0}
+    request = {"model": {"alignment_weight": 0}, "data": {"sim": "a", "real": "b", "alpha": 0.25}}
+    request["seed_everything"] = 0
     (run / REQUEST).write_text(yaml.safe_dump({**request, "run": str(run)}))
-    data = {name: {"path": path, "hash": hash_store(path)} for name, path in stores.items()}
-    (run / "config.yaml").write_text("{}")
-    (run / PROVENANCE).write_text(json.dumps({"commit": "0123456789abcdef", "data": data}))
-    for name in ("point.json", SUMMARY, PROBE, "rollouts.csv", EVENTS, "checkpoints/last.ckpt"):
+    (run / PROVENANCE).write_text(json.dumps({"commit": "0123456789abcdef+changes"}))
+    for name in ("point.json", SUMMARY, PROBE, "rollouts.csv", EVENTS, "checkpoints/last.ckpt", SECONDS):
         (run / name).write_text("{}")
+    (run / "config.yaml").write_text("trainer: {callbacks: []}")
     (run / ".~probe.png.abc").mkdir()  # what a killed process left
     (sweep / GRID).write_text("{}")
     return sweep, request
 
 
-def _take(tmp_path, request, *sweeps):
+def _take(tmp_path, request, *sweeps, asked=None):
     folder = tmp_path / "new"
-    told = take_over({"arm": {**request, "run": str(folder / "arm")}}, folder, [str(s) for s in sweeps])
-    return told, folder / "arm"
+    others = finished_elsewhere([str(s) for s in sweeps], folder)
+    known = [] if asked is None else asked
+
+    def same(run, config):
+        known.append((run.name, yaml.safe_load(config.read_text())))
+        return True
+
+    return take_over({"arm": {**request, "run": str(folder / "arm")}}, folder, others, same), folder / "arm"
 
 
 def test_a_run_that_is_the_same_is_copied_whole(tmp_path, other):
     sweep, request = other
     told, run = _take(tmp_path, request, sweep)
-    assert told == [f"arm: taken over from {sweep}/lambda=0,seed=0, trained at commit 0123456"]
-    there = {p.relative_to(run) for p in run.rglob("*")}
     first = sweep / "lambda=0,seed=0"
-    assert there == {p.relative_to(first) for p in first.rglob("*") if ".~" not in str(p)}
+    assert told == [f"arm: taken over from {first}, trained at commit 0123456 with changes"]
+    there, here = ({p.relative_to(x) for p in x.rglob("*") if ".~" not in str(p)} for x in (first, run))
+    assert here == there - {Path(SECONDS)} | {Path(TAKEN_OVER)}  # the time is the other sweep's
+    assert json.loads((run / TAKEN_OVER).read_text()) == {"sweep": "other", "run": "lambda=0,seed=0"}
     assert (first / SUMMARY).exists()
     assert _take(tmp_path, request, sweep)[0] == []  # it has begun
 
@@ -56,77 +63,64 @@ def test_a_run_that_is_the_same_is_copied_whole(tmp_path, other):
     [
         {"seed_everything": 1},
         {"model": {"alignment_weight": 0.1}},
-        {"model": {"alignment_weight": 0, "learning_rate": 0.1}},
-        {"trainer": {"max_steps": 5}},
+        {"data": {"sim": "a", "real": "b", "alpha": 0.5}},
     ],
-    ids=["seed", "weight", "more", "trainer"],
+    ids=["seed", "weight", "alpha"],
 )
-def test_another_configuration_is_not_taken(tmp_path, other, change):
+def test_what_asks_for_something_else_is_not_even_compared(tmp_path, other, change):
     sweep, request = other
-    assert _take(tmp_path, {**request, **change}, sweep)[0] == []
-    data = {**request["data"], "alpha": 0.5}
-    assert _take(tmp_path, {**request, "data": data}, sweep)[0] == []
+    asked = []
+    assert _take(tmp_path, {**request, **change}, sweep, asked=asked)[0] == [] == asked
 
 
-@pytest.mark.parametrize(
-    ("first", "then", "taken"),
-    [
-        ({}, {"alignment_weight": 0}, True),
-        ({"alignment_weight": 0}, {}, True),
-        ({"alignment_weight": 0.1}, {}, False),
-        ({}, {"alignment_weight": 0.1}, False),
-        ({"learning_rate": 1e-4}, {}, True),
-        ({}, {"nothing": None}, False),
-    ],
-)
-def test_what_one_says_the_other_may_leave_to_the_default(tmp_path, other, first, then, taken):
+def test_what_one_says_and_the_other_leaves_to_the_default_is_compared(tmp_path, other):
     sweep, request = other
-    run = sweep / "lambda=0,seed=0"
-    resolved = {"alignment_weight": 0.0, "learning_rate": 1e-4} | first
-    (run / "config.yaml").write_text(yaml.safe_dump({"model": resolved}))
-    (run / REQUEST).write_text(yaml.safe_dump({**request, "model": first, "run": str(run)}))
-    assert bool(_take(tmp_path, {**request, "model": then}, sweep)[0]) == taken
+    asked = []
+    more = {**request, "model": {"learning_rate": 1e-4}, "data": {"sim": "c", "real": "d"}}
+    assert len(_take(tmp_path, more, sweep, asked=asked)[0]) == 1
+    assert asked[0][1]["model"] == {"learning_rate": 1e-4}
 
 
-def test_stores_count_by_what_they_hold(tmp_path, other, make_store):
-    sweep, request = other
-    moved = shutil.copytree(request["data"]["real"], tmp_path / "elsewhere.zarr")
-    changed = make_store("another", 6, seed=2)
-    for path, taken in ((changed, 0), (str(moved), 1)):
-        assert len(_take(tmp_path, {**request, "data": {**request["data"], "real": path}}, sweep)[0]) == taken
-
-
-def test_a_store_that_was_written_anew_is_another(tmp_path, other, make_store):
-    sweep, request = other
-    shutil.rmtree(request["data"]["real"])
-    shutil.move(make_store("another", 6, seed=2), request["data"]["real"])
-    assert _take(tmp_path, request, sweep)[0] == []
-
-
-@pytest.mark.parametrize("absent", [SUMMARY, PROBE, EVENTS, "rollouts.csv"])
+@pytest.mark.parametrize("absent", [SUMMARY, PROBE, EVENTS, PROVENANCE, "config.yaml"])
 def test_an_unfinished_run_is_not_taken(tmp_path, other, absent):
     sweep, request = other
-    (sweep / "lambda=0,seed=0/config.yaml").unlink()  # by which it would be tested in no world
     (sweep / "lambda=0,seed=0" / absent).unlink()
     assert _take(tmp_path, request, sweep)[0] == []
 
 
-def test_what_goes_on_from_another_run_is_trained(tmp_path, other):
-    """Its predecessor lies in its own sweep."""
-    sweep, request = other
-    run = sweep / "lambda=0,seed=0"
-    asked = {**request, "model": {"initial": str(sweep / "first")}}
-    (run / REQUEST).write_text(yaml.safe_dump({**asked, "run": str(run)}))
-    assert _take(tmp_path, {**asked, "model": {"initial": str(tmp_path / "new/first")}}, sweep)[0] == []
-
-
-def test_only_another_sweep_can_be_reused(tmp_path, other):
-    sweep, request = other
+def test_only_another_sweep_can_be_reused(tmp_path, other, capsys):
+    sweep, _ = other
     (tmp_path / "none").mkdir()
     with pytest.raises(InputError, match=re.escape("none': expected the directory of a sweep")):
-        _take(tmp_path, request, tmp_path / "none")
+        finished_elsewhere([str(tmp_path / "none")], tmp_path / "new")
     with pytest.raises(InputError, match="this sweep itself"):
-        take_over({}, sweep, [str(sweep / "../other")])
+        finished_elsewhere([str(sweep / "../other")], sweep)
+    assert main(["sweep", "lambda", "--scale", "smoke", "--dry-run", "--reuse", str(tmp_path / "none")]) == 2
+    assert "expected the directory of a sweep" in capsys.readouterr().err
+
+
+def test_the_same_is_what_fit_makes_of_it_on_stores_that_hold_the_same(
+    write_config, tmp_path, stores, make_store
+):
+    """Defaults included: what they were in the run counts, and not only what was asked."""
+    assert main(["fit", "--config", write_config()]) == 0
+    run, asked = tmp_path / "run", iter(range(99))
+
+    def same(**changes):
+        return is_same(run, Path(write_config(f"asked{next(asked)}", run=str(tmp_path / "new"), **changes)))
+
+    assert same() and not (tmp_path / "new").exists()
+    assert not same(**{"model.learning_rate": 0.5})
+    moved = shutil.copytree(stores["real"], tmp_path / "elsewhere.zarr")
+    assert same(**{"data.real": str(moved)})
+    assert not same(**{"data.real": make_store("another", 6, seed=2)})
+    assert not same(**{"model.initial": str(run)})
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["model"]["ema_power"] = 0.5  # as if that had been the default
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    assert not same() and same(**{"model.ema_power": 0.5})
+    (run / PROVENANCE).write_text(json.dumps({"data": {}}))
+    assert not same(**{"model.ema_power": 0.5})
 
 
 def test_a_sweep_takes_over_and_trains_the_rest(write_config, tmp_path, monkeypatch, capsys):

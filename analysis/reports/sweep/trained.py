@@ -8,7 +8,7 @@ from statistics import mean, median
 from typing import Any
 
 from align.errors import InputError
-from align.run.layout import PROVENANCE
+from align.run.layout import PROVENANCE, TAKEN_OVER
 from align.run.reading import is_there, read_json, reading
 from align.run.times import Times, run_times
 
@@ -22,18 +22,21 @@ def trained_with(runs: Sequence[Path]) -> dict[str, Any]:
         runs: Run directories.
 
     Returns:
-        Their number as `runs`; of `commit`, `machine` and `python`, of each package in `versions` and of each
-        store in `data` (its hash) how many runs had which, most first.
+        Their number as `runs`; where some were taken over, how many from which sweep; of `commit`, `machine`
+        and `python`, of each package in `versions` and of each store in `data` (its hash) how many runs had
+        which, most first.
 
     Raises:
         InputError: What a run recorded of that is damaged.
     """
     found = [_recorded(run) for run in runs]
+    copies = [read_json(run / TAKEN_OVER)["sweep"] for run in runs if is_there(run / TAKEN_OVER)]
     counted = {name: _count(p.get(name) for p in found) for name in ("commit", "machine", "python")}
     for part in ("versions", "data"):
         names = dict.fromkeys(name for p in found for name in p[part])
         counted[part] = {name: _count(p[part].get(name) for p in found) for name in names}
-    return {"runs": len(runs), **counted}
+    taken = {"taken_over": _count(copies)} if copies else {}
+    return {"runs": len(runs), **taken, **counted}
 
 
 def _recorded(run: Path) -> dict[str, Any]:
@@ -62,6 +65,7 @@ def took(runs: Sequence[Path]) -> dict[str, Any] | None:
         where no run recorded its time.
     """
     times: dict[str, Times] = {}
+    runs = [run for run in runs if not is_there(run / TAKEN_OVER)]  # another sweep trained those
     for run in runs:
         with contextlib.suppress(InputError):  # of another version, or not finished: it says nothing of times
             if (found := run_times(run)).whole is not None and found.steps:
