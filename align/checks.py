@@ -45,6 +45,7 @@ def check_training(
     probe_step: int,
     label_dropout: float,
     auxiliary: Auxiliary | None = None,
+    encoder_learning_rate: float | None = None,
 ) -> None:
     """Refuse what cannot be trained; the arguments are those of `CotrainingModule`, with what sets λ.
 
@@ -54,6 +55,11 @@ def check_training(
     if not isinstance(alignment, Objective):
         raise InputError(
             f"alignment={type(alignment).__name__}: expected a subclass of align.alignment.Objective"
+        )
+    if encoder_learning_rate is not None and policy.encoder is None:
+        raise InputError(
+            f"encoder_learning_rate={encoder_learning_rate}: a policy without images has no encoder; "
+            "expected null"
         )
     known = (*SITES, *policy.image_sites)
     if site not in known:

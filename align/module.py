@@ -110,7 +110,8 @@ class CotrainingModule(HeldOut, Weights):
         check_numbers("[0, 1)", label_dropout=label_dropout)
         check_numbers(SEED, whole=True, seed=seed)
         self.weighting = as_weighting(weighting, alignment_weight)
-        check_training(policy, alignment, self.weighting, site, probe_step, label_dropout, auxiliary)
+        rest = (probe_step, label_dropout, auxiliary, encoder_learning_rate)
+        check_training(policy, alignment, self.weighting, site, *rest)
         self.label_dropout, self.initial = label_dropout, initial
         self.cuda_graphs, self.whole_step, self.channels_last = cuda_graphs, whole_step, channels_last
         self.policy, self.ambient, self.auxiliary = policy, ambient, auxiliary

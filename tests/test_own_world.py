@@ -157,6 +157,7 @@ def _rollouts(world) -> dict:
         ({"model.site": "image"}, ["site='image'", "n_image_steps=0", "observation or denoiser"]),
         ({"model.site": "observation"}, ["alignment_weight=0.5", "denoiser"]),
         ({"model.policy.crop": 12}, ["n_image_steps=0", "crop=null"]),
+        ({"model.encoder_learning_rate": 0.1}, ["encoder_learning_rate=0.1", "has no encoder", "null"]),
         ({"model.policy.encoder": "align.networks.ConvEncoder"}, ["n_image_steps=0", "encoder=null"]),
         (
             {"model.policy.n_image_steps": 1, "model.site": "observation"},

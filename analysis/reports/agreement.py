@@ -48,7 +48,8 @@ def together(sweeps: Sequence[Sweep], out: str | Path) -> list[Path]:
         out: Folder to write to.
 
     Raises:
-        InputError: One has no two worlds, or they are predicted by worlds of different names.
+        InputError: One has no two worlds, or they are predicted by worlds of different names; of several, one
+            has too few arms, or all of its arms do alike, or two have the same name.
     """
     predictors = {sweep.path: predictor(sweep) for sweep in sweeps}
     if len(sweeps) > 1 and (len({*predictors.values()}) > 1 or None in predictors.values()):
@@ -62,7 +63,11 @@ def together(sweeps: Sequence[Sweep], out: str | Path) -> list[Path]:
         for sweep in sweeps
         for arm, family in zip(sweep.arms(), families(sweep, sweep.arms()), strict=True)
     }
-    labels = list(kinds)
+    labels, names = list(kinds), [sweep.path.name for sweep in sweeps]
+    if len(set(names)) < len(names):
+        raise InputError(
+            f"sweeps: {', '.join(names)}; expected other names of their folders, which panels have"
+        )
     of = "" if len(sweeps) == 1 else " of {}"
     found = [
         (world + of.format(sweep.path.name), panel)
@@ -73,6 +78,10 @@ def together(sweeps: Sequence[Sweep], out: str | Path) -> list[Path]:
     ]
     if not found:
         return []
+    if lacking := [name for name in names if not any(world.endswith(of.format(name)) for world, _ in found)]:
+        raise InputError(
+            f"sweeps: {', '.join(lacking)}: expected {FEWEST} arms or more, that do not all do alike"
+        )
     found = [(world, replace(panel, world=world)) for world, panel in found]
     rows = [
         {

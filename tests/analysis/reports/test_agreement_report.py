@@ -75,3 +75,12 @@ def test_simulations_of_two_names_are_refused(tmp_path):
     second.worlds[:] = ["real"]
     with pytest.raises(InputError, match=r"predicted by .*a sim, .*b none"):
         agreement.together([first, second], tmp_path)
+
+
+def test_a_sweep_that_says_nothing_is_not_left_out_in_silence(tmp_path):
+    first = sweep(tmp_path / "a", SKILLS)
+    few = sweep(tmp_path / "few", dict(list(SKILLS.items())[:3]))
+    with pytest.raises(InputError, match="sweeps: few: expected 4 arms"):
+        agreement.together([first, few], tmp_path)
+    with pytest.raises(InputError, match="expected other names"):
+        agreement.together([first, Sweep(tmp_path / "a")], tmp_path)
