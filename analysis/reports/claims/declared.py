@@ -154,6 +154,7 @@ def _test(entry: Mapping[str, Any], regimes: Mapping[str, Any]) -> Test:
         check_numbers("(0, 1e6]", ends=ends)
         ends = tuple(map(float, ends))
     rule = Rule(entry["claimed"], null, entry["margin"], ends)
+    _check_threshold(rule, measure, unit)
     published = _published(entry.get("published"), unit)
     return Test(
         entry["sweep"],
@@ -168,13 +169,35 @@ def _test(entry: Mapping[str, Any], regimes: Mapping[str, Any]) -> Test:
     )
 
 
+def _check_threshold(rule: Rule, measure: str, unit: str) -> None:
+    """A threshold that the measure cannot pass would settle the claim before anything is measured."""
+    if rule.ends is not None:
+        return
+    if unit == RATIO:  # as far from 0 as from twice the null
+        least, most = 0.0, 2 * max(rule.null, 0.0)
+    else:
+        least, most = _metric(measure).bounds
+        if unit == DIFFERENCE:
+            least, most = least - most, most - least
+    if not (least < rule.threshold < most and least < rule.null < most):
+        raise InputError(
+            f"null={rule.null:g}, margin={rule.margin:g}: {rule.claimed} {rule.threshold:g} settles nothing "
+            f"of a {unit} in {measure}; expected both ends of the margin between {least:g} and {most:g}"
+        )
+
+
+def _metric(measure: str) -> Metric:
+    """What a measure is, in whichever world."""
+    return Metric(NAMED[measure], "world", measure) if measure in NAMED else Metric.parse(measure)
+
+
 def _unit(entry: Mapping[str, Any]) -> str:
     if "minus" in entry and "over" in entry:
         raise InputError("minus and over: expected one of them")
     measure = entry["measure"]
     if measure == EQUIVALENT:
         return RATIO
-    kind = NAMED[measure] if measure in NAMED else Metric.parse(measure).kind
+    kind = _metric(measure).kind
     if ("minus" in entry and kind not in ("rollout", "held_out")) or ("over" in entry and kind != "motion"):
         raise InputError(
             f"measure={measure!r}: minus is of trials and held-out episodes, over is of motion; expected a "
@@ -184,19 +207,31 @@ def _unit(entry: Mapping[str, Any]) -> str:
 
 
 def _published(found: object, unit: str) -> Interval | None:
-    """A number, a range, or that of the arm and of the other, maybe as counts `of` so many trials."""
+    """A number, a range, or that of the arm and of the other, maybe as counts `of` so many trials.
+
+    Raises:
+        InputError: It is none of these, a range ends before it begins, or counts are more than the trials.
+    """
     if found is None:
         return None
+    if isinstance(found, dict | list) and None in (found.values() if isinstance(found, dict) else found):
+        raise InputError(f"published={shown(found)}: expected numbers")
     if isinstance(found, dict):
         _check_keys("published", found, ("arm", "other", "of"), ("arm", "other"))
         check_numbers("[0, 1e9]", arm=found["arm"])
         check_numbers("(0, 1e9]" if unit == RATIO else "[0, 1e9]", other=found["other"])
         check_numbers("(0, 1e9]", of=found.get("of"))
+        if unit == LEVEL:
+            raise InputError(f"published={shown(found)}: expected a number or a range of an arm by itself")
+        if "of" in found and found["of"] < max(found["arm"], found["other"]):
+            raise InputError(f"published={shown(found)}: expected counts of at most `of` trials")
         arm, other = (found[name] / found.get("of", 1) for name in ("arm", "other"))
         low = high = arm / other if unit == RATIO else arm - other
     else:
         low, high = found if isinstance(found, list) and len(found) == 2 else (found, found)
         check_numbers("(0, 1e9]" if unit == RATIO else "[-1e9, 1e9]", published=[low, high])
+        if low > high:
+            raise InputError(f"published={shown(found)}: expected a range in increasing order")
     return Interval((low * high) ** 0.5 if unit == RATIO else (low + high) / 2, low, high)
 
 

@@ -26,6 +26,8 @@ from align.seeding import numpy_rng
 
 RESULTS = Path(__file__).parents[3] / "results"
 STEPS = {"trainer": {"max_steps": 100, "callbacks": [{"init_args": {"worlds": {"real": {}}}}]}}
+RATIO = {"measure": "acceleration", "claimed": "below", "compare": [{"arm": "b", "over": "a"}]}
+ACCURACY = {"measure": "probe/image/accuracy", "null": 0.5, "compare": [{"arm": "b"}]}
 SUCCESS = {"sweep": "ways", "regime": "now", "measure": "success", "claimed": "above", "margin": 0.1}
 
 
@@ -200,6 +202,20 @@ def test_an_arm_that_is_not_there_is_one_line(ways):
         ({"compare": [{"arm": "b", "minus": "a", "published": {"arm": 1, "other": 2, "of": 0}}]}, "of=0"),
         ({"compare": [{"arm": "b", "minus": "a", "ends": [1, 2]}]}, "ends="),
         ({"compare": ["b"]}, "compare='b'"),
+        ({"margin": 1}, "null=0, margin=1: above 1 settles nothing of a difference in success"),
+        ({"margin": 1, "claimed": "not below"}, "not below -1 settles nothing"),
+        ({"null": 0.95, "margin": 0.05}, "null=0.95, margin=0.05"),
+        (RATIO | {"margin": 1}, "below 0 settles nothing of a ratio in acceleration"),
+        (RATIO | {"margin": 1, "claimed": "above"}, "above 2 settles nothing"),
+        (ACCURACY | {"margin": 0.5}, "above 1 settles nothing of a level in probe/image/accuracy"),
+        (ACCURACY | {"margin": 0.5, "claimed": "below"}, "below 0 settles nothing"),
+        (ACCURACY | {"null": 1, "claimed": "below"}, "null=1, margin=0.1"),
+        (ACCURACY | {"published": {"arm": 1, "other": 0.5}}, "a number or a range of an arm by itself"),
+        ({"published": [None, 0.1]}, "published=[None, 0.1]: expected numbers"),
+        ({"published": {"arm": 1, "other": 0, "of": None}}, "expected numbers"),
+        ({"published": [0.3, 0.1]}, "published=[0.3, 0.1]: expected a range in increasing order"),
+        ({"published": {"arm": 21, "other": 31, "of": 30}}, "expected counts of at most `of` trials"),
+        ({"published": {"arm": 31, "other": 1, "of": 30}}, "expected counts of at most `of` trials"),
     ],
     ids=str,
 )
@@ -208,6 +224,22 @@ def test_a_claim_that_cannot_be_read_is_one_line(tmp_path, change, said):
     with pytest.raises(InputError) as told:
         read_claims(tmp_path / "claims.yaml")
     assert said in str(told.value) and "claims.yaml" in str(told.value) and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"margin": 0.99},
+        RATIO | {"margin": 0.99},
+        ACCURACY | {"margin": 0.49, "published": [0.74, 0.93]},
+        {"measure": "held_out/real/action_error", "margin": 30.0},  # errors have no upper end
+        {"published": {"arm": 30, "other": 0, "of": 30}},
+    ],
+    ids=str,
+)
+def test_a_margin_within_what_the_measure_can_be_is_taken(tmp_path, change):
+    declare(tmp_path, {"compare": [{"arm": "b", "minus": "a"}], **change})
+    assert len(read_claims(tmp_path / "claims.yaml")) == 1
 
 
 def test_a_folder_without_claims_is_refused(tmp_path):
