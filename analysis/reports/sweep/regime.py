@@ -1,23 +1,38 @@
-"""Of which regime a sweep is: the settings that all its runs have, whatever its axes change."""
+"""Of which regime a sweep is: settings that its runs have in common, whatever else its axes change."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from align.analysis.reports.sweep.kept import is_kept, kept_frame
 from align.run.config import run_config
 from align.run.layout import POINT
 
+KEPT = {"trainer.max_steps": "summary/steps"}
+"""Settings that are kept of every run, by their columns of the table of runs."""
+
 
 def of_regime(sweep: str | os.PathLike, settings: Mapping[str, object]) -> bool:
-    """Whether a sweep's runs had these settings, by the configuration of its first run or the one kept of it.
+    """Whether a sweep's runs had these settings, as far as that is known.
+
+    Where the runs are there, every one of them that has begun must have had them. Of a kept sweep one run's
+    configuration alone is there, and decides by itself; of the others only the training steps that they made
+    are known, and must be the regime's. What else an axis changed in a kept sweep goes unnoticed.
 
     Args:
         sweep: The sweep, or what `align keep` kept of it.
         settings: Values by their path in a configuration, as for `setting`.
+
+    Raises:
+        InputError: A configuration, or what was kept, is damaged.
     """
-    points = sorted(Path(sweep).glob(f"*/{POINT}"))
-    config = run_config(points[0].parent if points else sweep)
-    return all(setting(config, name) == value for name, value in settings.items())
+    runs = [point.parent for point in sorted(Path(sweep).glob(f"*/{POINT}"))]
+    configs = [config for run in runs or [Path(sweep)] if (config := run_config(run))] or [{}]
+    if any(setting(config, name) != value for config in configs for name, value in settings.items()):
+        return False
+    frame = kept_frame(sweep) if is_kept(sweep) else {}
+    known = {name: column for name, column in KEPT.items() if name in settings and column in frame}
+    return all((frame[column].dropna() == settings[name]).all() for name, column in known.items())
 
 
 def setting(config: object, name: str) -> object:
