@@ -195,10 +195,17 @@ def _effect(f: Finding) -> str | None:
 
 
 def _could_find(findings: Sequence[Finding]) -> str:
-    """The smallest effects that undecided comparisons could have shown."""
-    effects = [(f.detectable, _effect(f)) for f in findings if f.verdict == UNDECIDED and f.detectable]
-    texts = list(dict.fromkeys(text for _, text in sorted(effects)))
-    return " to ".join(dict.fromkeys((texts[0], texts[-1]))) if texts else ""
+    """The smallest effects that undecided comparisons could have shown, those of each unit together."""
+    effects: dict[tuple[str, str], list[Finding]] = {}
+    for f in findings:
+        if f.verdict == UNDECIDED and f.detectable:
+            effects.setdefault((f.test.unit, _measure(f)), []).append(f)
+    texts = []
+    for (_, measure), some in effects.items():
+        of_size = sorted(some, key=lambda f: f.detectable)
+        text = " to ".join(dict.fromkeys((_effect(of_size[0]), _effect(of_size[-1]))))
+        texts.append(f"{text} in {measure}" if len(effects) > 1 else text)
+    return ", ".join(texts)
 
 
 def _number(found: Interval | float, unit: str) -> str:

@@ -111,19 +111,25 @@ def _measured(sweep: Sweep, pairs: Sequence[tuple[Test, Arm, Arm | None]]) -> li
 
 
 def _multiples(sweep: Sweep, test: Test) -> list[Finding]:
-    """Of each |D_real|, the multiple of it that alone does as well as the plateau of co-training."""
+    """Of each |D_real|, the multiple of it that alone does as well as the plateau of co-training.
+
+    One with fewer sizes than a plateau needs is not measured yet, as are all without real data alone.
+    """
     metric = metric_of(sweep, "success")
     curves, alone = plateau.read(sweep, metric)
-    curves = [curve for curve in curves if curve.fit is not None]
-    if alone is None or not curves:
+    if not curves:
         return [Finding(test, words_of(test))]
-    found, level = [], 1 - (1 - CONFIDENCE) / len(curves)
+    fitted = [curve for curve in curves if curve.fit is not None]
+    found, level = [], 1 - (1 - CONFIDENCE) / max(len(fitted), 1)
     for curve in curves:
+        words = f"{curve.real} real demonstrations"
+        if alone is None or curve.fit is None:
+            found.append(Finding(test, words))
+            continue
         wide, single = (_multiple(curve, alone, x) for x in (level, CONFIDENCE))
         trainings = min(len(runs) for runs in (*curve.runs, *alone.runs))
         trials = sweep.outcomes(list(sweep.frame["run"]), metric).shape[1]
         lone = not np.isfinite(curve.cells.freedom)
-        words = f"{curve.real} real demonstrations"
         most = _factor(wide, level)
         found.append(Finding(test, words, wide, single, trainings, trials, lone, most))
     return found

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ from test_plateau_report import write as write_cell
 
 from align.analysis.reports import plateau
 from align.analysis.reports.claims.command import claims, report, summary
-from align.analysis.reports.claims.declared import read_claims
-from align.analysis.reports.claims.finding import NOT_YET, over_all
+from align.analysis.reports.claims.declared import read_claims, read_regime
+from align.analysis.reports.claims.finding import NOT_YET, Finding, over_all
 from align.analysis.reports.claims.findings import find
 from align.analysis.reports.sweep import Metric, Sweep, kept
 from align.analysis.reports.sweep.comparisons import compare
 from align.analysis.reports.sweep.kept import MOVED, PATH, TRIALS
+from align.analysis.reports.sweep.regime import of_regime
+from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.verdict import CONFIRMED, REFUTED, UNDECIDED, verdict
 from align.errors import InputError
 from align.seeding import numpy_rng
@@ -116,6 +119,19 @@ def test_what_a_sweep_could_have_found_is_said_where_it_is_undecided(ways, tmp_p
     assert not (ways / "claims.md").exists()
 
 
+def test_what_could_have_been_found_is_said_by_unit():
+    claim = read_claims(RESULTS / "claims.yaml")[-1]
+    assert [test.unit for test in claim.tests] == ["ratio", "difference"] * 2
+    wide = Interval(0.98, 0.5, 1.5), Interval(0.0, -0.2, 0.2)
+    found = [
+        Finding(test, str(i), wide[i % 2], detectable=size)
+        for i, (test, size) in enumerate(zip(claim.tests, (1.3, 0.14, 1.21, 0.2), strict=True))
+    ]
+    said = "×1.21 to ×1.30 in acceleration, 0.14 to 0.20 in success would be found in 80 %"
+    assert said in summary([(claim, found)])
+    assert "undecided; 0.14 would be found" in summary([(claim, found[1:2])])
+
+
 def test_trainings_without_others_have_no_verdict(tmp_path):
     write_sweep(tmp_path, {"a": 0.3, "b": 0.9}, trainings=1)
     declare(tmp_path, {"compare": [{"arm": "b", "minus": "a"}]})
@@ -139,6 +155,30 @@ def test_what_is_not_of_todays_regime_decides_nothing(tmp_path):
     assert "earlier regime +0." in table and table.count(NOT_YET) == 3
     declare(tmp_path, claim, **{"trainer.max_steps": 50, "trainer.callbacks.0.worlds.real": {}})
     assert verdicts(tmp_path) == [CONFIRMED], "settings are found within a class's arguments, too"
+
+
+def test_a_sweep_is_of_a_regime_if_all_its_runs_are(tmp_path):
+    settings = {"trainer.max_steps": 100}
+    write_sweep(tmp_path, {"a": 0.3, "b": 0.9}, trainings=2, trials=5)
+    sweep = tmp_path / "ways"
+    (sweep / "arm=c,seed=0").mkdir()
+    (sweep / "arm=c,seed=0/point.json").write_text("{}")
+    assert of_regime(sweep, settings), "a run that has not begun says nothing"
+    (sweep / "arm=b,seed=1/config.yaml").write_text(yaml.safe_dump({"trainer": {"max_steps": 50}}))
+    assert not of_regime(sweep, settings), "though all others had these settings"
+    assert not of_regime(tmp_path, settings), "nothing is known"
+
+
+def test_a_kept_sweep_is_of_a_regime_if_all_its_runs_made_the_steps(tmp_path):
+    settings = {"trainer.max_steps": 100}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(STEPS))
+    trials = pd.DataFrame({"run": ["a", "b"], "world": "real", "seed": 0, "score": 0.0})
+    for steps, expected in (([100, 100], True), ([100, np.nan], True), ([100, 250], False)):
+        runs = pd.DataFrame({"run": ["a", "b"], "missing": "", "summary/steps": steps})
+        kept.write(tmp_path, trials, runs, {})
+        assert of_regime(tmp_path, settings) == expected
+    assert of_regime(tmp_path, {"trainer.callbacks.0.worlds.real": {}}), "by the configuration kept"
+    assert not of_regime(RESULTS / "oracle", read_regime(RESULTS / "claims.yaml", "pushing"))
 
 
 def test_a_kept_number_that_changes_changes_the_verdict(tmp_path):
@@ -273,6 +313,15 @@ def test_a_multiple_of_real_data_is_that_of_the_plateau(tmp_path):
     (earlier,) = find(read_claims(tmp_path / "claims.yaml"), tmp_path)
     for now, before in zip(found, earlier, strict=True):
         assert before.earlier == pytest.approx(now.estimate.value, rel=0.5) and before.verdict == NOT_YET
+    for run in path.glob("sim=[26]00,real=20,*"):
+        shutil.rmtree(run)
+    (some,) = find(stated, tmp_path)
+    assert [f.compared for f in some] == [f.compared for f in found], "too few sizes, and not dropped"
+    assert some[0].estimate == some[0].single and some[1].verdict == NOT_YET
+    assert over_all(stated[0], [some[1], replace(some[0], estimate=Interval(2.5, 2.0, 3.0))]) == UNDECIDED
+    for run in path.glob("sim=0,*"):
+        shutil.rmtree(run)
+    assert [f.verdict for f in find(stated, tmp_path)[0]] == [NOT_YET] * 2
 
 
 def test_ratios_of_motion_hold_at_once_and_are_of_successes(tmp_path):
