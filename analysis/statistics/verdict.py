@@ -90,7 +90,10 @@ def verdict(interval: Interval, rule: Rule) -> str:
 
 
 def together(verdicts: Iterable[str], every: bool = True) -> str:
-    """The verdict on a claim about several numbers, whose intervals hold all at once.
+    """The verdict on a claim about several numbers.
+
+    It is wrong at most as often as one of their intervals misses: in 5 % where all hold at once with 95 %; in
+    more where those of several sweeps or measures, which hold at once within each alone, come together.
 
     Args:
         verdicts: That on each number.

@@ -49,7 +49,10 @@ class Finding:
 
 
 def over_all(claim: Claim, findings: Sequence[Finding]) -> str:
-    """The verdict on a claim: whether it holds of every comparison, or of one at least."""
+    """The verdict on a claim: whether it holds of every comparison, or of one at least.
+
+    Intervals hold at once per sweep and measure, not per claim; see `together`.
+    """
     found = [finding.verdict for finding in findings]
     return NOT_YET if set(found) == {NOT_YET} else together(found, claim.every)
 
