@@ -62,6 +62,7 @@ def test_images_are_left_as_they_were():
     assert to_float(image).eq(1).all() and image.eq(255).all()
 
 
+@pytest.mark.usefixtures("policy")
 def test_worlds_of_another_resolution_are_refused(tmp_path, capsys):
     command = ["rollout", str(tmp_path / "run"), "--trials", "1", "--steps", "1", "--film", "0", "--size"]
     assert main([*command, "64"]) == 2

@@ -61,17 +61,17 @@ def test_stores_are_told_apart_by_a_probe_where_they_differ(tmp_path):
 
 
 def test_the_probe_of_stores_is_told(tmp_path, monkeypatch, capsys):
-    from align.analysis import commands
+    from align.analysis import commands, probing
 
     auc = {"auc": {"value": 0.75, "low": 0.5, "high": 1.0}}
     stores = {"real": {"lab": {"image": auc}, "few": {"skipped": "1 held-out episodes of few"}}}
     monkeypatch.setattr(
-        commands,
+        probing,
         "probe_run",
         lambda *_: {"sites": {"image": auc}, "stores": stores, "codecs": {"sim": [], "real": []}},
     )
     for name in ("measure_run", "task_probe_run", "write_run"):
-        monkeypatch.setattr(commands, name, lambda *_: {})
+        monkeypatch.setattr(probing, name, lambda *_: {})
     run = write_run(tmp_path / "run", {"lambda": 0.0}, episodes=4, windows=2)
     commands.probe(str(run))
     said = capsys.readouterr().out
