@@ -159,9 +159,8 @@ class RunCLI(LightningCLI):
                     "nothing was overwritten: choose another directory"
                 )
             if not difference:
-                if (
-                    read_yaml(path) != config and self.trainer.is_global_zero
-                ):  # it or its data lie elsewhere now
+                recorded = self._completed(read_yaml(path))
+                if recorded != config and self.trainer.is_global_zero:  # it or its data lie elsewhere now
                     write_text(path, yaml.safe_dump(config, sort_keys=False))
                 return
         self._check_reference(config)

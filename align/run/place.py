@@ -59,9 +59,13 @@ def holds_the_same(run: str | os.PathLike, config: dict[str, Any]) -> bool:
     Raises:
         InputError: Its provenance is damaged.
     """
-    hashes, stores = _hashes(run), _stores(config)
+    return _hold(_stores(config), _hashes(run))
+
+
+def _hold(stores: dict[str, str], hashes: dict[str, str]) -> bool:
+    """Whether all stores are there and hold what was recorded of them by their names."""
     return all(
-        (path := Path(where).expanduser()).exists() and hash_store(path) == hashes.get(name)
+        (path := user_path(where)).exists() and hash_store(path) == hashes.get(name)
         for name, where in stores.items()
     )
 
@@ -101,10 +105,7 @@ def _same_stores(run: str | os.PathLike, recorded: dict[str, Any], config: dict[
         if old == new or isinstance(old, list) != isinstance(new, list):
             continue
         stores = store_options({domain: [new] if isinstance(new, str) else new})
-        if all(
-            (path := user_path(where)).exists() and hash_store(path) == hashes.get(name)
-            for name, where in stores.items()
-        ):
+        if _hold(stores, hashes):
             found.append(domain.label)
     return found
 
