@@ -71,8 +71,8 @@ class CotrainingData(pl.LightningDataModule):
         rate_hz: Frames a second to train on. At most the lower rate of the two: of a faster store every so
             many frames are kept, or those nearest in time, each with the last target before the next. `None`
             keeps all, and refuses stores of different rates.
-        sim_codec: A codec to pass uncoded sim images through: "match" is the real video's. It would tell
-            the domains apart else. {codec: h264, crf: 23} says what that video does not, or otherwise.
+        sim_codec: A codec to pass uncoded sim images through: "match" is the real images'. It would tell
+            the domains apart else. {codec: h264, crf: 23} says what those do not, or otherwise.
         real_codec: The same for real images.
         val_windows: Number of held-out windows per domain that validation uses.
         seed: Seed of the splits: which episodes are held out, and which of the others are used.

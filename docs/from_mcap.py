@@ -14,6 +14,7 @@ from mcap_ros2.decoder import DecoderFactory
 
 from align.conversion import write_lerobot
 from align.data.readers.encoding import Encoding
+from align.data.readers.jpeg import jpeg_encoding
 
 
 def value(message) -> np.ndarray:
@@ -53,7 +54,7 @@ def episode(
             raise SystemExit(f"{file}: nothing of {topic} for {stale:.2f} s")
         found[name] = np.stack([value(messages[topic][k]) for k in latest])
         if "jp" in getattr(messages[topic][0], "format", ""):  # such as "bgr8; jpeg compressed bgr8"
-            lossy[name] = Encoding("jpeg")  # which tells domains apart
+            lossy[name] = jpeg_encoding(bytes(messages[topic][0].data))  # which tells domains apart
     return found
 
 

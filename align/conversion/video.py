@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from align.data.readers.extras import extra
-from align.data.readers.reencoding import CODECS
+from align.data.readers.reencoding import VIDEO_CODECS
 from align.errors import InputError, check_numbers
 
 GOP = 2  # LeRobot's
@@ -30,7 +30,7 @@ class VideoFile:
         path: The file.
         shape: (H, W, C) of its frames.
         fps: Frames a second.
-        codec: One of `align.data.readers.reencoding.CODECS`.
+        codec: One of `align.data.readers.reencoding.VIDEO_CODECS`.
         crf: Quality, less is better.
 
     Attributes:
@@ -42,7 +42,7 @@ class VideoFile:
         self._av = extra("av", "lerobot", path, "writing")
         self.path, self.shape, self.codec, self.frames = path, shape, codec, 0
         self.bytes = 0
-        encoder, _, options = CODECS[codec]
+        encoder, _, options = VIDEO_CODECS[codec]
         os.environ.setdefault("SVT_LOG", "1")  # else the encoder of AV1 tells its settings, to stderr
         path.parent.mkdir(parents=True, exist_ok=True)
         self._container = self._av.open(str(path), "w")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from align.data.compatibility import Stores, labelled
 from align.data.episodes import ACTIONS, Episodes
-from align.data.readers.reencoding import CODECS
+from align.data.readers.reencoding import can_be_matched
 from align.data.signals import delta_columns, find_wraps
 from align.errors import InputError
 from align.worlds.pushing.rerender import recorded_in
@@ -93,13 +93,13 @@ def codec_gaps(sim: Stores, real: Stores) -> list[str]:
             notes += [
                 f"warning: data.{label}: images of {camera} went through {codec}, those of "
                 f"{', '.join(f'data.{other}' for other in lossless)} through no codec; a codec alone tells "
-                f"domains apart{option if can and codec.codec in CODECS else ''}"
+                f"domains apart{option if can and can_be_matched(codec) else ''}"
                 for label, codec in codecs.items()
                 if codec is not None
             ]
         elif any(
             len(set(values) - {None}) > 1
-            for values in zip(*((c.codec, c.crf) for c in codecs.values()), strict=True)
+            for values in zip(*((c.codec, c.crf, c.quality) for c in codecs.values()), strict=True)
         ):
             told = ", ".join(f"{codec} in {label}" for label, codec in codecs.items())
             notes.append(

@@ -9,7 +9,7 @@ from scipy import stats
 from align.data.compatibility import check_actions, check_compatible, check_rates, check_roles, labelled
 from align.data.episodes import ACTIONS, Episodes
 from align.data.plausibility import codec_gaps, doubts
-from align.data.readers.reencoding import CODECS
+from align.data.readers.reencoding import can_be_matched
 from align.data.signals import delta_columns
 from align.domain import Domain
 from align.errors import InputError, one_line
@@ -149,7 +149,7 @@ def _lossless(sims: Sequence[Episodes], reals: Sequence[Episodes]) -> str | None
     """The domain without a codec where only one has none, on a camera that can be passed through it."""
     for ours, theirs, domain in ((sims, reals, Domain.SIM), (reals, sims, Domain.REAL)):
         for camera in sorted(ours[0].codecs):
-            known = any((c := e.codecs.get(camera)) and c.codec in CODECS for e in theirs)
+            known = any((c := e.codecs.get(camera)) and can_be_matched(c) for e in theirs)
             if known and all(e.codecs.get(camera) is None for e in ours):
                 return domain.label
     return None

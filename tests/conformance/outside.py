@@ -61,7 +61,7 @@ def check_rlds(target: Path, folder: Path) -> dict[str, bool]:
         and np.array_equal(read.agent_pos, truth["state"]),
         "PNG, bit for bit": np.array_equal(read.images["image.top"], truth["image"]),
         f"JPEG (largest difference {jpeg}), and said": jpeg <= 3
-        and read.codecs == {"image.top": None, "image.wrist": Encoding("jpeg")},
+        and read.codecs == {"image.top": None, "image.wrist": Encoding("jpeg", "yuv420p", quality=95)},
     }
 
 

@@ -1,16 +1,20 @@
 """Images passed through the other domain's codec: they come out as its video would hold them."""
 
+import io
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from align.data.episodes import read_store
 from align.data.images import read_images
 from align.data.plausibility import codec_gaps
 from align.data.readers import RobomimicFile, open_store
 from align.data.readers.encoding import Encoding
+from align.data.readers.jpeg import jpeg_encoding, through_jpeg
 from align.data.readers.reencoding import passed_through
 from align.datamodule import CotrainingData
 from align.domain import Domain
@@ -19,7 +23,7 @@ from align.networks import CameraEncoders, ConvEncoder
 from align.policy import DiffusionPolicy
 
 sys.path.insert(0, str(Path(__file__).parent / "readers"))
-from writing import demonstrations, write_lerobot_v3, write_robomimic
+from writing import as_jpeg, demonstrations, write_lerobot_v3, write_robomimic
 
 pytest.importorskip("av")
 LENGTHS = [14, 23, 9, 16, 20, 12]
@@ -70,22 +74,65 @@ def test_matched_images_are_those_of_the_video(stores, tmp_path):
     assert error[0] > 2 * error[1]
 
 
-def data_of(stores, camera):
-    return read_store(stores["sim"], KEYS, [16, 24], images=[camera]).images[camera].astype(int)
+@pytest.mark.parametrize("quality, sampling", [(80, "420"), (35, "444")])
+def test_matched_images_are_those_of_a_camera_that_sends_jpeg(stores, tmp_path, quality, sampling):
+    images = np.split(data_of(stores, "image.top", None).astype(np.uint8), np.cumsum(LENGTHS)[:-1])
+    episodes = list(demonstrations(6, LENGTHS, size=(32, 48)))
+    for episode, top in zip(episodes, images, strict=True):
+        episode["top"] = top
+    real = write_lerobot_v3(tmp_path / "real", episodes, wrist="image")
+    as_jpeg(real, episodes, options=jpeg_options(quality, sampling))
+    arguments = {"cache": str(tmp_path / "cache"), "image_size": [16, 24]}
+    matched = data({"sim": stores["sim"], "real": real}, sim_codec="match", **arguments)
+    sim, real = (matched.train[domain].episodes for domain in Domain)
+    assert str(real.codecs["image.top"]) == f"jpeg (yuv{sampling}p, quality {quality})"
+    assert sim.codecs == real.codecs and sim.codecs["image.wrist"] is None
+    np.testing.assert_array_equal(sim.images["image.top"], real.images["image.top"])
+    assert np.abs(sim.images["image.top"] - data_of(stores, "image.top")).max() > 1  # it is lossy
 
 
-@pytest.mark.parametrize("codec", ["av1", "mpeg4"])
-def test_a_decoding_that_goes_on_is_the_same(stores, codec):
-    with_video = Encoding(codec, gop=4)
+def test_a_jpeg_that_cannot_be_made_again_says_no_quality():
+    image = np.random.default_rng(0).integers(0, 255, (24, 40, 3), np.uint8)
+    for channels in (1, 3):
+        encoded = cv2.imencode(".jpg", image[..., :channels], jpeg_options(61, "422"))[1].tobytes()
+        found, pixels = jpeg_encoding(encoded), "yuv422p" if channels == 3 else None
+        assert found == Encoding("jpeg", pixels, quality=61)
+        decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED).reshape(
+            24, 40, channels
+        )
+        np.testing.assert_array_equal(
+            through_jpeg(image[..., :channels][..., ::-1], found), decoded[..., ::-1]
+        )
+    own_sampling = cv2.imencode(".jpg", image, jpeg_options(61, "411"))[1].tobytes()
+    own_tables = io.BytesIO()
+    Image.fromarray(image).save(own_tables, "JPEG", qtables=[[7] * 64, [9] * 64])
+    for content in (own_sampling, own_tables.getvalue(), b"\xff\xd8\xff", b""):
+        assert jpeg_encoding(content) == Encoding("jpeg")
+
+
+def jpeg_options(quality, sampling):
+    factor = getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}")
+    return [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor]
+
+
+def data_of(stores, camera, size=(16, 24)):
+    return read_store(stores["sim"], KEYS, size, images=[camera]).images[camera].astype(int)
+
+
+@pytest.mark.parametrize(
+    "codec, told", [("av1", {"gop": 4}), ("mpeg4", {"gop": 4}), ("jpeg", {"quality": 50})]
+)
+def test_a_decoding_that_goes_on_is_the_same(stores, codec, told):
+    encoding = Encoding(codec, **told)
     store = open_store(stores["sim"])
     camera = KEYS["image.top"]
-    whole = np.concatenate(list(passed_through(store, camera, with_video)))
+    whole = np.concatenate(list(passed_through(store, camera, encoding)))
     assert len(whole) == sum(LENGTHS)
     for start in (1, 14, 20, 93):
-        rest = np.concatenate(list(passed_through(store, camera, with_video, start)))
+        rest = np.concatenate(list(passed_through(store, camera, encoding, start)))
         np.testing.assert_array_equal(rest, whole[start:])
     rows = np.arange(0, len(whole), 3)
-    kept = read_images(store, camera, rows=rows, keep="memory", encoding=with_video)
+    kept = read_images(store, camera, rows=rows, keep="memory", encoding=encoding)
     np.testing.assert_array_equal(kept, whole[rows])
 
 
@@ -130,9 +177,13 @@ def test_codecs_that_differ_are_told(stores):
     assert codec_gaps(sim, real) == []
     real.codecs = {"image": None}
     assert "data.real_codec=match" in codec_gaps(sim, real)[0]
-    sim.codecs = {"image": Encoding("jpeg")}
+    sim.codecs = {"image": Encoding("jpeg", quality=95)}
+    assert "data.real_codec=match" in codec_gaps(sim, real)[0]
+    real.codecs = {"image": Encoding("jpeg", quality=75)}
+    assert "jpeg (quality 75)" in codec_gaps(sim, real)[0]
+    sim.codecs, real.codecs = {"image": Encoding("jpeg")}, {"image": None}
     (note,) = codec_gaps(sim, real)
-    assert "went through jpeg" in note and "match" not in note, "which it cannot be passed through"
+    assert "went through jpeg" in note and "match" not in note, "its quality is not told"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +192,13 @@ def test_codecs_that_differ_are_told(stores):
         ({"sim_codec": "match", "real_codec": "match"}, "expected it of one"),
         ({"real_codec": "match"}, r"data.real_codec=match: images of .*sim.hdf5 went through no codec"),
         ({"sim_codec": Encoding("h263")}, "codec='h263': images of .* expected one of h264, hevc"),
+        (
+            {"sim_codec": Encoding("jpeg")},
+            "quality is not told.*expected it, as in {codec: jpeg, quality: 95}",
+        ),
+        ({"sim_codec": Encoding("jpeg", quality=9, gop=2)}, "gop=2 with codec=jpeg: expected it of video"),
+        ({"sim_codec": Encoding("jpeg", "yuv410p", quality=9)}, "pix_fmt='yuv410p': expected of jpeg one of"),
+        ({"sim_codec": Encoding("h264", quality=9)}, "quality=9 with codec=h264: expected it of jpeg"),
         ({"sim_codec": Encoding("av1", pix_fmt="rgb5000")}, r"cannot be encoded as av1 \(rgb5000"),
     ],
 )

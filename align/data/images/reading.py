@@ -47,7 +47,7 @@ def read_images(
             where that cannot be written to.
         rows: Frames to keep, (T,) increasing; None keeps all.
         encoding: Encode and decode them so, before anything else; see `align.data.readers.reencoding`. Where
-            it has the size of a video, images are brought to its scale before, so that a pixel of the
+            it has a size of its own, images are brought to its scale before, so that a pixel of the
             training's holds as many that were encoded.
 
     Returns:
@@ -91,7 +91,11 @@ def read_images(
             "fit": fit,
         }
         if encoding is not None:
-            about |= {"encoding": encoding.values(), "encoded": encoded, "by": encoder_version(reader)}
+            about |= {
+                "encoding": encoding.values(),
+                "encoded": encoded,
+                "by": encoder_version(reader, encoding),
+            }
         about |= {} if rows is None else {"rows": hashlib.sha256(rows.tobytes()).hexdigest()}
         out = cached(frames, (total, *shape), about, reader.files(camera), reader.path, folder)
     else:

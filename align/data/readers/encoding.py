@@ -1,4 +1,4 @@
-"""How video is encoded, as files say or users do."""
+"""How images are encoded, as files say or users do."""
 
 import re
 from dataclasses import dataclass, replace
@@ -9,17 +9,18 @@ from align.errors import InputError, check_numbers
 
 @dataclass(frozen=True)
 class Encoding:
-    """How images are encoded as video; what is `None` is not known, or to be found elsewhere.
+    """How images are encoded with loss; what is `None` is not known, or to be found elsewhere.
 
     Args:
-        codec: "h264", "hevc", "av1", "vp9" or "mpeg4".
+        codec: Of video "h264", "hevc", "av1", "vp9" or "mpeg4"; or "jpeg", an image by itself.
         pix_fmt: Format of the pixels, e.g. "yuv420p", which keeps a quarter of the colour.
         gop: Frames from one that is encoded by itself to the next.
-        crf: Quality: constant rate factor, less is better.
+        crf: Quality of video: constant rate factor, less is better.
         preset: What the encoder calls its compromise of speed and size, e.g. "medium", or 12.
+        quality: Of JPEG by libjpeg's scale, 1 to 100, more is better.
 
     Attributes:
-        size: (height, width) of the video.
+        size: (height, width) at which it was encoded.
         assumed: Which of the values no file told.
 
     Raises:
@@ -31,12 +32,14 @@ class Encoding:
     gop: int | None = None
     crf: float | None = None
     preset: int | str | None = None
+    quality: int | None = None
     size: ClassVar[tuple[int, int] | None] = None  # of the instance where `told` sets it: no option
     assumed: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self):
         check_numbers("[1, 1e6]", whole=True, gop=self.gop)
         check_numbers("[0, 63]", crf=self.crf)
+        check_numbers("[1, 100]", whole=True, quality=self.quality)
         if not isinstance(self.preset, str):
             check_numbers("[0, 13]", whole=True, preset=self.preset)
         for name in ("codec", "pix_fmt", "preset"):
@@ -71,12 +74,13 @@ class Encoding:
             self.pix_fmt,
             self.gop and f"GOP {self.gop}",
             self.crf is not None and f"CRF {self.crf:g}{' by default' if 'crf' in self.assumed else ''}",
+            self.quality and f"quality {self.quality}",
         ]
         told = ", ".join(filter(None, parts))
         return f"{self.codec} ({told})" if told else str(self.codec)
 
 
-_VALUES = ("codec", "pix_fmt", "gop", "crf", "preset")
+_VALUES = ("codec", "pix_fmt", "gop", "crf", "preset", "quality")
 _SETTINGS = re.compile(rb"x26[45] .{0,4000}?keyint=(\d+).{0,4000}?crf=([\d.]+)", re.S)
 """What x264 and x265 write into the first frame of a video."""
 

@@ -114,8 +114,8 @@ class LeRobotDataset(Reader):
             codec = info.get("video.codec")  # of images: before they were stored without loss
             if feature["dtype"] == "video":
                 codec = codec or segment_of(self._files, self._episodes[0], name).encoding(self.path).codec
-            elif codec is None and self._files.is_jpeg(name, self._episodes[0].data):
-                codec = "jpeg"
+            elif codec is None and (found_jpeg := self._files.jpeg(name, self._episodes[0].data)):
+                codec = found_jpeg.codec
             found[name] = Camera(shape, codec if codec is None else str(codec))
         return found
 
@@ -139,22 +139,24 @@ class LeRobotDataset(Reader):
         yield from decode(self.path, segments, start - begin, self.cameras()[camera].shape)
 
     def encoding(self, camera: str) -> Encoding | None:
-        """How the video of a camera was encoded: by `meta/info.json`, else by its first file.
+        """How images of a camera were encoded: by `meta/info.json`, else by the first of them.
 
-        Where neither says the quality, it is lerobot's own.
+        Where neither says the quality of a video, it is lerobot's own.
         """
         feature, codec = self._features[camera], self.cameras()[camera].codec
         if codec is None:
             return None
         info = _video_info(feature)
-        said = {name: info.get(f"video.{name}") for name in ("pix_fmt", "crf", "preset")}
+        said = {name: info.get(f"video.{name}") for name in ("pix_fmt", "crf", "preset", "quality")}
         said = {name: value for name, value in said.items() if isinstance(value, int | float | str)}
         try:
             said = Encoding(gop=info.get("video.g"), **said)
         except InputError as error:
             self._refuse("meta/info.json", f"{camera}: {error}")
         if feature["dtype"] == "image":
-            return replace(said, codec=codec)
+            jpeg = self._files.jpeg(camera, self._episodes[0].data)
+            found = replace(said, codec=codec).over(jpeg if jpeg and jpeg.codec == codec else None)
+            return found.told(size=self.cameras()[camera].shape[:2])
         found = said.over(segment_of(self._files, self._episodes[0], camera).encoding(self.path))
         if found.crf is None:
             found = replace(found, crf=_QUALITY).told(size=found.size, assumed=("crf",))

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
+from align.data.readers.jpeg import jpeg_encoding
 from align.errors import InputError, shown
 from align.run.reading import DAMAGE
 
@@ -43,7 +45,7 @@ class LeRobotFiles:
         if not isinstance(self.fps, int | float) or not 0 < self.fps < 1e6:
             self.refuse("meta/info.json", f"fps {self.fps!r}; expected a positive number")
         self._tables: dict[Path, object] = {}
-        self._jpeg: dict[str, bool] = {}
+        self._jpeg: dict[str, Encoding | None] = {}
 
     def _check(self, name: str, feature: dict) -> None:
         """Refuse a feature of which something has another type than LeRobot writes."""
@@ -89,8 +91,11 @@ class LeRobotFiles:
             reason = " ".join(str(error).split())
             self.refuse(self.inside(file), f"cannot be read ({reason}); was it finished?")
 
-    def is_jpeg(self, camera: str, file: Path) -> bool:
-        """Whether the first image of a camera in a table is a JPEG; what cannot be read is told later."""
+    def jpeg(self, camera: str, file: Path) -> Encoding | None:
+        """How the first image of a camera in a table was encoded, if it is a JPEG.
+
+        What cannot be read is told later.
+        """
         if camera not in self._jpeg:
             try:
                 with self._parquet.ParquetFile(file) as opened:
@@ -98,7 +103,8 @@ class LeRobotFiles:
                 content = first.get("bytes") if isinstance(first, dict) else None
             except (OSError, ValueError, LookupError, StopIteration):
                 content = None
-            self._jpeg[camera] = (content or b"").startswith(b"\xff\xd8")
+            is_jpeg = (content or b"").startswith(b"\xff\xd8")
+            self._jpeg[camera] = jpeg_encoding(content) if is_jpeg else None
         return self._jpeg[camera]
 
     def file(self, template: str, **where: object) -> Path:

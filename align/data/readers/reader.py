@@ -131,7 +131,7 @@ class Reader(ABC):
         return name
 
     def encoding(self, camera: str) -> Encoding | None:
-        """How the video of a camera was encoded, as far as the files say; None where it is no video."""
+        """How a camera's images were encoded with loss, as far as the files say; None where they were not."""
         codec = self.cameras()[camera].codec
         return None if codec is None else Encoding(codec)
 

@@ -1,23 +1,24 @@
-"""Images passed through a codec: encoded as video and decoded again, an episode at a time.
+"""Images passed through a codec: encoded and decoded again, as video an episode at a time.
 
 A codec leaves traces by which a classifier tells video from images that were never encoded. Where one domain
-was stored as video, the other is brought through the same encoder, so that the traces say nothing of the
+was stored with loss, the other is brought through the same encoder, so that the traces say nothing of the
 domain.
 """
 
 import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
+from align.data.readers import jpeg
 from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.reader import Reader
 from align.errors import InputError
 
-CODECS = {
+VIDEO_CODECS = {
     "h264": ("libx264", "h264", {}),
     "hevc": ("libx265", "hevc", {"x265-params": "log-level=none"}),
     # LeRobot's; with the fewest threads: the same bytes, and less of what makes SVT-AV1 wait forever at times
@@ -26,6 +27,7 @@ CODECS = {
     "mpeg4": ("mpeg4", "mpeg4", {}),  # has no constant rate factor
 }
 """The encoder and the decoder of a codec by ffmpeg's names, and what the encoder is told."""
+CODECS = (*VIDEO_CODECS, jpeg.CODEC)
 _BLOCK_BYTES = 32 << 20
 
 
@@ -69,22 +71,43 @@ def passed_through(
         yield np.stack(block)
 
 
+def can_be_matched(encoding: Encoding) -> bool:
+    """Whether images can be passed through the same, with nothing more said."""
+    return encoding.codec in VIDEO_CODECS or (encoding.codec == jpeg.CODEC and encoding.quality is not None)
+
+
 def check_encoding(reader: Reader, encoding: Encoding) -> None:
     """Refuse a codec that images cannot be passed through.
 
     Raises:
-        InputError: There is none of that name, or no PyAV.
+        InputError: There is none of that name, a setting is another's or lacking, or there is no PyAV.
     """
-    extra("av", "lerobot", reader.path)
-    if encoding.codec not in CODECS:
+    codec, settings = encoding.codec, encoding.values()
+    if codec not in CODECS:
         raise InputError(
-            f"codec={encoding.codec!r}: images of {reader.path} cannot be passed through it; expected one of "
+            f"codec={codec!r}: images of {reader.path} cannot be passed through it; expected one of "
             f"{', '.join(CODECS)}"
         )
+    still = codec == jpeg.CODEC
+    for name in ("gop", "crf", "preset") if still else ("quality",):
+        if settings[name] is not None:
+            other = "video" if still else "jpeg, of video crf"
+            raise InputError(f"{name}={settings[name]!r} with codec={codec}: expected it of {other}")
+    if not still:
+        extra("av", "lerobot", reader.path)
+    elif encoding.quality is None:
+        raise InputError(
+            f"codec=jpeg: its quality is not told, for images of {reader.path} to be passed through it; "
+            "expected it, as in {codec: jpeg, quality: 95}"
+        )
+    elif encoding.pix_fmt not in (None, *jpeg.SAMPLING):
+        raise InputError(f"pix_fmt={encoding.pix_fmt!r}: expected of jpeg one of {', '.join(jpeg.SAMPLING)}")
 
 
-def encoder_version(reader: Reader) -> str:
+def encoder_version(reader: Reader, encoding: Encoding) -> str:
     """What encodes: another version may come to other pixels."""
+    if encoding.codec == jpeg.CODEC:
+        return jpeg.encoder_version()
     av = extra("av", "lerobot", reader.path)
     return f"PyAV {av.__version__}, libavcodec {av.library_versions['libavcodec']}"
 
@@ -93,7 +116,6 @@ def _round_trip(
     reader: Reader, camera: str, images: Iterator[np.ndarray], encoding: Encoding
 ) -> Iterator[np.ndarray]:
     """Images (H, W, C) of an episode, one behind the other, encoded and decoded."""
-    av = extra("av", "lerobot", reader.path)
     image = next(images, None)
     if image is None:
         return
@@ -101,8 +123,13 @@ def _round_trip(
     pixels = {1: "gray", 3: "rgb24"}.get(channels)
     if pixels is None:
         raise InputError(
-            f"store {reader.path}: {camera} has {channels} channels; expected 1 or 3 to be encoded as video"
+            f"store {reader.path}: {camera} has {channels} channels; expected 1 or 3 to be encoded as "
+            f"{encoding.codec}"
         )
+    if encoding.codec == jpeg.CODEC:
+        yield from (jpeg.through_jpeg(each, encoding) for each in chain([image], images))
+        return
+    av = extra("av", "lerobot", reader.path)
     try:
         encoder, decoder = _codec_pair(av, encoding, height + height % 2, width + width % 2)
         n_in, n_out = 0, 0
@@ -132,7 +159,7 @@ def _round_trip(
 
 def _codec_pair(av, encoding: Encoding, height: int, width: int):
     """An encoder and a decoder for images of a size."""
-    encoder_name, decoder_name, options = CODECS[encoding.codec]
+    encoder_name, decoder_name, options = VIDEO_CODECS[encoding.codec]
     os.environ.setdefault("SVT_LOG", "1")  # or SVT-AV1 prints its settings for each episode
     encoder = av.CodecContext.create(encoder_name, "w")
     encoder.width, encoder.height = width, height

@@ -141,6 +141,21 @@ def write_lerobot_v3(root, episodes, top="image", wrist="video", per_file=2, dro
     return root
 
 
+def as_jpeg(root, episodes, camera="top", options=()):
+    """Replaces the images of a camera in the tables of a dataset, which lie there as PNG."""
+    import cv2
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    images = iter(np.concatenate([e[camera] for e in episodes]))
+    for file in sorted(root.glob("data/*/*.parquet")):
+        rows = pq.read_table(file, partitioning=None).to_pylist()
+        for row in rows:
+            encoded = cv2.imencode(".jpg", next(images)[..., ::-1], list(options))[1]
+            row[f"observation.images.{camera}"]["bytes"] = encoded.tobytes()
+        pq.write_table(pa.Table.from_pylist(rows), file)
+
+
 def write_lerobot_v21(root, episodes):
     """A LeRobotDataset v2.1, a file an episode."""
     cameras, lines, first = {"top": "image", "wrist": "video"}, [], 0
