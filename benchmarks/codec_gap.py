@@ -15,6 +15,7 @@ from jsonargparse import auto_cli
 from align.cli import main
 
 CODECS = {"av1": "AV1 as lerobot's (GOP 2, CRF 30)", "h264": "H.264 (GOP 2, CRF 30)"}
+JPEG = "{codec: jpeg, quality: 80}"  # what ROS 2's compressed_image_transport sends unless told otherwise
 COLUMNS = ("real images", "px stored", "px trained on", "sim images", "AUC, trained", "AUC, untrained")
 
 
@@ -47,6 +48,11 @@ def codec_gap(
                         _align("convert", source, real, "--codec", codec)
                 rows.append(_arm(work, sim, real, codec, match, size, min(stored), demos, steps))
                 _write(Path(out), rows, demos, steps)
+        for size in stored:
+            for match in (False, True):
+                both = (f"{work}/{name}-{size}.zarr" for name in ("sim", "real"))
+                rows.append(_arm(work, *both, "jpeg", match, size, min(stored), demos, steps))
+                _write(Path(out), rows, demos, steps)
 
 
 def _arm(work: Path, sim: str, real: str, codec: str, match: bool | None, *numbers: int) -> list[str]:
@@ -69,7 +75,8 @@ def _arm(work: Path, sim: str, real: str, codec: str, match: bool | None, *numbe
         "embeddings.paired": 0,
         "trainer.max_steps": steps,
         "trainer.accelerator": "cpu",
-        **({"data.sim_codec": "match"} if match else {}),
+        **({"data.real_codec": JPEG} if codec == "jpeg" else {}),
+        **({"data.sim_codec": JPEG if codec == "jpeg" else "match"} if match else {}),
     }
     given = [word for option, value in options.items() for word in (f"--{option}", value)]
     _align("fit", "--config", "own_data", "--run", run, *given)
@@ -79,7 +86,8 @@ def _arm(work: Path, sim: str, real: str, codec: str, match: bool | None, *numbe
         f"{x['value']:.2f} [{x['low']:.2f}, {x['high']:.2f}]" for x in (site["auc"], site["untrained"]["auc"])
     ]
     through = "as drawn" if not match else "through the same codec"
-    return [CODECS.get(codec, "as drawn"), str(size), str(trained), through, *auc]
+    stored = {**CODECS, "jpeg": "JPEG (quality 80)"}.get(codec, "as drawn")
+    return [stored, str(size), str(trained), through, *auc]
 
 
 def _write(out: Path, rows: list[list[str]], demos: int, steps: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from align.analysis.reports.sweep import kept
 from align.analysis.reports.sweep.metric import Metric
@@ -16,6 +17,7 @@ from align.analysis.reports.sweep.run_table import collect, has_trials, held_out
 from align.analysis.reports.sweep.trained import took, trained_with
 from align.errors import InputError
 from align.files import atomic_path, write_json, write_text
+from align.run.config import read_yaml
 from align.run.layout import (
     CONFIG,
     GEOMETRY,
@@ -83,12 +85,28 @@ def keep(
             known[kept.EPISODES] = episodes
         tables = kept.write(Path(folder), trials, frame, known)
         sources |= {path.name: path for path in (*tables, *_trained(Path(folder), sweep_dir, frame))}
+        if CONFIG in sources:
+            sources[CONFIG] = _without_folders(sources[CONFIG], Path(folder) / CONFIG)
         _check_size(sweep_dir, sources, len(trials))
         for name, source in sources.items():
             with atomic_path(results_dir / name) as path:
                 shutil.copyfile(source, path)
     write_text(results_dir / "command.txt", f"{command}\n")
     return [results_dir / name for name in (*sources, "command.txt")]
+
+
+def _without_folders(config: Path, out: Path) -> Path:
+    """A configuration whose absolute paths are names, as readers do not have those folders; returns `out`."""
+
+    def shorter(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: shorter(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [shorter(each) for each in value]
+        return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+    write_text(out, yaml.safe_dump(shorter(read_yaml(config)), sort_keys=False, allow_unicode=True))
+    return out
 
 
 def _trained(folder: Path, sweep_dir: Path, frame: pd.DataFrame) -> list[Path]:

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from synthetic_runs import write_probe, write_run
 
 from align.analysis.commands import keep as keep_command
@@ -53,6 +54,16 @@ def _write_paths(run, seeds, paths):
     from align.run.paths import write_paths
 
     write_paths(run / "paths.npz", seeds, {"real": paths})
+
+
+def test_folders_of_the_machine_are_not_kept(sweep, tmp_path):
+    copy = shutil.copytree(sweep, tmp_path / "copy")
+    config = {"data": {"real": ["/home/me/a.zarr", "/mnt/b"], "sim": "data/sim.zarr", "seed": None}}
+    for run in copy.glob("*,?"):
+        (run / "config.yaml").write_text(yaml.safe_dump(config))
+    keep(copy, tmp_path / "results", "it")
+    config["data"]["real"] = ["a.zarr", "b"]
+    assert yaml.safe_load((tmp_path / "results/config.yaml").read_text()) == config
 
 
 @pytest.fixture
