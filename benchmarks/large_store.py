@@ -1,4 +1,4 @@
-"""Training on a store that no memory holds: its own memory and its speed, beside one that is held in memory.
+"""Training on a store that is mapped, not held: its own memory and its speed, beside one held in memory.
 
 `python benchmarks/large_store.py --out results/large_store`, on a machine that does nothing else; after an
 interruption the same command goes on with the trainings that are missing. The images are made up as they are

@@ -54,7 +54,7 @@ def episode(
             raise SystemExit(f"{file}: nothing of {topic} for {stale:.2f} s")
         found[name] = np.stack([value(messages[topic][k]) for k in latest])
         if "jp" in getattr(messages[topic][0], "format", ""):  # such as "bgr8; jpeg compressed bgr8"
-            lossy[name] = jpeg_encoding(bytes(messages[topic][0].data))  # which tells domains apart
+            lossy.setdefault(name, jpeg_encoding(bytes(messages[topic][0].data)))  # which tells domains apart
     return found
 
 

@@ -13,7 +13,7 @@ from tfrecord.reader import example_loader
 
 from align.conversion import write_lerobot
 from align.data.readers.encoding import Encoding
-from align.data.readers.jpeg import jpeg_encoding
+from align.data.readers.jpeg import is_jpeg, jpeg_encoding
 
 
 def episodes(
@@ -30,8 +30,8 @@ def episodes(
                 value = record[f"steps/{key}"]
                 if name.startswith("image"):  # PNG or JPEG each
                     pictures = (np.frombuffer(x, np.uint8) for x in value)
-                    if value[0].startswith(b"\xff\xd8"):
-                        lossy[name] = jpeg_encoding(value[0])  # which tells domains apart
+                    if is_jpeg(value[0]):  # which tells domains apart
+                        lossy.setdefault(name, jpeg_encoding(value[0]))
                     value = np.stack([cv2.imdecode(x, cv2.IMREAD_COLOR_RGB) for x in pictures])
                 found[name] = value.reshape(length, *value.shape[1:] or (-1,))[: length if last else -1]
             yield found

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from align.data.compatibility import Stores, labelled
 from align.data.episodes import ACTIONS, Episodes
+from align.data.readers.encoding import Encoding
+from align.data.readers.jpeg import JPEG
 from align.data.readers.reencoding import can_be_matched
 from align.data.signals import delta_columns, find_wraps
 from align.errors import InputError
@@ -99,10 +101,16 @@ def codec_gaps(sim: Stores, real: Stores) -> list[str]:
             ]
         elif any(
             len(set(values) - {None}) > 1
-            for values in zip(*((c.codec, c.crf, c.quality) for c in codecs.values()), strict=True)
+            for values in zip(*(_settings(c) for c in codecs.values()), strict=True)
         ):
             told = ", ".join(f"{codec} in {label}" for label, codec in codecs.items())
             notes.append(
                 f"warning: images of {camera} went through {told}; a codec alone tells domains apart"
             )
     return notes
+
+
+def _settings(codec: Encoding) -> tuple:
+    """What tells codecs apart, None where it is not told; a JPEG of no known quality is as no other."""
+    quality = codec.quality or "unknown" if codec.codec == JPEG else None
+    return codec.codec, codec.crf, codec.pix_fmt, quality

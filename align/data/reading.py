@@ -142,7 +142,8 @@ def _encodings(
     found = {c: own.over(next((e.codecs[c] for e in others if e.codecs.get(c)), None)) for c in cameras}
     known = {camera: encoding for camera, encoding in found.items() if encoding.codec is not None}
     if others and not known:
-        shown = wanted if wanted == "match" else f"{{crf: {wanted.crf}, …}}"
+        given = ", ".join(f"{k}: {v}" for k, v in own.values().items() if v is not None)
+        shown = wanted if wanted == "match" else f"{{{given}}}"
         raise InputError(
             f"{option}={shown}: images of {', '.join(e.path for e in others)} went through no codec that is "
             "told; expected which one to take, as {codec: h264, crf: 23}"

@@ -146,12 +146,13 @@ def _deltas(episodes: Episodes) -> bool:
 
 
 def _lossless(sims: Sequence[Episodes], reals: Sequence[Episodes]) -> str | None:
-    """The domain without a codec where only one has none, on a camera that can be passed through it."""
+    """The domain that can be passed through the other's codec, on all cameras for which only that has one."""
     for ours, theirs, domain in ((sims, reals, Domain.SIM), (reals, sims, Domain.REAL)):
-        for camera in sorted(ours[0].codecs):
-            known = any((c := e.codecs.get(camera)) and can_be_matched(c) for e in theirs)
-            if known and all(e.codecs.get(camera) is None for e in ours):
-                return domain.label
+        lacking = [camera for camera in ours[0].codecs if not any(e.codecs.get(camera) for e in ours)]
+        coded = [[e.codecs.get(camera) for e in theirs] for camera in lacking]
+        coded = [each for each in coded if any(each)]
+        if coded and all(codec and can_be_matched(codec) for each in coded for codec in each):
+            return domain.label
     return None
 
 

@@ -1,6 +1,7 @@
 """Images passed through the other domain's codec: they come out as its video would hold them."""
 
 import io
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from align import conversion
 from align.data.episodes import read_store
 from align.data.images import read_images
 from align.data.plausibility import codec_gaps
@@ -19,6 +21,8 @@ from align.data.readers.reencoding import passed_through
 from align.datamodule import CotrainingData
 from align.domain import Domain
 from align.errors import InputError
+from align.inspection.differences import compare
+from align.inspection.store import inspect_store
 from align.networks import CameraEncoders, ConvEncoder
 from align.policy import DiffusionPolicy
 
@@ -106,8 +110,55 @@ def test_a_jpeg_that_cannot_be_made_again_says_no_quality():
     own_sampling = cv2.imencode(".jpg", image, jpeg_options(61, "411"))[1].tobytes()
     own_tables = io.BytesIO()
     Image.fromarray(image).save(own_tables, "JPEG", qtables=[[7] * 64, [9] * 64])
-    for content in (own_sampling, own_tables.getvalue(), b"\xff\xd8\xff", b""):
+    rgb = io.BytesIO()
+    Image.fromarray(image).save(rgb, "JPEG", quality=61, keep_rgb=True)
+    huge = bytearray(own_sampling)
+    at = huge.index(b"\xff\xc0") + 5
+    huge[at : at + 4] = b"\x75\x30\x75\x30"  # 30,000 × 30,000 px
+    damaged = [own_sampling[:n] for n in range(0, len(own_sampling), 7)]
+    for content in (
+        own_sampling,
+        own_tables.getvalue(),
+        rgb.getvalue(),
+        bytes(huge),
+        b"\xff\xd8\xff",
+        *damaged,
+    ):
         assert jpeg_encoding(content) == Encoding("jpeg")
+
+
+def test_who_keeps_images_that_were_jpeg_keeps_at_which_scale(tmp_path):
+    jpeg, images = Encoding("jpeg", "yuv420p", quality=30), np.zeros((5, 64, 96, 3), np.uint8)
+    episode = {"action": np.zeros((5, 2)), "agent_pos": np.zeros((5, 2)), "image.top": images}
+    conversion.write_lerobot(tmp_path / "lerobot", [episode], 30, encodings={"image.top": jpeg})
+    conversion.write_robomimic(tmp_path / "robomimic.hdf5", [episode], 30, encodings={"image.top": jpeg})
+    for name, camera in (("lerobot", "observation.images.top"), ("robomimic.hdf5", "top_image")):
+        found = open_store(tmp_path / name).encoding(camera)
+        assert found == jpeg and found.size == (64, 96)
+
+
+@pytest.mark.parametrize("wrist, suggested", [("png", "sim"), ("jpeg", "sim"), ("own", None)])
+def test_inspect_suggests_what_training_takes(stores, tmp_path, wrist, suggested):
+    episodes = list(demonstrations(6, LENGTHS, size=(32, 48)))
+    real = write_lerobot_v3(tmp_path / "real", episodes, wrist="image")
+    as_jpeg(real, episodes, options=jpeg_options(80, "420"))
+    if wrist != "png":
+        as_jpeg(real, episodes, "wrist", jpeg_options(80, "420" if wrist == "jpeg" else "411"))
+    found = compare(inspect_store(stores["sim"], KEYS), inspect_store(real))
+    assert found.lossless == suggested
+
+
+def test_tables_of_several_qualities_have_none(tmp_path):
+    episodes = list(demonstrations(6, LENGTHS, size=(32, 48)))
+    real = write_lerobot_v3(tmp_path / "real", episodes, wrist="image")
+    as_jpeg(real, episodes, options=jpeg_options(80, "420"))
+    assert open_store(real).encoding("observation.images.top") == Encoding("jpeg", "yuv420p", quality=80)
+    last = tmp_path / "last"
+    shutil.copytree(real, last)
+    as_jpeg(real, episodes, options=jpeg_options(20, "420"))
+    file = sorted(real.glob("data/*/*.parquet"))[-1]
+    shutil.copy(file, last / file.relative_to(real))
+    assert open_store(last).encoding("observation.images.top") == Encoding("jpeg", "yuv420p")
 
 
 def jpeg_options(quality, sampling):

@@ -92,7 +92,7 @@ def read_images(
         }
         if encoding is not None:
             about |= {
-                "encoding": encoding.values(),
+                "encoding": encoding.settings(),
                 "encoded": encoded,
                 "by": encoder_version(reader, encoding),
             }

@@ -62,6 +62,10 @@ class Encoding:
         """What an encoder is told."""
         return {name: getattr(self, name) for name in _VALUES}
 
+    def settings(self) -> dict[str, object]:
+        """The same for the description of a cache, which had no quality before there was JPEG."""
+        return {k: v for k, v in self.values().items() if (k, v) != ("quality", None)}
+
     def told(self, **attributes: object) -> "Encoding":
         """The same with other attributes."""
         new = replace(self)

@@ -6,15 +6,26 @@ TensorFlow write these, so that it can be read back from an image.
 
 import functools
 import io
+import struct
 
 import numpy as np
-from PIL import Image, JpegImagePlugin, UnidentifiedImageError, features
+from PIL import Image, JpegImagePlugin, features
 
 from align.data.readers.encoding import Encoding
 
-CODEC = "jpeg"
+JPEG = "jpeg"
 SAMPLING = {"yuv444p": 0, "yuv422p": 1, "yuv420p": 2}
 """Pixel formats by ffmpeg's name, and what Pillow calls how densely they keep colour."""
+_DAMAGE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    LookupError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow raises over a damaged image."""
 
 
 def jpeg_encoding(content: bytes) -> Encoding:
@@ -31,12 +42,17 @@ def jpeg_encoding(content: bytes) -> Encoding:
         with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
             tables = _tables(image)
             sampled = None if image.mode == "L" else JpegImagePlugin.get_sampling(image)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):  # decoding it tells what is wrong
-        return Encoding(CODEC)
+    except _DAMAGE:  # decoding it tells what is wrong
+        return Encoding(JPEG)
     pixels = next((name for name, number in SAMPLING.items() if number == sampled), None)
     quality = _qualities().get(tables)
-    known = quality is not None and (pixels is not None or sampled is None)
-    return Encoding(CODEC, pixels, quality=quality) if known else Encoding(CODEC)
+    known = quality is not None and (len(tables) == 1 if sampled is None else pixels and len(tables) == 2)
+    return Encoding(JPEG, pixels, quality=quality) if known else Encoding(JPEG)
+
+
+def is_jpeg(content: bytes) -> bool:
+    """Whether a file's content begins as JPEG's does."""
+    return content.startswith(b"\xff\xd8")
 
 
 def through_jpeg(image: np.ndarray, encoding: Encoding) -> np.ndarray:

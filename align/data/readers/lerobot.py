@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from align.data.readers.encoding import Encoding
+from align.data.readers.jpeg import JPEG
 from align.data.readers.lerobot_episodes import (
     Episode,
     column_of,
@@ -114,7 +115,7 @@ class LeRobotDataset(Reader):
             codec = info.get("video.codec")  # of images: before they were stored without loss
             if feature["dtype"] == "video":
                 codec = codec or segment_of(self._files, self._episodes[0], name).encoding(self.path).codec
-            elif codec is None and (found_jpeg := self._files.jpeg(name, self._episodes[0].data)):
+            elif codec is None and (found_jpeg := self._jpeg(name)):
                 codec = found_jpeg.codec
             found[name] = Camera(shape, codec if codec is None else str(codec))
         return found
@@ -147,20 +148,23 @@ class LeRobotDataset(Reader):
         if codec is None:
             return None
         info = _video_info(feature)
-        said = {name: info.get(f"video.{name}") for name in ("pix_fmt", "crf", "preset", "quality")}
+        own = "quality" if codec == JPEG else "crf"
+        said = {name: info.get(f"video.{name}") for name in ("pix_fmt", "preset", own)}
         said = {name: value for name, value in said.items() if isinstance(value, int | float | str)}
         try:
             said = Encoding(gop=info.get("video.g"), **said)
         except InputError as error:
             self._refuse("meta/info.json", f"{camera}: {error}")
         if feature["dtype"] == "image":
-            jpeg = self._files.jpeg(camera, self._episodes[0].data)
-            found = replace(said, codec=codec).over(jpeg if jpeg and jpeg.codec == codec else None)
+            found = replace(said, codec=codec).over(self._jpeg(camera))
             return found.told(size=self.cameras()[camera].shape[:2])
         found = said.over(segment_of(self._files, self._episodes[0], camera).encoding(self.path))
         if found.crf is None:
             found = replace(found, crf=_QUALITY).told(size=found.size, assumed=("crf",))
         return found
+
+    def _jpeg(self, camera: str) -> Encoding | None:
+        return self._files.jpeg(camera, list(dict.fromkeys(e.data for e in self._episodes)))
 
     def times(self) -> np.ndarray | None:
         """The column `timestamp`, (T,) in seconds, if there is one."""

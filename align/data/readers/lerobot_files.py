@@ -8,9 +8,12 @@ from typing import NoReturn
 
 from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
-from align.data.readers.jpeg import jpeg_encoding
+from align.data.readers.jpeg import is_jpeg, jpeg_encoding
 from align.errors import InputError, shown
 from align.run.reading import DAMAGE
+
+_LOOKED_AT = 16
+"""At most so many tables are asked how their images are encoded."""
 
 
 class LeRobotFiles:
@@ -91,21 +94,34 @@ class LeRobotFiles:
             reason = " ".join(str(error).split())
             self.refuse(self.inside(file), f"cannot be read ({reason}); was it finished?")
 
-    def jpeg(self, camera: str, file: Path) -> Encoding | None:
-        """How the first image of a camera in a table was encoded, if it is a JPEG.
+    def jpeg(self, camera: str, files: Sequence[Path]) -> Encoding | None:
+        """How a camera's images in tables were encoded, if they are JPEG: by the first of some of the tables.
 
-        What cannot be read is told later.
+        Where these differ it is said with the settings that they share. What cannot be read is told later.
         """
         if camera not in self._jpeg:
-            try:
-                with self._parquet.ParquetFile(file) as opened:
-                    first = next(opened.iter_batches(1, columns=[camera])).column(0)[0].as_py()
-                content = first.get("bytes") if isinstance(first, dict) else None
-            except (OSError, ValueError, LookupError, StopIteration):
-                content = None
-            is_jpeg = (content or b"").startswith(b"\xff\xd8")
-            self._jpeg[camera] = jpeg_encoding(content) if is_jpeg else None
+            some = files[:: -(-len(files) // _LOOKED_AT)]
+            found = [jpeg_encoding(image) for file in some if is_jpeg(image := self._first(camera, file))]
+            shared = (
+                {
+                    field: value
+                    for field, value in found[0].values().items()
+                    if all(other.values()[field] == value for other in found)
+                }
+                if found
+                else {}
+            )
+            self._jpeg[camera] = Encoding(**shared) if found else None
         return self._jpeg[camera]
+
+    def _first(self, camera: str, file: Path) -> bytes:
+        """The first image of a camera in a table, nothing where it cannot be read."""
+        try:
+            with self._parquet.ParquetFile(file) as opened:
+                first = next(opened.iter_batches(1, columns=[camera])).column(0)[0].as_py()
+        except (OSError, ValueError, LookupError, StopIteration):
+            return b""
+        return (first.get("bytes") if isinstance(first, dict) else None) or b""
 
     def file(self, template: str, **where: object) -> Path:
         """A file named by one of the templates of `meta/info.json`, which must lie in the folder."""

@@ -27,7 +27,7 @@ VIDEO_CODECS = {
     "mpeg4": ("mpeg4", "mpeg4", {}),  # has no constant rate factor
 }
 """The encoder and the decoder of a codec by ffmpeg's names, and what the encoder is told."""
-CODECS = (*VIDEO_CODECS, jpeg.CODEC)
+CODECS = (*VIDEO_CODECS, jpeg.JPEG)
 _BLOCK_BYTES = 32 << 20
 
 
@@ -73,7 +73,7 @@ def passed_through(
 
 def can_be_matched(encoding: Encoding) -> bool:
     """Whether images can be passed through the same, with nothing more said."""
-    return encoding.codec in VIDEO_CODECS or (encoding.codec == jpeg.CODEC and encoding.quality is not None)
+    return encoding.codec in VIDEO_CODECS or (encoding.codec == jpeg.JPEG and encoding.quality is not None)
 
 
 def check_encoding(reader: Reader, encoding: Encoding) -> None:
@@ -88,7 +88,7 @@ def check_encoding(reader: Reader, encoding: Encoding) -> None:
             f"codec={codec!r}: images of {reader.path} cannot be passed through it; expected one of "
             f"{', '.join(CODECS)}"
         )
-    still = codec == jpeg.CODEC
+    still = codec == jpeg.JPEG
     for name in ("gop", "crf", "preset") if still else ("quality",):
         if settings[name] is not None:
             other = "video" if still else "jpeg, of video crf"
@@ -97,8 +97,8 @@ def check_encoding(reader: Reader, encoding: Encoding) -> None:
         extra("av", "lerobot", reader.path)
     elif encoding.quality is None:
         raise InputError(
-            f"codec=jpeg: its quality is not told, for images of {reader.path} to be passed through it; "
-            "expected it, as in {codec: jpeg, quality: 95}"
+            f"codec=jpeg: images of {reader.path} cannot be passed through it: its quality is not told, or "
+            "not one; expected it, as in {codec: jpeg, quality: 95}"
         )
     elif encoding.pix_fmt not in (None, *jpeg.SAMPLING):
         raise InputError(f"pix_fmt={encoding.pix_fmt!r}: expected of jpeg one of {', '.join(jpeg.SAMPLING)}")
@@ -106,7 +106,7 @@ def check_encoding(reader: Reader, encoding: Encoding) -> None:
 
 def encoder_version(reader: Reader, encoding: Encoding) -> str:
     """What encodes: another version may come to other pixels."""
-    if encoding.codec == jpeg.CODEC:
+    if encoding.codec == jpeg.JPEG:
         return jpeg.encoder_version()
     av = extra("av", "lerobot", reader.path)
     return f"PyAV {av.__version__}, libavcodec {av.library_versions['libavcodec']}"
@@ -126,7 +126,7 @@ def _round_trip(
             f"store {reader.path}: {camera} has {channels} channels; expected 1 or 3 to be encoded as "
             f"{encoding.codec}"
         )
-    if encoding.codec == jpeg.CODEC:
+    if encoding.codec == jpeg.JPEG:
         yield from (jpeg.through_jpeg(each, encoding) for each in chain([image], images))
         return
     av = extra("av", "lerobot", reader.path)

@@ -189,9 +189,10 @@ class RobomimicFile(Reader):
         }
 
     def encoding(self, camera: str) -> Encoding | None:
-        """How images were encoded as video before they came here, where the file says so."""
-        found = self._before(camera, self._arrays(self._demos[0])[camera])
-        return None if found.codec is None else found
+        """How images were encoded before they came here, where the file says so."""
+        array = self._arrays(self._demos[0])[camera]
+        found = self._before(camera, array)
+        return None if found.codec is None else found.told(size=array.shape[1:3])
 
     def _before(self, name: str, array) -> Encoding:
         try:

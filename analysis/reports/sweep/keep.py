@@ -16,7 +16,7 @@ from align.analysis.reports.sweep.run_paths import motion, repeated
 from align.analysis.reports.sweep.run_table import collect, has_trials, held_out, read_trials
 from align.analysis.reports.sweep.trained import took, trained_with
 from align.errors import InputError
-from align.files import atomic_path, write_json, write_text
+from align.files import atomic_path, user_path, write_json, write_text
 from align.run.config import read_yaml
 from align.run.layout import (
     CONFIG,
@@ -34,6 +34,8 @@ from align.run.layout import (
 
 TIMES = "times.json"
 """How long the runs took, and how many ran at once."""
+PLACES = ("sim", "real", "initial", "reference", "annotation", "cache", "run")
+"""Options that say where something lies."""
 KEPT = ("*.csv", "*.md", "*.json", "*.png")  # of the sweep directory itself
 OF_ONE_RUN = (
     CONFIG,
@@ -96,17 +98,30 @@ def keep(
 
 
 def _without_folders(config: Path, out: Path) -> Path:
-    """A configuration whose absolute paths are names, as readers do not have those folders; returns `out`."""
+    """A configuration with the stores and runs of a machine's folders by their names alone; returns `out`."""
 
-    def shorter(value: Any) -> Any:
+    def shorter(value: Any, option: str = "") -> Any:
         if isinstance(value, Mapping):
-            return {name: shorter(each) for name, each in value.items()}
+            return {name: shorter(each, name) for name, each in value.items()}
         if isinstance(value, list):
-            return [shorter(each) for each in value]
-        return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+            of_stores = option in PLACES and all(isinstance(each, str) for each in value)
+            return _names(value) if of_stores else [shorter(each) for each in value]
+        return _names([value])[0] if isinstance(value, str) and option in PLACES else value
 
     write_text(out, yaml.safe_dump(shorter(read_yaml(config)), sort_keys=False, allow_unicode=True))
     return out
+
+
+def _names(places: list[str]) -> list[str]:
+    """Absolute paths by so many of their last parts as tell them apart; others as they are."""
+    parts = [user_path(place).parts for place in places]
+    depth = 1
+    while len({p[-depth:] for p in parts}) < len(set(parts)):
+        depth += 1
+    return [
+        str(Path(*p[-depth:])) if user_path(place).is_absolute() else place
+        for place, p in zip(places, parts, strict=True)
+    ]
 
 
 def _trained(folder: Path, sweep_dir: Path, frame: pd.DataFrame) -> list[Path]:

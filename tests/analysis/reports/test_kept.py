@@ -58,11 +58,16 @@ def _write_paths(run, seeds, paths):
 
 def test_folders_of_the_machine_are_not_kept(sweep, tmp_path):
     copy = shutil.copytree(sweep, tmp_path / "copy")
-    config = {"data": {"real": ["/home/me/a.zarr", "/mnt/b"], "sim": "data/sim.zarr", "seed": None}}
+    labs = ["/lab/monday/demos.zarr", "/lab/tuesday/demos.zarr"]
+    config = {
+        "data": {"real": labs, "sim": "data/sim.zarr", "seed": None, "keys": {"action": "/obs/qpos"}},
+        "model": {"initial": "~/runs/base", "worlds": {"real": {"visual": 0.2}}},
+    }
     for run in copy.glob("*,?"):
         (run / "config.yaml").write_text(yaml.safe_dump(config))
     keep(copy, tmp_path / "results", "it")
-    config["data"]["real"] = ["a.zarr", "b"]
+    config["data"]["real"] = ["monday/demos.zarr", "tuesday/demos.zarr"]
+    config["model"]["initial"] = "base"
     assert yaml.safe_load((tmp_path / "results/config.yaml").read_text()) == config
 
 
