@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from align.checkpoints.description import build, describe
-from align.checkpoints.reading import averaged_weights, check_finite, read_checkpoint
+from align.checkpoints.reading import averaged_weights, check_finite, checkpoint_file, read_checkpoint
 from align.checkpoints.trust import trusting
 from align.data.normalizer import Normalization, Normalizer, Relative
 from align.diffusion.schedule import Generators, NoiseSchedule
 from align.domain import Domain
-from align.errors import SIZE, InputError, check_numbers
+from align.errors import SIZE, InputError, check_numbers, one_line
 from align.networks.base import Denoiser, Encoder
 from align.networks.cameras import camera_names, camera_slices, crop_of, image_features
 from align.networks.encoder import ConvEncoder
@@ -347,7 +347,8 @@ class DiffusionPolicy(Expectations):
                 raise InputError(f"policy: {type(policy).__name__}; expected a {cls.__name__}")
             policy.load_state_dict(averaged_weights(checkpoint))
         except (InputError, RuntimeError) as error:
-            raise InputError(f"checkpoint={str(path)!r}: {' '.join(str(error).split())}") from None
+            why = one_line(error) if isinstance(error, InputError) else one_line(error)[:300]
+            raise InputError(f"checkpoint={str(checkpoint_file(path))!r}: {why}") from None
         check_finite(policy, path)
         return policy.eval().requires_grad_(False)
 

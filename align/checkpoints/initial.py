@@ -4,8 +4,8 @@ from pathlib import Path
 
 from torch import nn
 
-from align.checkpoints.reading import averaged_weights, check_finite, read_checkpoint
-from align.errors import InputError
+from align.checkpoints.reading import averaged_weights, check_finite, checkpoint_file, read_checkpoint
+from align.errors import InputError, one_line
 
 
 def start_from(initial: str | Path, *policies: nn.Module) -> None:
@@ -23,6 +23,6 @@ def start_from(initial: str | Path, *policies: nn.Module) -> None:
         try:
             policy.load_state_dict(state)
         except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"initial={str(initial)!r}: does not fit this policy: {reason}") from None
+            file, reason = str(checkpoint_file(initial)), one_line(error)[:300]
+            raise InputError(f"initial={file!r}: does not fit this policy: {reason}") from None
         check_finite(policy, initial)

@@ -17,7 +17,7 @@ def read_checkpoint(path: str | Path) -> dict:
     Raises:
         InputError: The file is missing, damaged, or holds something else.
     """
-    path = _file(path)
+    path = checkpoint_file(path)
     if not path.is_file():
         raise InputError(f"checkpoint={str(path)!r}: no such file")
     try:
@@ -46,12 +46,12 @@ def check_finite(component: nn.Module, path: str | Path) -> None:
     bad = [name for name, p in component.named_parameters() if not bool(torch.isfinite(p).all())]
     if bad:
         raise InputError(
-            f"checkpoint={str(_file(path))!r}: {bad[0]} holds NaN or infinity; expected finite "
+            f"checkpoint={str(checkpoint_file(path))!r}: {bad[0]} holds NaN or infinity; expected finite "
             "weights, as align fit writes them"
         )
 
 
-def _file(path: str | Path) -> Path:
+def checkpoint_file(path: str | Path) -> Path:
     """The checkpoint itself, where a run directory may be given."""
     return Path(path) / LAST_CHECKPOINT if Path(path).is_dir() else Path(path)
 
