@@ -47,9 +47,7 @@ def demos(
         jobs: Processes.
         overwrite: Replace a store at `out`.
     """
-    check_numbers(COUNT, whole=True, n=n)
-    check_numbers(SEED, whole=True, seed=seed)
-    check_numbers(SIZE, whole=True, size=size)
+    _check_demos({"n": n, "seed": seed, "size": size})
     check_numbers(JOBS, whole=True, jobs=jobs)
     if Path(out).exists() and not overwrite:
         raise InputError(f"out={out!r} exists; choose another path or --overwrite=true")
@@ -71,6 +69,13 @@ def demos(
     print(f"{out}: {n} demonstrations{replaced}", flush=True)
 
 
+def _check_demos(values: dict[str, Any]) -> None:
+    """Refuse numbers that nothing is made of, before anything is."""
+    check_numbers(COUNT, whole=True, n=values["n"])
+    check_numbers(SEED, whole=True, seed=values["seed"])
+    check_numbers(SIZE, whole=True, size=values["size"])
+
+
 def _demos_identity(values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """What makes two recordings the same: worlds down to their numbers, whichever way they are described."""
     return "pushing", values | {"world": dataclasses.asdict(_pushing_world(values["world"]))}
@@ -84,7 +89,7 @@ def _pushing_world(world: Gap | PushingWorld | Literal["mujoco"] | None) -> Push
     return world.world() if isinstance(world, Gap) else world
 
 
-demos.identity = _demos_identity
+demos.identity, demos.check = _demos_identity, _check_demos
 
 
 def plans(
@@ -120,8 +125,7 @@ def plans(
         jobs: Processes.
         overwrite: Replace a store at `out`.
     """
-    check_numbers(COUNT, whole=True, n=n, repeats=repeats)
-    check_numbers(SEED, whole=True, seed=seed, first_trial=first_trial)
+    _check_plans({"n": n, "repeats": repeats, "seed": seed, "first_trial": first_trial})
     check_numbers(JOBS, whole=True, jobs=jobs)
     check_writable(out)
     if Path(out).exists() and not overwrite:
@@ -155,6 +159,15 @@ def plans(
         f" rejected {attributes['rejection_rate']:.2%} of {attributes['attempts']} ({reasons})",
         flush=True,
     )
+
+
+def _check_plans(values: dict[str, Any]) -> None:
+    """Refuse numbers that nothing is made of, before anything is."""
+    check_numbers(COUNT, whole=True, n=values["n"], repeats=values["repeats"])
+    check_numbers(SEED, whole=True, seed=values["seed"], first_trial=values["first_trial"])
+
+
+plans.check = _check_plans
 
 
 def rollout(

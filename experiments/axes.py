@@ -1,6 +1,7 @@
 """The axes of a grid: the options that each value sets, and which values go together."""
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,6 +15,8 @@ KEYS = ("option", "values", "keep")
 SEED = "seed"
 """The axis of trainings that differ in their seeds alone."""
 NAME = re.compile(r"[^/=,.\s][^/=,]*")
+MOST = 100_000
+"""Combinations of the values of all axes, of which runs are some."""
 RESERVED = ("run", "missing")
 """Columns of the table of runs, beside the axes."""
 
@@ -162,7 +165,14 @@ def check_families(families: Any, axes: Mapping[str, Any], where: str) -> None:
 
 
 def points(axes: Axes) -> Iterator[dict[str, Any]]:
-    """The value on each axis of every run: all combinations that no value of them rules out."""
+    """The value on each axis of every run: all combinations that no value of them rules out.
+
+    Raises:
+        InputError: There are more than anybody waits for.
+    """
+    combinations = math.prod(map(len, axes.values()))
+    if combinations > MOST:
+        raise InputError(f"axes: {combinations:,} combinations of their values; expected at most {MOST:,}")
     for values in itertools.product(*axes.values()):
         point = dict(zip(axes, values, strict=True))
         only = (axes[axis][value].get("only", {}) for axis, value in point.items())

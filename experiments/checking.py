@@ -12,9 +12,15 @@ from typing import Any
 
 import yaml
 
+from align.command.fit_options import SECTIONS
+from align.command.parse_errors import fit_options, unknown_option
+from align.command.signatures import signature
 from align.errors import InputError, one_line
+from align.experiments.options import number, training_steps
 from align.run.layout import CONFIG
+from align.run.reading import of_file
 
+NUMBERS = {"int", "float", "None"}
 REPORT_SECONDS = 5.0  # between two lines of progress
 OF_OTHER_MACHINES = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto", "plugins": None}
 """Options of the trainer for which a cluster's nodes may have what this machine has not."""
@@ -59,6 +65,34 @@ def check(configs: Mapping[str, Mapping[str, Any]], elsewhere: bool = False) -> 
                 checked(str(path))
             except InputError as error:
                 raise InputError(f"{name}: {one_line(error)}") from None
+
+
+def check_names(configs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse what can be seen at once: options that there are not, and texts where numbers belong.
+
+    It imports nothing that takes seconds, so that a dry run finds them, and a sweep before it makes
+    demonstrations.
+
+    Args:
+        configs: By run, its options for `align fit`.
+
+    Raises:
+        InputError: There is such an option.
+    """
+    options = fit_options()
+    known = {".".join(name.split(".")[:depth]) for name in options for depth in (1, 2)}
+    types = {f"{name}.{a.name}": a.type for name, path in SECTIONS.items() for a in signature(path).arguments}
+    for run, config in configs.items():
+        found = {str(key): None for key in config}
+        for section in (name for name in SECTIONS if isinstance(config.get(name), Mapping)):
+            found |= {f"{section}.{key}": value for key, value in config[section].items()}
+        with of_file(run):
+            for name, value in found.items():
+                if name not in known:
+                    raise InputError(unknown_option(name, options))
+                if set(types.get(name, "").split(" | ")) <= NUMBERS:
+                    number(name, value)
+            training_steps(config)
 
 
 @contextmanager

@@ -78,9 +78,15 @@ def store_path(arguments: Mapping[str, Any], folder: Path) -> Path:
 
     What that is the function says that makes them, if it has an attribute `identity`: by its arguments as it
     takes them, a name and plain data. Otherwise it is its arguments as they are written.
+
+    Raises:
+        InputError: An argument is unknown or unfit, or the function says so, if it has an attribute `check`
+            that is called with all of them.
     """
     path = renamed(arguments.get("make", MAKER))
     name = original(path)  # a store is found again, whatever has moved since
+    if check := getattr(maker(arguments), "check", None):
+        check(complete(arguments))
     if identity := getattr(maker(arguments), "identity", None):
         name, values = identity(complete(arguments))
         text = json.dumps(values, sort_keys=True)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from align.errors import InputError, one_line
 from align.experiments.grid import Run
+from align.experiments.options import training_steps
 from align.experiments.step_times import Measured, telling
 from align.experiments.together import trained_together
 from align.run.config import read_yaml
@@ -56,7 +57,7 @@ def expected(runs: Sequence[Run], folder: Path, jobs: int, sources: Sequence[Sou
     step, rest, unlike = median(m.step for m in measured), _rest(measured), 0
     seconds = 0.0
     for run, found in zip(runs, like, strict=True):
-        left = run.config["trainer"]["max_steps"] - _progress(folder / run.name)
+        left = training_steps(run.config) - _progress(folder / run.name)
         seconds += left * (median(m.step for m in found) if found else step) + (_rest(found) or rest or 0)
         unlike += not found
     text = (

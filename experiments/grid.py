@@ -124,11 +124,12 @@ def load_grid(
         described = with_seeds(described, seeds)
     with of_file(f"grid={str(path)!r}"):
         axes = read_axes(described)
+        every = list(points(axes))
     reference = grid.get("reference", {})
     check_point(reference, axes, f"reference of grid={str(path)!r}")
     families = grid.get("families", {})
     check_families(families, grid["axes"], f"families of grid={str(path)!r}")
-    runs = [_run(config, demos, point, axes) for point in points(axes)]
+    runs = [_run(config, demos, point, axes) for point in every]
     if reference_seeds is not None:
         asked = {run.name for run in runs if not beyond_reference(run.point, reference, axes, seeds)}
         for run in reversed(runs):  # those that a run starts from come before it

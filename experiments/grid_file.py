@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from align.errors import InputError
+from align.errors import InputError, shown
 from align.experiments.options import check_keys, merge
 from align.run.config import load_yaml
 from align.run.reading import of_file
@@ -27,6 +27,11 @@ def read_grid(path: Path, scale: str, base: str | None) -> tuple[dict[str, Any],
         InputError: A file is missing, or a name in it or in the arguments is unknown.
     """
     grid = _read(path, "axes")
+    if "axes" not in grid and "config" in grid:
+        name = path.stem if find(path.stem) == path else path
+        raise InputError(
+            f"grid={str(path)!r}: is a base of grids; expected a grid, as in align sweep lambda --base {name}"
+        )
     check_keys(grid, GRID_KEYS, f"grid={str(path)!r}")
     _require(path, grid, title=str, axes=dict, **({} if base else {"base": str}))
     own = base is not None and base.endswith(".yaml")
@@ -34,13 +39,25 @@ def read_grid(path: Path, scale: str, base: str | None) -> tuple[dict[str, Any],
     with nullcontext() if base else of_file(f"grid={str(path)!r}"):
         common = _read_base(common_path)
     _require(common_path, common, config=dict, demos=dict, scales=dict)
-    scales = common.pop("scales")
+    scales = {name: {} if other is None else other for name, other in common.pop("scales").items()}
     for name, other in scales.items():
+        if not isinstance(other, Mapping):
+            raise InputError(
+                f"scales.{name} of base={str(common_path)!r}: {shown(other)}; expected a mapping"
+            )
         check_keys(other, SCALE_KEYS, f"base={str(common_path)!r}", "scales", name)
     _check_scales(path, grid, scales)
     if scale not in scales:
         raise InputError(f"scale={scale!r}: expected one of {', '.join(scales)}")
-    return grid, merge(common, scales[scale])
+    common = merge(common, scales[scale])
+    _require(common_path, common, config=dict, demos=dict)
+    for name, arguments in common["demos"].items():
+        if not isinstance(arguments, Mapping | None):
+            raise InputError(
+                f"demos.{name} of base={str(common_path)!r}: {shown(arguments)}; expected a mapping of "
+                "arguments, or null for a store that is to be given"
+            )
+    return grid, common
 
 
 def axes_at(scale: str, grid: Mapping, path: Path) -> dict[str, Any]:

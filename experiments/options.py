@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from align.errors import InputError
+from align.command.fit_options import TRAINER_DEFAULTS
+from align.errors import InputError, shown
 
 
 def set_option(config: dict[str, Any], option: str, value: Any) -> None:
@@ -36,6 +37,31 @@ def get_option(config: Any, option: str, default: Any = None) -> Any:
             return default
         config = config[part]
     return config
+
+
+def training_steps(config: Mapping[str, Any]) -> int:
+    """How many steps a configuration trains for.
+
+    Raises:
+        InputError: What it says is no number.
+    """
+    option = "trainer.max_steps"
+    steps = number(option, get_option(config, option, TRAINER_DEFAULTS["max_steps"]))
+    if steps is None or not abs(steps) < float("inf"):
+        raise InputError(f"{option}={steps}: expected a whole number")
+    return int(steps)
+
+
+def number(option: str, value: Any) -> float | None:
+    """What a configuration says of an option that takes a number, and perhaps none.
+
+    Raises:
+        InputError: It is something else.
+    """
+    try:
+        return None if value is None else float(value)
+    except (OverflowError, TypeError, ValueError):
+        raise InputError(f"{option}={shown(value)}: expected a number") from None
 
 
 def merge(base: Any, update: Any) -> Any:

@@ -13,7 +13,7 @@ import yaml
 
 from align.checkpoints.trust import named_modules, trusting
 from align.errors import COUNT, JOBS, InputError, check_numbers
-from align.experiments.checking import check
+from align.experiments.checking import check, check_names
 from align.experiments.cluster import SubmititLauncher
 from align.experiments.demonstrations import places, prepare
 from align.experiments.descriptions import is_option, resolve
@@ -82,8 +82,11 @@ def sweep(
     """
     check_numbers(JOBS, whole=True, jobs=jobs, together=together)
     check_numbers(COUNT, whole=True, seeds=seeds, reference_seeds=reference_seeds)
+    if Path(data).exists() and not Path(data).is_dir():
+        raise InputError(f"data={data!r}: a file; expected a folder")
     overrides = [set_] if isinstance(set_, str) else set_ or []
     expanded = load_grid(grid, scale, base, overrides, seeds, reference_seeds)
+    check_names({run.name: run.config for run in expanded.runs})
     if expanded.taken:
         print(
             "from the stores:", ", ".join(f"{o}={_short(v)}" for o, v in expanded.taken.items()), flush=True
@@ -202,7 +205,13 @@ def _claim(run: Run, folder: Path, config: dict[str, Any]) -> Job:
 
 
 def _prepare(grid: Grid, data: Path, jobs: int) -> dict[str, dict[str, str]]:
-    """Make the demonstrations of all runs; by run, the path of each store by its option."""
+    """Make the demonstrations of all runs; by run, the path of each store by its option.
+
+    Raises:
+        InputError: Some cannot be made as they are described: then none are.
+    """
+    for demos in {json.dumps(run.demos): run.demos for run in grid.runs}.values():
+        places(demos, data)
     made: dict[str, dict[str, str]] = {}
     for run in grid.runs:
         key = json.dumps(run.demos)

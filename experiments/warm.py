@@ -41,7 +41,7 @@ def fits(run: Path) -> bool:
     """Whether the run in this directory may train in a fork: on Linux, by one CPU process."""
     if not (run / REQUEST).is_file():  # it is no run
         return False
-    trainer = read_yaml(run / REQUEST)["trainer"]
+    trainer = read_yaml(run / REQUEST).get("trainer") or {}
     return LINUX and trainer.get("accelerator") == "cpu" and trainer.get("devices", 1) in (1, "auto")
 
 

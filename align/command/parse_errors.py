@@ -87,7 +87,9 @@ def explained(error: Exception, options: Mapping[str, str]) -> str:
     keys, kind, rest = _followed(message)
     if unknown := UNKNOWN.search(rest):
         name = unknown[1] or unknown[2]
-        return _unknown(name, options) if kind is None else _unknown_argument(".".join(keys), name, kind)
+        return (
+            unknown_option(name, options) if kind is None else _unknown_argument(".".join(keys), name, kind)
+        )
     value = _value(rest)
     if not keys or value is None:
         return message
@@ -187,11 +189,18 @@ def _unrecognized(given: str, options: Iterable[str]) -> str:
     first = given.split()[0]
     if not first.startswith("--"):
         return f"{given!r}: expected an option, which begins with --"
-    return _unknown(first.removeprefix("--").partition("=")[0], options)
+    return unknown_option(first.removeprefix("--").partition("=")[0], options)
 
 
-def _unknown(name: str, options: Iterable[str]) -> str:
-    """Of an option that there is not: the first part of its name that is wrong tells what was meant."""
+def unknown_option(name: str, options: Iterable[str]) -> str:
+    """Of an option that there is not: the first part of its name that is wrong tells what was meant.
+
+    Args:
+        name: Its name, without `--`.
+        options: Those that there are.
+    """
+    if name in options:
+        return f"--{name}: is given by its place, as its value alone without --{name}"
     parts = name.replace("-", "_").split(".")
     prefixes = {".".join(o.split(".")[:i]) for o in options for i in range(1, o.count(".") + 2)}
     known = 0

@@ -20,6 +20,7 @@ YAML |= {
     "null.yaml": DENOISER % "{step_features: null}",
     "noargs.yaml": DENOISER % "[]",
     "nomodel.yaml": "data: {alpha: 0.5}\n",
+    "listed.yaml": "model: {policy: {class_path: align.policy.DiffusionPolicy}}\ncheckpoint: [3]\n",
 }
 
 SLIPS = [
@@ -54,6 +55,8 @@ SLIPS = [
     ([*FIT, "--data.alpha", "half"], ["data.alpha=half: expected a number"]),
     ([*FIT, "--data.pairing", "{kye: agent_pos}"], ["data.pairing.kye", "did you mean key?"]),
     ([*FIT, "--data.gating", "3"], ["data.gating=3", "a mapping of sigma_min"]),
+    ([*FIT, "--embeddings", "[]"], ["embeddings=[]: expected a mapping of its options"]),
+    (["fit", "--config", "listed.yaml"], ["listed.yaml: checkpoint=[3]: expected a mapping of its options"]),
     ([*FIT, "--data.sim"], ["--data.sim: expected a value"]),
     ([*FIT, "--trainer.max_steps", "5.5"], ["trainer.max_steps=5.5: expected a whole number"]),
     ([*FIT, "--trainer.callbacks", "Rollots"], ["trainer.callbacks=Rollots", "Callback"]),
@@ -72,6 +75,18 @@ SLIPS = [
     (["sweep", "lambda", "--dry_runn"], ["did you mean --dry_run?"]),
     (["sweep", "lambda", "--cluster", "slrum"], ["cluster=slrum", "did you mean slurm?"]),
     (["sweep"], ["required", "grid (YAML file of the grid"]),
+    (["sweep", "own"], ["own.yaml", "is a base of grids", "align sweep lambda --base own"]),
+    *(
+        (["sweep", "lambda", "--scale", "smoke", "--set", setting, *dry], words)
+        for dry in ([], ["--dry-run"])
+        for setting, words in {
+            "alpha=0.3": ["lambda=0,seed=0: --alpha: there is no such option", "mean --data.alpha?"],
+            "model.lr_warmpu=3": ["--model.lr_warmpu: there is no such option", "mean --model.lr_warmup?"],
+            "trainer.max_steps=many": ["lambda=0,seed=0: trainer.max_steps='many': expected a number"],
+            "model.lr_warmup=long": ["model.lr_warmup='long': expected a number"],
+        }.items()
+    ),
+    (["demos", "--out", "x.zarr"], ["--out: is given by its place"]),
     (["rollout", "r", "--domain", "REEL"], ["domain=REEL", "did you mean REAL?"]),
     (["rollout", "r", "--trails", "3"], ["did you mean --trials?"]),
     (["rollout", "r", "--world", "{visaul: 1}"], ["world.visaul", "did you mean visual?"]),

@@ -55,6 +55,10 @@ def test_what_cannot_be_an_axis_is_named(axis, words):
     [
         ({"axes": {}}, "expected one or more"),
         ({"axes": {**SEED, "a": {"values": {"one": {"only": {"seed": [7]}}}}}}, "no run is left"),
+        (
+            {"axes": {c: {"option": f"model.{c}", "values": list(range(100))} for c in "abc"}},
+            "^grid=.*: axes: 1,000,000 combinations of their values; expected at most 100,000",
+        ),
         ({"scales": ["smoke"]}, "scales of grid="),
         (
             {"scales": {"smoke": {"axes": {"sed": {"values": [0]}}}}},
@@ -99,6 +103,15 @@ def test_options_that_cannot_be_set_are_named(override, words):
         ({"base": "base.yaml"}, "lies over itself"),
         ({"confg": {}}, r"^confg of base='.*base.yaml': unknown; did you mean config\?"),
         ({"scales": {"smoke": {"demo": {}}}}, r"^scales\.smoke\.demo of base='.*did you mean demos\?"),
+        (
+            {"scales": {"smoke": "small"}},
+            r"^scales\.smoke of base='.*base.yaml': 'small'; expected a mapping",
+        ),
+        (
+            {"demos": {"data.more": "many"}},
+            r"^demos\.data\.more of base='.*base.yaml': 'many'; expected a map",
+        ),
+        ({"scales": {"smoke": {"config": 3}}}, "^config of grid='.*base.yaml': 3; expected a mapping"),
     ],
 )
 def test_what_a_base_cannot_mean_is_told_before_anything_runs(change, words, tmp_path):

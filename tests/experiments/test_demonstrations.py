@@ -152,6 +152,9 @@ def test_another_maker_does_not_inherit_arguments():
 def test_mistakes():
     with pytest.raises(InputError, match="visaul"):
         complete({"n": 3, "world": {"visaul": 1}})
+    for maker in ({}, {"make": "align.commands.plans"}):
+        with pytest.raises(InputError, match=r"^n=0: expected"):
+            store_path({**maker, "n": 0}, Path("data"))
 
 
 def test_a_new_optional_argument_of_a_maker_renames_no_store(tmp_path, monkeypatch):

@@ -73,6 +73,14 @@ def test_a_run_begun_has_less_left_and_other_kinds_are_told(tmp_path, runs):
     assert text.startswith("expected time: 4 min") and "1 runs are of another kind" in text
 
 
+def test_a_run_that_says_no_steps_has_those_of_align_fit(tmp_path, runs):
+    finished(tmp_path / "other/a")
+    for trainer in ({}, {"trainer": {}}, {"trainer": {"max_epochs": 3}}):
+        silent = Run("silent", {}, {k: v for k, v in CONFIG.items() if k != "trainer"} | trainer)
+        text = expected([silent], tmp_path / "sweep", 1)  # 10,000 steps of 0.2 s
+        assert text.startswith("expected time: 33 min")
+
+
 @pytest.mark.parametrize("content", ["", "[1]", "{}", '{"step": null}', '{"step": 1e999}', '{"step": NaN}'])
 def test_damaged_files_of_runs_are_unknown(tmp_path, runs, content):
     finished(tmp_path / "other/a")

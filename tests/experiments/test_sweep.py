@@ -112,6 +112,19 @@ def test_what_runs_would_refuse_is_told_before_anything_is_claimed(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_no_demonstrations_are_made_where_some_cannot_be(dry, tiny, tmp_path, capsys):
+    base = yaml.safe_load((tmp_path / "base.yaml").read_text())
+    base["demos"] = {"data.sim": {"n": 1, "size": 16}, "data.real": {"n": 0}}
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))
+    assert _sweep(tiny, tmp_path / "out", "--data", str(tmp_path / "data"), *dry) == 2
+    error = capsys.readouterr().err
+    assert "n=0: expected a whole number" in error and error.count("\n") == 1
+    assert not (tmp_path / "data").exists() and not (tmp_path / "out").exists()
+    assert _sweep(tiny, tmp_path / "out", "--data", str(tiny), *dry) == 2
+    assert f"data={str(tiny)!r}: a file; expected a folder" in capsys.readouterr().err
+
+
 def test_a_claim_without_training_is_replaceable_and_training_is_not(tiny, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out"
     with monkeypatch.context() as patch:

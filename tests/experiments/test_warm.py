@@ -54,8 +54,9 @@ def test_status_and_output_are_the_commands_own(tmp_path, capfd):
         ({"accelerator": "cpu", "devices": 2}, False),
         ({"accelerator": "auto"}, False),
         ({}, False),
+        (None, False),
     ],
 )
 def test_only_one_cpu_process_is_forked(trainer, fits, tmp_path):
-    (tmp_path / "request.yaml").write_text(yaml.safe_dump({"trainer": trainer}))
+    (tmp_path / "request.yaml").write_text(yaml.safe_dump({} if trainer is None else {"trainer": trainer}))
     assert warm.fits(tmp_path) is fits
