@@ -185,13 +185,22 @@ def write_json(path: str | os.PathLike, value) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def empty(folder: str | os.PathLike) -> None:
+    """Remove what is in a folder, but for its lock, which must be held."""
+    for path in Path(folder).iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != ".lock":
+            path.unlink()
+
+
 @contextlib.contextmanager
 def locked(folder: str | os.PathLike, what: str, wait: bool = False) -> Iterator[None]:
     """Hold a folder for this process alone; the lock goes with the process, however it ends.
 
     Args:
         folder: The folder; the lock is its file `.lock`. It is created if need be, and removed again where
-            an error leaves nothing else in it.
+            an error leaves no other file in it.
         what: What holds it, for the message.
         wait: Wait for another process to let go of it, instead of refusing.
 
@@ -220,9 +229,10 @@ def locked(folder: str | os.PathLike, what: str, wait: bool = False) -> Iterator
         try:
             yield
         except BaseException:
-            if made and os.listdir(folder) == [".lock"]:  # it was made for nothing
-                os.unlink(folder / ".lock")
-                for path in made:
+            files = [name for _, _, names in os.walk(folder) for name in names] if made else []
+            if files == [".lock"]:  # it was made for nothing
+                shutil.rmtree(folder, ignore_errors=True)
+                for path in made[1:]:
                     with contextlib.suppress(OSError):  # a folder that holds something else
                         path.rmdir()
             raise

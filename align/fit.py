@@ -2,7 +2,7 @@
 
 import logging
 import os
-import shutil
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,11 @@ from align.errors import (
     Unfinished,
     check_numbers,
     one_line,
+    shown,
 )
-from align.files import locked, remove_temporaries, write_json, write_text
+from align.files import empty, locked, remove_temporaries, write_json, write_text
 from align.module import CotrainingModule
-from align.run.config import fit_config, read_yaml, run_config
+from align.run.config import SECTIONS, fit_config, read_yaml, run_config
 from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY
 from align.run.place import at_its_place, first_difference, store_options
 from align.run.provenance import provenance
@@ -60,7 +61,11 @@ class RunCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Say which precision is meant: a run that goes on keeps that which it began with, wherever it is."""
-        check_nulls(self.config[self.subcommand].as_dict())
+        options = self.config[self.subcommand].as_dict()
+        check_nulls(options)
+        for name in SECTIONS:  # jsonargparse lets some of them be lists
+            if name in options and not isinstance(options[name], Mapping):
+                raise InputError(f"{name}={shown(options[name])}: expected a mapping of its options")
         trainer = self._value("trainer")
         if trainer["precision"] == AUTO:
             recorded = run_config(self.run_dir).get("trainer") or {}
@@ -138,10 +143,10 @@ class RunCLI(LightningCLI):
                 remove_temporaries(folder)
         try:
             self._check_and_record()
-        except BaseException:
-            self._held.close()
+        except BaseException as error:
             if not existed and self.trainer.is_global_zero:
-                shutil.rmtree(self.run_dir, ignore_errors=True)
+                empty(self.run_dir)
+            self._held.__exit__(type(error), error, error.__traceback__)  # removes the folders it made
             raise
 
     def resolved(self) -> dict:

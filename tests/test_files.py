@@ -170,7 +170,12 @@ def test_file_systems_without_locks_are_told_and_used(tmp_path, monkeypatch, cap
 
 
 def test_a_folder_that_was_made_for_nothing_is_removed_again(tmp_path):
-    for folder, kept in ((tmp_path / "a/b", []), (tmp_path, [".lock"])):
+    for folder, kept in ((tmp_path / "a/b", []), (tmp_path, [".lock", "logs"])):
         with pytest.raises(RuntimeError, match="nothing"), locked(folder, "run"):
+            (folder / "logs").mkdir(exist_ok=True)
             raise RuntimeError("nothing")
-        assert [p.name for p in tmp_path.iterdir()] == kept
+        assert sorted(p.name for p in tmp_path.iterdir()) == kept
+    with pytest.raises(RuntimeError, match="something"), locked(tmp_path / "run", "run"):
+        (tmp_path / "run/file").touch()
+        raise RuntimeError("something")
+    assert (tmp_path / "run/file").exists()

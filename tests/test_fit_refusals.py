@@ -124,9 +124,9 @@ def test_a_component_no_checkpoint_could_hold_is_refused_first(write_config, tmp
     )
     monkeypatch.chdir(tmp_path)
     encoder = {"model.policy.encoder": {"class_path": "forgetful.Encoder"}}
-    assert main(["fit", "--config", write_config(**encoder)]) == 2
+    assert main(["fit", "--config", write_config(**encoder, run=str(tmp_path / "runs/mine"))]) == 2
     assert "width" in capsys.readouterr().err
-    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "runs").exists()
 
 
 def test_nan_and_empty_and_disordered_stores(write_config, make_store, capsys):
