@@ -15,9 +15,10 @@ from sklearn.base import ClassifierMixin
 
 from align import own_modules
 from align.analysis.dashboard import check_shown, write_run
-from align.analysis.reports.geometry import measure_run
-from align.analysis.reports.probes.probe import codec_note, probe_run
-from align.analysis.reports.probes.task_probe import task_probe_run
+from align.analysis.reports.geometry import measure_run, read_measured
+from align.analysis.reports.probes.probe import codec_note, load_embeddings, probe_run
+from align.analysis.reports.probes.store_probe import read_names
+from align.analysis.reports.probes.task_probe import load_tasks, task_probe_run
 from align.analysis.statistics.probing.probe import GIVEN, Kind
 from align.errors import InputError
 from align.run.config import aligned_site, callback_options
@@ -85,6 +86,7 @@ def _probed(
         try:
             aligned_site(run), callback_options(run)  # what cannot be read is said before anything is written
             check_shown(run)
+            _check_arrays(run)
             with telling(f"probing {run}"):
                 result = probe_run(run, seed, probe)
                 measure_run(run, result, seed, umap)
@@ -94,6 +96,18 @@ def _probed(
         write_run(run)
     told = [] if tasks else [f"{run}: older embeddings, no task probe; align embed {run} makes new ones"]
     return told + list(_told(run, result))
+
+
+def _check_arrays(run: Path) -> None:
+    """Read all that will be measured, before what is measured first is written.
+
+    Raises:
+        InputError: Something cannot be measured.
+    """
+    sites = load_embeddings(run)
+    read_measured(run, sites)
+    load_tasks(run, sites[0].row)
+    read_names(run)
 
 
 def _told(run: Path, result: dict) -> Iterator[str]:

@@ -5,11 +5,12 @@ Reads `embeddings.npz` and `probe.json` and, where there is one, `paired.npz`; w
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from align.analysis.reports.probes.arrays import check_values
 from align.analysis.reports.probes.probe import load_embeddings
 from align.analysis.statistics.intervals import LEVEL, Interval
 from align.analysis.statistics.neighbours import NEIGHBOURS
@@ -50,8 +51,7 @@ def measure_run(run_dir: str | os.PathLike, probe: Mapping, seed: int = 0, umap:
 
     run_dir = Path(run_dir)
     data = load_embeddings(run_dir)
-    extra = _arrays(run_dir / EMBEDDINGS, ("chosen", *INPUTS), data[0])
-    paired, skipped = _paired(run_dir / PAIRED, [d.site for d in data])
+    extra, paired, skipped = read_measured(run_dir, data)
     lacking = [name for name in ("action", "chosen") if name not in extra]
     if lacking:
         skipped["actions"] = f"{EMBEDDINGS} holds no {', '.join(lacking)}"
@@ -83,16 +83,35 @@ def measure_run(run_dir: str | os.PathLike, probe: Mapping, seed: int = 0, umap:
     return result
 
 
+def read_measured(
+    run_dir: Path, data: Sequence[Embeddings]
+) -> tuple[dict[str, np.ndarray], dict[str, tuple[np.ndarray, np.ndarray]], dict[str, str]]:
+    """What else is measured of a run than its embeddings.
+
+    Args:
+        run_dir: The run.
+        data: Its embeddings.
+
+    Returns:
+        Arrays (n, ...) by name, at the rows of `data`; responses in sim and in real by site; and by name, why
+        what is not there is not.
+
+    Raises:
+        InputError: An array does not fit, or holds something else than finite numbers.
+    """
+    extra = _arrays(run_dir / EMBEDDINGS, ("chosen", *INPUTS), data[0])
+    return extra, *_paired(run_dir / PAIRED, [d.site for d in data])
+
+
 def _arrays(path: Path, names: tuple[str, ...], data: Embeddings) -> dict[str, np.ndarray]:
     """Those of the arrays that `path` holds, as (N, ...) at the rows of `data`."""
     stored = read_arrays(path, ("domain", *names))
     rows = len(stored["domain"])
     found = {name: stored[name] for name in names if name in stored}
     for name, x in found.items():
+        check_values(path, name, x)
         if len(x) != rows:
             raise InputError(f"{path}: {name} has {len(x)} rows, expected {rows} as in 'domain'")
-        if not np.isfinite(x).all():
-            raise InputError(f"{path}: {name} has NaN or infinity, expected finite numbers")
     return {name: x[data.row].reshape(len(data.row), -1).astype(np.float32) for name, x in found.items()}
 
 
@@ -106,15 +125,13 @@ def _paired(path: Path, sites: list[str]) -> tuple[dict[str, tuple[np.ndarray, n
         for site in sites
         if {f"sim/{site}", f"real/{site}"} <= set(stored)
     }
-    for site, arrays in found.items():
-        if len(arrays[0]) != len(arrays[1]) or len(arrays[0]) < 4 or not all(map(_finite, arrays)):
+    for site, (sim, real) in found.items():
+        for name, x in (("sim", sim), ("real", real)):
+            check_values(path, f"{name}/{site}", x)
+        if sim.ndim != 2 or real.ndim != 2 or len(sim) != len(real) or len(sim) < 4:
             raise InputError(
-                f"{path}: sim/{site} {arrays[0].shape} and real/{site} {arrays[1].shape}: expected as many "
-                f"rows in both, four or more, of finite numbers"
+                f"{path}: sim/{site} {sim.shape} and real/{site} {real.shape}: expected as many rows in "
+                "both, four or more"
             )
     absent = [site for site in sites if site not in found]
     return found, {"cka": f"{PAIRED} holds no {', '.join(absent)}"} if absent else {}
-
-
-def _finite(x: np.ndarray) -> bool:
-    return bool(np.isfinite(x).all())

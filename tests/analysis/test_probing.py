@@ -32,7 +32,7 @@ def test_runs_are_told_in_their_order_and_one_that_cannot_be_probed_spoils_no_ot
     double = SimpleNamespace(get_context=fork, parent_process=multiprocessing.parent_process)
     monkeypatch.setattr(probing, "multiprocessing", double)
     monkeypatch.setattr(probing, "probe_run", measured)
-    for other in ("measure_run", "task_probe_run", "write_run"):
+    for other in ("_check_arrays", "measure_run", "task_probe_run", "write_run"):
         monkeypatch.setattr(probing, other, lambda run, *_: {"sites": {}})
     small = {"episodes": 2, "windows": 2, "dims": (2, 2, 2), "trials": 2}
     runs = [write_run(tmp_path / name, {"seed": 0}, **small) for name in ("0", "broken", "2")]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import ClassifierMixin
 
+from align.analysis.reports.probes.arrays import check_values
 from align.analysis.reports.probes.store_probe import probe_stores
 from align.analysis.statistics.intervals import LEVEL
 from align.analysis.statistics.probing.probe import Embeddings, Kind, SiteProbe, by_layer, probe_site, thin
@@ -149,16 +150,10 @@ def _labels(path: Path, name: str, values: np.ndarray) -> np.ndarray:
 
 
 def _check(path: Path, site: str, x: np.ndarray, domain: np.ndarray, episode: np.ndarray) -> None:
-    if x.dtype.kind not in "iuf" or not x.ndim:
-        raise InputError(f"{path}: {site} is {x.dtype} of shape {x.shape}; expected real numbers, (N, D)")
+    check_values(path, site, x)
     if not len(x) == len(domain) == len(episode):
         raise InputError(
             f"{path}: {site} has {len(x)} rows, expected {len(domain)} as in 'domain' and 'episode'"
-        )
-    if not np.isfinite(x).all():
-        bad = int(np.sum(~np.isfinite(x.reshape(len(x), -1)).all(1)))
-        raise InputError(
-            f"{path}: {site} has NaN or infinity in {bad} of {len(x)} rows, expected finite numbers"
         )
     counts = {d.label: len(np.unique(episode[domain == d])) for d in Domain}
     if min(counts.values()) < PROBED_EPISODES:

@@ -33,18 +33,13 @@ def probe_stores(run_dir: str | os.PathLike, sites: Sequence[Embeddings], seed: 
     Raises:
         InputError: The names are not one a window.
     """
-    path = Path(run_dir) / EMBEDDINGS
-    stored = read_arrays(path, ("domain", "store"))
-    if "store" not in stored:  # of a run from before there were several
+    read = read_names(run_dir)
+    if read is None:
         return {}
-    names = stored["store"]
-    if names.dtype.kind != "U" or names.shape != stored["domain"].shape:
-        raise InputError(
-            f"{path}: store is {names.dtype} of shape {names.shape}; expected names, one a window"
-        )
+    names, domains = read
     found: dict[str, Any] = {}
     for domain in Domain:
-        stores = list(dict.fromkeys(names[stored["domain"] == domain].tolist()))
+        stores = list(dict.fromkeys(names[domains == domain].tolist()))
         for store in stores[: 1 if len(stores) == 2 else None] if len(stores) > 1 else ():
             probed = [_against_others(data, names[data.row], domain, store) for data in sites]
             few = {
@@ -60,6 +55,24 @@ def probe_stores(run_dir: str | os.PathLike, sites: Sequence[Embeddings], seed: 
                 data.site: _numbers(classify(data, classifiers.linear, 1, seed).summary()) for data in probed
             }
     return found
+
+
+def read_names(run_dir: str | os.PathLike) -> tuple[np.ndarray, np.ndarray] | None:
+    """The store's name and the domain of each window (N,); none of a run from before there were several.
+
+    Raises:
+        InputError: The names are not one a window.
+    """
+    path = Path(run_dir) / EMBEDDINGS
+    stored = read_arrays(path, ("domain", "store"))
+    if "store" not in stored:
+        return None
+    names = stored["store"]
+    if names.dtype.kind != "U" or names.shape != stored["domain"].shape:
+        raise InputError(
+            f"{path}: store is {names.dtype} of shape {names.shape}; expected names, one a window"
+        )
+    return names, stored["domain"]
 
 
 def _against_others(data: Embeddings, names: np.ndarray, domain: Domain, store: str) -> Embeddings:

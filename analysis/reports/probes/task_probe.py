@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from align.analysis.reports.probes.arrays import check_values
 from align.analysis.reports.probes.probe import load_embeddings
 from align.analysis.statistics.intervals import LEVEL
 from align.analysis.statistics.probing.task_probe import decode
 from align.errors import InputError
 from align.files import write_json
 from align.run.layout import EMBEDDINGS, TASK_PROBE, TASK_PROBE_PICTURE, title
-from align.run.reading import read_arrays, reading
+from align.run.reading import read_arrays
 
 
 def task_probe_run(run_dir: str | os.PathLike, seed: int = 0) -> dict | None:
@@ -61,12 +62,11 @@ def load_tasks(run_dir: str | os.PathLike, row: np.ndarray) -> dict[str, np.ndar
     path = Path(run_dir) / EMBEDDINGS
     stored = read_arrays(path, ("domain", "action", "agent_pos", "state"))
     n = len(stored.pop("domain"))
-    with reading(path, "arrays of numbers"):
-        arrays = {name: values.astype(np.float64) for name, values in stored.items()}
-    for name, values in arrays.items():
-        if values.ndim != 2 or len(values) != n or not np.isfinite(values).all():
+    for name, values in stored.items():
+        check_values(path, name, values)
+        if values.ndim != 2 or len(values) != n:
             raise InputError(f"{path}: {name} of shape {values.shape}: expected finite numbers, ({n}, ...)")
-    arrays = {name: values[row] for name, values in arrays.items()}
+    arrays = {name: values[row].astype(np.float64) for name, values in stored.items()}
     tasks = {"action": arrays["action"]} if "action" in arrays else {}
     if "state" in arrays:
         state, position = arrays["state"], arrays.get("agent_pos")

@@ -102,6 +102,35 @@ def test_arrays_that_do_not_fit_are_refused_in_one_line(run, found, damage, mess
     assert "\n" not in str(error.value) and not (run / "geometry.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda run: add(run, chosen=np.full((96, 2), np.nan)),
+            "chosen has NaN or infinity in 96 of 96",
+        ),
+        (lambda run: add(run, chosen=np.float32(1)), r"chosen is float32 of shape \(\)"),
+        (lambda run: add(run, state=np.full((96, 2), "x")), "state is <U1 of shape"),
+        (lambda run: add(run, action=np.ones((96, 2, 2))), r"action of shape \(96, 2, 2\)"),
+        (lambda run: add(run, store=np.full(5, "lab")), r"store is <U3 of shape \(5,\)"),
+        (lambda run: add(run, **{"untrained/image": np.full((96, 3), 1e300)}), "image has numbers beyond 1e"),
+        (lambda run: pair(run, np.float32(1), np.zeros((4, 2))), r"sim/image is float32 of shape \(\)"),
+        (lambda run: pair(run, np.ones(8), np.ones(8)), r"sim/image \(8,\) and real/image \(8,\)"),
+        (lambda run: pair(run, np.ones((8, 2)), np.ones((8, 2)) * 1e300), "real/image has numbers beyond 1e"),
+        (lambda run: pair(run, np.ones((8, 2)), np.full((8, 2), "x")), "real/image is <U1"),
+        (lambda run: (run / "paired.npz").write_bytes(b"hello"), "paired.npz: cannot be read"),
+    ],
+)
+def test_align_probe_writes_nothing_where_it_could_not_measure_all(run, damage, message, recwarn):
+    damage(run)
+    for file in ("probe.json", "probe.png", "probe_scores.csv"):
+        (run / file).unlink()
+    before = set(run.iterdir())
+    with pytest.raises(InputError, match=message):
+        probe(str(run))
+    assert set(run.iterdir()) == before and not recwarn.list
+
+
 def test_align_probe_measures_and_the_sweep_tells_the_aligned_site(run, capsys):
     (run / "config.yaml").write_text("model: {site: denoiser}\n")
     probe(str(run.parent))
