@@ -19,6 +19,7 @@ from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.trials.rates import FEW
 from align.errors import InputError, check_numbers
 from align.files import write_text
+from align.run.reading import of_file
 
 
 def evaluate(
@@ -86,7 +87,8 @@ def evaluate(
         text = page(said, rows[-1:], ["The last pair; all are in sequence.csv."], read.how)
         _write(folder / "sequence", rows, text, sequence.draw(pairs, followed, level))
         return
-    design = arrange(read.trials, arms)
+    with of_file(", ".join(files)):
+        design = arrange(read.trials, arms)
     findings = find(design, reference, level)
     rows, how = table(findings, design), [*read.how, *design.notes]
     said, explained = Words(findings, design.binary, read.skipped).paragraphs(), notes(findings, design)

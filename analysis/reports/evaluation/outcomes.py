@@ -20,6 +20,7 @@ NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?", re.I)
 THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")  # or thousandths behind a decimal comma
 FRACTIONS = "fractions, as 3/5, are each the partial credit of one trial and no counts of trials"
 SHARE = re.compile(r"(\d+)\s*/\s*(\d+)")
+PAIR = re.compile(r"(.*[^\s:=])[\s:=]+(\d*[.,]?\d+|null)")
 
 
 def _meant(word: object) -> tuple[str, ...]:
@@ -68,6 +69,24 @@ class FullMarks:
             raise InputError(
                 f"full_marks: no outcomes in a column or file {min(self.unused)!r}; expected names of those, "
                 "e.g. '{robot.csv: 10, predicted: 1}'"
+            )
+
+
+def check_pairs(words: Iterable[str]) -> None:
+    """Refuse words that are a word and an outcome: YAML makes one word of `{partial:0.3}`, without meaning.
+
+    Args:
+        words: Of the user's own, that no cell holds and that have no outcome.
+
+    Raises:
+        InputError: There is one.
+    """
+    for word in words:
+        if pair := PAIR.fullmatch(str(word)):
+            meant = f"{{{pair[1]}: {pair[2]}}}"
+            raise InputError(
+                f"values: {word!r} is one word, and no outcome is that; expected a colon and a space between "
+                f"a word and what it means, as '{meant}'"
             )
 
 

@@ -18,6 +18,7 @@ from align.analysis.statistics.trials.power import (
 )
 from align.analysis.statistics.trials.variance_components import of_each_arm, set_aside
 from align.errors import InputError, check_numbers
+from align.run.reading import of_file
 
 TRAINING_SD, RUN_SD, RUN_TRIALS = 0.033, 0.018, 150
 """Of scores in the pushing benchmark's target: between trainings, and of a run's mean over so many trials."""
@@ -206,7 +207,8 @@ def _known(
 
 def _of_files(files: list[str]) -> Known:
     read = read_trials(files)
-    return _of_design(arrange(read.trials), f"of {', '.join(files)}")
+    with of_file(", ".join(files)):
+        return _of_design(arrange(read.trials), f"of {', '.join(files)}")
 
 
 def _of_sweep(path: str, world: str | None, measure: str) -> Known:

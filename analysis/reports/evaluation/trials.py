@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from align.analysis.reports.evaluation.columns import PERCENT, Columns, described, find_columns
-from align.analysis.reports.evaluation.outcomes import FullMarks, Outcomes
+from align.analysis.reports.evaluation.outcomes import FullMarks, Outcomes, check_pairs
 from align.analysis.reports.evaluation.sheet import LEROBOT, Row, Sheet, named_rows, read_sheet
 from align.errors import InputError
 
@@ -117,7 +117,9 @@ def read_trials(
         how += [f"  {line}" for line in (*sheet.how, described(sheet, places), *notes, *read.said())]
     if not any(trial.outcome is not None for trial in trials):
         raise InputError(f"{', '.join(files)}: no row has an outcome; expected one or more trials")
-    how += [f"no outcome is {word!r}, as --values has it" for word in values or {} if word not in used]
+    unused = [word for word in values or {} if word not in used]
+    check_pairs(word for word in unused if values[word] is None)
+    how += [f"no outcome is {word!r}, as --values has it" for word in unused]
     _check_spelling(trials)
     how += _check_repeats(trials, repeats)
     places = found[0][0]

@@ -176,6 +176,12 @@ def test_a_failure_and_a_word_of_ones_own(kept):
     assert [line for line in read.how if "--values" in line] == ["no outcome is 'droped', as --values has it"]
     assert [t.outcome for t in read.trials] == [0.25, 0.0, 0.0, 1.0]
     assert [t.outcome for t in kept(text, values={"dropped": 0.25, "aborted": None}).trials] == [0.25, 1.0]
+    usual = text.replace("dropped", "partial")  # which means something without a word of one's own
+    for run_together in ("partial:0.3", "partial 0.3", "partial=.3", "partial:null"):  # as YAML reads them
+        with pytest.raises(InputError, match=rf"'{run_together}' is one word.*'\{{partial: "):
+            kept(usual, values={run_together: None, "aborted": None})
+    counted = kept(text.replace("dropped", "try 2"), values={"try 2": None, "aborted": None})
+    assert [t.outcome for t in counted.trials] == [1.0], "it is what a cell holds"
 
 
 def test_yes_and_no_of_ones_own_are_those_of_the_file(tmp_path, capsys):
