@@ -102,6 +102,8 @@ def compare(path: str, reference: str, arms: list[str] | None = None, out: str |
         below = _sweeps_below(path)
         known = f"one of {', '.join(map(str, below))}" if below else "the directory of a sweep that has run"
         raise InputError(f"path={path!r}: is no sweep; expected {known}")
+    if out is not None:
+        check_writable(f"{out}.md")
     sweep = Sweep(path)
     every = sweep.arms()
     base = sweep.find(every, reference)
@@ -152,7 +154,9 @@ def mechanism(
         taken = [folder for folder in taken if of_regime(folder, settings)]
         if not taken:
             raise InputError(f"regime={regime!r}: no sweep of {path} is of it")
-    for written in report_mechanism(taken, out or Path(path) / "mechanism", world):
+    out = Path(out or Path(path) / "mechanism")
+    check_writable(out / "mechanism.md")
+    for written in report_mechanism(taken, out, world):
         print(written)
 
 
@@ -211,6 +215,7 @@ def select(
     """
     if leave_out not in ("sweep", "task"):
         raise InputError(f"leave_out={leave_out!r}: expected sweep or task")
+    check_writable(Path(out) / "select.md")
     found = _sweeps(sweeps)
     axes = {axis for sweep in found for axis in sweep.axes}
     if unknown := [axis for axis in given or () if axis not in axes]:
@@ -255,5 +260,6 @@ def keep(sweep: str, results: str, command: str) -> None:
         results: Directory to copy to, e.g. results/lambda.
         command: The command that made them, which is recorded.
     """
+    check_writable(Path(results) / RESULTS)
     for path in keep_files(sweep, results, command, measured_beside(sweep)):
         print(path)

@@ -65,6 +65,6 @@ def report(sweep_dir: str | os.PathLike) -> list[Path]:
         )
     if not (sweep.worlds or sweep.sites or sweep.held_out):
         raise InputError(
-            f"sweep_dir={sweep_dir}: no run has rollouts.csv or probe.json yet, expected one or more"
+            f"sweep={str(sweep_dir)!r}: no run has rollouts.csv or probe.json yet, expected one or more"
         )
     return [path for each in REPORTS for path in each(sweep)]

@@ -20,7 +20,7 @@ from align.analysis.reports.gap import GAPS
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.rank_correlation import rank_correlation
-from align.errors import InputError
+from align.errors import InputError, shown
 from align.run.config import callback_options
 
 NAMES = {"auc": "probe AUC", "mmd2": "MMD²"}
@@ -113,7 +113,8 @@ def report(sweeps: Sequence[str | Path], out: str | Path, world: str | None) -> 
     table = gather(sweeps, world)
     rows = correlations(table)
     if not rows:
-        raise InputError(f"{table['arm'].nunique()} arms were measured; expected {FEWEST} or more")
+        measured = f"{table['arm'].nunique()} arms were measured in {shown([str(s) for s in sweeps])}"
+        raise InputError(f"{measured}; expected {FEWEST} or more")
     out, world = Path(out), " or ".join(table["world"].unique())
     notes = [
         f"Spearman's ρ between discernibility and score in {world} [95 % interval, bootstrap over arms]; "

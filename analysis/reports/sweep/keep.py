@@ -74,7 +74,7 @@ def keep(
     """
     sweep_dir, results_dir = Path(sweep_dir), Path(results_dir)
     if not (sweep_dir / RESULTS).is_file():
-        raise InputError(f"sweep_dir={sweep_dir}: expected a sweep with {RESULTS}, made by its report")
+        raise InputError(f"sweep={str(sweep_dir)!r}: expected a sweep with {RESULTS}, made by its report")
     sources = {p.name: p for pattern in KEPT for p in sorted(sweep_dir.glob(pattern))}
     frame = collect(sweep_dir)
     complete = frame.loc[frame["missing"] == "", "run"]
@@ -140,7 +140,7 @@ def _check_size(sweep_dir: Path, sources: Mapping[str, Path], trials: int) -> No
         largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
         names = ", ".join(f"{name} {sizes[name] / 1e6:.1f}" for name in largest)
         raise InputError(
-            f"sweep_dir={sweep_dir}: {total / 1e6:.1f} MB would be kept, of {trials} trials; expected at "
+            f"sweep={str(sweep_dir)!r}: {total / 1e6:.1f} MB would be kept, of {trials} trials; expected at "
             f"most {kept.MOST_BYTES / 1e6:.0f} MB (the largest: {names}); keep a part of it"
         )
 

@@ -63,7 +63,7 @@ def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
     sweep_dir = Path(sweep_dir)
     folders = runs(sweep_dir)
     if not folders:
-        raise InputError(f"sweep_dir={sweep_dir}: expected a folder holding run directories")
+        raise InputError(f"sweep={str(sweep_dir)!r}: expected a folder holding run directories")
     frame = pd.DataFrame([_row(folder) for folder in folders])
     measured = [c for c in frame.columns if "/" in c]
     return frame[[c for c in frame.columns if "/" not in c] + measured]

@@ -58,6 +58,13 @@ def test_the_command_writes_table_and_figure(sweeps, capsys):
         assert said in capsys.readouterr().err
 
 
+def test_too_few_arms_are_told_with_the_sweeps_that_they_are_of(sweeps, monkeypatch, capsys):
+    monkeypatch.setattr("align.analysis.reports.mechanism.FEWEST", 99)
+    assert main(["mechanism", str(sweeps), "--sweeps", "[one]"]) == 2
+    error = capsys.readouterr().err
+    assert f"arms were measured in ['{sweeps / 'one'}']; expected 99 or more" in error and "two" not in error
+
+
 def test_runs_without_a_probe_are_left_out(sweeps):
     for run in (sweeps / "one").glob("arm=*"):
         (run / "probe.json").unlink()

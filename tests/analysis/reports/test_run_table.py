@@ -30,7 +30,7 @@ def test_what_is_no_run_has_no_row(lambda_sweep, tmp_path):
     for name in (".aside", "report", "figures"):
         (lambda_sweep / name).mkdir()
     assert collect(lambda_sweep)["run"].tolist() == rows
-    with pytest.raises(InputError, match="sweep_dir"):
+    with pytest.raises(InputError, match="sweep="):
         collect(tmp_path / "nowhere")
 
 
