@@ -275,6 +275,12 @@ def test_damaged_description_of_one_array(store):
     assert_refused(store, "no key 'none' in data/", keys={"action": "none"})
 
 
+def test_attributes_of_an_array_that_are_none(store):
+    for content in ('"x"', "[]", "7"):
+        (store / "data" / "action" / ".zattrs").write_text(content)
+        assert_refused(store, "data/action cannot be opened .its attributes are no mapping")
+
+
 def test_more_columns_than_can_be_counted(store):
     described = store / "data" / "action" / ".zarray"
     content = json.loads(described.read_text())

@@ -205,7 +205,7 @@ class ZarrStore(Reader):
         found = []
         for name in self._members():
             try:
-                array = self._data[name]
+                array = self._member(name)
             except _DAMAGE:
                 continue
             if isinstance(array, zarr.Array) and _is_plain(array, "uif") and 0 not in array.shape[1:]:
@@ -220,9 +220,15 @@ class ZarrStore(Reader):
             inside = [name.split("/") for name in archive.namelist() if name.startswith("data/")]
         return sorted({parts[1] for parts in inside if len(parts) > 2})
 
+    def _member(self, name: str) -> zarr.Array | zarr.Group:
+        member = self._data[name]
+        if not isinstance(member.metadata.attributes, dict):  # which zarr takes as it is
+            raise TypeError("its attributes are no mapping")
+        return member
+
     def _lookup(self, name: str) -> zarr.Array | None:
         try:
-            array = self._data[name]
+            array = self._member(name)
         except KeyError:
             return None
         except _DAMAGE as error:
