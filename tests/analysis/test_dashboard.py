@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from google.protobuf import text_format
 from matplotlib.colors import to_rgb
 from PIL import Image
@@ -13,6 +14,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.plugins.projector import projector_config_pb2
 from torch.utils.tensorboard import SummaryWriter
 
+from align.alignment import MMD, Constrained, GradientRatio
 from align.analysis import dashboard
 from align.analysis.figures.style import DOMAIN_COLOUR
 from align.analysis.reports.everything import report
@@ -86,6 +88,37 @@ def test_charts_that_would_be_empty_are_left_out(sweep):
     assert charts["auxiliary loss"] == ["train/auxiliary$"] and "what is left of the budget" not in charts
 
 
+def test_each_chart_shows_what_its_title_says_and_all_that_is_measured_is_in_one(sweep):
+    run = sweep / "lambda=0.0"
+    summary = (run / "summary.json").read_text()
+    (run / "summary.json").unlink()  # then it is not known what the training logged: all may be there
+    dashboard.write_run(run)
+    (run / "summary.json").write_text(summary)
+    found = events(run)
+    layout = layout_pb2.Layout.FromString(
+        found.Tensors("custom_scalars__config__")[-1].tensor_proto.string_val[0]
+    )
+    charts = {
+        c.title: [t.removesuffix("$") for t in c.multiline.tag] for g in layout.category for c in g.chart
+    }
+    by_title = {"multiplier 1/λ": "multiplier", "what is left of the budget": "slack", "weight λ": "lambda"}
+    assert {title: charts[title] for title in by_title} == {t: [f"train/{n}"] for t, n in by_title.items()}
+    for weighting in (Constrained(), GradientRatio()):
+        assert {f"train/{name}" for name in weighting.logs()} <= {t for tags in charts.values() for t in tags}
+    assert charts["bandwidth"] == [f"train/{name}" for name in _logs_of_mmd()]
+    measured = {tag for tag in found.Tags()["scalars"] if tag.startswith(("rollout/", "probe/"))}
+    ends = {"score": ("score",), "success rate": ("success_90", "success_95", "success_pose", "held")}
+    ends |= {"AUC and accuracy": ("auc", "accuracy"), "MMD² on held-out episodes": ("mmd2",)}
+    for title, names in ends.items():
+        assert set(charts[title]) == {t for t in measured if t.rpartition("/")[2] in names} != set(), title
+
+
+def _logs_of_mmd() -> list[str]:
+    objective, x = MMD(), torch.randn(8, 3)
+    objective(x, x + 1)
+    return list(objective.logs)
+
+
 def test_every_site_is_in_the_projector_with_metadata_and_sprites(sweep):
     run = sweep / "lambda=0.0"
     dashboard.write_run(run)
@@ -146,5 +179,5 @@ def test_a_run_with_nothing_to_show_is_refused(sweep, tmp_path):
     with pytest.raises(InputError, match="run_dir"):
         dashboard.write_run(sweep / "lambda=1")
     assert not (sweep / "lambda=1" / "report").exists()
-    with pytest.raises(InputError, match="sweep_dir"):
+    with pytest.raises(InputError, match="sweep="):
         dashboard.write_sweep(tmp_path)

@@ -164,6 +164,11 @@ def test_one_training_an_arm_is_said_to_be_one(tmp_path):
     arm_table.report(sweep)
     text = (tmp_path / "results.md").read_text()
     assert "] † |" in text and "†: of these trainings" in text
+    titles, rows = arm_table.ArmTable(sweep).cells()
+    for title in ("real: score", "real: score − co-training", "real: score − co-training, all at once"):
+        cells = [row[titles.index(title)].text for row in rows]
+        assert all(cell.endswith("] †") for cell in cells if cell != "—"), title
+        assert cells.count("—") == (title != "real: score"), "the reference is compared with nothing"
     aggregates.report(sweep)
     assert "of these trainings alone" in (tmp_path / "aggregates.md").read_text()
 
