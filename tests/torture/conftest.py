@@ -33,7 +33,7 @@ def pytest_runtest_logreport(report):
     """In a run of all, which takes long, say at once what failed."""
     if ALL and report.failed:
         told = getattr(report.longrepr, "reprcrash", None)
-        print(f"\n{report.nodeid}\n{told.message[:1500] if told else report.longrepr}", file=sys.stderr)
+        print(f"\n{report.nodeid}\n{told.message if told else report.longrepr}", file=sys.stderr)
     return (yield)
 
 

@@ -202,7 +202,8 @@ def checkpoint_mutations(path: Path, n: int) -> dict[str, bytes]:
     found["weights not numbers"] = saved(
         state_dict={k: v * float("nan") if torch.is_tensor(v) else v for k, v in state.items()}
     )
-    for name, changed in mutations(checkpoint["policy"], max(0, n - len(found))):
+    found = {name: found[name] for name in _spread(list(found), n // 2)}
+    for name, changed in mutations(checkpoint["policy"], n - n // 2):
         found[f"policy {name}"] = saved(policy=changed)
     return found
 

@@ -84,6 +84,8 @@ def make_material(folder: Path) -> Path:
         write_paths(run / "paths.npz", range(1000, 1030), {"sim": steps, "real": steps})
     record = {"title": "two", "reference": {}, "runs": [f"lambda={w}" for w in (0.0, 0.1, 0.5, 1.0, 2.0)]}
     (folder / "sweep/grid.json").write_text(json.dumps(record))
+    shutil.copytree(folder / "sweep", folder / "reported")
+    shutil.copy(folder / "run/rollouts.csv", folder / "reported/results.csv")
     (folder / "bad").mkdir()
     for name, change in STORES.items():
         shutil.copytree(folder / "real.zarr", path := folder / f"bad/{name}.zarr")

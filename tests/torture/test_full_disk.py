@@ -77,8 +77,6 @@ class Disk:
 
 @pytest.fixture(scope="module")
 def disk(folder):
-    shutil.copytree(folder / "sweep", folder / "reported")
-    shutil.copy(folder / "run/rollouts.csv", folder / "reported/results.csv")
     made = Disk(folder / "disk")
     yield made
     if made.is_own:
