@@ -182,9 +182,14 @@ def test_the_command_writes_table_words_and_figure(tmp_path, capsys):
     assert float(rows[1]["minus old, all at once low"]) < float(rows[1]["minus old low"])
 
 
-def test_one_trial_is_too_few():
+def test_one_trial_is_too_few(tmp_path, capsys):
     with pytest.raises(InputError, match="arm 'new': 1 trials; expected two or more"):
         arrange(_trials({"old": OLD, "new": [1]}))
+    file = tmp_path / "trials.csv"
+    file.write_text("policy,success\nold,1\nold,0\nnew,1\n")
+    for command in (["evaluate", str(file)], ["plan", "--like", str(file)]):
+        assert main(command) == 2
+        assert f"error: {file}: arm 'new': 1 trials; expected" in capsys.readouterr().err
 
 
 def test_ids_of_many_digits_stay_apart():
