@@ -55,7 +55,6 @@ SLIPS = [
     ([*FIT, "--data.alpha", "half"], ["data.alpha=half: expected a number"]),
     ([*FIT, "--data.pairing", "{kye: agent_pos}"], ["data.pairing.kye", "did you mean key?"]),
     ([*FIT, "--data.gating", "3"], ["data.gating=3", "a mapping of sigma_min"]),
-    ([*FIT, "--embeddings", "[]"], ["embeddings=[]: expected a mapping of its options"]),
     (["fit", "--config", "listed.yaml"], ["listed.yaml: checkpoint=[3]: expected a mapping of its options"]),
     ([*FIT, "--data.sim"], ["--data.sim: expected a value"]),
     ([*FIT, "--trainer.max_steps", "5.5"], ["trainer.max_steps=5.5: expected a whole number"]),
