@@ -75,6 +75,9 @@ class RunCLI(LightningCLI):
                 else resolve_precision(str(trainer["accelerator"]))
             )
 
+    def _parse_ckpt_path(self) -> None:
+        """A checkpoint tells no options, as Lightning would let it: they name classes, which are imported."""
+
     def _set_seed(self) -> None:
         check_numbers("[0, 4294967295]", whole=True, seed_everything=int(self._value("seed_everything")))
         super()._set_seed()
@@ -114,7 +117,11 @@ class RunCLI(LightningCLI):
             TypeError,
             ValueError,
         ) as error:  # Lightning's word: some options clash
-            raise InputError(f"trainer: {one_line(error)}") from None
+            told = one_line(error)
+            if "Timer(duration=" in told:
+                given = f"trainer.max_time={shown(trainer['max_time'])}"
+                raise InputError(f"{given}: expected days:hours:minutes:seconds, e.g. 00:08:00:00") from None
+            raise InputError(f"trainer: {told}") from None
 
     def _loggers(self, wanted) -> list[Logger]:
         """TensorBoard's in the run directory while training, and those of the configuration beside it."""

@@ -151,6 +151,26 @@ def test_descriptions_are_refused_in_one_line_whatever_is_wrong_with_them(write_
             DiffusionPolicy.from_checkpoint(path.parents[1])  # the run: the file is named all the same
 
 
+def test_a_checkpoint_tells_no_options(write_config, tmp_path, monkeypatch, capsys):
+    (tmp_path / "their_module.py").write_text("open('sprung', 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    checkpoint = tmp_path / "their.ckpt"
+    command = ["validate", "--config", write_config(), "--ckpt_path", str(checkpoint)]
+    torch.save({"hyper_parameters": {"policy": {"class_path": "their_module.Policy"}}}, checkpoint)
+    for content in (
+        checkpoint.read_bytes(),
+        b"run: run\nmodel: {}\n",
+        b"trainer:\n",
+        b"cos\nsystem\n(S'touch sprung'\ntR.",
+    ):
+        checkpoint.write_bytes(content)
+        assert main(command) == 2
+        line = capsys.readouterr().err
+        assert line.count("\n") == 1 and f"checkpoint='{checkpoint}': " in line
+        assert not (tmp_path / "sprung").exists()
+
+
 def test_a_fresh_component_has_the_same_arguments_and_other_weights():
     from align.networks import ConvEncoder
 

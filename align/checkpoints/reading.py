@@ -1,13 +1,12 @@
 """Reading a checkpoint of `align fit`: plain data and weights, no code."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from align.errors import InputError
+from align.errors import InputError, is_out_of_memory
 from align.run.layout import LAST_CHECKPOINT
 
 
@@ -22,7 +21,9 @@ def read_checkpoint(path: str | Path) -> dict:
         raise InputError(f"checkpoint={str(path)!r}: no such file")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # what an unpickler makes of bytes that are no pickle may be anything
+        if is_out_of_memory(error):
+            raise
         why = type(error).__name__
         raise InputError(
             f"checkpoint={str(path)!r}: cannot be read ({why}); expected one written by align fit"

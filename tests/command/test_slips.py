@@ -58,6 +58,7 @@ SLIPS = [
     (["fit", "--config", "listed.yaml"], ["listed.yaml: checkpoint=[3]: expected a mapping of its options"]),
     ([*FIT, "--data.sim"], ["--data.sim: expected a value"]),
     ([*FIT, "--trainer.max_steps", "5.5"], ["trainer.max_steps=5.5: expected a whole number"]),
+    ([*FIT, "--trainer.max_time", "3"], ["trainer.max_time='3': expected days:hours:minutes:seconds"]),
     ([*FIT, "--trainer.callbacks", "Rollots"], ["trainer.callbacks=Rollots", "Callback"]),
     ([*FIT, "stray"], ["'stray'", "begins with --"]),
     (["fit", "--config", "absent.yaml"], ["config='absent.yaml'", "no such file", "own_data"]),
