@@ -106,6 +106,7 @@ class RunCLI(LightningCLI):
         torch.set_num_threads(self._value("threads"))
         trainer = self._get(self.config_init, "trainer")
         check_precision(trainer["precision"])
+        check_numbers("[0, 1e9]", gradient_clip_val=trainer["gradient_clip_val"])
         loggers = self._loggers(trainer["logger"])
         plugins = [*_listed(trainer["plugins"]), AtomicCheckpointIO()]
         try:

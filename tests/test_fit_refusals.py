@@ -65,6 +65,7 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_co
             ["alignment_weight=0.1", "alpha=0.1", "batch_size=8", "7 sim and 1 real", "MMD", "balanced"],
         ),
         ({"trainer.accumulate_grad_batches": 2}, ["accumulate_grad_batches", "2"]),
+        ({"trainer.gradient_clip_val": -1}, ["gradient_clip_val=-1", "expected a number in"]),
         ({"threads": 0}, ["threads", "0"]),
         ({"embeddings": {"sites": ["image", "encoder.bakbone"]}}, ["encoder.bakbone", "encoder.backbone"]),
         ({"embeddings": {"sites": ["encoder@5"]}}, ["encoder@5", "diffusion step"]),

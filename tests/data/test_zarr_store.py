@@ -281,6 +281,12 @@ def test_attributes_of_an_array_that_are_none(store):
         assert_refused(store, "data/action cannot be opened .its attributes are no mapping")
 
 
+@pytest.mark.parametrize("rate", ["fast", -3, 0, True, [10], float("nan")])
+def test_a_rate_that_is_none(store, rate):
+    (store / ".zattrs").write_text(json.dumps({"rate_hz": rate}))
+    assert_refused(store, "its attribute rate_hz is .*; expected a positive number, or none")
+
+
 def test_more_columns_than_can_be_counted(store):
     described = store / "data" / "action" / ".zarray"
     content = json.loads(described.read_text())

@@ -17,7 +17,7 @@ import zarr
 from align.data.readers.memory import check_fits
 from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite, each_unit
 from align.data.readers.store_chunks import codecs, cut_chunks, not_a_file
-from align.errors import InputError
+from align.errors import InputError, shown
 
 DARK = 16
 """Pixels of 0 to 255 in another type than uint8 that stay below are taken for another unit's."""
@@ -78,8 +78,17 @@ class ZarrStore(Reader):
 
     @property
     def attrs(self) -> dict:
-        """The attributes of the root group."""
-        return dict(self.root.attrs)
+        """The attributes of the root group.
+
+        Raises:
+            InputError: `rate_hz` is no rate.
+        """
+        found = dict(self.root.attrs)
+        rate = found.get("rate_hz")
+        number = isinstance(rate, int | float) and not isinstance(rate, bool)
+        if rate is not None and not (number and 0 < rate < 1e6):
+            self._refuse("its attribute rate_hz", f"is {shown(rate)}; expected a positive number, or none")
+        return found
 
     def close(self) -> None:
         """Close the file of a `.zip`."""
