@@ -101,17 +101,9 @@ class LeRobotFiles:
         """
         if camera not in self._jpeg:
             some = files[:: -(-len(files) // _LOOKED_AT)]
-            found = [jpeg_encoding(image) for file in some if is_jpeg(image := self._first(camera, file))]
-            shared = (
-                {
-                    field: value
-                    for field, value in found[0].values().items()
-                    if all(other.values()[field] == value for other in found)
-                }
-                if found
-                else {}
-            )
-            self._jpeg[camera] = Encoding(**shared) if found else None
+            images = (self._first(camera, file) for file in some)
+            found = [set(jpeg_encoding(image).values().items()) for image in images if is_jpeg(image)]
+            self._jpeg[camera] = Encoding(**dict(set.intersection(*found))) if found else None
         return self._jpeg[camera]
 
     def _first(self, camera: str, file: Path) -> bytes:
