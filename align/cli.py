@@ -19,10 +19,13 @@ from typing import get_args
 
 from align import own_modules, shipped
 from align.command.options import (
+    check_empty,
     check_fit_configs,
+    configs_first,
     from_fit,
     parse,
     read_old_names,
+    takes_fit,
     whole_settings,
     with_config,
 )
@@ -143,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
     def run() -> int:
         called: Callable = getattr(importlib.import_module(module), function)
         if module == "align.fit":
-            given = _with_shipped(arguments)
+            given = configs_first(_with_shipped(arguments))
             check_fit_configs(given)
             return called(given) or 0
         status = _call(called, f"align {name}", rest) or 0
@@ -216,10 +219,13 @@ def _call(function: Callable, program: str, arguments: list[str]) -> int | None:
     description = function.__doc__.splitlines()[0]
     parser = ArgumentParser(prog=program, description=description, exit_on_error=False)
     names = parser.add_function_arguments(function, as_positional=True, fail_untyped=True)
-    given = _gathered(function, from_fit(function, _with_shipped(arguments)))
+    given = _with_shipped(arguments)
+    given = from_fit(function, configs_first(given) if takes_fit(function) else given)
+    given = _gathered(function, given)
     given = _in_capitals(function, _switched(function, _underscored(function, given)))
     config = parse(parser, given, options_of(f"{function.__module__}.{function.__qualname__}"))
     values = parser.instantiate(config)
+    check_empty(function, values)
     return function(**{name.split(".")[0]: values[name.split(".")[0]] for name in names})
 
 

@@ -284,6 +284,7 @@ class CotrainingData(pl.LightningDataModule):
         for domain, data in episodes.items():
             split = split_stores(data, stores[domain], self.validation, self.max_demos[domain], self.seed)
             self.train[domain], self.held_out[domain] = (windows(data, ids) for ids in split)
+            self.train[domain].check_length()
         sim, real = self.train[Domain.SIM], self.train[Domain.REAL]
         self.real_alpha = resolve_alpha(self.alpha, len(sim), len(real))
         self.normalizer.fit(*weighted_parts(self.train, self.real_alpha, self.shares))

@@ -66,6 +66,8 @@ class RunCLI(LightningCLI):
         for name in SECTIONS:  # jsonargparse lets some of them be lists
             if name in options and not isinstance(options[name], Mapping):
                 raise InputError(f"{name}={shown(options[name])}: expected a mapping of its options")
+        if not self._value("run"):
+            raise InputError("run='': expected the directory of the run")
         trainer = self._value("trainer")
         if trainer["precision"] == AUTO:
             recorded = run_config(self.run_dir).get("trainer") or {}

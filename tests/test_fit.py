@@ -171,6 +171,15 @@ def test_null_is_none_inside_a_component_on_the_command_line(value, read, write_
     assert printed["model"]["policy"]["init_args"]["schedule"]["init_args"]["clip"] == read
 
 
+@pytest.mark.parametrize("end", [0, 1], ids=["before the file", "after it"])
+def test_an_option_holds_over_the_file_wherever_it_stands(end, write_config, capsys):
+    options, file = ["--data.alpha", "0.4"], ["--config=" + write_config(**{"data.alpha": 0.3})]
+    order = [options, file][:: 1 if end == 0 else -1]
+    with pytest.raises(SystemExit):
+        main(["fit", *order[0], *order[1], "--print_config"])
+    assert yaml.safe_load(capsys.readouterr().out)["data"]["alpha"] == 0.4
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -67,6 +67,12 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_co
         ({"trainer.accumulate_grad_batches": 2}, ["accumulate_grad_batches", "2"]),
         ({"trainer.gradient_clip_val": -1}, ["gradient_clip_val=-1", "expected a number in"]),
         ({"threads": 0}, ["threads", "0"]),
+        ({"data.real": ""}, ["data.real", "expected the path of a store"]),
+        ({"data.cache": "~no_such_user/cache"}, ["no_such_user"]),
+        (
+            {"model.policy.horizon": 64, "model.policy.denoiser.init_args.horizon": 64},
+            ["policy.horizon=64", "the longest", "steps"],
+        ),
         ({"embeddings": {"sites": ["image", "encoder.bakbone"]}}, ["encoder.bakbone", "encoder.backbone"]),
         ({"embeddings": {"sites": ["encoder@5"]}}, ["encoder@5", "diffusion step"]),
         ({"embeddings": {"sites": []}}, ["sites"]),
@@ -106,6 +112,14 @@ def test_mismatched_actions_and_short_episodes(write_config, make_store, capsys)
     assert "action" in error and "3" in error and error.count("\n") == 1
     short = make_store("short", length=12)  # shorter than the horizon of 16: padded
     assert main(["fit", "--config", write_config(**{"data.real": short})]) == 0
+
+
+def test_a_run_without_a_directory_is_refused(write_config, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.rglob("*"))
+    assert main(["fit", "--run", "", "--config", config := write_config()]) == 2
+    assert "run=''" in capsys.readouterr().err
+    assert set(tmp_path.rglob("*")) - before <= {Path(config)}
 
 
 def test_truncated_store_is_refused(write_config, make_store, capsys):

@@ -97,6 +97,35 @@ def _configs(arguments: Sequence[str]) -> list[str]:
     return [path for before, path in itertools.pairwise(arguments) if before in ("--config", "-c")]
 
 
+def configs_first(arguments: Sequence[str]) -> list[str]:
+    """Arguments with all files of `--config` before the options, which hold over them wherever they stand."""
+    words = list(itertools.takewhile(lambda argument: not argument.startswith("-"), arguments))
+    files, options, rest = [], [], iter(arguments[len(words) :])
+    for argument in rest:
+        if argument in ("--config", "-c"):
+            files += [argument, *itertools.islice(rest, 1)]
+        else:
+            options.append(argument)
+    return [*words, *files, *options]
+
+
+def check_empty(function: Callable, values: Mapping[str, Any]) -> None:
+    """Refuse an empty list of names where none is given by default: it would be taken for not given.
+
+    Args:
+        function: A command.
+        values: What it is to be called with, by parameter.
+
+    Raises:
+        InputError: There is one.
+    """
+    for name, parameter in inspect.signature(function).parameters.items():
+        texts = "list[str]" in str(parameter.annotation)
+        if texts and parameter.default is None and values.get(name) == []:
+            option = name.removesuffix("_")
+            raise InputError(f"{option}=[]: expected one or more, or no --{option}")
+
+
 def _values(content: object, name: str) -> Iterator[object]:
     """All values that have a name, however deep in mappings and lists."""
     if isinstance(content, Mapping):

@@ -16,6 +16,7 @@ from align.data.refusals import Refusals
 from align.data.stores import join, other_forms, short_names
 from align.domain import Domain
 from align.errors import InputError
+from align.files import user_path
 
 Stores = Mapping[Domain, Sequence[Episodes]]
 """The stores of each domain, in their order."""
@@ -42,6 +43,10 @@ class Reading:
     reader: type[Reader] | None = None
     rate_hz: float | None = None
     actions: Actions | None = None
+
+    def __post_init__(self):
+        if self.cache is not None:
+            user_path(self.cache)  # a folder of nobody is refused, whether or not images will go there
 
     def read(self, cameras: Sequence[str], privileged: str | None = None) -> dict[Domain, list[Episodes]]:
         """Each store of each domain.

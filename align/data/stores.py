@@ -45,11 +45,11 @@ def listed(option: str, paths: Sequence[str] | str) -> list[str]:
     """The paths of a domain's stores.
 
     Raises:
-        InputError: There is none.
+        InputError: There is none, or an empty one.
     """
     paths = [paths] if isinstance(paths, str) else list(paths)
-    if not paths:
-        raise InputError(f"data.{option}=[]: expected the path of a store, or several")
+    if not paths or "" in paths:
+        raise InputError(f"data.{option}={paths}: expected the path of a store, or several")
     return paths
 
 

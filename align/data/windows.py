@@ -83,6 +83,19 @@ class Windows:
         """Number of windows."""
         return len(self._episode)
 
+    def check_length(self) -> None:
+        """Refuse a horizon that no episode is long enough for.
+
+        Raises:
+            InputError: There are episodes, and not one window.
+        """
+        if self.n_episodes and not len(self):
+            longest = self.episodes.lengths[self.episode_ids].max()
+            raise InputError(
+                f"policy.horizon={self.horizon}: the longest of {self.n_episodes} episodes of "
+                f"{self.episodes.path} has {longest} steps; expected a shorter horizon, or longer episodes"
+            )
+
     @property
     def n_episodes(self) -> int:
         """Number of episodes that the windows are taken from."""

@@ -191,7 +191,6 @@ STORES: dict[str, Callable[[Path], None]] = {
     "wide_action": _array("data/action", lambda a: np.concatenate([a, a], axis=1)),
     "complex_action": _array("data/action", lambda a: a.astype(np.complex64)),
     "boolean_action": _array("data/action", lambda a: a > 200),
-    "constant_action": _array("data/action", np.zeros_like),
     "narrow_state": _array("data/state", lambda a: a[:, :1]),
     "no_action": _without("data/action"),
     "no_state": _without("data/state"),

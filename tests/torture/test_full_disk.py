@@ -15,7 +15,7 @@ import pytest
 from run_contents import contents
 
 SAMPLE = 3
-SIZE = 16 << 20  # of the disk, bytes
+SIZE = 64 << 20  # of the disk, bytes
 FIT = "fit --config fit.yaml --run disk/out"
 COMMANDS = {
     "embed": "embed disk/run",

@@ -110,9 +110,10 @@ class Outcomes:
     ):
         self.told = list(values or {})
         self.own = {meant: value for word, value in (values or {}).items() for meant in _meant(word)}
-        for word, value in self.own.items():
+        for word, value in (values or {}).items():
             if value is not None and not 0 <= value <= 1:
-                raise InputError(f"values: {word!r} is {value:g}; expected an outcome from 0 to 1, or null")
+                meant = " or ".join(map(repr, _meant(word)))
+                raise InputError(f"values: {meant} is {value:g}; expected an outcome from 0 to 1, or null")
         self.full_marks, self.sure = full_marks, sure
         self.percent = percent and full_marks is None
         self.words: Counter[tuple[str, float | None]] = Counter()

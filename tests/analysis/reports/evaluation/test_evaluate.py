@@ -153,6 +153,8 @@ def test_words_say_what_is_shown_and_what_is_not():
     ("arguments", "line"),
     [
         (["--reference", "ours"], "reference='ours': expected one of 'baseline', 'co-trained'"),
+        (["--arms", "[]"], r"arms=\[\]: expected one or more, or no --arms"),
+        (["--values", "{yes: 7}"], "values: 'true' or 'yes' or 'on' is 7; expected an outcome from 0 to 1"),
         (["--arms", "[ours]"], "arms: no arm 'ours'; expected some of 'baseline', 'co-trained'"),
         (["--level", "95"], "level=95.0: expected a"),
         (["--start", "Comment"], "an outcome, but no start"),
