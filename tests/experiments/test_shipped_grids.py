@@ -1,5 +1,6 @@
 """Every grid that ships: what it compares, and that what it compares fits."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,21 @@ def test_a_budget_is_held_against_the_run_without_alignment_in_its_gap_and_of_it
         (rollouts,) = run.config["trainer"]["callbacks"]
         tested, shown = rollouts["init_args"]["worlds"]["real"], run.demos["data.real"]["world"]
         assert Gap(**tested) == Gap(**shown)
+
+
+def test_fixed_weights_beside_rules_are_the_runs_of_the_sweep_over_them():
+    fixed = {r.point["lambda"]: r for r in load_grid("experiments/lambda.yaml", "laptop").runs}
+    beside = load_grid("experiments/lambda_auto.yaml", "laptop", seeds=5).runs
+    of_gap = Counter(run.point["gap"] for run in beside)
+    assert of_gap == {"default": 9 * 5, "visual": 9 * 3, "wide": 9 * 3}
+    for run in beside:
+        kind, _, weight = run.point["weighting"].partition("-")
+        if (
+            run.point["gap"] == "default" and kind == "fixed" and weight != "0"
+        ):  # which is validated more often
+            same = fixed[float(weight)]
+            seed = {"seed_everything": run.point["seed"]}
+            assert run.config | seed == same.config | seed and run.demos == same.demos
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda p: p.stem)
