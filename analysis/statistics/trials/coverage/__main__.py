@@ -45,6 +45,12 @@ covered too seldom: nearly all of it comes from outcomes that 50 trials may not 
 *pooled*: of eight arms.""",
     ),
     "Differences of scores in [0, 1]": (lambda: tables.differences(True), "The same of partial credit."),
+    "Differences of scores on few shared trials": (
+        tables.few_shared,
+        """Two policies, one training each, and partial credit; how hard a trial is makes up .6 of what scores
+differ by, of which the policies have nothing, half or all in common. Up to 30 shared trials the interval
+is as wide as Student's at least. Successes have Tango's interval, below: *paired counts*.""",
+    ),
     "Many arms": (
         many.many_arms,
         """Shares of tables of 16 arms that do not differ from the reference (training SD .033, as

@@ -21,6 +21,9 @@ LATENT = {
 }
 RATES = (0.02, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.98)
 PAIRS = ((0.02, 0.02), (0.1, 0.05), (0.3, 0.1), (0.5, 0.5), (0.7, 0.5), (0.95, 0.9), (0.98, 0.98))
+FEW_PAIRS = ((0.1, 0.1), (0.3, 0.3), (0.5, 0.5), (0.7, 0.5), (0.9, 0.7), (0.9, 0.9))
+COMMON = {"nothing": 0.0, "half": 0.5, "all": 1.0}
+"""Share of the trials' variance that two policies have in common."""
 RECORDED = Scatter(0.033, 0.1, 0.15)  # trainings as recorded of the pushing benchmark's target
 
 
@@ -131,3 +134,18 @@ def differences(partial: bool, repeats: int = 1500) -> str:
     pairs = [f"{cell(a)} − {cell(b)}" for a, b in PAIRS]
     cells = [x for row in rows for x in row[4:]]
     return table(("trainings", "trials", "dominating", "scatter", *pairs), rows) + _extremes(cells)
+
+
+def few_shared(repeats: int = 4000) -> str:
+    """Paired differences of the scores of two policies, one training each, on few shared trials."""
+    rows = []
+    for trials, (name, common) in product((2, 3, 5, 10, 20, 30, 50), COMMON.items()):
+        held = []
+        for a, b in FEW_PAIRS:
+            rng = numpy_rng(3, f"coverage of few shared trials {name} {a} {b}", trials)
+            arms = arms_in_unit(rng, [a, b], repeats, 1, trials, Scatter(0, 0.6, 0.4), True, common)
+            held.append(_held(rate_difference(*arms), a - b))
+        rows.append([trials, name, *held])
+    pairs = [f"{cell(a)} − {cell(b)}" for a, b in FEW_PAIRS]
+    cells = [x for row in rows for x in row[2:]]
+    return table(("trials", "in common", *pairs), rows) + _extremes(cells)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from align.analysis.statistics.trials.coverage import many
+from align.analysis.statistics.trials import rates
+from align.analysis.statistics.trials.coverage import many, tables
 from align.analysis.statistics.trials.coverage.__main__ import SECTIONS
 
 DOCUMENT = Path(__file__).parents[4] / "docs/coverage.md"
@@ -35,3 +36,13 @@ def test_arms_of_the_simulation_have_the_means_they_are_given():
     for kind, truth in many.TRUTHS.items():
         means = np.mean([[a.mean() for a in many._arms(rng, kind, truth, 2, 50)] for _ in range(200)], axis=0)
         np.testing.assert_allclose(means - means.mean(), truth - truth.mean(), atol=0.05)
+
+
+def test_few_shared_trials_are_covered_where_newcombes_interval_alone_is_not(monkeypatch):
+    def least() -> float:
+        rows = _cells(tables.few_shared(repeats=400))
+        return min(float(x) for row in rows if row[0] in ("2", "3") for x in row[2:])
+
+    assert least() > 0.92
+    monkeypatch.setattr(rates, "FEW", 0)
+    assert least() < 0.9
