@@ -3,14 +3,17 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from run_weights import last_weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from align.cli import main
 from align.run.config import read_yaml
 from align.run.reference import held_out_losses
+from align.step.held_out import HeldOut
 
 
 def _scalars(run, tag: str) -> dict[int, float]:
@@ -92,3 +95,18 @@ def test_a_reference_is_a_finished_run_without_alignment_that_trained_alike(
     (tmp_path / "reference/summary.json").unlink()
     config = write_config("unfinished", run=str(tmp_path / "x"), **_held_against(reference))
     assert main(["fit", "--config", config]) == 2 and "no finished run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("processes", "seen"), [(1, 0.25 * 4 + 0.75 * 2), (2, 10.0)])
+def test_every_process_sees_the_same_held_out_loss(processes, seen):
+    """All validate the same windows; where devices round differently, one λ holds for all of them."""
+    shown = []
+    trainer = SimpleNamespace(
+        world_size=processes,
+        datamodule=SimpleNamespace(real_alpha=0.25),
+        strategy=SimpleNamespace(reduce=lambda loss, reduce_op: torch.tensor(10.0)),
+    )
+    weighting = SimpleNamespace(see_held_out=lambda step, loss: shown.append((step, float(loss))))
+    module = SimpleNamespace(trainer=trainer, weighting=weighting, global_step=7)
+    HeldOut._see_held_out(module, [torch.tensor(2.0), torch.tensor(4.0)])
+    assert shown == [(7, seen)]
