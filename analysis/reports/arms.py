@@ -157,7 +157,8 @@ def behind(sweep: Sweep, arms: Sequence[Arm]) -> str:
     first = Metric(kind, sweep.target or places[0], names[0]) if places else None
     score = sweep.estimate(arms[0].runs, first) if first else None
     of = "trials" if kind == "rollout" else "held-out episodes"
-    text = f"{span} training{'s' if span != '1' else ''}" + (f" × {score.trials} {of}" if score else "")
+    shared = f" × {score.trials} {of}" if score and score.trials else ""
+    text = f"{span} training{'s' if span != '1' else ''}{shared}"
     text += "; intervals are of these trainings alone" if trainings == [1] else ""
     missing = len(sweep.incomplete)
     return text + (f"; {missing} of {len(sweep.frame)} runs incomplete" if missing else "")

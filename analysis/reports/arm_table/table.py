@@ -33,6 +33,8 @@ from align.analysis.reports.sweep.comparisons import (
     set_aside,
 )
 from align.analysis.reports.sweep.kept import facts
+from align.analysis.reports.sweep.run_table import HELD_OUT
+from align.analysis.reports.sweep.shared import note
 from align.analysis.statistics.intervals import Interval
 from align.run.layout import EMBEDDINGS
 
@@ -222,7 +224,13 @@ class ArmTable:
                 f"Trainings of {', '.join(aside)} differ far more than those of other arms, and are judged "
                 "by themselves alone."
             )
-        return found
+        return found + self._not_shared()
+
+    def _not_shared(self) -> list[str]:
+        """Where runs do not share all trials or held-out episodes."""
+        held_out = [Metric("held_out", domain, name) for domain in self.sweep.held_out for name in HELD_OUT]
+        found = [note(self.sweep, metric) for metric in (*self.differences, *held_out)]
+        return list(dict.fromkeys(filter(None, found)))
 
     def _ratio(self, arm: Arm, metric: Metric) -> Interval | None:
         """The arm over its reference where both succeed; None where it is the reference."""

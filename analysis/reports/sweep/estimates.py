@@ -12,7 +12,7 @@ import pandas as pd
 from align.analysis.reports.sweep.arm import Arm
 from align.analysis.reports.sweep.kept import facts
 from align.analysis.reports.sweep.metric import Metric
-from align.analysis.reports.sweep.outcomes import Outcomes
+from align.analysis.reports.sweep.outcomes import Outcomes, Shared
 from align.analysis.reports.sweep.run_paths import repeated
 from align.analysis.reports.sweep.run_table import HELD_OUT, recorded
 from align.analysis.statistics.intervals import LEVEL, Interval
@@ -199,7 +199,7 @@ class Sweep:
             between = self._of(runs, metric)
             interval = median(table.to_numpy(), between, level)
             return Estimate(interval, found.to_numpy(float), table.shape[1], len(found) == 1 and not between)
-        if metric.kind == "rollout" or (metric.kind == "held_out" and self._outcomes.keeps_episodes):
+        if self.pairs(metric):
             table, between = self.outcomes(runs, metric), self._of(runs, metric)
             lone = len(table) == 1 and between is None
             return Estimate(_mean(table, between, metric, level), table.mean(1), table.shape[1], lone)
@@ -209,8 +209,9 @@ class Sweep:
         return Estimate(over_trainings(found, scatter, metric.bounds, level), values, 0, lone)
 
     def difference(self, runs: Sequence[str], reference: Sequence[str], metric: Metric) -> Interval | None:
-        """An arm minus another on shared trials or held-out episodes, by itself; None if either lacks it."""
-        if self.estimate(runs, metric) is None or self.estimate(reference, metric) is None:
+        """An arm minus another on shared trials or held-out episodes, by itself; None if either lacks it, or
+        too few are shared."""
+        if None in (self.estimate(runs, metric), self.estimate(reference, metric)) or not self.pairs(metric):
             return None
         tables = [self.outcomes(some, metric) for some in (runs, reference)]
         between = [self._of(some, metric) for some in (runs, reference)]
@@ -245,7 +246,7 @@ class Sweep:
         Outcomes in [0, 1] scatter by their rate · (1 − rate); medians of motion in logarithms.
         """
         tables = {}
-        if metric.kind == "held_out" and not self._outcomes.keeps_episodes:
+        if metric.kind == "held_out" and not self.pairs(metric):
             return {}
         for arm in self.arms():
             if metric.kind == "motion":
@@ -278,6 +279,14 @@ class Sweep:
             (runs, trials)
         """
         return self._outcomes.of(runs, metric)
+
+    def pairs(self, metric: Metric) -> bool:
+        """Whether its runs are compared trial by trial, or held-out episode by episode; see `shared`."""
+        return self._outcomes.pairs(metric)
+
+    def shared(self, metric: Metric) -> Shared | None:
+        """The trials or held-out episodes that all runs share; None where no single ones were kept."""
+        return self._outcomes.shared(metric)
 
 
 def _mean(table: np.ndarray, between: Between | None, metric: Metric, level: float) -> Interval:

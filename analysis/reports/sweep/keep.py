@@ -14,6 +14,7 @@ from align.analysis.reports.sweep import kept
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_paths import motion, repeated
 from align.analysis.reports.sweep.run_table import collect, has_trials, held_out, read_trials
+from align.analysis.reports.sweep.stores import stores
 from align.analysis.reports.sweep.trained import took, trained_with
 from align.errors import InputError
 from align.files import atomic_path, user_path, write_json, write_text
@@ -85,6 +86,7 @@ def keep(
         known = {"name": sweep_dir.absolute().name, "repeated": _repeated(sweep_dir, frame), **(facts or {})}
         if episodes := {name: found for name in frame["run"] if (found := _episodes(sweep_dir / name))}:
             known[kept.EPISODES] = episodes
+            known[kept.STORES] = {name: stores(sweep_dir / name) for name in episodes}
         tables = kept.write(Path(folder), trials, frame, known)
         sources |= {path.name: path for path in (*tables, *_trained(Path(folder), sweep_dir, frame))}
         if CONFIG in sources:

@@ -29,6 +29,8 @@ MOST_READ = 400_000_000
 """So large what is compressed may become: anything more is damaged, or not ours."""
 EPISODES = "held_out"
 """The fact that holds errors on held-out episodes, by run and domain."""
+STORES = "stores"
+"""The fact that tells stores apart that the episodes are of, by run and domain."""
 PATH, MOVED = "path_", "paths"
 """How columns of a path's measures begin; and whether the world kept the trial's path."""
 

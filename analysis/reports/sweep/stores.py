@@ -1,0 +1,55 @@
+"""Which demonstrations a run held episodes out of, so that the same episode is told from the same number."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from align.analysis.reports.sweep.kept import STORES, facts, is_kept
+from align.domain import Domain
+from align.run.config import read_yaml
+from align.run.layout import CONFIG, PROVENANCE
+from align.run.reading import is_there, read_json, reading
+
+
+def stores(run: str | os.PathLike) -> dict[str, str]:
+    """By domain, what tells the stores of a run from others: their hashes, or where there are none, paths.
+
+    Returns:
+        Empty for a domain of which the run says neither, as older ones.
+
+    Raises:
+        InputError: What the run recorded of it is damaged.
+    """
+    run, found = Path(run), {}
+    recorded = read_json(run / PROVENANCE) if is_there(run / PROVENANCE) else {}
+    config = (read_yaml(run / CONFIG).get("data") if is_there(run / CONFIG) else None) or {}
+    with reading(run / PROVENANCE):
+        hashes = {name: store["hash"] for name, store in recorded.get("data", {}).items()}
+    for domain in Domain:
+        own = [hashes[name] for name in sorted(hashes) if name.partition("[")[0] == domain.label]
+        if own:
+            found[domain.label] = " ".join(own)
+        elif config.get(domain.label):
+            found[domain.label] = hashlib.blake2b(repr(config[domain.label]).encode()).hexdigest()[:32]
+    return found
+
+
+def stores_of_each(sweep: str | os.PathLike, runs: Sequence[str], domain: str) -> dict[str, str]:
+    """The stores of one domain, by run: two runs have the same text where they read the same stores.
+
+    Where a sweep was kept without saying which run read which of several stores, none is like another's.
+
+    Raises:
+        InputError: As in `stores`.
+    """
+    sweep = Path(sweep)
+    if not is_kept(sweep):
+        return {run: stores(sweep / run).get(domain, "") for run in runs}
+    if (known := facts(sweep).get(STORES)) is not None:
+        return {run: known.get(run, {}).get(domain, "") for run in runs}
+    counted = read_json(sweep / PROVENANCE).get("data", {}) if is_there(sweep / PROVENANCE) else {}
+    of_domain = [count for name, count in counted.items() if name.partition("[")[0] == domain]
+    alike = all(len(Counter(count)) == 1 for count in of_domain)
+    return {run: "" if alike else run for run in runs}
