@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -13,6 +12,7 @@ from align.analysis.figures.scatter.discernibility import Scatter, figure_discer
 from align.analysis.figures.series import Panel, Point, Series
 from align.analysis.figures.weights import figure_weights
 from align.analysis.reports.sweep import Arm, Metric, Sweep
+from align.analysis.reports.sweep.arm import none_last
 from align.analysis.reports.sweep.comparisons import compare, may_be_best
 from align.analysis.reports.sweep.families import families
 from align.analysis.reports.sweep.start import start_score
@@ -40,7 +40,8 @@ def report(sweep: Sweep) -> list[Path]:
 def draw(sweep: Sweep) -> dict[str, Figure]:
     """The figures by the names of their files."""
     named = any(sweep.frame[axis].map(type).eq(str).any() for axis in sweep.axes)
-    if AXIS in sweep.axes and sweep.frame[AXIS].nunique() > 1 and not named:
+    weights = {arm.point[AXIS] for arm in sweep.arms()} if AXIS in sweep.axes else set()
+    if len(weights) > 1 and None not in weights and not named:
         drawn = {}
         for where in _combinations(sweep):
             suffix = "".join(f"_{k}={v}" for k, v in where.items()).replace("/", "-")
@@ -54,11 +55,11 @@ def draw(sweep: Sweep) -> dict[str, Figure]:
 
 
 def _combinations(sweep: Sweep) -> list[Mapping[str, object]]:
-    """Every value of every axis but λ; axes of one value are left out."""
-    others = {a: sorted(sweep.frame[a].dropna().unique()) for a in sweep.axes if a != AXIS}
-    others = {a: values for a, values in others.items() if len(values) > 1}
-    wheres = [dict(zip(others, values, strict=True)) for values in product(*others.values())]
-    return [w for w in wheres if all(sweep.frame[a].eq(v).any() for a, v in w.items())]
+    """The combinations that there are of the other axes but λ; axes of one value are left out."""
+    points = [arm.point for arm in sweep.arms()]
+    others = [a for a in sweep.axes if a != AXIS and len({point[a] for point in points}) > 1]
+    found = sorted({tuple(point[a] for a in others) for point in points}, key=lambda v: [*map(none_last, v)])
+    return [dict(zip(others, values, strict=True)) for values in found]
 
 
 def _over_weights(sweep: Sweep, where: Mapping[str, object], wide: bool) -> Figure:

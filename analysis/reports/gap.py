@@ -42,9 +42,10 @@ STATISTICS = ("auc", "mmd2")
 def report(sweep: Sweep) -> list[Path]:
     """Write `gap.csv`, `gap.md` (differences on shared trials) and `gap.png`; returns what was written.
 
-    Nothing where the sweep is not over the three gaps, or policies were not tested.
+    Nothing where the sweep is not over the three gaps (and the label) alone, or policies were not tested.
     """
-    if not set(GAPS) <= set(sweep.axes) or not sweep.worlds:
+    over = (*GAPS, *([LABEL] if LABEL in sweep.axes else []))
+    if not sweep.spans(over) or not sweep.worlds:
         return []
     score = Metric("rollout", sweep.target, "score")
     claims = []

@@ -31,9 +31,9 @@ NOTE = (
 def report(sweep: Sweep) -> list[Path]:
     """Write `plateau.csv`, `plateau.md`, and a figure for score and for success; returns what was written.
 
-    Nothing where the sweep is not over both data sizes, with policies evaluated in the real world.
+    Nothing where the sweep is not over both data sizes alone, with policies evaluated in the real world.
     """
-    if not _applies(sweep):
+    if not applies(sweep):
         return []
     laws = [law for error in ERRORS if (law := read_law(sweep, error)) is not None]
     rows, written = [], []
@@ -51,10 +51,12 @@ def report(sweep: Sweep) -> list[Path]:
     return [*write_tables(sweep.path / "plateau", rows, notes, csv_only=in_words), *written]
 
 
-def _applies(sweep: Sweep) -> bool:
+def applies(sweep: Sweep) -> bool:
+    """Whether the sweep is over both data sizes, as numbers, and over nothing else."""
     return (
-        set(AXES) <= set(sweep.axes)
+        sweep.spans(AXES)
         and sweep.frame[list(AXES)].nunique().prod() > 1
+        and all(isinstance(arm.point[axis], int | float | np.number) for arm in sweep.arms() for axis in AXES)
         and "alpha" not in sweep.axes
         and bool(sweep.worlds)
     )

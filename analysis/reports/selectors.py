@@ -52,7 +52,9 @@ RULES: Mapping[str, Rule] = {
         task, others, lambda t: t.criteria.get(RATIO)
     ),
     "the arm that was best elsewhere": selectors.best_fixed,
-    "the reference arm": lambda task, _: selectors.always(task, task.reference),
+    "the reference arm": lambda task, _: (
+        None if task.reference is None else selectors.always(task, task.reference)
+    ),
     "any arm, at random": lambda task, _: selectors.every(task),
 }
 
@@ -87,9 +89,15 @@ def tasks(sweep: Sweep, given: Sequence[str] = GIVEN) -> tuple[list[Task], list[
     order = {v: i for i, v in enumerate(dict.fromkeys(map(values, sweep.arms())))}
     for at, arms in groupby(sorted(sweep.arms(), key=lambda a: order[values(a)]), values):
         name = ", ".join(f"{axis}={value}" for axis, value in zip(fixed, at, strict=True))
-        task = _task(sweep, name, list(arms), fixed)
+        arms = list(arms)
+        task = _task(sweep, name, arms, fixed)
         if isinstance(task, Task):
             found.append(task)
+            if len(task.arms) < len(arms):
+                left.append(
+                    f"{sweep.path}{name and f' ({name})'}: {len(arms) - len(task.arms)} of {len(arms)} arms, "
+                    "which do not have two trainings with scores"
+                )
         elif task is None:
             alone.append(name or "all")
         else:
@@ -121,8 +129,9 @@ def _task(sweep: Sweep, name: str, arms: Sequence[Arm], fixed: Sequence[str]) ->
             measure: np.stack([sweep.outcomes(r, Metric.parse(column)) for r in runs])
             for measure, column in columns.items()
         }
-    base = sweep.references([arms[i] for i in kept])[1][0]
-    number = next((n for n, i in enumerate(kept) if arms[i].point == base.point), 0)
+    chosen_from = [arms[i] for i in kept]
+    base = sweep.find(chosen_from)
+    number = None if base is None else chosen_from.index(base)
     labels = [Arm({k: v for k, v in arms[i].point.items() if k not in fixed}, []).label for i in kept]
     return Task(
         sweep.path.name,

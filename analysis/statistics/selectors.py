@@ -31,7 +31,7 @@ class Task:
         outcomes: By measure ("score", "success"), the mean over trials of each training (A, S).
         criteria: By name of a criterion, its value of each training (A, S).
         trials: By measure, outcomes (A, S, trials) of each trial, where they are known.
-        reference: Number of the arm that the sweep compares others with.
+        reference: Number of the arm that the sweep compares others with; None if it is not among them.
     """
 
     sweep: str
@@ -40,7 +40,7 @@ class Task:
     outcomes: Mapping[str, np.ndarray]
     criteria: Mapping[str, np.ndarray]
     trials: Mapping[str, np.ndarray] = field(default_factory=dict)
-    reference: int = 0
+    reference: int | None = 0
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -48,7 +48,6 @@ class ArmTable:
 
     def __init__(self, sweep: Sweep):
         self.sweep, self.arms = sweep, sweep.arms()
-        self.base = sweep.find(self.arms)
         self.reference, bases = sweep.references(self.arms)
         self._bases = {arm.label: base for arm, base in zip(self.arms, bases, strict=True)}
         kind, places, names = sweep.outcomes_shown
@@ -80,12 +79,13 @@ class ArmTable:
         """The arm's objective, of the reference's runs and of its own; None where there is nothing to say."""
         if (kept := facts(self.sweep.path).get("own_distance", {}).get(arm.label)) is not None:
             return tuple(kept)
-        folders = [[self.sweep.path / run for run in a.runs] for a in (self.base, arm)]
+        base = self._bases[arm.label]
+        folders = [[self.sweep.path / run for run in a.runs] for a in (base, arm)]
         folders = [[f for f in runs if (f / EMBEDDINGS).is_file()] for runs in folders]
         aligned = arm.point.get("lambda") or (
             self._is_told(WEIGHT) and (self._values(arm, TRAINED[WEIGHT]) > 0).any()
         )
-        if arm is self.base or not all(folders) or not aligned:
+        if arm is base or not all(folders) or not aligned:
             return None
         values = [[own_distance(run, folders[1][0]) for run in runs] for runs in folders]
         return None if None in values[0] + values[1] else tuple(float(np.mean(v)) for v in values)

@@ -42,7 +42,7 @@ def _mean(sweep: Sweep, arm: Arm, column: str) -> float | None:
 def _earlier_multiples(sweep: Sweep, test: Test) -> list[Finding]:
     """The same where cells are known by their means alone, at the largest |D_sim| that was trained."""
     column, cells = str(metric_of(sweep, "success")), {}
-    if not set(plateau.AXES) <= set(sweep.axes):
+    if not plateau.applies(sweep):
         return [Finding(test, words_of(test))]
     for arm in sweep.arms():
         if (mean := _mean(sweep, arm, column)) is not None:

@@ -115,6 +115,8 @@ def _multiples(sweep: Sweep, test: Test) -> list[Finding]:
 
     One with fewer sizes than a plateau needs is not measured yet, as are all without real data alone.
     """
+    if not plateau.applies(sweep):
+        return [Finding(test, words_of(test))]
     metric = metric_of(sweep, "success")
     curves, alone = plateau.read(sweep, metric)
     if not curves:

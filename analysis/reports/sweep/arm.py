@@ -22,6 +22,16 @@ class Arm(NamedTuple):
         )
 
 
+def as_point(value: object) -> object:
+    """A value of an axis as the grid has it: tables write none as NaN, which equals not even itself."""
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def none_last(value: object) -> tuple:
+    """What to sort values of an axis by that may be none."""
+    return (True,) if value is None else (False, value)
+
+
 def _is_number(text: str) -> bool:
     try:
         return np.isfinite(float(text))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from align.analysis.reports.sweep.arm import Arm
+from align.analysis.reports.sweep.arm import Arm, as_point, none_last
 from align.analysis.reports.sweep.kept import facts
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.outcomes import Outcomes, Shared
@@ -131,53 +131,71 @@ class Sweep:
         Raises:
             InputError: No run has these values.
         """
-        frame = self.frame
-        for axis, value in (where or {}).items():
-            if axis not in self.axes:
-                raise InputError(f"where: axis {axis!r}, expected one of {self.axes}")
-            frame = frame[frame[axis] == value]
+        wanted = {axis: as_point(value) for axis, value in (where or {}).items()}
+        if unknown := [axis for axis in wanted if axis not in self.axes]:
+            raise InputError(f"where: axis {unknown[0]!r}, expected one of {self.axes}")
         arms: dict[tuple, Arm] = {}
-        for _, row in frame.iterrows():
-            if POINT not in row["missing"]:
-                point = {axis: row[axis] for axis in self.axes}
+        for _, row in self.frame.iterrows():
+            point = {axis: as_point(row[axis]) for axis in self.axes}
+            if POINT not in row["missing"] and wanted.items() <= point.items():
                 arms.setdefault(tuple(point.values()), Arm(point, [])).runs.append(row["run"])
         if not arms:
             raise InputError(f"where={where}: no run of {self.path} has these values")
         order = {run: i for i, run in enumerate(self.grid.get("runs", []))}
         if set(order) >= {run for arm in arms.values() for run in arm.runs}:
             return sorted(arms.values(), key=lambda arm: min(order[run] for run in arm.runs))
-        numeric = [i for i, axis in enumerate(self.axes) if pd.api.types.is_numeric_dtype(self.frame[axis])]
-        return sorted(arms.values(), key=lambda arm: [list(arm.point.values())[i] for i in numeric])
+        numeric = [axis for axis in self.axes if pd.api.types.is_numeric_dtype(self.frame[axis])]
+        return sorted(arms.values(), key=lambda arm: [none_last(arm.point[axis]) for axis in numeric])
 
-    def find(self, arms: Sequence[Arm], label: str | None = None) -> Arm:
-        """The arm called `label`; without one the grid's reference, or the first.
+    def spans(self, axes: Sequence[str]) -> bool:
+        """Whether the arms differ in these axes and in no other, so that one is found by its values there."""
+        others = [axis for axis in self.axes if axis not in axes]
+        return set(axes) <= set(self.axes) and all(
+            len({arm.point[axis] for arm in self.arms()}) == 1 for axis in others
+        )
+
+    def find(self, arms: Sequence[Arm], label: str | None = None) -> Arm | None:
+        """The arm called `label`; without one the grid's reference, or the first if the grid names none.
+
+        Returns:
+            None where the grid's reference is not among the arms.
 
         Raises:
             InputError: There is none of that name.
         """
         if label is None:
-            wanted = self.grid.get("reference", {}).items()
-            return next((arm for arm in arms if all(arm.point.get(k) == v for k, v in wanted)), arms[0])
+            return next(iter(self._at_reference(arms)), None)
         for arm in arms:
             if arm.label == label:
                 return arm
         raise InputError(f"reference={label!r}: expected one of {[arm.label for arm in arms]}")
 
+    def _at_reference(self, arms: Sequence[Arm]) -> Sequence[Arm]:
+        """Those at the values that the grid names as its reference; all, if it names none."""
+        wanted = self.grid.get("reference") or {}
+        return [arm for arm in arms if wanted.items() <= arm.point.items()]
+
     def references(self, arms: Sequence[Arm]) -> tuple[str, list[Arm]]:
-        """What each arm is compared with: the grid's reference, at the arm's own values of the other axes if
-        that was run; without one in the grid, the first arm.
+        """What each arm is compared with: the grid's reference, of several the one at the arm's own values of
+        the axes that tell them apart; without one in the grid, the first arm.
 
         Returns:
-            What to call the reference, and one arm for each of `arms`.
+            What to call the reference, and one arm for each of `arms`: itself where its own reference is not
+            among them, since that of others is no measure for it.
         """
-        base, wanted = self.find(arms), self.grid.get("reference", {})
+        wanted = self.grid.get("reference") or {}
         if not wanted:
-            return base.label, [base] * len(arms)
-        found = [next((a for a in arms if a.point == {**arm.point, **wanted}), base) for arm in arms]
-        if all(arm is base for arm in found):
-            return base.label, found
-        free = [axis for axis in self.axes if len({str(arm.point[axis]) for arm in found}) > 1]
-        return f"{Arm(wanted, []).label},\nsame {' and '.join(free)}", found
+            return arms[0].label, [arms[0]] * len(arms)
+        every = self._at_reference(self.arms())
+        free = [axis for axis in self.axes if len({arm.point[axis] for arm in every}) > 1]
+
+        def at(arm: Arm) -> tuple:
+            return tuple(arm.point[axis] for axis in free)
+
+        own = {at(arm): arm for arm in self._at_reference(arms)}
+        name = every[0] if len(every) == 1 else Arm(wanted, [])
+        same = f",\nsame {' and '.join(free)}" if free else ""
+        return name.label + same, [own.get(at(arm), arm) for arm in arms]
 
     def estimate(self, runs: Sequence[str], metric: Metric, level: float = LEVEL) -> Estimate | None:
         """The mean of a metric over the runs of an arm, which differ in the training seed.
