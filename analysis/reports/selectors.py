@@ -129,9 +129,12 @@ def _task(sweep: Sweep, name: str, arms: Sequence[Arm], fixed: Sequence[str]) ->
             measure: np.stack([sweep.outcomes(r, Metric.parse(column)) for r in runs])
             for measure, column in columns.items()
         }
-    chosen_from = [arms[i] for i in kept]
-    base = sweep.find(chosen_from)
-    number = None if base is None else chosen_from.index(base)
+    reference = sweep.grid.get("reference") or {}
+    wanted = {
+        axis: value for axis, value in reference.items() if axis not in fixed
+    }  # what is given, all have
+    found = [n for n, i in enumerate(kept) if wanted.items() <= arms[i].point.items()]
+    number = found[0] if found and (wanted or not reference) else None
     labels = [Arm({k: v for k, v in arms[i].point.items() if k not in fixed}, []).label for i in kept]
     return Task(
         sweep.path.name,

@@ -102,3 +102,11 @@ def test_select_says_what_it_leaves_out_and_takes_no_other_arm_for_the_reference
     assert task.arms == ("mmd", "coral") and task.reference is None
     assert selectors.RULES["the reference arm"](task, []) is None
     assert any("1 of 3 arms" in line for line in left)
+
+
+def test_the_reference_of_a_task_is_the_arm_that_has_what_the_reference_chose(tmp_path):
+    points = [{"visual": level, "label": label} for level in (0, 1) for label in ("one-hot", "plain")]
+    sweep = sweep_of(tmp_path, points, reference={"visual": 0, "label": "plain"})
+    assert [(task.arms, task.reference) for task in selectors.tasks(sweep)[0]] == [
+        (("one-hot", "plain"), 1)
+    ] * 2
