@@ -142,13 +142,15 @@ def mechanism(
         out: Where to write; by default mechanism below the folder.
         world: The world that success is measured in; by default the target of each sweep.
     """
-    found = {folder.name: folder for folder in _sweeps_below(path)}
+    found: dict[str, list[Path]] = {}
+    for folder in _sweeps_below(path):
+        found.setdefault(folder.name, []).append(folder)
     unknown = [name for name in sweeps or [] if name not in found]
     if unknown or not found:
         raise InputError(
             f"path={path!r}, sweeps={unknown}: expected some of {', '.join(found) or 'no sweep there'}"
         )
-    taken = [found[name] for name in sweeps or found]
+    taken = [folder for name in sweeps or found for folder in found[name]]
     if regime is not None:
         settings = read_regime(Path(path) / DECLARED, regime)
         taken = [folder for folder in taken if of_regime(folder, settings)]

@@ -8,6 +8,7 @@ from align.analysis.figures import style as figures
 from align.analysis.figures.scatter.agreement import Compared, figure_agreement
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.families import families
+from align.analysis.reports.sweep.together import check_names
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.intervals import LEVEL
 from align.analysis.statistics.trials.agreement import agreement, rank_violation_range
@@ -64,10 +65,7 @@ def together(sweeps: Sequence[Sweep], out: str | Path) -> list[Path]:
         for arm, family in zip(sweep.arms(), families(sweep, sweep.arms()), strict=True)
     }
     labels, names = list(kinds), [sweep.path.name for sweep in sweeps]
-    if len(set(names)) < len(names):
-        raise InputError(
-            f"sweeps: {', '.join(names)}; expected other names of their folders, which panels have"
-        )
+    check_names([sweep.path for sweep in sweeps])
     of = "" if len(sweeps) == 1 else " of {}"
     found = [
         (world + of.format(sweep.path.name), panel)

@@ -18,6 +18,7 @@ from align.analysis.figures.scatter.mechanism import Association, figure_mechani
 from align.analysis.reports.arms import SCALES
 from align.analysis.reports.gap import GAPS
 from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.reports.sweep.together import check_names, copies
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.rank_correlation import rank_correlation
 from align.errors import InputError, shown
@@ -28,29 +29,38 @@ FEWEST = 5  # arms, of which a correlation is reported
 ALL = "all, within strata"
 
 
-def gather(sweeps: Sequence[str | Path], world: str | None = None) -> pd.DataFrame:
+def gather(sweeps: Sequence[str | Path], world: str | None = None) -> tuple[pd.DataFrame, list[str]]:
     """One row a run that has success and a probe, of all sweeps.
 
     Args:
-        sweeps: Directories of sweeps.
+        sweeps: Directories of sweeps, of different names.
         world: Where success, the score, is measured; by default in the target of each sweep.
 
     Returns:
-        Columns sweep, stratum, arm, world, run, success, and of probes' metrics, `str(Metric)`.
+        Columns sweep, stratum, arm, world, run, success, and of probes' metrics, `str(Metric)`, NaN where a
+        run was not probed there; and lines on what was left out.
 
     Raises:
-        InputError: No run of the sweeps has both.
+        InputError: No run of the sweeps has both, or two sweeps have one name.
     """
-    frames = []
-    for path in sweeps:
-        sweep = Sweep(path)
+    check_names([Path(path) for path in sweeps])
+    read = [Sweep(path) for path in sweeps]
+    frames, left = [], []
+    for sweep, again in zip(read, copies(read), strict=True):
         score = Metric("rollout", world or sweep.target or "none", "score")
-        wanted = [str(Metric("probe", site, s)) for site in sweep.sites for s in SCALES]
+        wanted = [Metric("probe", site, s) for site in sweep.sites for s in SCALES]
+        wanted = [str(metric) for metric in wanted if sweep.has(metric)]
         if not sweep.has(score) or not wanted:
+            left.append(f"{sweep.path.name}, which has no {'probe' if sweep.has(score) else 'score'}")
             continue
         arm = {run: f"{sweep.path.name}: {arm.label}" for arm in sweep.arms() for run in arm.runs}
-        rows = sweep.frame[["run", str(score), *wanted]].dropna()
-        rows = rows.rename(columns={str(score): "success"})
+        rows = sweep.frame.loc[~sweep.frame["run"].isin(again), ["run", str(score), *wanted]]
+        measured = rows.dropna(subset=[str(score)]).dropna(subset=wanted, how="all")
+        if again:
+            left.append(f"{len(again)} runs of {sweep.path.name} that are copies of others among these")
+        if lacking := len(rows) - len(measured):
+            left.append(f"{lacking} of {len(rows)} runs of {sweep.path.name}, without score or probe")
+        rows = measured.rename(columns={str(score): "success"})
         rows.insert(0, "world", score.place)
         rows.insert(0, "arm", rows["run"].map(arm))
         gaps = [f"{sweep.path.name}, {gap_of(sweep, run, score.place)}" for run in rows["run"]]
@@ -60,7 +70,7 @@ def gather(sweeps: Sequence[str | Path], world: str | None = None) -> pd.DataFra
     if not frames or not sum(map(len, frames)):
         where = f"in {world}" if world else "in its target"
         raise InputError(f"sweeps={[str(s) for s in sweeps]}: no run has a score {where} and a probe")
-    return pd.concat(frames, ignore_index=True)
+    return pd.concat(frames, ignore_index=True), left
 
 
 def gap_of(sweep: Sweep, run: str, world: str) -> str:
@@ -110,7 +120,7 @@ def report(sweeps: Sequence[str | Path], out: str | Path, world: str | None) -> 
     Raises:
         InputError: No run has both success and a probe, or there are fewer than five arms.
     """
-    table = gather(sweeps, world)
+    table, left = gather(sweeps, world)
     rows = correlations(table)
     if not rows:
         measured = f"{table['arm'].nunique()} arms were measured in {shown([str(s) for s in sweeps])}"
@@ -121,6 +131,7 @@ def report(sweeps: Sequence[str | Path], out: str | Path, world: str | None) -> 
         "negative: the better sim and real are told apart, the lower the score. Not corrected for the number "
         "of correlations, and not causal."
     ]
+    notes += [f"Left out: {'; '.join(left)}."] if left else []
     written = write_tables(out / "mechanism", rows, notes)
     written += [out / "mechanism_runs.csv", out / "mechanism.png"]
     columns = {str(metric): f"{metric.place}/{metric.name}" for metric in Metric.among(table.columns)}
@@ -140,7 +151,9 @@ def _panels(table: pd.DataFrame, rows: Sequence[dict]) -> list[list[Association]
             Association(
                 f"{NAMES[statistic]}, {site}",
                 {
-                    name: part[[str(Metric("probe", site, statistic)), "success"]].to_numpy(float)
+                    name: part.reindex(columns=[str(Metric("probe", site, statistic)), "success"])
+                    .dropna()
+                    .to_numpy(float)
                     for name, part in strata.items()
                 },
                 over_all.get((site, NAMES[statistic])),

@@ -16,6 +16,7 @@ from align.analysis.figures.selectors import Measured, figure_selectors
 from align.analysis.reports.gap import GAPS
 from align.analysis.reports.sweep import Arm, Metric, Sweep
 from align.analysis.reports.sweep.run_table import has_trials
+from align.analysis.reports.sweep.together import check_names, copies
 from align.analysis.reports.tables import write_csv, write_tables
 from align.analysis.statistics import selectors
 from align.analysis.statistics.intervals import Interval, minus
@@ -65,6 +66,10 @@ NOTES = (
     "below 0 better, by luck. Over random: how much better than any arm at random, in the same tasks. Below "
     "the highest mean: an upper bound of the regret, since the highest of several means is partly luck.",
     "Each rule is compared in the tasks where it can be applied; others are not counted against it.",
+)
+COPIES = (
+    "Runs that are copies of others among these, without which their tasks could not be asked: {}. The tasks "
+    "that share them are not independent, and the intervals too narrow for that."
 )
 
 
@@ -194,8 +199,9 @@ def select(
         What was written, and lines on what is missing.
 
     Raises:
-        InputError: No sweep has a task.
+        InputError: No sweep has a task, or two have one name.
     """
+    check_names([sweep.path for sweep in sweeps])
     every, missing = [], []
     for sweep in sweeps:
         found, left = tasks(sweep, given)
@@ -235,7 +241,10 @@ def select(
         by_sweep = {m: _by_sweep(where, regrets[m]) for m in MEASURES}
         at_random = {m: selectors.over_sweeps(where, chance[m]).value for m in MEASURES}
         measured.append(Measured(rule, over, by_sweep, at_random))
+    again = {s.path.name: len(runs) for s, runs in zip(sweeps, copies(sweeps), strict=True) if runs}
+    shared = [f"{n} of {name}" for name, n in again.items()]
     notes = [*NOTES, *(f"Left out: {line}." for line in missing)]
+    notes += [COPIES.format(", ".join(shared))] if shared else []
     written = write_tables(out / "select", rows, notes)
     write_csv(out / "select_tasks.csv", details)
     figures.save(figure_selectors(measured, list(MEASURES), _caption(every)), out / "select.png")

@@ -32,7 +32,18 @@ from align.analysis.statistics.trials.counts import blaker
 from align.analysis.statistics.trials.rates import rate
 from align.domain import Domain
 from align.errors import InputError
-from align.run.layout import EMBEDDINGS, GEOMETRY, POINT, PROBE, RESULTS, ROLLOUTS, SUMMARY, TASK_PROBE, runs
+from align.run.layout import (
+    EMBEDDINGS,
+    GEOMETRY,
+    POINT,
+    PROBE,
+    RESULTS,
+    ROLLOUTS,
+    SUMMARY,
+    TAKEN_OVER,
+    TASK_PROBE,
+    runs,
+)
 from align.run.reading import is_there, read_arrays, read_json, reading
 from align.run.state import missing
 from align.worlds.batch import RESERVED, is_rate, shown_success
@@ -40,6 +51,8 @@ from align.worlds.batch import RESERVED, is_rate, shown_success
 HELD_OUT = ("action_error", "denoising_loss")
 """How well a policy does on held-out episodes; see `align.embeddings`."""
 PROBED = ("auc", "accuracy", "margin", "mmd2")
+ORIGIN = "summary/taken_over"
+"""The column of the run, as sweep/run, that one is a copy of; there if any run of the sweep is."""
 TASKS = {f"block_pose_{cell}": ("block_pose", cell) for cell in ("sim_to_real", "real_to_real")}
 """Names of metrics, with the task and the cell of its table that each is of."""
 
@@ -174,6 +187,10 @@ def _row(run: Path) -> dict:
             row[axis] = value if isinstance(value, int | float | str | None) else json.dumps(value)
     if is_there(run / SUMMARY):
         row |= {f"summary/{name}": value for name, value in read_json(run / SUMMARY).items()}
+    if is_there(run / TAKEN_OVER):
+        with reading(run / TAKEN_OVER):
+            taken = read_json(run / TAKEN_OVER)
+            row[ORIGIN] = f"{taken['sweep']}/{taken['run']}"
     if is_there(run / ROLLOUTS):
         row |= _rollouts(run)
         for world, moved in motion(run).items():

@@ -9,6 +9,7 @@ from align.analysis.reports import everything
 from align.analysis.reports.mechanism import correlations, gap_of, gather, report
 from align.analysis.reports.sweep import Sweep
 from align.analysis.reports.sweep.keep import keep
+from align.analysis.reports.sweep.together import copies
 from align.cli import main
 from align.errors import InputError
 
@@ -68,7 +69,8 @@ def test_too_few_arms_are_told_with_the_sweeps_that_they_are_of(sweeps, monkeypa
 def test_runs_without_a_probe_are_left_out(sweeps):
     for run in (sweeps / "one").glob("arm=*"):
         (run / "probe.json").unlink()
-    assert gather([sweeps / "one", sweeps / "two"])["stratum"].nunique() == 1
+    table, left = gather([sweeps / "one", sweeps / "two"])
+    assert table["stratum"].nunique() == 1 and left == ["one, which has no probe"]
     with pytest.raises(InputError, match="no run has a score in its target and a probe"):
         gather([sweeps / "one"])
     assert gap_of(Sweep(sweeps / "two"), "arm=0,seed=0", "elsewhere") == "world elsewhere"
@@ -78,12 +80,12 @@ def test_what_was_kept_of_sweeps_is_enough(sweeps):
     for run in (sweeps / "one").glob("arm=*"):  # a sweep over one gap
         point = json.loads((run / "point.json").read_text())
         (run / "point.json").write_text(json.dumps({**point, "visual": point["arm"] / 5}))
-    expected = gather([sweeps / "one", sweeps / "two"])
+    expected, _ = gather([sweeps / "one", sweeps / "two"])
     assert expected["stratum"].nunique() == 7
     for name in ("one", "two"):
         everything.report(sweeps / name)
         keep(sweeps / name, sweeps / "results" / name, "make")
-    pd.testing.assert_frame_equal(gather([sweeps / "results/one", sweeps / "results/two"]), expected)
+    pd.testing.assert_frame_equal(gather([sweeps / "results/one", sweeps / "results/two"])[0], expected)
 
 
 def test_a_sweep_over_gaps_has_a_correlation_across_them(sweeps):
@@ -92,7 +94,7 @@ def test_a_sweep_over_gaps_has_a_correlation_across_them(sweeps):
         arm, seed = json.loads((run / "point.json").read_text()).values()
         point = {"visual": arm / 5, "physics": 0, "expert": 0, "seed": seed}
         (run / "point.json").write_text(json.dumps(point))
-    table = gather([sweeps / "one"])
+    table, _ = gather([sweeps / "one"])
     assert table["stratum"].nunique() == 6 and "one, expert: 0.0, physics: 0.0, visual: 0.2" in set(
         table["stratum"]
     )
@@ -116,3 +118,52 @@ def test_the_picture_has_each_statistic_on_its_own_axis(sweeps, drawn):
     table = pd.read_csv(sweeps / "out/mechanism.csv").query("stratum == 'all, within strata'")
     for ax, rho in zip((auc, mmd), table["ρ"], strict=True):
         assert ax.get_title(loc="right").startswith(f"ρ = {rho:.2f} [".replace("-", "−"))
+
+
+def test_a_run_counts_where_it_was_probed(sweeps, tmp_path):
+    """One run was also probed at another site, one with a network alone, one has no trials."""
+    first, second, third, *_ = sorted((sweeps / "one").glob("arm=*"))
+    probe = json.loads((first / "probe.json").read_text())
+    probe["sites"]["denoiser"] = probe["sites"]["image"]
+    (first / "probe.json").write_text(json.dumps(probe))
+    mlp = {"mlp": {"auc": probe["sites"]["image"]["auc"]}}
+    (second / "probe.json").write_text(json.dumps({"sites": {"image": mlp}}))
+    (third / "rollouts.csv").unlink()
+    table, left = gather([sweeps / "one"])
+    assert len(table) == 10 and left == ["2 of 12 runs of one, without score or probe"]
+    assert table["probe/denoiser/auc"].notna().sum() == 1
+    report([sweeps / "one"], tmp_path / "out", None)
+    assert f"Left out: {left[0]}." in (tmp_path / "out/mechanism.md").read_text()
+    for run in (sweeps / "one").glob("arm=*"):
+        (run / "probe.json").write_text(json.dumps({"sites": {"image": mlp}}))
+    assert gather([sweeps / "one", sweeps / "two"])[1] == ["one, which has no probe"]
+
+
+def test_sweeps_of_one_name_are_refused(sweeps, capsys):
+    for folder in ("a", "b"):
+        (sweeps / folder).mkdir()
+        (sweeps / ("one" if folder == "a" else "two")).rename(sweeps / folder / "lambda")
+    for command in (
+        ["mechanism", str(sweeps)],
+        ["select", str(sweeps / "a/lambda"), str(sweeps / "b/lambda")],
+    ):
+        assert main([*command, "--out", str(sweeps / "out")]) == 2
+        error = capsys.readouterr().err
+        assert "a/lambda" in error and "b/lambda; expected other names" in error and error.count("\n") == 1
+
+
+def test_a_training_that_was_taken_over_counts_once(sweeps):
+    taken = sweeps / "two" / "arm=0,seed=0"
+    (taken / "taken_over.json").write_text(json.dumps({"sweep": "one", "run": "arm=3,seed=1"}))
+    (sweeps / "two" / "arm=1,seed=0" / "taken_over.json").write_text(
+        json.dumps({"sweep": "elsewhere", "run": "arm=3,seed=1"})
+    )
+    table, left = gather([sweeps / "one", sweeps / "two"])
+    assert len(table) == 23 and left == ["1 runs of two that are copies of others among these"]
+    assert len(gather([sweeps / "two"])[0]) == 12
+    read = [Sweep(sweeps / name) for name in ("two", "one")]
+    assert copies(read) == [{"arm=0,seed=0"}, set()], "in any order"
+    assert "summary/taken_over" in read[0].frame and "summary/taken_over" not in read[1].frame
+    twin = sweeps / "one" / "arm=5,seed=0" / "taken_over.json"  # of two copies of what is not there, one
+    twin.write_text(json.dumps({"sweep": "elsewhere", "run": "arm=3,seed=1"}))
+    assert copies([Sweep(sweeps / name) for name in ("one", "two")])[1] == {"arm=0,seed=0", "arm=1,seed=0"}
