@@ -12,7 +12,9 @@ from align.conversion.episodes import is_camera, stored_episodes
 from align.conversion.lerobot import Codec, write_lerobot
 from align.conversion.robomimic import write_robomimic
 from align.conversion.video import check_quality
+from align.data.columns import column_forms
 from align.data.keys import Keys, find_keys, short_name
+from align.data.labels import labels_of
 from align.data.readers import open_store
 from align.data.readers.reader import Reader
 from align.errors import InputError, check_numbers
@@ -108,10 +110,5 @@ def _each(tasks: list[str], rows: np.ndarray, ends: np.ndarray) -> list[str]:
 
 def _names(store: Reader, columns: tuple) -> list[str] | None:
     """What columns are called, if the store says it of all of them."""
-    names: list[str] = []
-    for column in columns:
-        there = store.names(column.name) if column.how is None else None
-        if there is None:
-            return None
-        names += there[column.start : column.stop]
-    return names
+    names = labels_of(store, columns, [width for _, width in column_forms(store, columns)]).names
+    return None if None in names else list(names)

@@ -90,7 +90,9 @@ def column_forms(reader: Reader, columns: Sequence[Column]) -> Forms:
     """How a store writes what `take_columns` brings, a column's behind another's."""
     widths, forms = reader.vectors(), []
     for column in columns:
-        start, stop, _ = slice(column.start, column.stop).indices(widths[column.name])
+        # A key may name what is not listed, as an array of a group in the group.
+        width = widths[column.name] if column.name in widths else reader.vector(column.name).shape[1]
+        start, stop, _ = slice(column.start, column.stop).indices(width)
         angles = column.how is not None and TRANSFORMS[column.how].columns == 1
         forms.append((column.how, 2 * (stop - start) if angles else 6 if column.how else stop - start))
     return tuple(forms)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 
 from align.data.episodes import ACTIONS, MEASURED, Episodes
+from align.data.labels import check_labels, other_names
 from align.data.refusals import Refusals
 from align.domain import Domain
 from align.errors import InputError
@@ -27,7 +28,8 @@ def check_compatible(sim: Stores, real: Stores) -> None:
     """Refuse stores that one policy cannot be trained on.
 
     Raises:
-        InputError: Action dimensions, agent_pos dimensions or image shapes differ, or one has no images.
+        InputError: Action dimensions, agent_pos dimensions or image shapes differ, or one has no images;
+            columns have the same names in another order, or other units.
     """
     (first, ours), *others = labelled(sim, real).items()
     refusals = Refusals()
@@ -50,7 +52,26 @@ def check_compatible(sim: Stores, real: Stores) -> None:
                         f"{name}: shape {shapes[0]} a frame in {first} ({ours.path}), {shapes[1]} in "
                         f"{label} ({theirs.path}); expected the same; {hint}"
                     )
+            elif name in ours.labels and name in theirs.labels:
+                with refusals.collected():
+                    stores = f"{first} ({ours.path}) and {label} ({theirs.path})"
+                    check_labels(name, stores, ours.labels[name], theirs.labels[name])
     refusals.tell()
+
+
+def naming_notes(sim: Stores, real: Stores) -> list[str]:
+    """A line for each store that calls columns otherwise than the first, which may be another spelling."""
+    (_, ours), *others = labelled(sim, real).items()
+    notes = []
+    for _, theirs in others:
+        for name in ours.labels.keys() & theirs.labels.keys() - {"state"}:
+            a, b = ours.labels[name], theirs.labels[name]
+            if len(a.names) == len(b.names) and (differ := other_names(a, b)):
+                notes.append(
+                    f"note: columns of {name} are called {differ[0]} in {ours.path}, {differ[1]} in "
+                    f"{theirs.path}; they are taken for the same"
+                )
+    return sorted(notes)
 
 
 def check_roles(sim: Stores, real: Stores) -> list[str]:

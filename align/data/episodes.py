@@ -11,6 +11,7 @@ import numpy as np
 from align.data.columns import Forms, column_forms, parse_columns, take_columns
 from align.data.images import Fit, Keep, Segments, read_images
 from align.data.keys import find_keys
+from align.data.labels import Labels, labels_of
 from align.data.rates import resampled
 from align.data.readers import open_store
 from align.data.readers.encoding import Encoding
@@ -63,6 +64,7 @@ class Episodes:
         notes: What of the store was left out, a line each.
         stores: The stores that they are of, in their order; empty before `align.data.stores.join` names them.
         forms: How the store writes "action" and "agent_pos", in their parts; absent is as they are here.
+        labels: What it calls their columns, and in which units they are; absent where nothing is known.
     """
 
     agent_pos: np.ndarray
@@ -78,6 +80,7 @@ class Episodes:
     notes: list[str] = field(default_factory=list)
     stores: tuple[Store, ...] = ()
     forms: dict[str, Forms] = field(default_factory=dict)
+    labels: dict[str, Labels] = field(default_factory=dict)
 
     @property
     def image(self) -> np.ndarray | Segments | None:
@@ -147,13 +150,14 @@ def read_store(
         ends = store.episode_ends()
         found = find_keys(store, keys, cameras)
         # The small arrays first: what is wrong with them is known before the images are decoded.
-        vectors, forms, pictures, refusals = {}, {}, {}, Refusals()
+        vectors, forms, labels, pictures, refusals = {}, {}, {}, {}, Refusals()
         notes = [f"note: {store.path}: {remark}" for remark in store.remarks()]
         for name, columns in found.vectors.items():
             with refusals.collected():
                 try:
                     vectors[name] = take_columns(store, columns)
                     forms[name] = column_forms(store, columns)
+                    labels[name] = labels_of(store, columns, [width for _, width in forms[name]])
                 except InputError as error:
                     if name != "state" or "state" in (keys or {}):
                         raise
@@ -202,6 +206,7 @@ def read_store(
             keys=str(found),
             notes=notes,
             forms=forms,
+            labels=labels,
         )
 
 

@@ -6,7 +6,13 @@ from typing import Literal
 
 import numpy as np
 
-from align.data.compatibility import check_actions, check_compatible, check_rates, check_roles
+from align.data.compatibility import (
+    check_actions,
+    check_compatible,
+    check_rates,
+    check_roles,
+    naming_notes,
+)
 from align.data.episodes import Actions, Episodes, read_store
 from align.data.images import Fit, Keep
 from align.data.plausibility import check_world, codec_gaps, doubts
@@ -121,6 +127,7 @@ def worth_telling(stores: Stores, relative_dims: Sequence[int], compared: Sequen
             if store.keys
         ),
         *check_roles(*stores.values()),
+        *naming_notes(*stores.values()),
         *codec_gaps(*stores.values()),
         *doubts(every, relative_dims, compared),
         *(note for d in Domain for note in other_forms(stores[d])),

@@ -115,6 +115,7 @@ def join(stores: Sequence[Episodes], names: Sequence[str]) -> Episodes:
         notes=[note for e in stores for note in e.notes],
         stores=parts,
         forms=stores[0].forms,
+        labels=stores[0].labels,
     )
 
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import stats
 
-from align.data.compatibility import check_actions, check_compatible, check_rates, check_roles, labelled
+from align.data.compatibility import (
+    check_actions,
+    check_compatible,
+    check_rates,
+    check_roles,
+    labelled,
+    naming_notes,
+)
 from align.data.episodes import ACTIONS, Episodes
 from align.data.plausibility import codec_gaps, doubts
 from align.data.readers.reencoding import can_be_matched
@@ -110,7 +117,7 @@ def fit_together(sims: Sequence[Inspected], reals: Sequence[Inspected]) -> Diffe
 def _together(found: Differences, sims: Sequence[Inspected], reals: Sequence[Inspected]) -> None:
     domains = [store.episodes for store in sims], [store.episodes for store in reals]
     every = [*domains[0], *domains[1]]
-    for check in (check_compatible, check_roles, check_actions):
+    for check in (check_compatible, check_roles, check_actions, naming_notes):
         try:
             found.warned += check(*domains) or []
         except InputError as error:

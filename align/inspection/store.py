@@ -9,9 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from align.data.columns import take_columns
+from align.data.columns import column_forms, take_columns
 from align.data.episodes import ACTIONS, Episodes
 from align.data.keys import Keys, find_keys
+from align.data.labels import labels_of
 from align.data.readers import FORMATS, Reader, open_store
 from align.data.readers.encoding import Encoding
 from align.data.signals import delta_columns, find_wraps
@@ -254,10 +255,12 @@ def _mean(store: Reader, camera: str, found: Inspected) -> list[float] | None:
 
 
 def _take(store: Reader, found: Inspected, keys: Keys, ends: np.ndarray) -> None:
-    vectors, found.keys = {}, str(keys)
+    vectors, labels, found.keys = {}, {}, str(keys)
     for name, columns in keys.vectors.items():
         with _told(found):
             vectors[name] = take_columns(store, columns)
+            widths = [width for _, width in column_forms(store, columns)]
+            labels[name] = labels_of(store, columns, widths)
             found.taken[name] = " + ".join(map(str, columns))
             found.why[name] = keys.why[name]
     views = {view.name: view for view in found.cameras}
@@ -270,7 +273,9 @@ def _take(store: Reader, found: Inspected, keys: Keys, ends: np.ndarray) -> None
             found.faults.append(f"{store.label(camera)} is no camera; it has {there}")
     if {"action", "agent_pos"} <= set(vectors):
         codecs = {name: view.encoding for name, view in found.reader_cameras.items()}
-        found.episodes = Episodes(**vectors, ends=ends, attrs=store.attrs, path=found.path, codecs=codecs)
+        found.episodes = Episodes(
+            **vectors, ends=ends, attrs=store.attrs, path=found.path, codecs=codecs, labels=labels
+        )
         if store.attrs.get("actions") in ACTIONS:
             found.notes.append(f"note: actions are {store.attrs['actions']}, by the store's own word")
         elif deltas := delta_columns(vectors["action"], vectors["agent_pos"], ends):
@@ -279,13 +284,16 @@ def _take(store: Reader, found: Inspected, keys: Keys, ends: np.ndarray) -> None
 
 def columns_of(found: Inspected, name: str) -> Sequence[str]:
     """What the columns of what would be trained on are called: their own names, or numbers."""
-    key = found.taken.get(name, "")
-    array = next((a for a in found.arrays if a.name == key), None)
-    width = getattr(found.episodes, name).shape[1] if found.episodes is not None else 0
-    return array.names if array is not None and array.names else [f"[{n}]" for n in range(width)]
+    if found.episodes is None:
+        return []
+    labels = found.episodes.labels.get(name)
+    names = labels.names if labels is not None else [None] * getattr(found.episodes, name).shape[1]
+    return [called or f"[{n}]" for n, called in enumerate(names)]
 
 
 def columns_of_both(sim: Inspected, real: Inspected, name: str) -> Sequence[str]:
-    """What columns are called in either of two stores that have as many: by the first that has names."""
-    called = [columns_of(store, name) for store in (sim, real)]
-    return called[1] if called[0][:1] == ["[0]"] else called[0]
+    """What columns are called in two stores that have as many: "a", or "a / b" where names differ."""
+    pairs = zip(columns_of(sim, name), columns_of(real, name), strict=True)
+    return [
+        a if b in (a, f"[{n}]") else b if a == f"[{n}]" else f"{a} / {b}" for n, (a, b) in enumerate(pairs)
+    ]

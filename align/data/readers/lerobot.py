@@ -78,11 +78,13 @@ class LeRobotDataset(Reader):
         return found
 
     def names(self, vector: str) -> list[str] | None:
-        """What the file calls the entries of a feature."""
-        names = self._features[vector].get("names")
+        """What the file calls the entries of a feature: by a list, one under a name, or the place of each."""
+        names, width = self._features[vector].get("names"), self.vectors().get(vector)
         if isinstance(names, dict):
-            names = next(iter(names.values()), None)
-        return [str(n) for n in names] if isinstance(names, list) and names else None
+            places = list(names.values())
+            placed = all(isinstance(n, int) for n in places) and sorted(places) == list(range(len(places)))
+            names = sorted(names, key=names.get) if placed else next(iter(places), None)
+        return [str(n) for n in names] if isinstance(names, list) and len(names) == width else None
 
     def vector(self, name: str) -> np.ndarray:
         """All rows of a feature, (T, D) float32, all finite.
