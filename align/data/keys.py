@@ -54,12 +54,19 @@ def find_keys(reader: Reader, given: Mapping[str, str] | None, cameras: Sequence
         only array called an action and the only other that can be a state.
 
     Raises:
-        InputError: An unknown name or a malformed key, or several arrays or cameras could be meant, or none.
+        InputError: An unknown name, a malformed key, or one of a camera that the policy does not have while
+            one that it has is not given; or several arrays or cameras could be meant, or none.
     """
     given = dict(given or {})
     for name in given:
         if name not in (*VECTORS, "image") and not name.startswith("image."):
             raise InputError(f"keys: unknown name {name!r}; expected some of image, agent_pos, action, state")
+        # Others than the policy's may be named, too, where all of the policy's are; else one is misspelt.
+        if name not in (*VECTORS, *cameras) and not all(camera in given for camera in cameras):
+            raise InputError(
+                f"store {reader.path}: keys: {{{name}: {given[name]}}} is of no camera of the policy; "
+                f"expected {', '.join(cameras)}"
+            )
     preset, because = _preset(reader)
     wanted = {**preset, **given}
     there = reader.vectors()

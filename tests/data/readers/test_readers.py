@@ -57,6 +57,17 @@ def test_an_only_camera_is_taken_and_several_are_not_guessed(made, v3):
     assert read_store(v3, images=True).image.shape[1:] == (24, 32, 3)
 
 
+def test_keys_of_cameras_that_the_policy_lacks_are_refused(made):
+    """Else a misspelt one would be passed over, and the camera of that name taken."""
+    keys = {"image.wirst": "observation.images.top"}
+    refused(made["v3"], r"{image.wirst: .*images.top} is of no camera of the policy; .*wrist", keys=keys)
+    refused(made["v3"], r"is of no camera", keys={"image": "observation.images.top"})
+    assert read_store(made["v3"], keys, images=False).images == {}, "a policy without images has none"
+    both = {"image.top": "observation.images.wrist", "image.wrist": "observation.images.top"}
+    read = read_store(made["v3"], both, images=("image.top",), keep="memory")
+    assert read.codecs["image.top"].codec == "h264", "one that is named and not seen is nothing misspelt"
+
+
 def test_states_are_not_guessed_and_can_be_joined(made, v3):
     keys = {"agent_pos": "robot0_gripper_qpos + robot0_eef_pos[:2]"}
     read = read_store(made["robomimic"], keys, images=False)
