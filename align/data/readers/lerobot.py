@@ -24,6 +24,7 @@ from align.data.readers.lerobot_episodes import (
     tasks_of,
 )
 from align.data.readers.lerobot_files import LeRobotFiles
+from align.data.readers.pictures import decoded
 from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite
 from align.data.readers.video import decode, lacking
 from align.errors import InputError
@@ -59,9 +60,9 @@ class LeRobotDataset(Reader):
 
     @property
     def attrs(self) -> dict:
-        """The rate, and what robot recorded it."""
-        robot = self._files.info.get("robot_type")
-        return {"rate_hz": self._files.fps} | ({"robot_type": robot} if robot else {})
+        """The rate, what robot recorded it, and what `align convert` keeps: `domain` and `actions`."""
+        said = {name: self._files.info.get(name) for name in ("robot_type", "domain", "actions")}
+        return {"rate_hz": self._files.fps} | {name: value for name, value in said.items() if value}
 
     def episode_ends(self) -> np.ndarray:
         """Where each episode ends, exclusive, (E,) int64."""
@@ -121,6 +122,15 @@ class LeRobotDataset(Reader):
                 codec = found_jpeg.codec
             found[name] = Camera(shape, codec if codec is None else str(codec))
         return found
+
+    def others(self) -> dict[str, str]:
+        """The features that are neither vectors nor cameras, as depth and texts."""
+        used = {*self.vectors(), *self.cameras(), *_INDICES}
+        return {
+            name: f"{feature.get('dtype')} of shape {feature.get('shape')}"
+            for name, feature in self._features.items()
+            if name not in used
+        }
 
     def frames(self, camera: str, start: int = 0) -> Iterator[np.ndarray]:
         """Images of a camera from row `start` on, (n, H, W, C) uint8.
@@ -195,27 +205,20 @@ class LeRobotDataset(Reader):
 
     def _encoded(self, episodes: list[Episode], camera: str, skip: int) -> Iterator[np.ndarray]:
         """Images that lie in the table as PNG or JPEG."""
-        import cv2
-
-        height, width, channels = self.cameras()[camera].shape
+        shape = self.cameras()[camera].shape
         for e in episodes:
             table = self._files.table(e.data, [camera]).slice(e.first + skip, e.length - skip)
             for low in range(0, len(table), _BLOCK):
-                rows = table.column(camera).slice(low, _BLOCK).to_pylist()
                 block = []
-                for n, row in enumerate(rows):
-                    content = (row or {}).get("bytes")
-                    image = None
-                    if content:
-                        flag = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR_RGB
-                        image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
-                    if image is None or image.shape[:2] != (height, width):
-                        found = "no image" if image is None else f"an image of {image.shape[:2]} px"
+                for n, row in enumerate(table.column(camera).slice(low, _BLOCK).to_pylist()):
+                    image = decoded(row, shape)
+                    if isinstance(image, str):
                         self._refuse(
                             f"{self._files.inside(e.data)}: {camera}",
-                            f"row {e.first + skip + low + n} holds {found}; expected {height} × {width} px",
+                            f"row {e.first + skip + low + n} holds {image}; expected uint8 {shape} (height, "
+                            "width, channels), as meta/info.json says",
                         )
-                    block.append(image.reshape(height, width, channels))
+                    block.append(image)
                 yield np.stack(block)
             skip = 0
 

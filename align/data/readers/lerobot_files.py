@@ -113,7 +113,8 @@ class LeRobotFiles:
                 first = next(opened.iter_batches(1, columns=[camera])).column(0)[0].as_py()
         except (OSError, ValueError, LookupError, StopIteration):
             return b""
-        return (first.get("bytes") if isinstance(first, dict) else None) or b""
+        first = first.get("bytes") if isinstance(first, dict) else first
+        return first if isinstance(first, bytes) else b""
 
     def file(self, template: str, **where: object) -> Path:
         """A file named by one of the templates of `meta/info.json`, which must lie in the folder."""
