@@ -4,8 +4,9 @@ import itertools
 import os
 from collections.abc import Sequence
 
-from align.data.episodes import ACTIONS, MEASURED, Episodes
+from align.data.episodes import ACTIONS, Episodes
 from align.data.labels import check_labels, other_names
+from align.data.readers.times import MEASURED
 from align.data.refusals import Refusals
 from align.domain import Domain
 from align.errors import InputError
@@ -103,7 +104,7 @@ def check_roles(sim: Stores, real: Stores) -> list[str]:
 
 def _other_role(label: str, store: Episodes) -> str | None:
     """The domain that a store says it is of, if that is not the one that it stands for."""
-    says, labels = store.attrs.get("domain"), {domain.label for domain in Domain}
+    says, labels = store.attrs.get("domain"), [domain.label for domain in Domain]
     return says if says in labels and says != label.partition("[")[0] else None
 
 
@@ -123,6 +124,11 @@ def check_actions(sim: Stores, real: Stores) -> None:
             f"actions: {told}, by their own word; expected one kind in all (if they err, data.actions says "
             "which)"
         )
+
+
+def rate_of(episodes: Episodes) -> float | None:
+    """Frames a second, as the store says or its timestamps tell; None where neither does."""
+    return episodes.attrs.get("rate_hz") or episodes.attrs.get("measured_hz")
 
 
 def check_rates(sim: Stores, real: Stores) -> None:

@@ -16,16 +16,14 @@ from align.data.rates import resampled
 from align.data.readers import open_store
 from align.data.readers.encoding import Encoding
 from align.data.readers.reader import Reader
+from align.data.readers.times import MEASURED, attributes
 from align.data.refusals import Refusals
-from align.data.signals import measured_rate
 from align.data.writing import write_store as write_store
 from align.errors import InputError
 
 Actions = Literal["targets", "deltas"]
 """Whether actions say where to be, or by how much to move."""
 ACTIONS = get_args(Actions)
-MEASURED = 0.05
-"""By which a rate that timestamps tell may be off: clocks of robots are not exact."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +163,13 @@ def read_store(
         if privileged is not None:
             with refusals.collected():
                 vectors["privileged"] = _told(store, privileged)
-        rows, attrs = None, store.attrs
+        rows, attrs = None, {}
+        with refusals.collected():
+            attrs, times = attributes(store, ends)
+            told = [*([str(times.gaps)] if times.gaps else []), *([times.doubt] if times.doubt else [])]
+            notes += [f"warning: store {store.path}: {line}" for line in told]
         if actions is not None or attrs.get("actions") not in (None, *ACTIONS):
             attrs = attrs | {"actions": actions}
-        if attrs.get("rate_hz") is None and (times := store.times()) is not None:
-            attrs = attrs | {"measured_hz": measured_rate(times, ends)}
         if rate_hz is not None and not refusals:
             with refusals.collected():
                 rate = attrs.get("rate_hz") or attrs.get("measured_hz")

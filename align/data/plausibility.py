@@ -7,7 +7,7 @@ from align.data.episodes import ACTIONS, Episodes
 from align.data.readers.encoding import Encoding
 from align.data.readers.jpeg import JPEG
 from align.data.readers.reencoding import can_be_matched
-from align.data.signals import delta_columns, find_wraps
+from align.data.signals import delta_columns, find_flips, find_wraps
 from align.errors import InputError
 from align.worlds.pushing.rerender import recorded_in
 
@@ -15,7 +15,7 @@ from align.worlds.pushing.rerender import recorded_in
 def doubts(
     stores: Sequence[Episodes], relative_actions: bool | Sequence[int], others: Sequence[str] = ()
 ) -> list[str]:
-    """Warnings, a line each, of actions that are differences already and of angles that wrap.
+    """Warnings, a line each, of actions that are differences already, and of angles and signs that jump.
 
     Args:
         stores: The sim and the real demonstrations, a store each.
@@ -38,7 +38,7 @@ def doubts(
             )
     for episodes in stores:
         for name in dict.fromkeys(("agent_pos", "action", *others)):
-            told += _wraps(episodes, name)
+            told += _wraps(episodes, name) + _flips(episodes, name)
     return told
 
 
@@ -72,6 +72,20 @@ def _wraps(episodes: Episodes, name: str) -> list[str]:
         "expected no jumps (numpy.unwrap, an episode at a time), or sine and cosine, by the key "
         f"{'radians' if wrap.period == '2π' else 'degrees'}(NAME)"
         for wrap in find_wraps(values, episodes.ends)
+    ]
+
+
+def _flips(episodes: Episodes, name: str) -> list[str]:
+    """A warning for each four columns that flip their sign within an episode, as a quaternion does."""
+    values = getattr(episodes, name)
+    if values is None:
+        return []
+    return [
+        f"warning: store {episodes.path}: {name} {_columns(range(flip.column, flip.column + 4))} flips its "
+        f"sign {flip.count}×, first at frame {flip.frame}, as a quaternion that is the same rotation, and "
+        "differences are wrong there; expected no jumps, by the key quat_xyzw(NAME), or quat_wxyz(NAME) if w "
+        "is first"
+        for flip in find_flips(values, episodes.ends)
     ]
 
 

@@ -1,4 +1,4 @@
-"""What arrays of numbers look like: differences rather than targets, angles that wrap."""
+"""What arrays of numbers look like: differences and not targets, angles that wrap, quaternions that flip."""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ import numpy as np
 PERIODS = {2 * math.pi: "2π", 360.0: "360"}
 """By how much an angle jumps where it wraps."""
 _TOLERANCE = 0.1  # of a period, by which a frame's own motion changes the jump
+_UNIT = 0.02  # by which the norm of a quaternion may be off: recorders round
+_FLIPPED = 0.2  # of the distance to what it was, at most that to the negative of it
 _RARE = 0.1  # share of frames: what jumps more often is no angle
 
 
@@ -28,18 +30,6 @@ class Wrap:
     jump: float
 
 
-def measured_rate(times: np.ndarray, ends: np.ndarray) -> float | None:
-    """Frames a second, by the median time between two frames; None if times stand still.
-
-    Args:
-        times: When each frame was recorded, (T,) in seconds.
-        ends: Where episodes end, (E,).
-    """
-    steps = np.delete(np.diff(times), ends[:-1] - 1)
-    usual = float(np.median(steps)) if len(steps) else 0.0
-    return round(1 / usual, 3) if usual > 0 else None
-
-
 def find_wraps(values: np.ndarray, ends: np.ndarray) -> list[Wrap]:
     """The columns of (T, D) that jump by a period of an angle within an episode, from a frame to the next."""
     steps = np.abs(np.diff(values.astype(np.float64), axis=0))
@@ -56,6 +46,37 @@ def find_wraps(values: np.ndarray, ends: np.ndarray) -> list[Wrap]:
                 and others.max(initial=0) < 0.5 * period
             ):
                 found.append(Wrap(column, label, int(jumps[0]) + 1, float(step[jumps[0]])))
+    return found
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Four columns that jump as a quaternion does whose sign changes, which is the same rotation.
+
+    Attributes:
+        column: The first of them.
+        frame: The first frame after a flip.
+        count: How often it flips.
+    """
+
+    column: int
+    frame: int
+    count: int
+
+
+def find_flips(values: np.ndarray, ends: np.ndarray) -> list[Flip]:
+    """Where four columns side by side of (T, D), of unit norm, become all but their negative in one frame."""
+    values, found = values.astype(np.float64), []
+    for column in range(values.shape[1] - 3):
+        if found and column < found[-1].column + 4:
+            continue
+        four = values[:, column : column + 4]
+        if (np.abs(np.linalg.norm(four, axis=1) - 1) > _UNIT).any():
+            continue
+        kept, turned = (np.linalg.norm(four[1:] + sign * four[:-1], axis=1) for sign in (-1, 1))
+        kept[ends[:-1] - 1] = 0  # between episodes
+        if len(flips := np.flatnonzero(turned < _FLIPPED * kept)):
+            found.append(Flip(column, int(flips[0]) + 1, len(flips)))
     return found
 
 

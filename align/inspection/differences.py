@@ -13,10 +13,12 @@ from align.data.compatibility import (
     check_roles,
     labelled,
     naming_notes,
+    rate_of,
 )
 from align.data.episodes import ACTIONS, Episodes
 from align.data.plausibility import codec_gaps, doubts
 from align.data.readers.reencoding import can_be_matched
+from align.data.readers.times import MEASURED
 from align.data.signals import delta_columns
 from align.domain import Domain
 from align.errors import InputError, one_line
@@ -125,9 +127,8 @@ def _together(found: Differences, sims: Sequence[Inspected], reals: Sequence[Ins
     try:
         check_rates(*domains)
     except InputError as error:
-        rates = [e.attrs.get("rate_hz") for e in every]
-        found.rate_hz = min(rate for rate in rates if rate is not None)
-        fast = [e for e in every if (e.attrs.get("rate_hz") or 0) > found.rate_hz]
+        found.rate_hz = min(rate for rate in map(rate_of, every) if rate is not None)
+        fast = [e for e in every if (rate_of(e) or 0) > found.rate_hz * (1 + MEASURED)]
         mended = not any(_deltas(e) for e in fast)
         (found.warned if mended else found.refused).append(f"{'warning: ' * mended}{one_line(error)}")
     found.lossless = _lossless(*domains)

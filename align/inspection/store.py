@@ -15,13 +15,13 @@ from align.data.keys import Keys, find_keys
 from align.data.labels import labels_of
 from align.data.readers import FORMATS, Reader, open_store
 from align.data.readers.encoding import Encoding
-from align.data.signals import delta_columns, find_wraps
+from align.data.readers.times import Gaps, attributes
+from align.data.signals import delta_columns, find_flips, find_wraps
 from align.errors import InputError, one_line
 from align.inspection.cameras import common_cameras
 
 _STILL = 1e-6  # of the magnitude: float32 cannot tell a smaller spread from none
 _SAMPLED = 4  # frames of a camera that are looked at
-_GAP = 1.5  # of the usual time between two frames
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Array:
         constant: Columns that never change.
         binary: Columns of two values, as those of a gripper that is open or closed.
         wraps: By column that jumps as an angle does, its period: "2π" or "360".
+        flips: The first of each four columns that flip their sign, as quaternions do.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Array:
     binary: list[int] = field(default_factory=list)
     wraps: dict[int, str] = field(default_factory=dict)
     units: list[str] | None = None
+    flips: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -68,23 +70,6 @@ class View:
     encoding: Encoding | None = None
 
 
-@dataclass(frozen=True)
-class Gaps:
-    """Where time does not go on by one frame.
-
-    Attributes:
-        count: How many steps are longer than one and a half frames, or go back.
-        longest: The longest of them, in seconds.
-        episode: Where that is.
-        step: The frame after it, counted in its episode.
-    """
-
-    count: int
-    longest: float
-    episode: int
-    step: int
-
-
 @dataclass
 class Inspected:
     """A store.
@@ -92,10 +77,10 @@ class Inspected:
     Attributes:
         path: Where it is.
         format: What it is.
+        lengths: Frames of each episode, (E,).
         domain: "sim" or "real", if it says so.
         rate_hz: Frames a second, if known.
         rate_from: How that is known: "stored", or "timestamps".
-        lengths: Frames of each episode, (E,).
         arrays: Its arrays of numbers.
         cameras: Its cameras.
         gaps: Where its time has gaps; None where it has none, or keeps no time.
@@ -104,16 +89,17 @@ class Inspected:
         keys: Both in a line.
         faults: What is wrong with it, a line each; training would refuse what it needs of that.
         notes: What else is worth a line.
+        others: What else it holds, neither numbers nor images, by name.
         episodes: What would be trained on, without images; None where that cannot be said.
         reader_cameras: By the policy's name, the cameras that it would see.
     """
 
     path: str
     format: str
-    domain: str | None
-    rate_hz: float | None
-    rate_from: str | None
     lengths: np.ndarray
+    domain: str | None = None
+    rate_hz: float | None = None
+    rate_from: str | None = None
     arrays: list[Array] = field(default_factory=list)
     cameras: list[View] = field(default_factory=list)
     gaps: Gaps | None = None
@@ -122,6 +108,7 @@ class Inspected:
     keys: str = ""
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    others: dict[str, str] = field(default_factory=dict)
     episodes: Episodes | None = None
     reader_cameras: dict[str, View] = field(default_factory=dict)
 
@@ -151,21 +138,18 @@ def inspect_store(
     with contextlib.closing(open_store(path, reader)) as store:
         store.vector = functools.cache(store.vector)  # read once, however often it is asked for
         ends = store.episode_ends()
-        attrs, kind = store.attrs, type(store)
-        what = FORMATS.get(kind, kind.__name__)
-        rate = attrs.get("rate_hz")
-        rate = float(rate) if isinstance(rate, int | float) and rate > 0 else None
-        found = Inspected(
-            str(store.path),
-            what,
-            attrs.get("domain") if attrs.get("domain") in ("sim", "real") else None,
-            rate,
-            "stored" if rate else None,
-            np.diff(ends, prepend=0),
-        )
+        what = FORMATS.get(type(store), type(store).__name__)
+        found = Inspected(str(store.path), what, np.diff(ends, prepend=0))
         with _told(found):
             found.notes += [f"note: {remark}" for remark in store.remarks()]
-        _look_at_times(store, found, ends)
+        attrs = {}
+        with _told(found):
+            attrs, times = attributes(store, ends)
+            found.gaps = times.gaps
+            found.notes += [f"warning: {times.doubt}"] if times.doubt else []
+        found.domain = attrs.get("domain") if attrs.get("domain") in ("sim", "real") else None
+        found.rate_hz = attrs.get("rate_hz") or attrs.get("measured_hz")
+        found.rate_from = found.rate_hz and ("timestamps" if "measured_hz" in attrs else "stored")
         for name in store.vectors():
             with _told(found):
                 found.arrays.append(_array(store, name, ends))
@@ -176,8 +160,10 @@ def inspect_store(
             mean = _mean(store, name, found)
             found.cameras.append(View(name, camera.shape, camera.codec, mean, encoding))
         with _told(found):
+            found.others = store.others()
+        with _told(found):
             names = common_cameras([(store, keys or {})]) if cameras is None else cameras
-            _take(store, found, find_keys(store, keys, names), ends)
+            _take(store, found, find_keys(store, keys, names), ends, attrs)
     return found
 
 
@@ -192,34 +178,6 @@ def _told(found: Inspected):
             found.faults.append(line)
 
 
-def _look_at_times(store: Reader, found: Inspected, ends: np.ndarray) -> None:
-    times = None
-    with _told(found):
-        times = store.times()
-    if times is None:
-        return
-    steps = np.diff(times)
-    inside = np.ones(len(steps), bool)
-    inside[ends[:-1] - 1] = False
-    if not inside.any():
-        return
-    usual = float(np.median(steps[inside]))
-    if usual <= 0:
-        found.notes.append(
-            "warning: its timestamps hardly go on (too coarse for the time of day, as float32 is)"
-        )
-        return
-    if found.rate_hz is None:
-        found.rate_hz, found.rate_from = round(1 / usual, 3), "timestamps"
-    frame = 1 / found.rate_hz
-    odd = np.flatnonzero(inside & ((steps > _GAP * frame) | (steps <= 0)))
-    if len(odd):
-        worst = int(odd[np.argmax(np.abs(steps[odd]))])
-        episode = int(np.searchsorted(ends, worst, side="right"))
-        begin = 0 if episode == 0 else int(ends[episode - 1])
-        found.gaps = Gaps(len(odd), float(steps[worst]), episode, worst + 1 - begin)
-
-
 def _array(store: Reader, name: str, ends: np.ndarray) -> Array:
     values = store.vector(name)
     kinds = [kind_of(column) for column in values.T]
@@ -232,6 +190,7 @@ def _array(store: Reader, name: str, ends: np.ndarray) -> Array:
         [n for n, kind in enumerate(kinds) if kind == "binary"],
         {wrap.column: wrap.period for wrap in find_wraps(values, ends)},
         store.units(name),
+        [flip.column for flip in find_flips(values, ends)],
     )
 
 
@@ -254,7 +213,7 @@ def _mean(store: Reader, camera: str, found: Inspected) -> list[float] | None:
     return None
 
 
-def _take(store: Reader, found: Inspected, keys: Keys, ends: np.ndarray) -> None:
+def _take(store: Reader, found: Inspected, keys: Keys, ends: np.ndarray, attrs: dict) -> None:
     vectors, labels, found.keys = {}, {}, str(keys)
     for name, columns in keys.vectors.items():
         with _told(found):
@@ -274,10 +233,10 @@ def _take(store: Reader, found: Inspected, keys: Keys, ends: np.ndarray) -> None
     if {"action", "agent_pos"} <= set(vectors):
         codecs = {name: view.encoding for name, view in found.reader_cameras.items()}
         found.episodes = Episodes(
-            **vectors, ends=ends, attrs=store.attrs, path=found.path, codecs=codecs, labels=labels
+            **vectors, ends=ends, attrs=attrs, path=found.path, codecs=codecs, labels=labels
         )
-        if store.attrs.get("actions") in ACTIONS:
-            found.notes.append(f"note: actions are {store.attrs['actions']}, by the store's own word")
+        if attrs.get("actions") in ACTIONS:
+            found.notes.append(f"note: actions are {attrs['actions']}, by the store's own word")
         elif deltas := delta_columns(vectors["action"], vectors["agent_pos"], ends):
             found.notes.append(f"note: action {deltas} looks like differences to agent_pos, not like targets")
 

@@ -118,6 +118,7 @@ def _ranges(array: Array, each: bool) -> str:
     else:
         ranges = f"{min(array.low):.4g} to {max(array.high):.4g}"
     kinds = {"constant": array.constant, "binary": array.binary}
+    kinds["quaternion whose sign flips"] = [c for flip in array.flips for c in range(flip, flip + 4)]
     kinds |= {
         f"wraps by {p}": [c for c, q in array.wraps.items() if q == p]
         for p in dict.fromkeys(array.wraps.values())
@@ -135,18 +136,15 @@ def _some(names: Sequence[str]) -> str:
 def _remarks(found: Inspected) -> Iterator[str]:
     for fault in found.faults:
         yield from _wrapped(f"fault: {fault}", "")
-    for note in [*_gaps(found), *found.notes]:
+    others = ", ".join(f"{name} ({what})" for name, what in found.others.items())
+    notes = [f"note: neither numbers (frames, D) nor images, and not used: {others}"] if others else []
+    for note in [*_gaps(found), *notes, *found.notes]:
         yield from _wrapped(note, "")
 
 
 def _gaps(found: Inspected) -> Iterator[str]:
-    gaps = found.gaps
-    if gaps is not None:
-        times = "once" if gaps.count == 1 else f"{gaps.count} times"
-        yield (
-            f"warning: time does not go on by one frame {times}; most, by {gaps.longest:.3g} s, before step "
-            f"{gaps.step} of episode {gaps.episode}"
-        )
+    if found.gaps is not None:
+        yield f"warning: {found.gaps}"
 
 
 def _side_by_side(sim: Inspected, real: Inspected) -> Iterator[tuple[str, str, str, str]]:

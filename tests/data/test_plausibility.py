@@ -9,6 +9,7 @@ import pytest
 from align.callbacks import Rollouts
 from align.data.episodes import Episodes
 from align.data.plausibility import check_world, doubts
+from align.data.rotations import TRANSFORMS
 from align.data.signals import delta_columns
 from align.errors import InputError
 from align.networks import ConditionalMLP
@@ -79,6 +80,38 @@ def test_angles_that_wrap_are_told(scale, label):
         f"warning: store a.zarr: {name} [1]" for name in ("agent_pos", "action", "state")
     ]
     assert all(label in line and "numpy.unwrap" in line for line in lines)
+
+
+def turning(flips: bool, scalar_first: bool = False) -> np.ndarray:
+    """(240, 8): a position, a quaternion of one turn about any axis, a gripper; six episodes."""
+    axes = np.random.default_rng(0).normal(size=(6, 1, 3))
+    axes /= np.linalg.norm(axes, axis=2, keepdims=True)
+    half = np.linspace(0, 2 * np.pi, 40)[:, None] / 2 * np.ones((6, 1, 1))
+    real, imaginary = np.cos(half), np.sin(half) * axes
+    quat = np.concatenate([real, imaginary] if scalar_first else [imaginary, real], 2)
+    if flips:  # as of a robot that keeps w positive
+        quat = np.where(real < 0, -quat, quat)
+    rest = np.random.default_rng(1).normal(size=(240, 4)).cumsum(0)
+    return np.concatenate([rest[:, :3], quat.reshape(240, 4), rest[:, 3:]], 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("scalar_first", [False, True])
+def test_quaternions_whose_sign_flips_are_told(scalar_first):
+    def episodes(rows: np.ndarray) -> Episodes:
+        return Episodes(rows, rows[:, :3], np.arange(40, 241, 40), path="a.zarr")
+
+    whole, broken = (episodes(turning(flips, scalar_first)) for flips in (False, True))
+    assert doubts([whole, whole], False) == []
+    (line,) = doubts([whole, broken], False)
+    assert line.startswith(
+        "warning: store a.zarr: agent_pos [3, 4, 5, 6] flips its sign 6×, first at frame 20"
+    )
+    assert "quat_xyzw(NAME)" in line
+    how = f"quat_{'wxyz' if scalar_first else 'xyzw'}"  # what is suggested mends it
+    smooth = TRANSFORMS[how].forward(broken.agent_pos[:, 3:7].astype(np.float64))
+    assert np.abs(np.delete(np.diff(smooth, axis=0), np.arange(39, 239, 40), 0)).max() < 0.2
+    units = np.eye(4, dtype=np.float32)[np.random.default_rng(0).integers(0, 4, 240)]
+    assert doubts([episodes(units), whole], False) == [], "unit norm, and no sign"
 
 
 def test_another_scene_than_every_stores_is_told():

@@ -41,12 +41,18 @@ def episodes_of(files: LeRobotFiles) -> list[Episode]:
     """The episodes that `meta/` lists, in the order of their numbers.
 
     Raises:
-        InputError: There is none, or what `meta/` says of one does not fit the tables.
+        InputError: There is none, one is listed twice, or what `meta/` says of one does not fit the tables.
     """
     with reading(files.path / "meta" / "episodes", "the list of episodes that LeRobot writes"):
         found = list(_of_v3(files) if files.is_v3 else _of_v2(files))
     if not found:
         files.refuse("meta/", "lists no episode; expected at least one")
+    numbers, counts = np.unique([episode.number for episode in found], return_counts=True)
+    if (counts > 1).any():  # it could be trained on and held out
+        place = "meta/episodes" if files.is_v3 else "meta/episodes.jsonl"
+        files.refuse(
+            place, f"lists episode {numbers[counts > 1][0]} {counts[counts > 1][0]} times; expected once"
+        )
     return found
 
 

@@ -135,6 +135,10 @@ class Reader(ABC):
         codec = self.cameras()[camera].codec
         return None if codec is None else Encoding(codec)
 
+    def others(self) -> dict[str, str]:
+        """What lies beside vectors and cameras, in a word or two each, as "uint16 of shape (9, 64, 64)"."""
+        return {}
+
     def names(self, vector: str) -> list[str] | None:
         """What the columns of an array are called, where the file says so."""
         return None

@@ -12,8 +12,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from align.data.readers.controllers import kind_of_actions
 from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
+from align.data.readers.layout import channels_last, picture_shape
 from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite
 from align.errors import InputError, one_line
 from align.run.reading import DAMAGE
@@ -86,15 +88,20 @@ class RobomimicFile(Reader):
 
     @property
     def attrs(self) -> dict:
-        """The rate, and whether actions are deltas or targets, where the environment's arguments say it."""
+        """The rate, and whether actions are deltas or targets, where the environment's arguments say it.
+
+        And the `domain`, where `align convert` kept it.
+        """
+        domain = self._data.attrs.get("domain")
+        found = {} if domain is None else {"domain": domain}
         try:
             arguments = json.loads(self._data.attrs.get("env_args", "{}"))
             arguments = arguments.get("env_kwargs", {})
             rate = arguments.get("control_freq")
         except _DAMAGE:
-            return {}
-        found = {"rate_hz": rate} if isinstance(rate, int | float) and rate > 0 else {}
-        kind = _kind_of_actions(arguments.get("controller_configs"))
+            return found
+        found |= {"rate_hz": rate} if isinstance(rate, int | float) and rate > 0 else {}
+        kind = kind_of_actions(arguments.get("controller_configs"))
         return found | ({"actions": kind} if kind else {})
 
     def close(self) -> None:
@@ -158,19 +165,31 @@ class RobomimicFile(Reader):
         return check_ends(self, "data", np.cumsum(self._lengths))
 
     def vectors(self) -> dict[str, int]:
-        """ "actions", "states" if there are any, and the observations that are vectors."""
+        """ "actions", "states" if there are any, and the observations that are vectors of numbers."""
         return {
             name: int(array.shape[1]) if array.ndim == 2 else 1
             for name, array in self._arrays(self._demos[0]).items()
-            if array.ndim in (1, 2) and array.dtype.kind in "fiu"
+            if _is_vector(array) and array.dtype.kind != "b"
         }
+
+    def others(self) -> dict[str, str]:
+        """The observations that are neither vectors nor images."""
+        used = {*self.vectors(), *self.cameras()}
+        arrays = self._arrays(self._demos[0]).items()
+        return {name: f"{a.dtype} of shape {a.shape} in the first" for name, a in arrays if name not in used}
 
     def vector(self, name: str) -> np.ndarray:
         """All rows of an array, (T, D) float32, all finite.
 
         Raises:
-            InputError: A demonstration lacks it, or it has another shape there, or is damaged.
+            InputError: A demonstration lacks it, or is no vector or of other width, or is damaged.
         """
+        for demo in self._demos:
+            array = self._arrays(demo).get(name)
+            if array is not None and not _is_vector(array):
+                self._refuse(
+                    f"data/{demo}: {name}", f"is {array.dtype} {array.shape}; expected numbers (T, D)"
+                )
         parts = [
             self._read(demo, name, slice(None)).reshape(length, -1)
             for demo, length in zip(self._demos, self._lengths, strict=True)
@@ -181,18 +200,18 @@ class RobomimicFile(Reader):
         return check_finite(self, name, np.concatenate(parts).astype(np.float32))
 
     def cameras(self) -> dict[str, Camera]:
-        """The observations that are uint8 images of 1, 3 or 4 channels."""
+        """The observations that are uint8 images of 1, 3 or 4 channels, which may lie first."""
         return {
-            name: Camera(tuple(array.shape[1:]), self._before(name, array).codec)
+            name: Camera(shape, self._before(name, array).codec)
             for name, array in self._arrays(self._demos[0]).items()
-            if array.ndim == 4 and array.dtype == np.uint8 and array.shape[3] in (1, 3, 4)
+            if array.dtype == np.uint8 and (shape := picture_shape(array.shape)) is not None
         }
 
     def encoding(self, camera: str) -> Encoding | None:
         """How images were encoded before they came here, where the file says so."""
         array = self._arrays(self._demos[0])[camera]
         found = self._before(camera, array)
-        return None if found.codec is None else found.told(size=array.shape[1:3])
+        return None if found.codec is None else found.told(size=picture_shape(array.shape)[:2])
 
     def _before(self, name: str, array) -> Encoding:
         try:
@@ -214,12 +233,12 @@ class RobomimicFile(Reader):
         for demo, length in zip(self._demos, self._lengths, strict=True):
             for low in range(max(start - begin, 0), length, step):
                 block = self._read(demo, camera, slice(low, low + step))
-                if block.shape[1:] != cameras[camera].shape or block.dtype != np.uint8:
+                if picture_shape(block.shape) != cameras[camera].shape or block.dtype != np.uint8:
                     self._refuse(
                         f"data/{demo}/obs/{camera}",
                         f"is {block.dtype} {block.shape[1:]}; expected uint8 {cameras[camera].shape}",
                     )
-                yield block
+                yield channels_last(block)
             begin += length
 
     def _length(self, demo: str) -> int:
@@ -272,23 +291,9 @@ class RobomimicTrain(RobomimicFile):
     mask = "train"
 
 
-def _kind_of_actions(controllers: object) -> str | None:
-    """ "deltas" or "targets", as robosuite's controllers take actions; None where they do not say or differ.
-
-    Up to 1.4 a controller says `control_delta`; from 1.5 on each part of the body says its `input_type`.
-    """
-    said, todo = set(), [controllers]
-    while todo:
-        found = todo.pop()
-        if isinstance(found, list):
-            todo += found
-        elif isinstance(found, dict):
-            if "control_delta" in found:
-                said.add("deltas" if found["control_delta"] else "targets")
-            elif found.get("input_type") in ("delta", "absolute"):
-                said.add("deltas" if found["input_type"] == "delta" else "targets")
-            todo += [part for part in found.values() if isinstance(part, dict | list)]
-    return said.pop() if len(said) == 1 else None
+def _is_vector(array) -> bool:
+    """Whether an array holds a number or a row of them a step."""
+    return array.ndim in (1, 2) and array.dtype.kind in "fiub"
 
 
 def _number(demo: str) -> tuple[int, str]:

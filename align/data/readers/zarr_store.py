@@ -8,19 +8,19 @@ al. 2023 (Diffusion Policy). Whatever is wrong with a file is an `InputError` of
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import zarr
 
+from align.data.readers.layout import channels_last, picture_shape
 from align.data.readers.memory import check_fits
+from align.data.readers.pixels import pixel_scale
 from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite, each_unit
 from align.data.readers.store_chunks import codecs, cut_chunks, not_a_file
-from align.errors import InputError, shown
+from align.errors import InputError
 
-DARK = 16
-"""Pixels of 0 to 255 in another type than uint8 that stay below are taken for another unit's."""
 _BLOCK_BYTES = 64 << 20  # decoded at a time, so that float images never lie in memory whole
 _ROOTS = (".zgroup", "zarr.json")  # which a group has in format 2 and 3
 # What zarr, its codecs and the file system raise over a damaged or foreign store.
@@ -55,7 +55,8 @@ class ZarrStore(Reader):
             if self.path.is_dir() and (wrong := not_a_file(self.path)) is not None:
                 raise TypeError(f"{wrong} is no file")
             source = zarr.storage.ZipStore(self.path, mode="r") if self.path.is_file() else str(self.path)
-            self.root = zarr.open_group(source, mode="r")
+            # What was consolidated may be older than the arrays: of a store that grew, the end would be lost.
+            self.root = zarr.open_group(source, mode="r", use_consolidated=False)
             self._data, self._ends = self.root["data"], self.root["meta/episode_ends"]
             if not (isinstance(self._data, zarr.Group) and isinstance(self._ends, zarr.Array)):
                 raise TypeError("data is not a group, or meta/episode_ends not an array")
@@ -78,17 +79,8 @@ class ZarrStore(Reader):
 
     @property
     def attrs(self) -> dict:
-        """The attributes of the root group.
-
-        Raises:
-            InputError: `rate_hz` is no rate.
-        """
-        found = dict(self.root.attrs)
-        rate = found.get("rate_hz")
-        number = isinstance(rate, int | float) and not isinstance(rate, bool)
-        if rate is not None and not (number and 0 < rate < 1e6):
-            self._refuse("its attribute rate_hz", f"is {shown(rate)}; expected a positive number, or none")
-        return found
+        """The attributes of the root group."""
+        return dict(self.root.attrs)
 
     def close(self) -> None:
         """Close the file of a `.zip`."""
@@ -110,12 +102,25 @@ class ZarrStore(Reader):
         return {name: array.shape[1] for name, array in self._arrays() if array.ndim == 2}
 
     def cameras(self) -> dict[str, Camera]:
-        """The arrays of `data/` with four axes, the last of 1, 3 or 4 channels."""
+        """The arrays of `data/` with four axes, the last or else the second of 1, 3 or 4 channels."""
         return {
-            name: Camera(tuple(array.shape[1:]), _lossy(array))
+            name: Camera(shape, _lossy(array))
             for name, array in self._arrays()
-            if array.ndim == 4 and array.shape[3] in (1, 3, 4)
+            if (shape := picture_shape(array.shape)) is not None
         }
+
+    def others(self) -> dict[str, str]:
+        """What else lies in `data/`: arrays of other axes or of no numbers, and groups."""
+        used = {*self.vectors(), *self.cameras(), "timestamp" if self.times() is not None else ""}
+        found = {}
+        for name in sorted({*self._members()} - used):
+            try:
+                member = self._member(name)
+            except _DAMAGE as error:
+                found[name] = f"cannot be opened: {_line(error)}"
+                continue
+            found[name] = _describe(member) if isinstance(member, zarr.Array) else "a group"
+        return found
 
     def holds(self, sign: str) -> bool:
         """As any reader, and whether `data/` has an array of that name, of any shape."""
@@ -189,19 +194,22 @@ class ZarrStore(Reader):
         Float images may span 0–1 or 0–255; which of the two is decided by the first block of the array.
 
         Raises:
-            InputError: As `array`; not (T, H, W, C) with C of 1, 3 or 4; values outside 0–255, or not finite.
+            InputError: As `array`; neither (T, H, W, C) nor (T, C, H, W) with C of 1, 3 or 4; values outside
+                0–255, or not finite.
         """
         array, label = self.array(camera), self.label(camera)
-        if array.ndim != 4 or array.shape[3] not in (1, 3, 4) or 0 in array.shape:
-            self._refuse(label, f"is {_describe(array)}; expected images (frames, height, width, 1, 3 or 4)")
+        if picture_shape(array.shape) is None or 0 in array.shape:
+            expected = "expected images (frames, height, width, C) or (frames, C, height, width), C 1, 3 or 4"
+            self._refuse(label, f"is {_describe(array)}; {expected}")
         step, total = _block_rows(array), array.shape[0]
         to_uint8 = None
         if array.dtype != np.uint8:
-            to_uint8 = self._pixel_scale(label, self._read(label, array, slice(0, min(step, total))))
+            first = self._read(label, array, slice(0, min(step, total)))
+            to_uint8 = pixel_scale(self, label, first)
         for low in range(start - start % step, total, step):
             block = self._read(label, array, slice(low, min(low + step, total)))
             block = block if to_uint8 is None else to_uint8(block)
-            yield block[max(start - low, 0) :]
+            yield channels_last(block)[max(start - low, 0) :]
 
     def files(self, camera: str) -> list[Path]:
         """The chunks of one array, or the whole file of a `.zip`."""
@@ -249,22 +257,6 @@ class ZarrStore(Reader):
             return ", ".join(sorted(self._data.array_keys()))
         except _DAMAGE as error:
             return f"keys that cannot be opened ({_line(error)})"
-
-    def _pixel_scale(self, label: str, first: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        """How pixels become uint8, decided by the first block and demanded of all others."""
-        unit = first.dtype.kind == "f" and first.max() <= 1
-        if not unit and first.max() <= DARK:  # of 255, or rather in another unit: it would be all but black
-            found = f"{first.dtype} pixels up to {first.max():g}"
-            self._refuse(label, f"has {found}, as depth in metres; expected 0 to 1, or 0 to 255")
-        high = 1 if unit else 255
-
-        def convert(block: np.ndarray) -> np.ndarray:
-            low, top = block.min(), block.max()
-            if not (low >= 0 and top <= high):  # so written that NaN fails it
-                self._refuse(label, f"has pixels from {low:g} to {top:g}; expected 0 to {high} and no NaN")
-            return np.rint(block * 255 if unit else block).astype(np.uint8)
-
-        return convert
 
     def _check_chunks(self, label: str, array: zarr.Array) -> None:
         """Refuse chunks that are absent or cut short; Zarr would read the former as zeros, silently."""
