@@ -13,10 +13,12 @@ from align.conversion.lerobot import Codec, write_lerobot
 from align.conversion.robomimic import write_robomimic
 from align.conversion.video import check_quality
 from align.data.columns import column_forms
+from align.data.episodes import ACTIONS
 from align.data.keys import Keys, find_keys, short_name
 from align.data.labels import labels_of
 from align.data.readers import open_store
 from align.data.readers.reader import Reader
+from align.data.readers.times import attributes, check_rate
 from align.errors import InputError, check_numbers
 from align.files import user_path
 from align.run.ticking import with_progress
@@ -44,7 +46,7 @@ def convert(
             of cameras, those that are named here, by default all. A state is written only if it is named.
         codec: How LeRobot's images are stored: png, without loss, or the video av1 or h264.
         crf: Quality of video, less is better.
-        rate: Rate in Hz, where the store does not say it.
+        rate: Rate in Hz, where the store does not say it; timestamps must not contradict it.
         task: What is done, in words, in all episodes; `None` is what the store says of each, if it does.
         reader: A format of your own, a subclass of align.data.readers.Reader by its import path.
         overwrite: Replace what is at `out`, if it is of that format.
@@ -56,25 +58,35 @@ def convert(
         raise InputError(f"out={out!r}: lies in the store; expected another path")
     with closing(open_store(store, reader)) as opened:
         found = _keys(opened, keys or {})
-        known = opened.attrs.get("rate_hz")
+        lengths = opened.episode_ends()
+        attrs, times = attributes(opened, lengths)
+        known = attrs.get("rate_hz")
         if rate is not None and known is not None and rate != known:
             raise InputError(f"rate={rate:g}: the store says {known:g} Hz; expected none, or the same")
+        if rate is not None and known is None:
+            check_rate(f"rate={rate:g}: store {store}", rate, times)
         rate = known if rate is None else rate
         if rate is None and format == "lerobot":
-            raise InputError(f"rate: {store} does not say its own; expected --rate in Hz")
+            told = f" (its timestamps: {times.rate_hz:g})" if times.rate_hz else ""
+            raise InputError(f"rate: {store} does not say its own; expected --rate in Hz{told}")
+        if times.gaps is not None:  # what is written has none, whatever they were
+            print(f"warning: store {store}: {times.gaps}; its frames are written one after the other")
         encodings = {name: opened.encoding(camera) for name, camera in found.cameras.items()}
-        lengths = opened.episode_ends()
         print(f"writing {len(lengths)} episodes of {lengths[-1]} frames into {out}", flush=True)
         episodes = with_progress(stored_episodes(opened, found), len(lengths))
         said = opened.tasks() if task is None else None
+        actions = attrs["actions"] if attrs.get("actions") in ACTIONS else None
+        roles = {"domain": attrs.get("domain"), "actions": actions}
         if format == "robomimic":
             tasks = [task] * len(lengths) if task is not None else said and _each(*said, lengths)
-            write_robomimic(out, episodes, rate, encodings=encodings, tasks=tasks, overwrite=overwrite)
+            write_robomimic(
+                out, episodes, rate, encodings=encodings, tasks=tasks, overwrite=overwrite, **roles
+            )
         else:
             task = said or task or "demonstrations"
             names = {name: _names(opened, columns) for name, columns in found.vectors.items()}
-            robot = opened.attrs.get("robot_type")
-            write_lerobot(out, episodes, rate, codec, crf, task, names, encodings, robot, overwrite)
+            robot = attrs.get("robot_type")
+            write_lerobot(out, episodes, rate, codec, crf, task, names, encodings, robot, overwrite, **roles)
     images = ", ".join(f"{camera} as {name}" for name, camera in found.cameras.items()) or "none"
     print(f"{out}: {len(lengths)} episodes; images: {images}")
 

@@ -15,6 +15,7 @@ import numpy as np
 from align.conversion.episodes import Episode, Layout, blocks, checked
 from align.conversion.statistics import ImageTally, columns_of, vector_statistics
 from align.conversion.video import GOP, PIXELS, VideoFile, check_quality
+from align.data.episodes import Actions
 from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.lerobot import LeRobotDataset
@@ -43,6 +44,8 @@ def write_lerobot(
     encodings: Mapping[str, Encoding | None] | None = None,
     robot_type: str | None = None,
     overwrite: bool = False,
+    domain: str | None = None,
+    actions: Actions | None = None,
 ) -> int:
     """Write episodes, as they come, to a folder that LeRobot reads; it appears whole or not at all.
 
@@ -62,6 +65,8 @@ def write_lerobot(
             tells domains apart.
         robot_type: What robot recorded them.
         overwrite: Replace a LeRobotDataset at `path`. Nothing else is ever replaced.
+        domain: "sim" or "real", kept as an entry of `meta/info.json`, as is
+        actions: what actions are.
 
     Returns:
         The number of episodes.
@@ -91,7 +96,8 @@ def write_lerobot(
         if not writer.rows:
             raise InputError(f"episodes: none to write to {path}; expected at least one")
         writer.close()
-        writer.describe(names or {}, encodings or {}, robot_type)
+        said = {"robot_type": robot_type, "domain": domain, "actions": actions}
+        writer.describe(names or {}, encodings or {}, said)
         return len(writer.rows)
 
 
@@ -227,7 +233,7 @@ class _Writer:
         while self.videos:
             self.videos.popitem()[1][1].close()
 
-    def describe(self, names: Mapping, encodings: Mapping, robot_type: str | None) -> None:
+    def describe(self, names: Mapping, encodings: Mapping, said: Mapping[str, str | None]) -> None:
         """Write `meta/`."""
         import pandas as pd
         import pyarrow as pa
@@ -255,8 +261,8 @@ class _Writer:
             "video_files_size_in_mb": VIDEO_MB,
             "data_path": DATA,
             "video_path": None if self.codec == "png" else VIDEO,
-            "robot_type": robot_type,
             "splits": {"train": f"0:{len(self.rows)}"},
+            **{name: value for name, value in said.items() if value is not None or name == "robot_type"},
         }
         write_json(meta / "info.json", info)
 

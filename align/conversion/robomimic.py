@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from align.conversion.episodes import Episode, Layout, blocks, checked
+from align.data.episodes import Actions
 from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.robomimic import RobomimicFile
@@ -22,6 +23,8 @@ def write_robomimic(
     encodings: Mapping[str, Encoding | None] | None = None,
     tasks: Sequence[str] | None = None,
     overwrite: bool = False,
+    domain: str | None = None,
+    actions: Actions | None = None,
 ) -> int:
     """Write episodes, as they come, to a file of robomimic's layout; it appears whole or not at all.
 
@@ -39,6 +42,9 @@ def write_robomimic(
             tells domains apart.
         tasks: What is done in each episode, in words; kept as its attribute `task`.
         overwrite: Replace an HDF5 file at `path`. Nothing else is ever replaced.
+        domain: "sim" or "real", kept as an attribute of `data`.
+        actions: What actions are, kept as the `control_delta` of a controller in the environment's arguments,
+            unless `env_args` are given.
 
     Returns:
         The number of episodes.
@@ -58,8 +64,10 @@ def write_robomimic(
     if path.exists() and not (overwrite and RobomimicFile.recognises(path)):
         expected = "an HDF5 file to replace" if overwrite else "a path that is free, or overwrite"
         raise InputError(f"path: {path} exists; expected {expected}")
-    rate = {} if rate_hz is None else {"control_freq": rate_hz}
-    arguments = env_args or {"env_name": "demonstrations", "type": 2, "env_kwargs": rate}
+    kwargs: dict = {} if rate_hz is None else {"control_freq": rate_hz}
+    if actions is not None:
+        kwargs["controller_configs"] = {"control_delta": actions == "deltas"}
+    arguments = env_args or {"env_name": "demonstrations", "type": 2, "env_kwargs": kwargs}
     layout: Layout | None = None
     shapes: dict[str, tuple[int, ...]] = {}
     n = total = 0
@@ -88,6 +96,8 @@ def write_robomimic(
         if not n:
             raise InputError(f"episodes: none to write to {path}; expected at least one")
         data.attrs["total"], data.attrs["env_args"] = total, json.dumps(arguments)
+        if domain is not None:
+            data.attrs["domain"] = domain
     return n
 
 

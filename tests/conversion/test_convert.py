@@ -231,3 +231,30 @@ def test_tasks_are_carried_over(episodes, tmp_path, format):
     assert names == ["sort it"] and len(of) == sum(LENGTHS) and not of.any()
     with pytest.raises(InputError, match="of 19 rows; expected one of each"):
         write_lerobot(tmp_path / "short", blind, 20, task=(["it"], np.zeros(19, int)))
+
+
+@pytest.mark.parametrize("format", ["lerobot", "robomimic"])
+@pytest.mark.parametrize(("domain", "actions"), [("real", "deltas"), ("sim", "targets"), (None, None)])
+def test_what_a_store_says_of_itself_is_carried_over(tmp_path, format, domain, actions):
+    rng = np.random.default_rng(0)
+    said = {"domain": domain, "actions": actions}
+    said = {name: value for name, value in said.items() if value is not None}
+    store, out = str(tmp_path / "own.zarr"), str(tmp_path / "out")
+    walks = rng.normal(size=(4, 30, 2)).cumsum(1)
+    write_store(store, ({"agent_pos": x, "action": x} for x in walks), said | {"rate_hz": 10})
+    assert main(["convert", store, out, "--format", format]) == 0
+    assert main(["convert", out, f"{out}2", "--format", "robomimic"]) == 0  # and on
+    for path in (out, f"{out}2"):
+        assert read_store(path, images=False).attrs == said | {"rate_hz": 10}
+
+
+def test_a_rate_that_timestamps_contradict_is_not_written(tmp_path, capsys):
+    store, out = str(tmp_path / "own.zarr"), str(tmp_path / "out")
+    times = np.arange(30) / 30 + (np.arange(30) > 9)
+    write_store(store, [{"agent_pos": np.eye(30, 2), "action": np.eye(30, 2), "timestamp": times}] * 2)
+    assert main(["convert", store, out, "--rate", "10"]) == 2
+    assert "rate=10: store" in (told := capsys.readouterr().err) and "its timestamps go on by 30 Hz" in told
+    assert main(["convert", store, out]) == 2
+    assert "expected --rate in Hz (its timestamps: 30)" in capsys.readouterr().err
+    assert main(["convert", store, out, "--rate", "31"]) == 0
+    assert "does not go on by one frame 2 times" in capsys.readouterr().out
