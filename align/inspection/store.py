@@ -13,6 +13,7 @@ from align.data.columns import column_forms, take_columns
 from align.data.episodes import ACTIONS, Episodes
 from align.data.keys import Keys, find_keys
 from align.data.labels import labels_of
+from align.data.plausibility import check_world
 from align.data.readers import FORMATS, Reader, open_store
 from align.data.readers.encoding import Encoding
 from align.data.readers.times import Gaps, attributes
@@ -235,6 +236,8 @@ def _take(store: Reader, found: Inspected, keys: Keys, ends: np.ndarray, attrs: 
         found.episodes = Episodes(
             **vectors, ends=ends, attrs=attrs, path=found.path, codecs=codecs, labels=labels
         )
+        with _told(found):
+            check_world(found.episodes)
         if attrs.get("actions") in ACTIONS:
             found.notes.append(f"note: actions are {attrs['actions']}, by the store's own word")
         elif deltas := delta_columns(vectors["action"], vectors["agent_pos"], ends):

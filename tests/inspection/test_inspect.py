@@ -172,3 +172,12 @@ def test_units_are_told_where_they_are_stored(capsys, tmp_path):
     assert "in m, rad" in shown and "in mm" in shown
     root["data/action"].attrs["units"] = ["mm"]
     assert inspected(capsys, tmp_path / "a.zarr")["stores"][0]["arrays"][0]["units"] is None
+
+
+def test_a_world_that_cannot_be_drawn_is_a_fault(capsys, tmp_path):
+    """Training refuses it."""
+    walks = np.random.default_rng(0).normal(size=(6, 30, 2))
+    attrs = {"world": {"look": {"table": "red"}}}
+    write_store(tmp_path / "a.zarr", ({"agent_pos": x, "action": x} for x in walks), attrs)
+    (fault,) = inspected(capsys, tmp_path / "a.zarr", status=1)["stores"][0]["faults"]
+    assert fault.startswith("attribute world: ")
