@@ -182,15 +182,18 @@ def _told(found: Inspected):
 def _array(store: Reader, name: str, ends: np.ndarray) -> Array:
     values = store.vector(name)
     kinds = [kind_of(column) for column in values.T]
+    names, units = (
+        said if said and len(said) == len(kinds) else None for said in (store.names(name), store.units(name))
+    )
     return Array(
         name,
-        store.names(name),
+        names,
         values.min(0).tolist(),
         values.max(0).tolist(),
         [n for n, kind in enumerate(kinds) if kind == "constant"],
         [n for n, kind in enumerate(kinds) if kind == "binary"],
         {wrap.column: wrap.period for wrap in find_wraps(values, ends)},
-        store.units(name),
+        units,
         [flip.column for flip in find_flips(values, ends)],
     )
 

@@ -71,7 +71,7 @@ def differences_text(
     ]
     told += [f"fault: {name}: {fault}" for name, s in stores.items() for fault in s.faults]
     told += [f"refused: {line}" for line in together.refused]
-    told += [f"{name}: {line}" for name, s in stores.items() for line in _gaps(s)]
+    told += [f"{name}: {line}" for name, s in stores.items() for line in [*_gaps(s), *_others(s)]]
     told += together.warned
     lines += ["", *(part for line in told for part in _wrapped(line, ""))] if told else []
     return "\n".join(lines)
@@ -136,10 +136,14 @@ def _some(names: Sequence[str]) -> str:
 def _remarks(found: Inspected) -> Iterator[str]:
     for fault in found.faults:
         yield from _wrapped(f"fault: {fault}", "")
-    others = ", ".join(f"{name} ({what})" for name, what in found.others.items())
-    notes = [f"note: neither numbers (frames, D) nor images, and not used: {others}"] if others else []
-    for note in [*_gaps(found), *notes, *found.notes]:
+    for note in [*_gaps(found), *_others(found), *found.notes]:
         yield from _wrapped(note, "")
+
+
+def _others(found: Inspected) -> Iterator[str]:
+    if found.others:
+        others = ", ".join(f"{name} ({what})" for name, what in found.others.items())
+        yield f"note: neither numbers (frames, D) nor images, and not used: {others}"
 
 
 def _gaps(found: Inspected) -> Iterator[str]:

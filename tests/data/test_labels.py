@@ -12,7 +12,10 @@ from align.cli import main
 from align.data.compatibility import check_compatible, naming_notes
 from align.data.episodes import read_store, write_store
 from align.data.labels import Labels, check_labels
+from align.data.readers.zarr_store import ZarrStore
 from align.errors import InputError
+from align.inspection.store import columns_of, inspect_store
+from align.inspection.words import store_text
 
 sys.path.insert(0, str(Path(__file__).parent / "readers"))
 from writing import demonstrations, write_lerobot_v3
@@ -110,6 +113,14 @@ def test_no_cycle_is_found_twice_or_for_ever():
     """Names that lead into a cycle, and not out of it, as those that one store has twice."""
     a, b = (Labels(names, (None,) * 4) for names in (("a", "b", "c", "d"), ("b", "c", "b", "a")))
     check_labels("action", "both", a, b)
+
+
+def test_names_that_a_reader_of_ones_own_has_too_few_of_are_left_aside(tmp_path, monkeypatch):
+    path = written(tmp_path / "a.zarr", names=["x", "y", "z"])
+    monkeypatch.setattr(ZarrStore, "names", lambda self, vector: ["x", "y"])
+    found = inspect_store(path)
+    assert [a.names for a in found.arrays] == [None, None] and "[2]" in store_text(found)
+    assert list(columns_of(found, "action")) == ["[0]", "[1]", "[2]"]
 
 
 def test_lerobot_names_are_compared_and_inspected(tmp_path, capsys):
