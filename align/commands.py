@@ -273,6 +273,7 @@ def embed(
     from align.policy import DiffusionPolicy
     from align.run.config import fit_config
     from align.run.layout import CONFIG
+    from align.run.place import rewritten
     from align.run.reading import of_file
 
     check_numbers(COUNT, whole=True, per_domain=per_domain)
@@ -284,6 +285,8 @@ def embed(
         name: value for name, value in given.items() if value is not None
     }
     where, data = f"{run}/{CONFIG}", recorded["data"]
+    if store := rewritten(run, {"data": {**data, "gating": None}}):
+        raise InputError(f"{store}: was written anew since {run} began; expected what it was trained on")
     check_arguments(Embeddings, options, f"{where}: embeddings")
     named = ("pairing", "gating", "reader")  # classes, of which none is imported because a file names it
     check_arguments(CotrainingData, {k: v for k, v in data.items() if k not in named}, f"{where}: data")

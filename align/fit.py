@@ -22,7 +22,7 @@ from align.command.fit_summary import summary, what_next
 from align.command.options import check_nulls, read_nested_null
 from align.command.parse_errors import explained, fit_options
 from align.command.rehearsal import find_mistakes
-from align.command.resuming import TRAINING_EVENTS, train
+from align.command.resuming import train
 from align.datamodule import CotrainingData
 from align.errors import (
     JOBS,
@@ -35,11 +35,11 @@ from align.errors import (
 from align.files import empty, locked, remove_temporaries, write_json, write_text
 from align.module import CotrainingModule
 from align.run.config import SECTIONS, fit_config, read_yaml, run_config
-from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY
-from align.run.place import at_its_place, first_difference, store_options
+from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY, TRAINING_EVENTS
+from align.run.place import at_its_place, first_difference, stores_of, written_anew
 from align.run.provenance import provenance
-from align.run.reference import check_reference
-from align.run.state import is_begun, is_fitted
+from align.run.reference import check_reference, check_validations
+from align.run.state import check_free, is_begun, is_fitted
 from align.step.precision import AUTO, Trainer, check_precision, resolve_precision
 
 STOPPED = 75
@@ -145,6 +145,7 @@ class RunCLI(LightningCLI):
                 policy cannot be used.
         """
         check_trains(self.config[self.subcommand], self.trainer)
+        check_free(self.run_dir)
         existed = self.run_dir.exists()
         self._held = ExitStack()
         if self.trainer.is_global_zero:
@@ -167,7 +168,7 @@ class RunCLI(LightningCLI):
         config = self.resolved()
         path = self.run_dir / CONFIG
         if os.path.lexists(path):
-            difference = self.difference(self.run_dir, config)
+            difference = self.difference(self.run_dir, config) or written_anew(self.run_dir, config)
             if difference and is_begun(self.run_dir):
                 raise InputError(
                     f"run={str(self.run_dir)!r} holds a run of another configuration ({difference}); "
@@ -184,10 +185,7 @@ class RunCLI(LightningCLI):
             for left in (PROGRESS, TRAINING_EVENTS):  # of another configuration that never trained
                 for file in self.run_dir.glob(left):
                     file.unlink()
-            stores = store_options(self.datamodule.reading.paths)
-            if self.datamodule.gating is not None and self.datamodule.gating.annotation is not None:
-                stores["annotation"] = self.datamodule.gating.annotation
-            write_json(self.run_dir / PROVENANCE, provenance(stores))
+            write_json(self.run_dir / PROVENANCE, provenance(stores_of(config)))
             write_text(path, yaml.safe_dump(config, sort_keys=False))  # last: what has it is resumed
 
     def difference(self, run: Path, config: dict) -> str | None:
@@ -208,6 +206,7 @@ class RunCLI(LightningCLI):
                 f"model.weighting.init_args.reference=null: {type(weighting).__name__} is held against a "
                 "finished run without alignment; expected its directory"
             )
+        check_validations(config["trainer"])
         check_reference(weighting.reference, self._completed(fit_config(weighting.reference)), config)
 
     def find_mistakes(self) -> None:
@@ -269,6 +268,10 @@ class RunCLI(LightningCLI):
             raise InputError(
                 f"run={str(self.run_dir)!r}: no checkpoint {path}; train first, or give ckpt_path"
             )
+        config, recorded = self.resolved(), self.run_dir / CONFIG
+        own = not ckpt_path and recorded.is_file() and stores_of(read_yaml(recorded)) == stores_of(config)
+        if own and (changed := written_anew(self.run_dir, config)):  # other stores are what the user asks for
+            raise InputError(f"run={str(self.run_dir)!r}: {changed}")
         getattr(self.trainer, how)(model, **{**kwargs, "ckpt_path": str(path), "weights_only": True})
 
 

@@ -90,10 +90,12 @@ def _cell(path: Path, keys: list[str], where: str) -> str:
         return notes[0]
     *row, column = keys
     tables = [
-        [[c.strip() for c in line.strip("| ").split(" | ")] for line in part.splitlines()]
+        [[c.strip() for c in line.strip()[1:-1].split(" | ")] for line in part.splitlines()]
         for part in _TABLES.findall("\n".join(lines))
     ]
     names, _, *rows = next((table for table in tables if column in table[0]), tables[-1])
+    if wrong := next((cells for cells in rows if len(cells) != len(names)), None):
+        raise LookupError(f"{where}: {len(names)} columns and a row of {len(wrong)} in {path}")
     found = [cells for cells in rows if cells[: len(row)] == row]
     if len(found) != 1 or column not in names:
         raise LookupError(f"{where}: {len(found)} rows {row} in {path}; columns {', '.join(names)}")

@@ -47,7 +47,8 @@ def measure(config: Mapping[str, Any], size: int) -> Measured:
             set_option(changed, f"data.{name}", f"{folder}/{name}.zarr")
             changed["data"].pop(f"{name}_keys", None)
         steps = {"trainer.max_steps": STEPS, "trainer.limit_val_batches": 0, "data.validation": 1}
-        for option, value in {"run": f"{folder}/run", "data.max_real": None, **LEFT_OUT, **steps}.items():
+        every = {"data.max_sim": None, "data.max_real": None}
+        for option, value in {"run": f"{folder}/run", **every, **LEFT_OUT, **steps}.items():
             set_option(changed, option, value)
         path = Path(folder) / CONFIG
         path.write_text(yaml.safe_dump(changed), encoding="utf-8")

@@ -1,6 +1,7 @@
 """`align sweep`: run a grid, skip what is finished, resume what is not, report."""
 
 import copy
+import functools
 import json
 import signal
 import time
@@ -30,6 +31,8 @@ from align.files import locked, remove_temporaries, write_json, write_text
 from align.run.config import read_yaml
 from align.run.layout import GRID, LOG, POINT, REQUEST
 from align.run.moved import renamed
+from align.run.place import rewritten
+from align.run.provenance import hash_store
 from align.run.state import is_begun, is_finished
 from align.run.tidying import tidy
 
@@ -164,11 +167,13 @@ def _request(run: Run, folder: Path, paths: dict[str, str]) -> dict[str, Any]:
 
 
 def _refuse_others(requests: dict[str, dict[str, Any]], folder: Path) -> None:
-    """Refuse a directory in which another configuration was trained; one that never trained is free.
+    """Refuse a directory in which another configuration was trained, or on other data; one that never trained
+    is free.
 
     Raises:
         InputError: There is one.
     """
+    hash_of = functools.cache(hash_store)
     for name, config in requests.items():
         request = folder / name / REQUEST
         if is_begun(folder / name) and request.exists():
@@ -176,6 +181,11 @@ def _refuse_others(requests: dict[str, dict[str, Any]], folder: Path) -> None:
                 raise InputError(
                     f"out={str(folder)!r}: {name} was run with another configuration (see {request}); "
                     "nothing was overwritten: choose another directory"
+                )
+            if store := rewritten(folder / name, config, hash_of):
+                raise InputError(
+                    f"out={str(folder)!r}: {store} was written anew since {name} began; expected what that "
+                    "run was trained on, or another directory"
                 )
 
 

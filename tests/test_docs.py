@@ -41,6 +41,11 @@ def test_a_number_is_filled_from_its_cell(tmp_path):
     assert "-->1.5<!--/-->" in fill("x/more.json | runs | 0 | ms")
     (tmp_path / "x/law.md").write_text("| a |\n| --- |\n\nLoss ≈ 3.0 · |D|^−(0.09 [0.06, 0.11]), R² 0.9\n")
     assert "-->|D|^−0.09 [0.06]<!--/-->" in fill("x/law.md | Loss | |D|^−{1} [{2}]")
+    (tmp_path / "x/empty.md").write_text("| a | b | c | d |\n| --- | --- | --- | --- |\n|  | y | 3 |  |\n")
+    assert "-->3<!--/-->" in fill("x/empty.md |  | y | c"), "an empty cell is one"
+    (tmp_path / "x/short.md").write_text("| a | b |\n| --- | --- |\n| y |\n")
+    with pytest.raises(LookupError, match="2 columns and a row of 1"):
+        fill("x/short.md | y | b")
     for wrong in ("x | c | a: score", "x | b | score", "y | b | a: score", "x/more.json | runs | 1 | ms"):
         with pytest.raises(LookupError, match=re.escape(wrong.split(" | ")[0])):
             fill(wrong)

@@ -68,6 +68,12 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_co
         ({"trainer.gradient_clip_val": -1}, ["gradient_clip_val=-1", "expected a number in"]),
         ({"threads": 0}, ["threads", "0"]),
         ({"data.real": ""}, ["data.real", "expected the path of a store"]),
+        ({"data.max_real": 50}, ["max_demos=50", "real", "4 episodes are left"]),
+        ({"trainer.max_epochs": 0}, ["max_epochs=0", "expected -1", "max_steps"]),
+        ({"trainer.limit_val_batches": 0}, ["limit_val_batches=0", "expected 1.0"]),
+        ({"trainer.overfit_batches": 1}, ["overfit_batches=1", "expected 0.0"]),
+        ({"trainer.log_every_n_steps": 0}, ["log_every_n_steps=0"]),
+        ({"trainer.limit_train_batches": 0.5}, ["limit_train_batches=0.5", "expected 1.0"]),
         ({"data.cache": "~no_such_user/cache"}, ["no_such_user"]),
         (
             {"model.policy.horizon": 64, "model.policy.denoiser.init_args.horizon": 64},
@@ -112,6 +118,39 @@ def test_mismatched_actions_and_short_episodes(write_config, make_store, capsys)
     assert "action" in error and "3" in error and error.count("\n") == 1
     short = make_store("short", length=12)  # shorter than the horizon of 16: padded
     assert main(["fit", "--config", write_config(**{"data.real": short})]) == 0
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "progress.json", "events.out.tfevents.1700000000.lab.1.0"])
+def test_files_of_something_else_are_not_overwritten(name, write_config, tmp_path, capsys):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    config = write_config(run=str(mine))
+    content = Path(config).read_bytes() if name == "config.yaml" else b"{}"
+    (mine / name).write_bytes(content)
+    command = ["fit", "--config", str(mine / name) if name == "config.yaml" else config]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert name in error and "would be overwritten" in error and error.count("\n") == 1
+    assert (mine / name).read_bytes() == content and list(mine.iterdir()) == [mine / name]
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "embed"])
+def test_a_store_that_was_written_anew_is_not_gone_on_with(
+    command, write_config, make_store, tmp_path, capsys
+):
+    store = make_store("changing", n=6)
+    config, run = write_config(**{"data.real": store}), tmp_path / "run"
+    assert main(["fit", "--config", config]) == 0
+    if command == "fit":
+        (run / "summary.json").unlink()
+    shutil.rmtree(store)
+    make_store("changing", n=7, seed=5)
+    capsys.readouterr()
+    assert main(["embed", str(run)] if command == "embed" else [command, "--config", config]) == 2
+    error = capsys.readouterr().err
+    assert "changing.zarr" in error and "was written anew" in error and error.count("\n") == 1
+    if command == "validate":  # on others, as asked
+        assert main([command, "--config", config, "--data.real", make_store("another", n=6, seed=6)]) == 0
 
 
 def test_a_run_without_a_directory_is_refused(write_config, tmp_path, capsys, monkeypatch):

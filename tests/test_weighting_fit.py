@@ -80,6 +80,14 @@ def test_a_reference_is_a_finished_run_without_alignment_that_trained_alike(
         (_held_against(None), ["reference=null", "Constrained"]),
         (_held_against(str(tmp_path)), ["config.yaml"]),
         (_held_against(reference) | {"trainer.max_steps": 7}, ["trained otherwise", "max_steps", "6", "7"]),
+        (
+            _held_against(reference) | {"trainer.gradient_clip_val": 2},
+            ["trained otherwise", "gradient_clip_val"],
+        ),
+        (
+            _held_against(reference) | {"trainer.val_check_interval": 6},
+            ["val_check_interval=6", "1 validation"],
+        ),
         (_held_against(reference) | {"data.alpha": 0.25}, ["trained otherwise", "data.alpha"]),
         (_held_against(reference) | {"data.sim": other}, ["trained otherwise", "data.sim", "another_sim"]),
         (_held_against(reference) | {"model.alignment_weight": 0.5}, ["alignment_weight=0.5", "Constrained"]),

@@ -67,6 +67,15 @@ CHOICES = {
 """By base class of what can be swapped, the package with those that are there and the base's import path."""
 
 
+UNUSED: dict[str, tuple[Any, str]] = {
+    "max_epochs": (-1, "max_steps says how long a run is"),
+    "limit_train_batches": (1.0, "max_steps says how long a run is"),
+    "limit_val_batches": (1.0, "data.val_windows says how much it is validated on"),
+    "overfit_batches": (0.0, "data.max_sim and data.max_real make the data few"),
+}
+"""Arguments of Lightning's trainer that a run has one value of, and why."""
+
+
 def check_trains(options: Mapping[str, Any], trainer) -> None:
     """Refuse what no run has, and what trains nothing and would pass for a finished run.
 
@@ -86,14 +95,17 @@ def check_trains(options: Mapping[str, Any], trainer) -> None:
     given = options["trainer"]
     wanted = {
         "max_steps": trainer.max_steps,
-        "limit_train_batches": given["limit_train_batches"],
         "val_check_interval": given["val_check_interval"],
+        "log_every_n_steps": trainer.log_every_n_steps,
     }
     for name, value in wanted.items():
         if value is not None and value <= 0:
             raise InputError(
-                f"trainer.{name}={value}: expected more than 0, or nothing is trained or validated"
+                f"trainer.{name}={value}: expected more than 0, or nothing is trained, validated or logged"
             )
+    for name, (usual, why) in UNUSED.items():
+        if given[name] not in (usual, None):
+            raise InputError(f"trainer.{name}={given[name]}: expected {usual}; {why}")
     if given["fast_dev_run"]:
         raise InputError(
             f"trainer.fast_dev_run={given['fast_dev_run']}: expected false; max_steps makes a run short"

@@ -4,15 +4,14 @@ import os
 from pathlib import Path
 
 import pytorch_lightning as pl
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from align.callbacks.termination import Termination
 from align.errors import InputError, is_out_of_memory, mistake_behind, one_line
 from align.files import writing_below
 from align.module import CotrainingModule
-from align.run.layout import LAST_CHECKPOINT
+from align.run.layout import LAST_CHECKPOINT, TRAINING_EVENTS
 
-TRAINING_EVENTS = "events.out.tfevents.*"
-"""Of a run directory, what TensorBoard's logger writes."""
 RESTORING = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 """What is raised where a checkpoint holds something else than the state of training."""
 
@@ -30,7 +29,8 @@ def train(
         **kwargs: Of `trainer.fit`.
 
     Raises:
-        InputError: The checkpoint holds something else than the state of this training.
+        InputError: The checkpoint holds something else than the state of this training, or Lightning refuses
+            the trainer's options.
     """
     last = run_dir / LAST_CHECKPOINT
     goes_on = os.path.lexists(last)
@@ -45,6 +45,8 @@ def train(
             for file in set(run_dir.glob(TRAINING_EVENTS)) - events:
                 file.unlink()  # the logger opens one before the checkpoint is read
         told = mistake_behind(error) or is_out_of_memory(error)
+        if isinstance(error, MisconfigurationException) and not termination.has_begun:  # some options clash
+            raise InputError(one_line(error)) from None
         if goes_on and not termination.has_begun and isinstance(error, RESTORING) and not told:
             why = f"{type(error).__name__}: {one_line(error)[:200]}"
             raise InputError(f"checkpoint={str(last)!r}: training cannot go on from it ({why})") from None

@@ -30,10 +30,22 @@ def split(
     Raises:
         InputError: `validation` or `max_demos` is out of range, or nothing is left to train on.
     """
-    if max_demos is not None and max_demos < 1:
-        raise InputError(f"max_demos: {max_demos}; expected a positive integer or None")
     order, held_out = shuffled(episodes, validation, seed)
+    check_enough(max_demos, len(order), episodes.path)
     return np.sort(order[:max_demos]), held_out
+
+
+def check_enough(max_demos: int | None, left: int, path: str) -> None:
+    """Refuse to train on more episodes than there are: the run would be taken for one of so many.
+
+    Raises:
+        InputError: There are fewer, or `max_demos` is below 1.
+    """
+    if max_demos is not None and not 1 <= max_demos <= left:
+        raise InputError(
+            f"max_demos={max_demos} of {path}: {left} episodes are left to train on; expected 1 to {left}, "
+            "or null for all of them"
+        )
 
 
 def shuffled(episodes: Episodes, validation: int | float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from align.data.episodes import Episodes, Store
 from align.data.images import Segments
-from align.data.splits import shuffled, split
+from align.data.splits import check_enough, shuffled, split
 from align.errors import InputError
 from align.files import user_path
 
@@ -160,5 +160,6 @@ def split_stores(
         train.append(order + store.episodes.start)
         held_out.append(out + store.episodes.start)
         turn.append((np.arange(len(order)) + 0.5) / len(order))  # stores take turns in proportion
+    check_enough(max_demos, sum(map(len, turn)), " and ".join(part.path for part in parts))
     turns = np.argsort(np.concatenate(turn), kind="stable")[:max_demos]
     return np.sort(np.concatenate(train)[turns]), np.concatenate(held_out)

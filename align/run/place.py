@@ -1,7 +1,7 @@
 """Whether a run is the one that is asked for, also where it or its data have been moved."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,9 @@ from align.files import user_path
 from align.run.layout import PROVENANCE
 from align.run.provenance import hash_store
 from align.run.reading import is_there, read_json, reading
+
+ANNOTATION = "annotation"
+"""What says at which noise levels sim is trusted, beside the stores that it says it of."""
 
 
 def at_its_place(run: str | os.PathLike, recorded: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
@@ -31,22 +34,31 @@ def at_its_place(run: str | os.PathLike, recorded: dict[str, Any], config: dict[
     return moved
 
 
-def rewritten(run: str | os.PathLike, config: dict[str, Any]) -> str | None:
+def rewritten(
+    run: str | os.PathLike, config: dict[str, Any], hash_of: Callable[[Path], str] = hash_store
+) -> str | None:
     """A store of a configuration that no longer holds what it did when the run began, if there is one.
 
     Args:
         run: The run directory.
         config: A configuration with the run's stores, wherever they lie now.
+        hash_of: The hash of a store, such as one that remembers them.
 
     Raises:
         InputError: Its provenance is damaged.
     """
     hashes = _hashes(run)
-    for name, path in _stores(config).items():
+    for name, path in stores_of(config).items():
         there = user_path(path)
-        if name in hashes and there.exists() and hash_store(there) != hashes[name]:
+        if name in hashes and there.exists() and hash_of(there) != hashes[name]:
             return path
     return None
+
+
+def written_anew(run: str | os.PathLike, config: dict[str, Any]) -> str | None:
+    """`rewritten`, in words: episodes would be held out that were trained on, and the other way round."""
+    store = rewritten(run, config)
+    return store and f"{store} was written anew since it began; expected what it was trained on"
 
 
 def holds_the_same(run: str | os.PathLike, config: dict[str, Any]) -> bool:
@@ -59,7 +71,7 @@ def holds_the_same(run: str | os.PathLike, config: dict[str, Any]) -> bool:
     Raises:
         InputError: Its provenance is damaged.
     """
-    return _hold(_stores(config), _hashes(run))
+    return _hold(stores_of(config), _hashes(run))
 
 
 def _hold(stores: dict[str, str], hashes: dict[str, str]) -> bool:
@@ -70,10 +82,14 @@ def _hold(stores: dict[str, str], hashes: dict[str, str]) -> bool:
     )
 
 
-def _stores(config: dict[str, Any]) -> dict[str, str]:
-    """Path of each store that a configuration names, by its name in the provenance."""
-    given = {domain: paths for domain in Domain if (paths := config["data"].get(domain.label))}
-    return store_options({d: [paths] if isinstance(paths, str) else paths for d, paths in given.items()})
+def stores_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """Path of each store that a configuration names, and of its annotation, by its name in the provenance."""
+    data = config.get("data") or {}
+    given = {domain: paths for domain in Domain if (paths := data.get(domain.label))}
+    found = store_options({d: [paths] if isinstance(paths, str) else paths for d, paths in given.items()})
+    gating = data.get("gating")
+    annotation = gating.get(ANNOTATION) if isinstance(gating, Mapping) else None
+    return found | ({ANNOTATION: annotation} if isinstance(annotation, str) else {})
 
 
 def store_options(paths: Mapping[Domain, Sequence[str]]) -> dict[str, str]:

@@ -16,6 +16,16 @@ MAY_DIFFER = {
     "model": ("alignment", "alignment_weight", "alignment_warmup", "weighting", "site", "seed", "probe_step"),
 }
 """Options of no part in what a run is held against: how it aligns, its seed, where its images are kept."""
+OF_TRAINING = (
+    "max_steps",
+    "precision",
+    "gradient_clip_val",
+    "gradient_clip_algorithm",
+    "limit_train_batches",
+)
+"""Of the trainer's options, those of a part in it."""
+FEWEST = 2
+"""Validations without which what learns from them never does."""
 
 
 def check_reference(run: str, there: dict[str, Any], here: dict[str, Any]) -> None:
@@ -48,9 +58,27 @@ def check_reference(run: str, there: dict[str, Any], here: dict[str, Any]) -> No
         raise InputError(f"reference={run!r}: was trained before {store} was written anew; train it again")
 
 
+def check_validations(trainer: Mapping[str, Any]) -> None:
+    """Refuse a training that is validated too seldom for a weighting that learns from it.
+
+    Args:
+        trainer: Options of Lightning's trainer.
+
+    Raises:
+        InputError: It is.
+    """
+    steps, interval = trainer["max_steps"], trainer["val_check_interval"]
+    if interval and steps // interval < FEWEST:
+        often, most, found = max(int(steps // 20), 1), int(steps // FEWEST), int(steps // interval)
+        raise InputError(
+            f"trainer.val_check_interval={interval}: {found} validation{'s' * (found != 1)} in {steps} "
+            f"steps, at each of which λ takes a step; expected {often} or so, {most} at most"
+        )
+
+
 def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    steps = {"trainer": {"max_steps": config["trainer"]["max_steps"]}}
-    return steps | {
+    trainer = {name: config["trainer"].get(name) for name in OF_TRAINING}
+    return {"trainer": trainer} | {
         part: {name: value for name, value in config[part].items() if name not in names}
         for part, names in MAY_DIFFER.items()
     }

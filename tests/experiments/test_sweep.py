@@ -11,6 +11,7 @@ from align.cli import main
 from align.experiments.estimate import Measured
 from align.experiments.launch import LocalLauncher
 from align.run.layout import EVENTS, PROBE, ROLLOUTS, SUMMARY
+from align.run.provenance import hash_store
 
 
 @pytest.fixture
@@ -139,6 +140,23 @@ def test_a_claim_without_training_is_replaceable_and_training_is_not(tiny, tmp_p
         assert _sweep(tiny, out, "--set+=model.lr_warmup=5") == 2
     assert "lambda=1 was run with another configuration" in capsys.readouterr().err
     assert "lr_warmup: 4" in (out / "lambda=0/request.yaml").read_text()  # no part of it is claimed
+
+
+def test_a_run_that_began_on_other_data_is_not_gone_on_with(tiny, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("align.experiments.sweep._follow", lambda *_: None)
+    out = tmp_path / "out"
+    _sweep(tiny, out)
+    data = yaml.safe_load((out / "lambda=1/request.yaml").read_text())["data"]
+    held = {name: {"path": data[name], "hash": hash_store(data[name])} for name in ("sim", "real")}
+    (out / "lambda=1/provenance.json").write_text(json.dumps({"data": held}))
+    (out / "lambda=1/checkpoints").mkdir()
+    (out / "lambda=1/checkpoints/last.ckpt").touch()
+    assert _sweep(tiny, out) == 0
+    held["real"]["hash"] = "of what it held then"
+    (out / "lambda=1/provenance.json").write_text(json.dumps({"data": held}))
+    assert _sweep(tiny, out) == 2
+    error = capsys.readouterr().err
+    assert f"{data['real']} was written anew since lambda=1 began" in error
 
 
 def test_only_distinct_configurations_are_checked_and_those_that_began_are_not(tiny, tmp_path, monkeypatch):

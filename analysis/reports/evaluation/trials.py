@@ -120,6 +120,7 @@ def read_trials(
     unused = [word for word in values or {} if word not in used]
     check_pairs(word for word in unused if values[word] is None)
     how += [f"no outcome is {word!r}, as --values has it" for word in unused]
+    _check_starts(trials)
     _check_spelling(trials)
     how += _check_repeats(trials, repeats)
     places = found[0][0]
@@ -232,6 +233,21 @@ def _number(text: str) -> str:
         return text
     value = Decimal(text)  # exact: stamps of time have many digits
     return str(int(value)) if value == value.to_integral_value() else str(value.normalize())
+
+
+def _check_starts(trials: Sequence[Trial]) -> None:
+    """Refuse trials of which some say their start and others do not: which belong together is not known.
+
+    Raises:
+        InputError: There are such.
+    """
+    told = next((trial for trial in trials if trial.start is not None), None)
+    untold = next((trial for trial in trials if trial.start is None), None)
+    if told and untold:
+        raise InputError(
+            f"{untold.where}: no start, but {told.where} has one, {told.start!r}; expected one of every "
+            "trial (--start COLUMN), or of none (--start none)"
+        )
 
 
 def _check_spelling(trials: Sequence[Trial]) -> None:

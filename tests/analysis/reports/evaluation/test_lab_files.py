@@ -249,3 +249,18 @@ def test_files_without_an_arm_are_an_arm_each(tmp_path, capsys):
     assert main(["evaluate", files[0], "--arm", "robot"]) == 2
     line = capsys.readouterr().err
     assert "--arm robot: no column of this name, among 'start', 'success'" in line and line.count("\n") == 1
+
+
+def test_trials_with_and_without_starts_are_not_mixed(tmp_path, capsys):
+    (tmp_path / "day1.csv").write_text(
+        "policy,trial,success\n" + "".join(f"A,{i},1\nB,{i},0\n" for i in range(9))
+    )
+    (tmp_path / "day2.csv").write_text("policy,success\n" + "A,1\nB,1\n" * 9)
+    command = ["evaluate", *(str(tmp_path / f"day{n}.csv") for n in (1, 2)), "--out", str(tmp_path / "out")]
+    for more in ([], ["--sequential"]):
+        assert main([*command, *more]) == 2
+        error = capsys.readouterr().err
+        assert "day2.csv" in error and "no start, but" in error and "--start none" in error
+    assert not (tmp_path / "out").exists()
+    assert main([*command, "--start", "none"]) == 0
+    assert "18" in capsys.readouterr().out, "trials of an arm, none of which is lost"
