@@ -11,6 +11,7 @@ from align.analysis.reports.arms import behind
 from align.analysis.reports.sweep import SEED_AXIS, Arm, Metric, Sweep
 from align.analysis.reports.sweep.comparisons import may_be_best, set_aside
 from align.analysis.reports.sweep.families import families
+from align.analysis.reports.sweep.shared import not_shared
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.trials.aggregates import (
@@ -34,8 +35,8 @@ NOTES = (
     "often as not. As in rliable (arXiv 2108.13264), whose bootstraps two trainings do not support.",
 )
 LONE = (
-    "One training an arm: all of it is of these trainings alone, and other trainings of the same arms may do "
-    "otherwise."
+    "Nothing is known of how trainings of an arm differ: all of it is of these trainings alone, and others "
+    "of the same arms may do otherwise."
 )
 PAIRED = (
     "In {target}, two trainings of one seed in the same trials, {success}: in how many each succeeded, "
@@ -65,7 +66,8 @@ def report(sweep: Sweep) -> list[Path]:
         for arm in found
     ]
     notes = [note.format(target=sweep.target) for note in NOTES]
-    notes += [LONE] if all(len(arm.runs) == 1 for arm in arms) else []
+    notes += [LONE] if all(sweep.scatter(metric)[arm.label] is None for arm in arms) else []
+    notes += not_shared(sweep, metric)
     written = write_tables(sweep.path / "aggregates", rows, notes)
     one = arms.index(bases[0]) if all(base is bases[0] for base in bases) else None
     written.append(sweep.path / "aggregates.png")
@@ -77,6 +79,7 @@ def report(sweep: Sweep) -> list[Path]:
     success = Metric("rollout", sweep.target, sweep.success)
     if rows := paired(sweep, arms, bases, success):
         notes = [note.format(target=sweep.target, success=success.title) for note in PAIRED]
+        notes += not_shared(sweep, success)
         written += write_tables(sweep.path / "paired_successes", rows, notes)
     return written
 

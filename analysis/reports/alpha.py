@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from align.analysis.figures import style as figures
 from align.analysis.figures.alpha import OfData, figure_alpha
 from align.analysis.reports.sweep import Arm, Metric, Sweep
+from align.analysis.reports.sweep.shared import not_shared
 from align.analysis.reports.sweep.start import start_score
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.selection import Selection, select
@@ -39,7 +40,8 @@ def report(sweep: Sweep) -> list[Path]:
         "the second half: mean [95 % interval] over trainings and trials, and on the same trials the chosen "
         "α minus each other, intervals that hold all at once. May be best: the α that cannot be told from "
         "the best on all trials, by the last column (Hsu's comparisons with the best); in 95 % of sweeps "
-        "the best is among them."
+        "the best is among them.",
+        *not_shared(sweep, Metric("rollout", sweep.target, "score")),
     ]
     path = sweep.path / "alpha.png"
     figures.save(draw(sweep, groups), path)

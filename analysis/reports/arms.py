@@ -152,14 +152,16 @@ def _scatter(sweep: Sweep, arms: Sequence[Arm], across: Metric, up: Metric) -> S
 
 def behind(sweep: Sweep, arms: Sequence[Arm]) -> str:
     """How many trainings and trials are behind a figure, and how many runs are not in it."""
-    trainings = sorted({len(arm.runs) for arm in arms})
-    span = f"{trainings[0]}" if len(trainings) == 1 else f"{trainings[0]}–{trainings[-1]}"
     kind, places, names = sweep.outcomes_shown
     first = Metric(kind, sweep.target or places[0], names[0]) if places else None
-    score = sweep.estimate(arms[0].runs, first) if first else None
+    found = [sweep.estimate(arm.runs, first) for arm in arms] if first else []
+    measured = [estimate for estimate in found if estimate is not None]
+    trainings = sorted({len(e.runs) for e in measured} or {len(arm.runs) for arm in arms})
+    span = f"{trainings[0]}" if len(trainings) == 1 else f"{trainings[0]}–{trainings[-1]}"
     of = "trials" if kind == "rollout" else "held-out episodes"
-    shared = f" × {score.trials} {of}" if score and score.trials else ""
+    shared = f" × {measured[0].trials} {of}" if measured and measured[0].trials else ""
     text = f"{span} training{'s' if span != '1' else ''}{shared}"
-    text += "; intervals are of these trainings alone" if trainings == [1] else ""
+    lone = all(e.lone for e in measured) if measured else trainings == [1]
+    text += "; intervals are of these trainings alone" if lone else ""
     missing = len(sweep.incomplete)
     return text + (f"; {missing} of {len(sweep.frame)} runs incomplete" if missing else "")

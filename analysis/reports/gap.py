@@ -10,6 +10,7 @@ from align.analysis.figures.gap import figure_gap
 from align.analysis.figures.series import Panel, Point, Series
 from align.analysis.reports.sweep import Arm, Metric, Sweep
 from align.analysis.reports.sweep.comparisons import compare
+from align.analysis.reports.sweep.shared import not_shared
 from align.analysis.reports.sweep.start import start_score
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.intervals import Interval
@@ -65,7 +66,8 @@ def report(sweep: Sweep) -> list[Path]:
         f"In {sweep.target}, difference [95 % interval] over trainings and shared trials, of each by itself; "
         "all at once: so wide that in 95 % of sweeps all of them hold, which the verdict goes by. The world "
         "of the trials is that of the arm's own real demonstrations: a change of the gap also changes the "
-        "task; what a gap costs is not told apart from what makes the task harder."
+        "task; what a gap costs is not told apart from what makes the task harder.",
+        *not_shared(sweep, score),
     ]
     path = sweep.path / "gap.png"
     figures.save(draw(sweep), path)

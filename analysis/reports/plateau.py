@@ -7,6 +7,7 @@ import numpy as np
 from align.analysis.figures import style as figures
 from align.analysis.figures.plateau import Alone, Curve, Law, figure_plateau
 from align.analysis.reports.sweep import SEED_AXIS, Metric, Sweep
+from align.analysis.reports.sweep.shared import not_shared
 from align.analysis.reports.sweep.start import start_score
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.plateau import fit_plateau, outcome, own_luck, pool, shared_luck
@@ -37,7 +38,8 @@ def report(sweep: Sweep) -> list[Path]:
         return []
     laws = [law for error in ERRORS if (law := read_law(sweep, error)) is not None]
     rows, written = [], []
-    for metric in (Metric("rollout", sweep.target, n) for n in dict.fromkeys(("score", sweep.success))):
+    metrics = [Metric("rollout", sweep.target, n) for n in dict.fromkeys(("score", sweep.success))]
+    for metric in metrics:
         curves, alone = read(sweep, metric)
         rows += [{"measure": metric.name, **row(curve, alone)} for curve in curves]
         written.append(sweep.path / f"plateau_{metric.name}.png")
@@ -47,7 +49,7 @@ def report(sweep: Sweep) -> list[Path]:
         figure = figure_plateau(curves, alone, law, label, len(sweep.frame), sweep.title, nothing)
         figures.save(figure, written[-1])
     in_words = ("equivalent ratio", "ratio at largest sim")
-    notes = [NOTE, *map(law_note, laws)]
+    notes = [NOTE, *map(law_note, laws), *not_shared(sweep, *metrics)]
     return [*write_tables(sweep.path / "plateau", rows, notes, csv_only=in_words), *written]
 
 

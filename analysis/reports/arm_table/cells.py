@@ -7,6 +7,7 @@ import numpy as np
 from align.analysis.reports.sweep import Metric
 from align.analysis.reports.sweep.comparisons import Comparison
 from align.analysis.statistics.intervals import Interval, decimals, minus
+from align.analysis.statistics.trials.power import in_words
 
 
 class Cell(NamedTuple):
@@ -45,3 +46,11 @@ def of_pair(found: Comparison | None, digits: str) -> list[Cell]:
         return [NOTHING, NOTHING]
     part = " †" if found.lone else ""
     return [Cell(as_text(ends, digits) + part, found.clear) for ends in (found.single, found.simultaneous)]
+
+
+def effect(found: float, metric: Metric, name: str | None = None) -> str:
+    """The smallest difference that is found, of what is called so; none where there can be none as large."""
+    text = in_words(found, digits_of(metric), metric.largest)
+    if name is None:
+        return text if text == "none" else f"of {text}"
+    return f"no difference of the {name}" if text == "none" else f"a difference of the {name} of {text}"

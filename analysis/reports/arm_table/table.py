@@ -7,7 +7,15 @@ import pandas as pd
 
 from align.analysis.figures.task_probe import FLOOR
 from align.analysis.reports.arm_table import short_table
-from align.analysis.reports.arm_table.cells import NOTHING, Cell, as_text, compared, digits_of, of_pair
+from align.analysis.reports.arm_table.cells import (
+    NOTHING,
+    Cell,
+    as_text,
+    compared,
+    digits_of,
+    effect,
+    of_pair,
+)
 from align.analysis.reports.arm_table.own_distance import own_distance
 from align.analysis.reports.arm_table.words import (
     AT_ONCE,
@@ -34,7 +42,7 @@ from align.analysis.reports.sweep.comparisons import (
 )
 from align.analysis.reports.sweep.kept import facts
 from align.analysis.reports.sweep.run_table import HELD_OUT
-from align.analysis.reports.sweep.shared import note
+from align.analysis.reports.sweep.shared import not_shared
 from align.analysis.statistics.intervals import Interval
 from align.run.layout import EMBEDDINGS
 
@@ -204,13 +212,12 @@ class ArmTable:
             count = sum(pair is not None for pair in self._compared(metric).pairs)
             one = detectable(self.sweep, self._pairs(), metric)
             if one is not None:
-                digits, name = digits_of(metric), TOLD.get(metric.name, metric.name)
-                text = f"In {metric.place} a difference of the {name} of {one:.{digits}f} would be found in "
-                text += "80 % of such sweeps"
+                name = TOLD.get(metric.name, metric.name)
+                text = f"In {metric.place} {effect(one, metric, name)} would be found in 80 % of such sweeps"
                 level = self._compared(metric).each_level
                 if count > 1:
                     every = detectable(self.sweep, self._pairs(), metric, level)
-                    text += f" by one comparison, of {every:.{digits}f} by all {count} at once"
+                    text += f" by one comparison, {effect(every, metric)} by all {count} at once"
                 found.append(f"{text}.")
         if any(pair for m in self.differences for pair in self._compared(m).pairs):
             found.insert(
@@ -224,13 +231,8 @@ class ArmTable:
                 f"Trainings of {', '.join(aside)} differ far more than those of other arms, and are judged "
                 "by themselves alone."
             )
-        return found + self._not_shared()
-
-    def _not_shared(self) -> list[str]:
-        """Where runs do not share all trials or held-out episodes."""
         held_out = [Metric("held_out", domain, name) for domain in self.sweep.held_out for name in HELD_OUT]
-        found = [note(self.sweep, metric) for metric in (*self.differences, *held_out)]
-        return list(dict.fromkeys(filter(None, found)))
+        return found + not_shared(self.sweep, *self.differences, *held_out)
 
     def _ratio(self, arm: Arm, metric: Metric) -> Interval | None:
         """The arm over its reference where both succeed; None where it is the reference."""

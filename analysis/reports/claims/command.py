@@ -9,12 +9,21 @@ from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.claims import LOGARITHMIC, Row, figure_claims
-from align.analysis.reports.claims.declared import DECLARED, DIFFERENCE, EQUIVALENT, RATIO, Claim, read_claims
+from align.analysis.reports.claims.declared import (
+    DECLARED,
+    DIFFERENCE,
+    EQUIVALENT,
+    NAMED,
+    RATIO,
+    Claim,
+    read_claims,
+)
 from align.analysis.reports.claims.finding import NOT_YET, Finding, over_all
 from align.analysis.reports.claims.findings import find
 from align.analysis.reports.sweep import Metric
 from align.analysis.reports.tables import markdown_table, write_csv
 from align.analysis.statistics.intervals import Interval, decimals, minus
+from align.analysis.statistics.trials.power import in_words
 from align.analysis.statistics.verdict import UNDECIDED
 from align.errors import InputError
 from align.files import write_text
@@ -191,7 +200,10 @@ def _claimed(f: Finding) -> str:
 def _effect(f: Finding) -> str | None:
     if f.detectable is None:
         return None
-    return f"×{f.detectable:.2f}" if f.test.unit == RATIO else f"{f.detectable:.2f}"
+    if f.test.unit == RATIO:
+        return f"×{f.detectable:.2f}"
+    named = f.test.measure in NAMED  # of outcomes in [0, 1]
+    return in_words(f.detectable, 2, 1.0 if named else Metric.parse(f.test.measure).largest)
 
 
 def _could_find(findings: Sequence[Finding]) -> str:

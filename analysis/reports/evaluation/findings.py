@@ -75,6 +75,7 @@ class Findings(NamedTuple):
         paired: Starts that the comparisons are of; None where arms had starts of their own.
         level: Confidence level.
         aside: Names of the arms whose trainings scatter far more than the others', judged by themselves.
+        lone: Nothing is known of how trainings differ: all of it is of these trainings alone.
     """
 
     arms: list[Finding]
@@ -82,6 +83,7 @@ class Findings(NamedTuple):
     paired: int | None
     level: float
     aside: Sequence[str] = ()
+    lone: bool = False
 
     @property
     def comparisons(self) -> int:
@@ -108,8 +110,9 @@ def find(design: Design, reference: str | None = None, level: float = 0.95) -> F
     base = names.index(reference) if reference is not None else 0
     scatter = of_each_arm([arm.table for arm in design.arms], relative=True)
     intervals = [interval_of_arm(arm, b, level) for arm, b in zip(design.arms, scatter, strict=True)]
+    lone = all(between is None for between in scatter)
     if len(names) == 1:
-        return Findings([Finding(design.arms[0], intervals[0], None, True)], names[0], None, level)
+        return Findings([Finding(design.arms[0], intervals[0], None, True)], names[0], None, level, lone=lone)
     tables = design.shared or [arm.table for arm in design.arms]
     if design.shared is not None:
         pairs = _paired(tables, base, scatter, level, design.binary and design.lone)
@@ -127,7 +130,7 @@ def find(design: Design, reference: str | None = None, level: float = 0.95) -> F
             difference = _planned(*pairs[i], v, *both, between, level, len(names) - 1)
         found.append(Finding(arm, intervals[i], difference, bool(members[i])))
     paired = tables[0].shape[1] if design.shared is not None else None
-    return Findings(found, names[base], paired, level, [names[i] for i in set_aside(scatter)])
+    return Findings(found, names[base], paired, level, [names[i] for i in set_aside(scatter)], lone)
 
 
 def interval_of_arm(arm: Arm, between: Between | None, level: float) -> Interval:

@@ -13,6 +13,7 @@ from align.analysis.reports.tables import markdown_table, write_tables
 from align.analysis.statistics.trials.power import (
     Variances,
     detectable_difference,
+    in_words,
     trainings_needed,
     trials_needed,
 )
@@ -84,6 +85,8 @@ def plan(
     check_numbers("(0.5, 1)", level=level, power=power)
     check_numbers("[0, 1]", training_sd=training_sd)
     check_numbers("(0, 1)", rate=rate)
+    if like is not None and rate is not None:
+        raise InputError(f"rate={rate:g} and like={like!r}: expected one of them")
     known = _known(
         [like] if isinstance(like, str) else like, rate, training_sd, difference_sd, world, measure
     )
@@ -96,7 +99,7 @@ def plan(
             found = detectable_difference(
                 known.v, i, j, other if i == trainings else i, pooled_df=df, level=each, at_power=power
             )
-            row[f"{j} trials"] = f"{found:.3f}" if found < 1 else "none"
+            row[f"{j} trials"] = in_words(found, 3)
         rows.append(row)
     said = _sentence(known, difference, trainings, other, trials, arms, each, power)
     notes = [
@@ -224,9 +227,10 @@ def _of_sweep(path: str, world: str | None, measure: str) -> Known:
     metric = Metric("rollout", world, measure)
     if not sweep.has(metric):
         raise InputError(f"measure={measure!r}: not measured in {world!r} of {path}; expected e.g. score")
-    arms = sweep.arms()
+    arms = [arm for arm in sweep.arms() if sweep.estimate(arm.runs, metric) is not None]
     tables = [sweep.outcomes(arm.runs, metric) for arm in arms]
-    base = tables[arms.index(sweep.find(arms))]
+    reference = sweep.find(arms)
+    base = tables[0 if reference is None else arms.index(reference)]
     return _of_tables(tables, base, f"of {measure} in {world} of {path}", True)
 
 

@@ -20,7 +20,7 @@ class Words:
 
     def __init__(self, findings: Findings, binary: bool, skipped: int = 0):
         self.findings, self.binary, self.skipped = findings, binary, skipped
-        self.lone = all(len(found.arm.table) == 1 for found in findings.arms)
+        self.single = all(len(found.arm.table) == 1 for found in findings.arms)
         self.level = f"{100 * findings.level:g} %"
 
     def paragraphs(self) -> list[str]:
@@ -79,7 +79,7 @@ class Words:
             return "No difference was seen, so none to plan for; align plan takes one that would matter."
         paired = self.findings.paired
         now = paired or min(found.arm.table.shape[1] for found in self.findings.arms)
-        what = ("shared starts" if paired else "trials an arm") + ("" if self.lone else " of each training")
+        what = ("shared starts" if paired else "trials an arm") + ("" if self.single else " of each training")
         supposed = (
             f"If the true difference is the {points(abs(difference.single.value), self.binary)} seen here,"
         )
@@ -105,7 +105,12 @@ class Words:
         return f"Which arm is the best is not shown: it may be {listed(members, 'or')}."
 
     def _not_shown(self) -> list[str]:
-        if self.lone:
+        if self.findings.lone and not self.single:
+            said = [
+                "All this is of the trainings that were tried: no arm of several had both successes and "
+                "failures, so that nothing here says how another training of the same method does."
+            ]
+        elif self.findings.lone:
             them = "these policies as they are" if self.findings.comparisons else "this policy as it is"
             said = [
                 f"All this is of {them}, one training each: another training of the same method may do "

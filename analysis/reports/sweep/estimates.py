@@ -35,7 +35,7 @@ class Estimate(NamedTuple):
     interval: Interval
     runs: np.ndarray
     trials: int  # shared by all runs of the sweep; 0 for what rollouts do not measure
-    lone: bool = False  # one training, and nothing known of others: the interval says nothing of another
+    lone: bool = False  # nothing is known of how trainings differ: the interval says nothing of another
 
 
 def _grid(path: Path) -> dict[str, Any]:
@@ -216,15 +216,14 @@ class Sweep:
             found = rows.set_index("run").loc[[run for run in runs if run in table.index], column].dropna()
             between = self._of(runs, metric)
             interval = median(table.to_numpy(), between, level)
-            return Estimate(interval, found.to_numpy(float), table.shape[1], len(found) == 1 and not between)
+            return Estimate(interval, found.to_numpy(float), table.shape[1], between is None)
         if self.pairs(metric):
             table, between = self.outcomes(runs, metric), self._of(runs, metric)
-            lone = len(table) == 1 and between is None
-            return Estimate(_mean(table, between, metric, level), table.mean(1), table.shape[1], lone)
+            interval = _mean(table, between, metric, level)
+            return Estimate(interval, table.mean(1), table.shape[1], between is None)
         found, scatter = self._measured(runs, metric), self._dispersion(metric)
         values = rows[column].dropna().to_numpy(float)
-        lone = len(found) == 1 and scatter is None
-        return Estimate(over_trainings(found, scatter, metric.bounds, level), values, 0, lone)
+        return Estimate(over_trainings(found, scatter, metric.bounds, level), values, 0, scatter is None)
 
     def difference(self, runs: Sequence[str], reference: Sequence[str], metric: Metric) -> Interval | None:
         """An arm minus another on shared trials or held-out episodes, by itself; None if either lacks it, or

@@ -101,6 +101,11 @@ class Metric:
         return (0.0, 1.0) if self.name in SHARES or self.is_rate else (-np.inf, np.inf)
 
     @property
+    def largest(self) -> float:
+        """The largest difference that there can be."""
+        return self.bounds[1] - self.bounds[0]
+
+    @property
     def title(self) -> str:
         """What figures call it, without its place."""
         return TITLES.get(self.name, self.name)

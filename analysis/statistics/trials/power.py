@@ -218,3 +218,14 @@ def _fewest(enough, least: int) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
+
+
+def in_words(found: float, digits: int, largest: float = 1.0) -> str:
+    """The smallest effect that is found in decimals, or "none" where there can be none as large.
+
+    Args:
+        found: As `detectable_difference` gives it, which knows no bounds.
+        digits: Decimals.
+        largest: The largest difference that outcomes can have, by default of those in [0, 1].
+    """
+    return f"{found:.{digits}f}" if found < largest else "none"
