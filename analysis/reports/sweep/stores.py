@@ -24,15 +24,17 @@ def stores(run: str | os.PathLike) -> dict[str, str]:
     """
     run, found = Path(run), {}
     recorded = read_json(run / PROVENANCE) if is_there(run / PROVENANCE) else {}
-    config = (read_yaml(run / CONFIG).get("data") if is_there(run / CONFIG) else None) or {}
     with reading(run / PROVENANCE):
         hashes = {name: store["hash"] for name, store in recorded.get("data", {}).items()}
-    for domain in Domain:
-        own = [hashes[name] for name in sorted(hashes) if name.partition("[")[0] == domain.label]
-        if own:
-            found[domain.label] = " ".join(own)
-        elif config.get(domain.label):
-            found[domain.label] = hashlib.blake2b(repr(config[domain.label]).encode()).hexdigest()[:32]
+        for domain in Domain:
+            own = [hashes[name] for name in sorted(hashes) if name.partition("[")[0] == domain.label]
+            if own:
+                found[domain.label] = " ".join(own)
+    if not hashes and is_there(run / CONFIG):
+        with reading(run / CONFIG):
+            data = read_yaml(run / CONFIG).get("data") or {}
+            paths = {domain.label: path for domain in Domain if (path := data.get(domain.label))}
+        found = {name: hashlib.blake2b(repr(path).encode()).hexdigest()[:32] for name, path in paths.items()}
     return found
 
 
