@@ -25,8 +25,8 @@ from align.policy import DiffusionPolicy
 FILE = re.compile(r"# (\w+\.(?:py|yaml|csv))\n")
 
 SHORTER = {
-    "fit": "--trainer.max_steps 2 --trainer.log_every_n_steps 1 --trainer.accelerator cpu --data.batch_size 8"
-    " --data.validation 5 --embeddings.per_domain 60",
+    "fit": "--trainer.max_steps 2 --trainer.val_check_interval 1 --trainer.log_every_n_steps 1"
+    " --trainer.accelerator cpu --data.batch_size 8 --data.validation 5 --embeddings.per_domain 60",
     "annotate": "--classifier '{max_steps: 40, every: 20, width: 16, levels: 5}'",
     "rollout": "--trials 20 --steps 40",
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from align.errors import InputError
-from align.run.layout import SECONDS, SUMMARY
+from align.run.layout import SECONDS, SUMMARY, TRAINING_EVENTS
 from align.run.reading import read_json, reading
 
 APART = 5.0
@@ -53,6 +53,6 @@ def _ended(run: Path, whole: float) -> float | None:
     It is none if the training, whose events tell in their name when it began, began within these seconds.
     """
     ended = (run / SECONDS).stat().st_mtime
-    begun = (file.name.split(".")[3] for file in run.glob("events.out.tfevents.*"))
+    begun = (file.name.split(".")[3] for file in run.glob(TRAINING_EVENTS))
     begun = [int(second) for second in begun if second.isdecimal()]
     return ended if begun and all(ended - whole - APART <= b <= ended for b in begun) else None
