@@ -39,6 +39,9 @@ def test_arms_of_the_simulation_have_the_means_they_are_given():
 
 
 def test_few_shared_trials_are_covered_where_newcombes_interval_alone_is_not(monkeypatch):
+    monkeypatch.setattr(tables, "FEW_PAIRS", ((0.5, 0.5), (0.7, 0.5)))
+    monkeypatch.setattr(tables, "COMMON", {"half": 0.5})
+
     def least() -> float:
         rows = _cells(tables.few_shared(repeats=400))
         return min(float(x) for row in rows if row[0] in ("2", "3") for x in row[2:])
