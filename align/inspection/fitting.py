@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from align.data.compatibility import rate_of
 from align.data.episodes import Episodes
 from align.data.splits import PROBED_EPISODES
 from align.errors import InputError
@@ -117,8 +118,7 @@ def _image_size(images: list[tuple[int, int, int]]) -> int | list[int] | None:
 
 def _horizon(episodes: list[Episodes]) -> int:
     """Steps to predict: so many seconds where the rate is known, and at most half an ordinary episode."""
-    rates = [e.attrs.get("rate_hz") for e in episodes]
-    known = [rate for rate in rates if isinstance(rate, int | float)]
+    known = [rate for e in episodes if (rate := rate_of(e))]
     wanted = min(known) * SECONDS_AHEAD if known else 16
     wanted = min(wanted, min(float(np.median(e.lengths)) for e in episodes) / 2)
     return max((h for h in HORIZONS if h <= wanted), default=HORIZONS[0])

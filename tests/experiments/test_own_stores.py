@@ -14,7 +14,9 @@ from align.seeding import numpy_rng
 def write(tmp_path):
     """Writes a store of walks in P dimensions; returns its path."""
 
-    def write(name, n=12, length=30, image=(16, 16, 3), targets=True, agent_pos=3, action=3, **attrs):
+    def write(
+        name, n=12, length=30, image=(16, 16, 3), targets=True, agent_pos=3, action=3, timed=None, **attrs
+    ):
         rng = numpy_rng(0, name)
 
         def episode():
@@ -23,6 +25,7 @@ def write(tmp_path):
                 "agent_pos": walk[:-1],
                 "action": (walk[1:] if targets else np.diff(walk, axis=0))[:, :action],
             }
+            made |= {"timestamp": np.arange(length) / timed} if timed else {}
             return made | ({"img": np.zeros((length, *image), np.uint8)} if image else {})
 
         write_store(tmp_path / f"{name}.zarr", (episode() for _ in range(n)), {"domain": name, **attrs})
@@ -53,6 +56,8 @@ def test_sizes_are_those_of_the_stores(write):
 def test_a_policy_predicts_so_many_seconds(write, rate, horizon):
     stores = [write(name, length=80, image=None, rate_hz=rate) for name in ("sim", "real")]
     assert _options(_grid(*stores), "model.policy.horizon") == [horizon]
+    timed = [write(name, length=80, image=None, timed=rate) for name in ("sim_timed", "real_timed")]
+    assert _options(_grid(*timed), "model.policy.horizon") == [horizon], "by timestamps alone"
 
 
 def test_images_of_other_shapes_are_made_alike_and_none_are_needed(write):
