@@ -25,7 +25,6 @@ from align.command.options import (
     from_fit,
     parse,
     read_old_names,
-    takes_fit,
     whole_settings,
     with_config,
 )
@@ -219,9 +218,7 @@ def _call(function: Callable, program: str, arguments: list[str]) -> int | None:
     description = function.__doc__.splitlines()[0]
     parser = ArgumentParser(prog=program, description=description, exit_on_error=False)
     names = parser.add_function_arguments(function, as_positional=True, fail_untyped=True)
-    given = _with_shipped(arguments)
-    given = from_fit(function, configs_first(given) if takes_fit(function) else given)
-    given = _gathered(function, given)
+    given = _gathered(function, from_fit(function, _with_shipped(arguments)))
     given = _in_capitals(function, _switched(function, _underscored(function, given)))
     config = parse(parser, given, options_of(f"{function.__module__}.{function.__qualname__}"))
     values = parser.instantiate(config)

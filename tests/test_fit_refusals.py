@@ -71,6 +71,7 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_co
         ({"data.max_real": 50}, ["max_demos=50", "real", "4 episodes are left"]),
         ({"trainer.max_epochs": 0}, ["max_epochs=0", "expected -1", "max_steps"]),
         ({"trainer.limit_val_batches": 0}, ["limit_val_batches=0", "expected 1.0"]),
+        ({"trainer.limit_val_batches": 1}, ["limit_val_batches=1: expected 1.0"]),
         ({"trainer.overfit_batches": 1}, ["overfit_batches=1", "expected 0.0"]),
         ({"trainer.log_every_n_steps": 0}, ["log_every_n_steps=0"]),
         ({"trainer.limit_train_batches": 0.5}, ["limit_train_batches=0.5", "expected 1.0"]),

@@ -104,8 +104,10 @@ def check_trains(options: Mapping[str, Any], trainer) -> None:
                 f"trainer.{name}={value}: expected more than 0, or nothing is trained, validated or logged"
             )
     for name, (usual, why) in UNUSED.items():
-        if given[name] not in (usual, None):
-            raise InputError(f"trainer.{name}={given[name]}: expected {usual}; {why}")
+        value = given[name]
+        one = value == 1 and isinstance(value, int)  # a batch, where 1.0 is all of them
+        if value is not None and (value != usual or one):
+            raise InputError(f"trainer.{name}={value}: expected {usual}; {why}")
     if given["fast_dev_run"]:
         raise InputError(
             f"trainer.fast_dev_run={given['fast_dev_run']}: expected false; max_steps makes a run short"

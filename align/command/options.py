@@ -191,13 +191,14 @@ def takes_fit(function: Callable) -> bool:
 def from_fit(function: Callable, arguments: list[str]) -> list[str]:
     """Arguments of a function of data and policy, with what `--config FIT.yaml` says of them in its place.
 
-    Both are `align fit`'s: `--data.sim` and `--model.policy.horizon` after the file change it. What the
+    Both are `align fit`'s: `--data.sim` and `--model.policy.horizon` change what the file says. What the
     function once took by itself, as `--horizon`, is known by its old name.
     """
     if not takes_fit(function):
         return arguments
     names = ARGUMENTS.get(f"{function.__module__}.{function.__qualname__}", {})
-    parts = [p for a in arguments for p in (a.split("=", 1) if a.startswith("--") else [a])]
+    given = configs_first(arguments)
+    parts = [p for a in given for p in (a.split("=", 1) if a.startswith("--") else [a])]
     taken: list[str] = []
     for before, part, after in zip(["", *parts], parts, [*parts[1:], "--"], strict=False):
         if before in ("--config", "-c"):

@@ -16,13 +16,7 @@ MAY_DIFFER = {
     "model": ("alignment", "alignment_weight", "alignment_warmup", "weighting", "site", "seed", "probe_step"),
 }
 """Options of no part in what a run is held against: how it aligns, its seed, where its images are kept."""
-OF_TRAINING = (
-    "max_steps",
-    "precision",
-    "gradient_clip_val",
-    "gradient_clip_algorithm",
-    "limit_train_batches",
-)
+OF_TRAINING = ("max_steps", "precision", "gradient_clip_val", "gradient_clip_algorithm")
 """Of the trainer's options, those of a part in it."""
 FEWEST = 2
 """Validations without which what learns from them never does."""
