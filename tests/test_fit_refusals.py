@@ -2,12 +2,15 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
 
 from align.cli import main
+from align.command.fit_options import UNUSED, check_trains
+from align.errors import InputError
 
 
 def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_config, tmp_path, capsys):
@@ -26,6 +29,15 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_co
     error = capsys.readouterr().err
     assert "another configuration" in error and "alignment_weight" in error and error.count("\n") == 1
     assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+def test_one_batch_of_validation_is_not_all_of_them():
+    """By the function: of int and float the parser takes what the process named first."""
+    trainer = SimpleNamespace(accumulate_grad_batches=1, max_steps=5, log_every_n_steps=1)
+    given = dict.fromkeys((*UNUSED, "val_check_interval", "fast_dev_run"))
+    check_trains({"ckpt_path": None, "trainer": {**given, "limit_val_batches": 1.0}}, trainer)
+    with pytest.raises(InputError, match=r"limit_val_batches=1: expected 1\.0"):
+        check_trains({"ckpt_path": None, "trainer": {**given, "limit_val_batches": 1}}, trainer)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +83,6 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_co
         ({"data.max_real": 50}, ["max_demos=50", "real", "4 episodes are left"]),
         ({"trainer.max_epochs": 0}, ["max_epochs=0", "expected -1", "max_steps"]),
         ({"trainer.limit_val_batches": 0}, ["limit_val_batches=0", "expected 1.0"]),
-        ({"trainer.limit_val_batches": 1}, ["limit_val_batches=1: expected 1.0"]),
         ({"trainer.overfit_batches": 1}, ["overfit_batches=1", "expected 0.0"]),
         ({"trainer.log_every_n_steps": 0}, ["log_every_n_steps=0"]),
         ({"trainer.limit_train_batches": 0.5}, ["limit_train_batches=0.5", "expected 1.0"]),
