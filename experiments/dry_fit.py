@@ -27,7 +27,7 @@ class DryFit:
         main(["fit", "--config", config], partial(_DryCLI, self))
 
 
-def is_same(run: Path, config: Path) -> bool:
+def is_same(run: Path, config: Path, after_the_same: bool = False) -> bool:
     """Whether a finished run is what `align fit` would make of a configuration, defaults included.
 
     Its stores must hold what they did; a run that goes on from another is the same as none.
@@ -35,27 +35,29 @@ def is_same(run: Path, config: Path) -> bool:
     Args:
         run: The run directory.
         config: Path of the configuration; where it says that the run is to be does not matter.
+        after_the_same: Whether what both go on from is known to be the same, and named by neither.
 
     Raises:
         InputError: The configuration would be refused.
     """
     found: list[bool] = []
-    main(["fit", "--config", str(config)], partial(_ComparingCLI, run, found))
+    main(["fit", "--config", str(config)], partial(_ComparingCLI, run, found, after_the_same))
     return found == [True]
 
 
 class _ComparingCLI(RunCLI):
     """Finds whether another run has its configuration, and does nothing."""
 
-    def __init__(self, other: Path, found: list[bool], *args, **kwargs):
-        self._other, self._found = other, found
+    def __init__(self, other: Path, found: list[bool], after_the_same: bool, *args, **kwargs):
+        self._other, self._found, self._after_the_same = other, found, after_the_same
         super().__init__(*args, **kwargs)
 
     def before_fit(self) -> None:
         asked = self.resolved()
         difference = self.difference(self._other, asked)
         goes_on = asked["model"]["initial"] is not None or self.model.weighting.refers
-        self._found.append(difference is None and not goes_on and holds_the_same(self._other, asked))
+        may_be = self._after_the_same or not goes_on
+        self._found.append(difference is None and may_be and holds_the_same(self._other, asked))
 
     def fit(self, model, **kwargs) -> None:
         pass

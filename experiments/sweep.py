@@ -23,7 +23,7 @@ from align.experiments.following import follow
 from align.experiments.grid import Grid, Run, load_grid
 from align.experiments.launch import Job, LocalLauncher, run_jobs
 from align.experiments.options import set_option
-from align.experiments.reuse import finished_elsewhere, take_over
+from align.experiments.reuse import Asked, finished_elsewhere, kept_here, take_over
 from align.experiments.step_times import Measured, nominal, recall, remember
 from align.experiments.together import on_cpu
 from align.experiments.together import together as batched
@@ -81,7 +81,8 @@ def sweep(
         reference_seeds: More of them of the reference arm, whose error is in every difference: about √k times
             `seeds` where k arms are compared with it.
         reuse: Directory of another sweep, or several, whose finished runs are taken over where they are the
-            same as runs of this one, such as a reference arm that both have.
+            same as runs of this one, such as a reference arm that both have; or folders that align keep
+            wrote, such as results/lambda, of which a run's trials and numbers are taken over.
     """
     check_numbers(JOBS, whole=True, jobs=jobs, together=together)
     check_numbers(COUNT, whole=True, seeds=seeds, reference_seeds=reference_seeds)
@@ -122,9 +123,10 @@ def sweep(
         _refuse_others(requests, folder)
         with trusting(named_modules(list(requests.values()))):
             _check(expanded, requests, folder, elsewhere=cluster is not None)
-            for line in take_over(requests, folder, others):
-                print(line, flush=True)
-        todo = [_claim(run, folder, requests[run.name]) for run in expanded.runs]
+            asked = {run.name: Asked(requests[run.name], run.point, run.after) for run in expanded.runs}
+            told, kept = take_over(asked, folder, others)
+            print("".join(f"{line}\n" for line in told), end="", flush=True)
+        todo = [_claim(run, folder, requests[run.name], run.name in kept) for run in expanded.runs]
         record = {"title": expanded.title, "reference": expanded.reference, "families": expanded.families}
         write_json(folder / GRID, {**record, "runs": [run.name for run in expanded.runs]})
         everything = batched(todo, requests, folder, together) if together > 1 else todo
@@ -204,9 +206,11 @@ def _check(grid: Grid, requests: dict[str, dict[str, Any]], folder: Path, elsewh
     check(configs, elsewhere)
 
 
-def _claim(run: Run, folder: Path, config: dict[str, Any]) -> Job:
-    """The run's directory with its request."""
+def _claim(run: Run, folder: Path, config: dict[str, Any], kept: bool) -> Job:
+    """The run's directory with its request; a run of which there are tables has none."""
     directory = folder / run.name
+    if kept:
+        return Job(run.name, directory, "skipped", (), run.point)
     write_text(directory / REQUEST, yaml.safe_dump(config, sort_keys=False))
     write_json(directory / POINT, run.point)
     tidy(directory)
@@ -240,9 +244,9 @@ def _describe(grid: Grid, folder: Path, data: Path, jobs: int, here: bool, measu
     for (option, _), (path, arguments) in stores.items():
         state = "there" if path is not None and path.exists() else "to be made"
         print(f"{option}: {path or f'in {data}'} ({state}) {json.dumps(arguments)}")
-    left = []
+    left, kept = [], kept_here(folder)
     for run in grid.runs:
-        done = is_finished(folder / run.name)
+        done = is_finished(folder / run.name) or run.name in kept
         after = f" after {', '.join(run.after.values())}" if run.after else ""
         print(f"{folder / run.name}: {'finished' if done else 'to run'}{after}")
         left += [] if done else [run]

@@ -18,7 +18,7 @@ from align.analysis.reports import (
 )
 from align.analysis.reports.sweep import Sweep
 from align.analysis.reports.sweep.keep import OF_ONE_RUN
-from align.analysis.reports.sweep.kept import TRIALS, is_kept
+from align.analysis.reports.sweep.kept import OWN_DISTANCE, PLANS, TRIALS, is_kept
 from align.errors import InputError
 from align.run.layout import runs
 
@@ -41,7 +41,7 @@ def measured_beside(sweep_dir: str | os.PathLike) -> dict[str, Any]:
         world: [[line.title, int(line.domain), line.roughness] for line in motion.plan_lines(sweep, world)]
         for world in sweep.worlds
     }
-    return {"own_distance": own, "plans": plans}
+    return {OWN_DISTANCE: own, PLANS: plans}
 
 
 def not_redrawn(sweep_dir: str | os.PathLike) -> list[str]:

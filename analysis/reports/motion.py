@@ -10,7 +10,7 @@ from align.analysis.figures.paths import PlanPaths, RolloutPaths, figure_paths
 from align.analysis.figures.smoothness import ArmMotion, PlanMotion, figure_smoothness
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.families import families
-from align.analysis.reports.sweep.kept import facts
+from align.analysis.reports.sweep.kept import PLANS, facts
 from align.analysis.reports.sweep.run_paths import MEASURES, Plans, learnt_plans, measure, motion
 from align.domain import Domain
 from align.run.layout import PATHS
@@ -45,7 +45,7 @@ def report(sweep: Sweep) -> list[Path]:
 
 def plan_lines(sweep: Sweep, world: str) -> list[PlanMotion]:
     """How rough the plans are that the first run with paths in a world learnt from."""
-    if (kept := facts(sweep.path).get("plans", {}).get(world)) is not None:
+    if (kept := facts(sweep.path).get(PLANS, {}).get(world)) is not None:
         return [PlanMotion(title, Domain(domain), rough) for title, domain, rough in kept]
     run = next((sweep.path / run for run in sweep.frame["run"] if world in motion(sweep.path / run)), None)
     plans = {} if run is None else learnt_plans(run)

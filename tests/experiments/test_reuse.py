@@ -5,14 +5,17 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
+from align.analysis.reports.sweep import kept
+from align.analysis.reports.sweep.run_table import collect
 from align.cli import main
 from align.errors import InputError
 from align.experiments.dry_fit import is_same
 from align.experiments.launch import LocalLauncher
-from align.experiments.reuse import finished_elsewhere, take_over
+from align.experiments.reuse import Asked, finished_elsewhere, kept_here, take_over
 from align.run.layout import EVENTS, GRID, PROBE, PROVENANCE, REQUEST, SECONDS, SUMMARY, TAKEN_OVER
 
 
@@ -39,11 +42,12 @@ def _take(tmp_path, request, *sweeps, asked=None):
     others = finished_elsewhere([str(s) for s in sweeps], folder)
     known = [] if asked is None else asked
 
-    def same(run, config):
+    def same(run, config, _after):
         known.append((run.name, yaml.safe_load(config.read_text())))
         return True
 
-    return take_over({"arm": {**request, "run": str(folder / "arm")}}, folder, others, same), folder / "arm"
+    arm = Asked({**request, "run": str(folder / "arm")}, {"arm": "arm"}, {})
+    return take_over({"arm": arm}, folder, others, same)[0], folder / "arm"
 
 
 def test_a_run_that_is_the_same_is_copied_whole(tmp_path, other):
@@ -56,6 +60,13 @@ def test_a_run_that_is_the_same_is_copied_whole(tmp_path, other):
     assert json.loads((run / TAKEN_OVER).read_text()) == {"sweep": "other", "run": "lambda=0,seed=0"}
     assert (first / SUMMARY).exists()
     assert _take(tmp_path, request, sweep)[0] == []  # it has begun
+    (run.parent / GRID).write_text("{}")
+    shutil.copytree(run.parent, tmp_path / "middle").joinpath("arm", REQUEST).write_text(
+        yaml.safe_dump(request)
+    )
+    shutil.rmtree(run.parent)
+    _take(tmp_path, request, tmp_path / "middle")  # a copy of a copy is one of the first
+    assert json.loads((run / TAKEN_OVER).read_text()) == {"sweep": "other", "run": "lambda=0,seed=0"}
 
 
 @pytest.mark.parametrize(
@@ -150,3 +161,73 @@ def test_a_sweep_takes_over_and_trains_the_rest(write_config, tmp_path, monkeypa
     assert "lambda=0: skipped" in printed
     requested = yaml.safe_load((out / "lambda=0" / REQUEST).read_text())
     assert requested["run"] == str(out / "lambda=0")
+
+    # The same of what was kept of the first: its trials and numbers, and no directory.
+    first, results = tmp_path / "out/first", tmp_path / "results/first"
+    assert main(["report", str(first)]) == main(["keep", str(first), str(results), "it"]) == 0
+    shutil.rmtree(first)
+    (tmp_path / "out/second").rename(tmp_path / "out/copied")
+    started.clear()
+    capsys.readouterr()
+    assert sweep("second", "--reuse", str(results))[0] == 1 and started == ["lambda=1"]
+    printed = capsys.readouterr().out
+    assert f"lambda=0: taken over from {results}/lambda=0" in printed and "lambda=0: skipped" in printed
+    assert not (out / "lambda=0").exists()
+    assert collect(out)["run"].tolist() == ["lambda=0", "lambda=1"]
+    started.clear()
+    assert sweep("second")[0] == 1 and started == ["lambda=1"]  # known from then on
+    assert "taken over" not in capsys.readouterr().out
+    assert sweep("second", "--dry-run")[0] == 0 and "2 runs, 1 of them to run" in capsys.readouterr().out
+    assert sweep("second", "--set", "model.learning_rate=0.5")[0] == 2
+    error = capsys.readouterr().err
+    assert "lambda=0 was taken over (runs.json.gz) and had another configuration" in error
+
+
+@pytest.fixture
+def results(tmp_path):
+    """What was kept of a run, and of one that went on from it."""
+    rows, facts = [], {}
+    for name, config in (
+        ("base", {"seed_everything": 0}),
+        ("tuned", {"seed_everything": 0, "model": {"initial": "runs/old/base"}}),
+    ):
+        rows.append({"run": name, "missing": "", "arm": name, "rollout/real/score": 0.5})
+        facts[name] = {"config": yaml.safe_dump(config), "provenance": {"commit": "0123456789", "data": {}}}
+    trials = pd.DataFrame({"run": ["base", "tuned"], "world": "real", "seed": 1, "score": 0.5})
+    kept.write(tmp_path, trials, pd.DataFrame(rows), {kept.MADE: facts})
+    (tmp_path / GRID).write_text("{}")
+    return tmp_path
+
+
+def _asked(**more):
+    def run(initial=None, **model):
+        after = {} if initial is None else {"model.initial": initial}
+        model |= {} if initial is None else {"initial": f"somewhere/{initial}"}
+        return Asked({"seed_everything": 0, "model": model}, {}, after)
+
+    return {name: run(**how) for name, how in {"a": {}, "b": {"initial": "a"}, **more}.items()}
+
+
+@pytest.mark.parametrize(
+    ("more", "taken"),
+    [
+        ({}, {"a", "b"}),
+        ({"c": {"initial": "a", "epsilon": 1.0}}, {"b"}),  # which trains, and needs the checkpoint of a
+        ({"b": {"initial": "c"}, "c": {"epsilon": 1.0}}, {"a"}),  # from something else
+    ],
+    ids=["both", "another", "from another"],
+)
+def test_kept_runs_that_go_on_from_others(results, tmp_path, more, taken):
+    folder = tmp_path / "new"
+    folder.mkdir()
+
+    def same(run, config, after_the_same):
+        one, other = (yaml.safe_load(path.read_text()) for path in (run / "config.yaml", config))
+        assert after_the_same == ("initial" in other["model"])
+        return one.get("model", {}) == other["model"]
+
+    asked = _asked(**more)
+    told, tables = take_over(asked, folder, finished_elsewhere([str(results)], folder), same)
+    assert tables == taken == kept_here(folder) and len(told) == len(taken)
+    again, tables = take_over(asked, folder, finished_elsewhere([], folder), same)
+    assert again == [] and tables == taken

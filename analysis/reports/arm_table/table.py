@@ -40,7 +40,7 @@ from align.analysis.reports.sweep.comparisons import (
     may_be_best,
     set_aside,
 )
-from align.analysis.reports.sweep.kept import facts
+from align.analysis.reports.sweep.kept import OWN_DISTANCE, facts
 from align.analysis.reports.sweep.run_table import HELD_OUT
 from align.analysis.reports.sweep.shared import not_shared
 from align.analysis.statistics.intervals import Interval
@@ -85,7 +85,8 @@ class ArmTable:
 
     def _own_distance(self, arm: Arm) -> tuple[float, float] | None:
         """The arm's objective, of the reference's runs and of its own; None where there is nothing to say."""
-        if (kept := facts(self.sweep.path).get("own_distance", {}).get(arm.label)) is not None:
+        kept = facts(self.sweep.path).get(OWN_DISTANCE, {}).get(arm.label)
+        if kept is not None and not any((self.sweep.path / run).is_dir() for run in arm.runs):
             return tuple(kept)
         base = self._bases[arm.label]
         folders = [[self.sweep.path / run for run in a.runs] for a in (base, arm)]

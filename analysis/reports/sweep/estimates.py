@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from align.analysis.reports.sweep.arm import Arm, as_point, none_last
-from align.analysis.reports.sweep.kept import facts
+from align.analysis.reports.sweep.kept import made_as
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.outcomes import Outcomes, Shared
 from align.analysis.reports.sweep.run_paths import repeated
@@ -89,8 +89,7 @@ class Sweep:
     @property
     def title(self) -> str:
         """What figures are headed by: its directory, and the question that its grid asks."""
-        name = facts(self.path).get("name") or self.path.absolute().name
-        return ": ".join(filter(None, (name, self.grid.get("title"))))
+        return ": ".join(filter(None, (made_as(self.path), self.grid.get("title"))))
 
     @property
     def incomplete(self) -> pd.DataFrame:

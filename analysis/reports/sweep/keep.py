@@ -11,11 +11,12 @@ import pandas as pd
 import yaml
 
 from align.analysis.reports.sweep import kept
+from align.analysis.reports.sweep.kept import made_as
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_paths import motion, repeated
 from align.analysis.reports.sweep.run_table import collect, has_trials, held_out, read_trials
 from align.analysis.reports.sweep.stores import stores
-from align.analysis.reports.sweep.trained import took, trained_with
+from align.analysis.reports.sweep.trained import recorded_of, took, trained_with
 from align.errors import InputError
 from align.files import atomic_path, user_path, write_json, write_text
 from align.run.config import read_yaml
@@ -32,6 +33,7 @@ from align.run.layout import (
     TASK_PROBE,
     TASK_PROBE_PICTURE,
 )
+from align.run.reading import is_there
 
 TIMES = "times.json"
 """How long the runs took, and how many ran at once."""
@@ -78,19 +80,21 @@ def keep(
         raise InputError(f"sweep={str(sweep_dir)!r}: expected a sweep with {RESULTS}, made by its report")
     sources = {p.name: p for pattern in KEPT for p in sorted(sweep_dir.glob(pattern))}
     frame = collect(sweep_dir)
-    complete = frame.loc[frame["missing"] == "", "run"]
-    run = sweep_dir / (complete if len(complete) else frame["run"]).iloc[0]
+    first = frame.sort_values("missing", key=lambda lacking: lacking != "", kind="stable")["run"]
+    run = next((sweep_dir / name for name in first if (sweep_dir / name).is_dir()), sweep_dir)
     sources |= {name: run / name for name in OF_ONE_RUN if (run / name).is_file()}
     with tempfile.TemporaryDirectory() as folder:
         trials = _trials([sweep_dir / name for name in frame["run"]])
-        known = {"name": sweep_dir.absolute().name, "repeated": _repeated(sweep_dir, frame), **(facts or {})}
+        known = {"name": made_as(sweep_dir), kept.REPEATED: _repeated(sweep_dir, frame), **(facts or {})}
+        known[kept.MADE] = {name: made for name in frame["run"] if (made := _made(sweep_dir / name))}
         if episodes := {name: found for name in frame["run"] if (found := _episodes(sweep_dir / name))}:
             known[kept.EPISODES] = episodes
             known[kept.STORES] = {name: stores(sweep_dir / name) for name in episodes}
         tables = kept.write(Path(folder), trials, frame, known)
         sources |= {path.name: path for path in (*tables, *_trained(Path(folder), sweep_dir, frame))}
         if CONFIG in sources:
-            sources[CONFIG] = _without_folders(sources[CONFIG], Path(folder) / CONFIG)
+            write_text(Path(folder) / CONFIG, _without_folders(sources[CONFIG]))
+            sources[CONFIG] = Path(folder) / CONFIG
         _check_size(sweep_dir, sources, len(trials))
         for name, source in sources.items():
             with atomic_path(results_dir / name) as path:
@@ -99,8 +103,17 @@ def keep(
     return [results_dir / name for name in (*sources, "command.txt")]
 
 
-def _without_folders(config: Path, out: Path) -> Path:
-    """A configuration with the stores and runs of a machine's folders by their names alone; returns `out`."""
+def _made(run: Path) -> dict[str, Any] | None:
+    """A run's configuration, as text, and with what it was trained; None where it recorded neither."""
+    if not run.is_dir():
+        return kept.facts(run.parent).get(kept.MADE, {}).get(run.name)
+    if not is_there(run / CONFIG):
+        return None
+    return {"config": _without_folders(run / CONFIG), "provenance": recorded_of(run)}
+
+
+def _without_folders(config: Path) -> str:
+    """A configuration with the stores and runs of a machine's folders by their names alone."""
 
     def shorter(value: Any, option: str = "") -> Any:
         if isinstance(value, Mapping):
@@ -110,8 +123,7 @@ def _without_folders(config: Path, out: Path) -> Path:
             return _names(value) if of_stores else [shorter(each) for each in value]
         return _names([value])[0] if isinstance(value, str) and option in PLACES else value
 
-    write_text(out, yaml.safe_dump(shorter(read_yaml(config)), sort_keys=False, allow_unicode=True))
-    return out
+    return yaml.safe_dump(shorter(read_yaml(config)), sort_keys=False, allow_unicode=True)
 
 
 def _names(places: list[str]) -> list[str]:

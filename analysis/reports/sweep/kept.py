@@ -2,7 +2,8 @@
 
 `trials.csv.gz` is a table to read with anything: a row a trial, with the run, the world, the trial's seed,
 what it measured, and how its path moved. `runs.json.gz` holds the table of runs to the last digit, and what
-figures take from files that were not kept.
+figures take from files that were not kept. Both may lie beside run directories, too: then they are of runs
+that were taken over from what was kept of another sweep (`taking.py`).
 """
 
 import gzip
@@ -20,9 +21,10 @@ import pandas as pd
 from align.errors import InputError
 from align.files import atomic_path
 from align.run.layout import GRID, POINT, RESULTS
+from align.run.layout import KEPT_RUNS as RUNS
+from align.run.layout import KEPT_TRIALS as TRIALS
 from align.run.reading import reading
 
-TRIALS, RUNS = "trials.csv.gz", "runs.json.gz"
 MOST_BYTES = 6_000_000
 """So large what is kept of a sweep may be, with pictures."""
 MOST_READ = 400_000_000
@@ -31,6 +33,12 @@ EPISODES = "held_out"
 """The fact that holds errors on held-out episodes, by run and domain."""
 STORES = "stores"
 """The fact that tells stores apart that the episodes are of, by run and domain."""
+ORIGIN = "summary/taken_over"
+"""The column of the run, as sweep/run, that one is a copy of; there if any run of the sweep is."""
+MADE = "made"
+"""The fact that tells of each run its configuration and what it was trained with."""
+REPEATED, PLANS, OWN_DISTANCE = "repeated", "plans", "own_distance"
+"""Facts: worlds whose trials repeat queries; by world, how rough plans are; by arm, its objective."""
 PATH, MOVED = "path_", "paths"
 """How columns of a path's measures begin; and whether the world kept the trial's path."""
 
@@ -46,11 +54,20 @@ def is_sweep(folder: str | os.PathLike) -> bool:
         return {"run", "missing"} <= set(table.readline().strip().split(","))
 
 
+def has_tables(sweep: str | os.PathLike) -> bool:
+    """Whether a folder holds what was kept of runs with their trials: of all of a sweep, or of some."""
+    return all((Path(sweep) / name).is_file() for name in (TRIALS, RUNS))
+
+
 def is_kept(sweep: str | os.PathLike) -> bool:
     """Whether a folder holds no runs, but what was kept of them with their trials."""
-    return not any(Path(sweep).glob(f"*/{POINT}")) and all(
-        (Path(sweep) / n).is_file() for n in (TRIALS, RUNS)
-    )
+    return not any(Path(sweep).glob(f"*/{POINT}")) and has_tables(sweep)
+
+
+def made_as(sweep: str | os.PathLike) -> str:
+    """The name that a sweep had when it ran, which what was kept of it says."""
+    name = Path(sweep).absolute().name
+    return (facts(sweep).get("name") or name) if is_kept(sweep) else name
 
 
 def write(folder: Path, trials: pd.DataFrame, frame: pd.DataFrame, facts: Mapping[str, Any]) -> list[Path]:
@@ -118,22 +135,22 @@ def _column(values: Sequence[object], dtype: str) -> pd.Series:
 
 
 def facts(sweep: str | os.PathLike) -> dict[str, Any]:
-    """What else was kept of the runs; nothing where they are there themselves."""
+    """What else was kept of runs; nothing where all are there themselves."""
     path = Path(sweep) / RUNS
-    if not is_kept(sweep):
+    if not has_tables(sweep):
         return {}
     found = _runs(path, path.stat().st_mtime_ns)["facts"]
     return found if isinstance(found, dict) else {}
 
 
 def kept_trials(run: str | os.PathLike) -> pd.DataFrame | None:
-    """A run's rows of the kept table; None where its sweep was not kept so, or has none of it.
+    """A run's rows of the kept table; None where it is there itself, or none of it was kept.
 
     Raises:
         InputError: The table is damaged.
     """
     sweep = Path(run).parent
-    if Path(run).is_dir() or not is_kept(sweep):
+    if Path(run).is_dir() or not has_tables(sweep):
         return None
     path = sweep / TRIALS
     return _trials(path, path.stat().st_mtime_ns).get(Path(run).name)
@@ -171,8 +188,9 @@ def _trials(path: Path, _written: int) -> dict[str, pd.DataFrame]:
     with reading(path, "a row a trial, as align keep wrote it"):
         table = pd.read_csv(io.StringIO(_text(path)), dtype=str, keep_default_na=False, na_values=[""])
         for name in table.columns.difference(["run", "world"]):
-            table[name] = table[name].astype(object).astype(float)  # as Python reads them, to the last digit
-        table["seed"] = table["seed"].astype(int)
+            whole = name == "seed" or table[name].str.fullmatch(r"-?\d+").eq(True).all()
+            values = table[name].astype(object)  # as Python reads them, to the last digit
+            table[name] = values.astype(int if whole else float)
         return {str(run): rows.drop(columns="run") for run, rows in table.groupby("run", sort=False)}
 
 

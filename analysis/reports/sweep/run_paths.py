@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from align.analysis.reports.sweep.kept import facts, kept_motion
+from align.analysis.reports.sweep.kept import REPEATED, facts, kept_motion
 from align.analysis.statistics.smoothness import path_length, smoothness
 from align.data.episodes import Episodes, read_store
 from align.domain import Domain
@@ -77,7 +77,7 @@ def _motion(run: Path, *_written: int) -> dict[str, pd.DataFrame]:
 
 def repeated(run: str | os.PathLike, world: str) -> bool:
     """Whether trials of a world were configured to repeat queries: they tell how much answers differ."""
-    if world in facts(Path(run).parent).get("repeated", ()):
+    if world in facts(Path(run).parent).get(REPEATED, ()):
         return True
     with reading(Path(run) / CONFIG, "a configuration of align fit"):
         worlds = [(options.get("worlds") or {}).get(world) for options in callback_options(run)]

@@ -17,8 +17,10 @@ import pandas as pd
 
 from align.analysis.reports.sweep.kept import (
     MOVED,
+    ORIGIN,
     PATH,
     TRIALS,
+    has_tables,
     is_kept,
     kept_episodes,
     kept_frame,
@@ -51,8 +53,6 @@ from align.worlds.batch import RESERVED, is_rate, shown_success
 HELD_OUT = ("action_error", "denoising_loss")
 """How well a policy does on held-out episodes; see `align.embeddings`."""
 PROBED = ("auc", "accuracy", "margin", "mmd2")
-ORIGIN = "summary/taken_over"
-"""The column of the run, as sweep/run, that one is a copy of; there if any run of the sweep is."""
 TASKS = {f"block_pose_{cell}": ("block_pose", cell) for cell in ("sim_to_real", "real_to_real")}
 """Names of metrics, with the task and the cell of its table that each is of."""
 
@@ -64,20 +64,25 @@ def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
         sweep_dir: Folder of run directories. Hidden folders and `report` are not runs.
 
     Returns:
-        One row a run, sorted by name: `run`; `missing`, the files it lacks (comma-separated, empty when
-        complete); the axes of its `point.json`; its `summary.json`; of each world, means, success rates with
-        counts and Blaker's exact intervals, which are of this one training, medians of how smooth successful
-        rollouts are; of each site, the probe's statistics with intervals and controls, proxy A-distance and
-        kNN mixing with intervals, and the p-value of the MMD test; of the aligned site, R² of the block pose.
+        One row a run, sorted by name, those taken over from what was kept of another sweep among them: `run`;
+        `missing`, the files it lacks (comma-separated, empty when complete); the axes of its `point.json`;
+        its `summary.json`; of each world, means, success rates with counts and Blaker's exact intervals,
+        which are of this one training, medians of how smooth successful rollouts are; of each site, the
+        probe's statistics with intervals and controls, proxy A-distance and kNN mixing with intervals, and
+        the p-value of the MMD test; of the aligned site, R² of the block pose.
 
     Raises:
         InputError: There is no such folder, it holds no run, or a file of a run cannot be read.
     """
     sweep_dir = Path(sweep_dir)
-    folders = runs(sweep_dir)
-    if not folders:
+    rows = [_row(folder) for folder in runs(sweep_dir)]
+    if not rows:
         raise InputError(f"sweep={str(sweep_dir)!r}: expected a folder holding run directories")
-    frame = pd.DataFrame([_row(folder) for folder in folders])
+    if has_tables(sweep_dir):
+        here = {row["run"] for row in rows}
+        rows += [row for row in kept_frame(sweep_dir).to_dict("records") if row["run"] not in here]
+        rows.sort(key=lambda row: row["run"])
+    frame = pd.DataFrame(rows)
     measured = [c for c in frame.columns if "/" in c]
     return frame[[c for c in frame.columns if "/" not in c] + measured]
 
@@ -176,6 +181,11 @@ def measures(trials: pd.DataFrame) -> list[str]:
     return list(numbers.dropna(axis=1, how="all").columns)
 
 
+def axis_value(value: object) -> object:
+    """A value of an axis as tables have it: what is no number or word is told as JSON."""
+    return value if isinstance(value, int | float | str | None) else json.dumps(value)
+
+
 def _row(run: Path) -> dict:
     row: dict = {"run": run.name, "missing": ", ".join(missing(run))}
     if is_there(run / POINT):
@@ -184,7 +194,7 @@ def _row(run: Path) -> dict:
                 raise InputError(
                     f"{run / POINT}: axis {axis!r}, expected a name without '/', not run or missing"
                 )
-            row[axis] = value if isinstance(value, int | float | str | None) else json.dumps(value)
+            row[axis] = axis_value(value)
     if is_there(run / SUMMARY):
         row |= {f"summary/{name}": value for name, value in read_json(run / SUMMARY).items()}
     if is_there(run / TAKEN_OVER):

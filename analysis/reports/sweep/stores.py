@@ -47,10 +47,10 @@ def stores_of_each(sweep: str | os.PathLike, runs: Sequence[str], domain: str) -
         InputError: As in `stores`.
     """
     sweep = Path(sweep)
-    if not is_kept(sweep):
-        return {run: stores(sweep / run).get(domain, "") for run in runs}
-    if (known := facts(sweep).get(STORES)) is not None:
-        return {run: known.get(run, {}).get(domain, "") for run in runs}
+    if (known := facts(sweep).get(STORES)) is not None or not is_kept(sweep):
+        known = known or {}
+        found = {run: stores(sweep / run) if (sweep / run).is_dir() else known.get(run, {}) for run in runs}
+        return {run: of_run.get(domain, "") for run, of_run in found.items()}
     counted = read_json(sweep / PROVENANCE).get("data", {}) if is_there(sweep / PROVENANCE) else {}
     of_domain = [count for name, count in counted.items() if name.partition("[")[0] == domain]
     alike = all(len(Counter(count)) == 1 for count in of_domain)

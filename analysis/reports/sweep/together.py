@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from align.analysis.reports.sweep.estimates import Sweep
-from align.analysis.reports.sweep.kept import facts
-from align.analysis.reports.sweep.run_table import ORIGIN
+from align.analysis.reports.sweep.kept import ORIGIN, made_as
 from align.errors import InputError
 
 
@@ -29,7 +28,7 @@ def copies(sweeps: Sequence[Sweep]) -> list[set[str]]:
     """
     origins = [_origins(sweep) for sweep in sweeps]
     seen = {
-        f"{_made_as(sweep)}/{run}"
+        f"{made_as(sweep.path)}/{run}"
         for sweep, of_run in zip(sweeps, origins, strict=True)
         for run in sweep.frame["run"]
         if run not in of_run
@@ -39,11 +38,6 @@ def copies(sweeps: Sequence[Sweep]) -> list[set[str]]:
         found.append({run for run, origin in of_run.items() if origin in seen})
         seen |= set(of_run.values())
     return found
-
-
-def _made_as(sweep: Sweep) -> str:
-    """The name that a sweep had when it ran, which what was kept of it says."""
-    return facts(sweep.path).get("name") or sweep.path.absolute().name
 
 
 def _origins(sweep: Sweep) -> dict[str, str]:

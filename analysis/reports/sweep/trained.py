@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+from align.analysis.reports.sweep.kept import MADE, ORIGIN, facts, kept_frame
 from align.errors import InputError
 from align.run.layout import PROVENANCE, TAKEN_OVER
 from align.run.reading import is_there, read_json, reading
@@ -29,8 +30,8 @@ def trained_with(runs: Sequence[Path]) -> dict[str, Any]:
     Raises:
         InputError: What a run recorded of that is damaged.
     """
-    found = [_recorded(run) for run in runs]
-    copies = [read_json(run / TAKEN_OVER)["sweep"] for run in runs if is_there(run / TAKEN_OVER)]
+    found = [recorded_of(run) for run in runs]
+    copies = [sweep for run in runs if (sweep := _taken_from(run)) is not None]
     counted = {name: _count(p.get(name) for p in found) for name in ("commit", "machine", "python")}
     for part in ("versions", "data"):
         names = dict.fromkeys(name for p in found for name in p[part])
@@ -39,12 +40,29 @@ def trained_with(runs: Sequence[Path]) -> dict[str, Any]:
     return {"runs": len(runs), **taken, **counted}
 
 
-def _recorded(run: Path) -> dict[str, Any]:
+def recorded_of(run: Path) -> dict[str, Any]:
+    """What a run recorded of what it was trained with: commit, machine, python, versions and data, as hashes.
+
+    Raises:
+        InputError: It is damaged.
+    """
     path = run / PROVENANCE
+    if not run.is_dir():
+        known = facts(run.parent).get(MADE, {}).get(run.name, {}).get("provenance", {})
+        return {"versions": {}, "data": {}, **known}
     recorded = read_json(path) if is_there(path) else {}
     with reading(path):
         stores = {name: store["hash"] for name, store in recorded.get("data", {}).items()}
-        return {**recorded, "versions": dict(recorded.get("versions", {})), "data": stores}
+        told = {name: recorded[name] for name in ("commit", "machine", "python") if name in recorded}
+        return {**told, "versions": dict(recorded.get("versions", {})), "data": stores}
+
+
+def _taken_from(run: Path) -> str | None:
+    """The sweep that a run was taken over from; None where it was not."""
+    if run.is_dir():
+        return read_json(run / TAKEN_OVER)["sweep"] if is_there(run / TAKEN_OVER) else None
+    origins = kept_frame(run.parent).set_index("run").get(ORIGIN)
+    return None if origins is None or run.name not in origins else str(origins[run.name]).partition("/")[0]
 
 
 def _count(values) -> dict[str, int]:
@@ -65,7 +83,7 @@ def took(runs: Sequence[Path]) -> dict[str, Any] | None:
         where no run recorded its time.
     """
     times: dict[str, Times] = {}
-    runs = [run for run in runs if not is_there(run / TAKEN_OVER)]  # another sweep trained those
+    runs = [run for run in runs if _taken_from(run) is None]  # another sweep trained the others
     for run in runs:
         with contextlib.suppress(InputError):  # of another version, or not finished: it says nothing of times
             if (found := run_times(run)).whole is not None and found.steps:

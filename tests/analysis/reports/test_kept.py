@@ -15,7 +15,9 @@ from align.analysis.commands import report as report_command
 from align.analysis.reports.everything import report
 from align.analysis.reports.sweep import kept
 from align.analysis.reports.sweep.keep import keep
+from align.analysis.reports.sweep.kept import ORIGIN
 from align.analysis.reports.sweep.run_table import HELD_OUT, collect, held_out, recorded
+from align.analysis.reports.sweep.taking import made, take
 from align.cli import main
 from align.errors import InputError
 
@@ -155,3 +157,61 @@ def test_what_was_not_kept_is_said(results, capsys):
     assert "as they were, for what they show was not kept: config.yaml" in capsys.readouterr().out
     with pytest.raises(InputError, match="exists; choose another folder"):
         report_command(str(results), str(results))
+
+
+@pytest.fixture
+def mixed(sweep, results, tmp_path):
+    """The sweep with some of its runs as directories, the others taken over from what was kept."""
+    folder = tmp_path / "elsewhere" / sweep.name
+    here = ("mmd,0", "natural,0", "natural,1")
+    for name in here:
+        shutil.copytree(sweep / name, folder / name)
+    shutil.copy(sweep / "grid.json", folder)
+    others = [p for p in sorted(sweep.glob("*,?")) if p.name not in here]
+    points = {p.name: json.loads((p / "point.json").read_text()) for p in others}
+    take(folder, {name: (results, name) for name in points}, points)
+    return folder
+
+
+def test_a_sweep_reports_on_runs_of_which_it_has_tables_as_on_its_own(sweep, mixed):
+    assert sorted(made(mixed)) == ["mmd,1", "plain,0", "plain,1"]
+    table = collect(mixed)
+    assert table[ORIGIN].dropna().to_dict() == {
+        n: f"{sweep.name}/{run}" for n, run in ((1, "mmd,1"), (4, "plain,0"), (5, "plain,1"))
+    }
+    pd.testing.assert_frame_equal(table.drop(columns=ORIGIN), collect(sweep))
+    report(mixed)
+    for name in ("arms.csv", "table.png", "smoothness_real.png", "aggregates.md"):
+        assert (mixed / name).read_bytes() == (sweep / name).read_bytes(), name
+
+
+def test_what_is_kept_of_both_is_kept_of_one(sweep, results, mixed, tmp_path):
+    report(mixed)
+    keep_command(str(mixed), str(tmp_path / "both"), "align sweep it")
+    read = {folder: pd.read_csv(folder / kept.TRIALS) for folder in (results, tmp_path / "both")}
+    one, other = (t.sort_values(["run", "world", "seed"], ignore_index=True) for t in read.values())
+    pd.testing.assert_frame_equal(one, other, check_like=True)
+    there, here = (kept.facts(folder) for folder in read)
+    assert here["name"] == sweep.name and here == there
+    assert json.loads((tmp_path / "both/provenance.json").read_text())["taken_over"] == {sweep.name: 3}
+
+
+def test_of_several_sources_each_run_has_its_own_name_and_point(results, tmp_path):
+    shutil.copytree(results, tmp_path / "other")
+    taken = {"a": (results, "plain,0"), "b": (tmp_path / "other", "mmd,1")}
+    take(tmp_path / "new", taken, {"a": {"method": "none", "x": [1]}, "b": {"method": "mmd", "x": None}})
+    table = recorded(tmp_path / "new")
+    assert table["run"].tolist() == ["a", "b"] and table["method"].tolist() == ["none", "mmd"]
+    assert table["x"].iloc[0] == "[1]" and "alpha" not in table and "seed" not in table
+    assert table["rollout/real/score"].tolist() == [
+        recorded(results).set_index("run").loc[name, "rollout/real/score"] for name in ("plain,0", "mmd,1")
+    ]
+    for here, there in (("a", "plain,0"), ("b", "mmd,1")):
+        pd.testing.assert_frame_equal(
+            *(
+                kept.kept_trials(run).reset_index(drop=True)
+                for run in (tmp_path / "new" / here, results / there)
+            )
+        )
+        assert held_out(tmp_path / "new" / here).keys() == held_out(results / there).keys() != set()
+    assert kept.facts(tmp_path / "new")["own_distance"] == {}  # arms of another sweep, by their labels
