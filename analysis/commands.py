@@ -26,7 +26,7 @@ from align.analysis.reports.sweep.comparisons import compare as compare_arms
 from align.analysis.reports.sweep.keep import keep as keep_files
 from align.analysis.reports.sweep.kept import is_kept, is_sweep
 from align.analysis.reports.sweep.regime import of_regime
-from align.analysis.reports.sweep.taking import made as made  # which sweeps call
+from align.analysis.reports.sweep.taking import complete as complete  # which sweeps call
 from align.analysis.reports.sweep.taking import take as take
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.probing.probe import Kind

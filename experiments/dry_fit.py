@@ -45,6 +45,31 @@ def is_same(run: Path, config: Path, after_the_same: bool = False) -> bool:
     return found == [True]
 
 
+def completed(config: Path) -> dict:
+    """A configuration with all defaults, as `align fit` would record it.
+
+    Raises:
+        InputError: It would be refused.
+    """
+    found: list[dict] = []
+    main(["fit", "--config", str(config)], partial(_CompletingCLI, found))
+    return found[0]
+
+
+class _CompletingCLI(RunCLI):
+    """Tells its configuration, and does nothing."""
+
+    def __init__(self, found: list[dict], *args, **kwargs):
+        self._found = found
+        super().__init__(*args, **kwargs)
+
+    def before_fit(self) -> None:
+        self._found.append(self.resolved())
+
+    def fit(self, model, **kwargs) -> None:
+        pass
+
+
 class _ComparingCLI(RunCLI):
     """Finds whether another run has its configuration, and does nothing."""
 

@@ -5,9 +5,11 @@ needs to be trained but once, and a sweep can be trained on several machines. A 
 what `align keep` kept of a sweep a run's trials and numbers are, which is all that reports of a sweep read.
 """
 
+import copy
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +20,7 @@ from align.domain import Domain
 from align.errors import InputError
 from align.experiments.checking import without_slurm
 from align.experiments.options import get_option, set_option
-from align.files import TEMPORARY, atomic_path, write_json
+from align.files import TEMPORARY, atomic_path, write_json, write_text
 from align.run.config import read_yaml
 from align.run.layout import CONFIG, GRID, KEPT_RUNS, PROVENANCE, REQUEST, SECONDS, TAKEN_OVER, runs
 from align.run.moved import renamed
@@ -27,6 +29,7 @@ from align.run.state import is_begun, is_finished
 
 PLACES = ("run", "data.cache", "data.gating.annotation", *(f"data.{domain.label}" for domain in Domain))
 """Options that say where something lies; whether it holds the same is looked at."""
+PRECISION, AUTO = "trainer.precision", "auto"
 Finished = list[tuple[Path, dict[str, Any]]]
 """Finished runs, of kept ones where their directories were, and what was asked of each."""
 
@@ -97,117 +100,192 @@ def take_over(
     Raises:
         InputError: A run that this sweep has taken over before is no longer the same.
     """
-    if is_same is None and others:
-        from align.experiments.dry_fit import is_same  # late, as it takes seconds
     search = _Search(asked, others, folder, is_same)
-    open_ = [name for name in asked if others and not is_begun(folder / name)]
-    found = {name: run for name in open_ if (run := search.find(name)) is not None}
-    before = {run.name for run, _ in others if run.parent == folder}
-    for name in open_:
-        if name in before and found.get(name) != folder / name:
+    for name in search.open:
+        if search.has(folder / name) and not search.is_same(name, folder / name):
             raise InputError(
                 f"out={str(folder)!r}: {name} was taken over ({KEPT_RUNS}) and had another configuration; "
                 "nothing was overwritten: choose another directory"
             )
-    while needed := {
-        parent
-        for name in open_
+    everything = search.all()
+    found = search.without_needed(everything)
+    told = [
+        f"{name}: trained here, since a run goes on from it and {run} has no checkpoint"
+        for name, run in everything.items()
         if name not in found
-        for parent in asked[name].after.values()
-        if parent in found and not found[parent].is_dir()
-    }:
-        found = {name: run for name, run in found.items() if name not in needed}
-    tables = {name: (run.parent, run.name) for name, run in found.items() if not run.is_dir()}
-    if set(tables.values()) - {(folder, name) for name in before}:
+    ]
+    tables = {name: (run.parent, run.name) for name, run in found.items() if not is_begun(run)}
+    if new := {name: where for name, where in tables.items() if where != (folder, name)}:
         from align.analysis.commands import take  # late, as it takes seconds
 
-        take(folder, tables, {name: asked[name].point for name in tables})
-    told = []
+        take(folder, new, {name: asked[name].point for name in new})
     for name, run in found.items():
-        if run.is_dir():
-            with atomic_path(folder / name) as copy:
-                shutil.copytree(run, copy, ignore=shutil.ignore_patterns(f"{TEMPORARY}*", SECONDS))
+        if is_begun(run):
+            with atomic_path(folder / name) as target:
+                shutil.copytree(run, target, ignore=shutil.ignore_patterns(f"{TEMPORARY}*", SECONDS))
                 if not is_there(run / TAKEN_OVER):  # of a copy, where the first came from
-                    write_json(copy / TAKEN_OVER, {"sweep": run.parent.name, "run": run.name})
+                    write_json(target / TAKEN_OVER, {"sweep": run.parent.name, "run": run.name})
+        elif (folder / name).is_dir():  # it was claimed and never began
+            shutil.rmtree(folder / name)
         if run != folder / name:
             told.append(f"{name}: taken over from {run}{_trained_at(search.provenance(run))}")
     return told, set(tables)
 
 
+def would_take_over(
+    asked: Mapping[str, Asked],
+    folder: Path,
+    others: Finished,
+    unmade: Collection[str] = (),
+    is_same: Callable | None = None,
+) -> dict[str, Path]:
+    """What `take_over` would take, by the names of this sweep's runs; nothing is copied.
+
+    Args:
+        asked, folder, others, is_same: As of `take_over`.
+        unmade: Names of runs that cannot be compared yet, as there is nothing at the place of their stores:
+            they are not taken over.
+    """
+    search = _Search(asked, others, folder, is_same)
+    return search.without_needed(search.all(unmade))
+
+
 class _Search:
-    """Finds which finished run is the same as one that is asked for; each question is answered once."""
+    """Finds which finished run is the same as one that is asked for; each question is answered once.
+
+    Attributes:
+        open: Names of the runs that have not begun.
+    """
 
     def __init__(self, asked: Mapping[str, Asked], others: Finished, folder: Path, is_same: Callable | None):
-        self._asked, self._others, self._folder, self._is_same = asked, others, folder, is_same
-        self._recorded = dict(others)
-        self._same = cache(self._find_same)
-        self._made = cache(_made)
+        if is_same is None and others:
+            from align.experiments.dry_fit import is_same  # late, as it takes seconds
+        self.open = [name for name in asked if others and not is_begun(folder / name)]
+        self._asked, self._folder, self._compare_runs = asked, folder, is_same
+        self._recorded = dict(sorted(others, key=lambda other: not is_begun(other[0])))  # directories first
+        self.is_same = cache(self._is_same)
+        self._completed = cache(self._complete)
+
+    def has(self, run: Path) -> bool:
+        """Whether a run is among those that are finished."""
+        return run in self._recorded
 
     def find(self, name: str) -> Path | None:
-        """The first finished run that is the same; None where none is."""
-        return next((run for run, _ in self._others if self._same(name, run)), None)
+        """The first finished run that is the same, a directory if there is one; None where none is."""
+        return next((run for run in self._recorded if self.is_same(name, run)), None)
+
+    def all(self, but: Collection[str] = ()) -> dict[str, Path]:
+        """By the names of runs that have not begun, the finished run that is the same, where there is one."""
+        found = {name: self.find(name) for name in self.open if name not in but}
+        return {name: run for name, run in found.items() if run is not None}
+
+    def without_needed(self, found: Mapping[str, Path]) -> dict[str, Path]:
+        """Without kept runs that a run goes on from which is to be trained: it needs their checkpoints."""
+        found = dict(found)
+        while needed := {
+            parent
+            for name in self.open
+            if name not in found
+            for parent in self._asked[name].after.values()
+            if parent in found and not is_begun(found[parent])
+        }:
+            found = {name: run for name, run in found.items() if name not in needed}
+        return found
 
     def provenance(self, run: Path) -> Mapping[str, Any]:
         """What a finished run was made with."""
-        if run.is_dir():
+        if is_begun(run):
             with reading(run / PROVENANCE):
                 return read_json(run / PROVENANCE)
-        return self._made(run.parent)[run.name]["provenance"]
+        return _complete_of(run.parent)[run.name]["provenance"]
 
-    def _find_same(self, name: str, run: Path) -> bool:
+    def _is_same(self, name: str, run: Path) -> bool:
         after = self._asked[name].after
-        config = renamed(yaml.safe_load(yaml.safe_dump(dict(self._asked[name].config))))
-        if any(_contradictions(self._recorded[run], config, {*PLACES, *after})):
+        recorded = self._recorded[run]
+        if is_begun(run):
+            asked = _plain(self._asked[name].config)
+            if after or any(_contradictions(recorded, asked, {*PLACES, *after})):
+                return False
+            return self._compare(run, asked, False)
+        asked = self._completed(name)
+        if any(_contradictions(recorded, asked, {*PLACES, *after, PRECISION})):
             return False
         if run.parent == self._folder:  # what it went on from was the same when it was taken over
-            if run.name != name:
-                return False
-        elif after and (run.is_dir() or not self._went_on_from_the_same(run, after)):
-            return False
-        with tempfile.TemporaryDirectory() as aside, without_slurm():
-            return self._compare(run, config, after, Path(aside))
+            return run.name == name and self._compare_kept(run, name)
+        return self._went_on_from_the_same(run, after) and self._compare_kept(run, name)
 
     def _went_on_from_the_same(self, run: Path, after: Mapping[str, str]) -> bool:
         """Whether what a kept run went on from is what the run that is asked for will."""
         for option, parent in after.items():
             there = run.parent / Path(get_option(self._recorded[run], option) or "").name
-            if there not in self._recorded or not self._same(parent, there):
+            if not self.has(there) or not self.is_same(parent, there):
                 return False
         return True
 
-    def _compare(self, run: Path, config: dict[str, Any], after: Mapping[str, str], aside: Path) -> bool:
-        for option in after:
-            set_option(config, option, None)
-        path = aside / "asked.yaml"
-        path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-        if run.is_dir():
-            return self._is_same(run, path, False)
-        made = self._made(run.parent)[run.name]
-        recorded = yaml.safe_load(made["config"])
-        for option in after:
+    def _without(self, name: str) -> dict[str, Any]:
+        """What a run asks for, but for what it goes on from."""
+        asked = _plain(self._asked[name].config)
+        for option in self._asked[name].after:
+            set_option(asked, option, None)
+        return asked
+
+    def _complete(self, name: str) -> dict[str, Any]:
+        """What a run asks for with all defaults, as kept runs were recorded."""
+        from align.experiments.dry_fit import completed  # late, as it takes seconds
+
+        with _written(self._without(name)) as path:
+            return completed(path)
+
+    def _compare(self, run: Path, asked: Mapping[str, Any], after_the_same: bool) -> bool:
+        with _written(asked) as path:
+            return self._compare_runs(run, path, after_the_same)
+
+    def _compare_kept(self, run: Path, name: str) -> bool:
+        """Whether a kept run is the same, by its configuration and the hashes of its stores."""
+        asked, recorded = self._without(name), copy.deepcopy(self._recorded[run])
+        for option in self._asked[name].after:
             set_option(recorded, option, None)
         for option in PLACES:
-            if get_option(recorded, option) is not None and get_option(config, option) is not None:
-                set_option(recorded, option, get_option(config, option))
-        stores = {name: {"hash": digest} for name, digest in made["provenance"].get("data", {}).items()}
-        (aside / CONFIG).write_text(yaml.safe_dump(recorded, sort_keys=False), encoding="utf-8")
-        write_json(aside / PROVENANCE, {"data": stores})
-        return self._is_same(aside, path, bool(after))
+            if get_option(recorded, option) is not None and get_option(asked, option) is not None:
+                set_option(recorded, option, get_option(asked, option))
+        if get_option(asked, PRECISION, AUTO) == AUTO:  # that which it began with, wherever it goes on
+            set_option(asked, PRECISION, get_option(recorded, PRECISION, AUTO))
+        stores = {store: {"hash": digest} for store, digest in self.provenance(run)["data"].items()}
+        with tempfile.TemporaryDirectory() as aside:
+            write_text(Path(aside) / CONFIG, yaml.safe_dump(recorded, sort_keys=False))
+            write_json(Path(aside) / PROVENANCE, {"data": stores})
+            return self._compare(Path(aside), asked, bool(self._asked[name].after))
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration as its file would be read."""
+    return renamed(yaml.safe_load(yaml.safe_dump(dict(config))))
+
+
+@contextmanager
+def _written(config: Mapping[str, Any]) -> Iterator[Path]:
+    """A file of a configuration, for as long as it is looked at."""
+    with tempfile.TemporaryDirectory() as aside, without_slurm():
+        path = Path(aside) / "asked.yaml"
+        path.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
+        yield path
 
 
 def _kept(sweep: Path) -> Finished:
-    """Runs of which a folder has tables and no directories, and what was asked of each."""
-    found = {sweep / name: how for name, how in _made(sweep).items() if not (sweep / name).is_dir()}
-    return [(run, renamed(yaml.safe_load(how["config"]))) for run, how in found.items()]
+    """Runs of which a folder has tables and no directories that have begun, and their configurations."""
+    known = _complete_of(sweep)
+    return [
+        (sweep / name, renamed(how["config"])) for name, how in known.items() if not is_begun(sweep / name)
+    ]
 
 
-def _made(sweep: Path) -> Mapping[str, Mapping[str, Any]]:
-    """How each run of which a folder has tables was made."""
+def _complete_of(sweep: Path) -> Mapping[str, Mapping[str, Any]]:
+    """How each complete run of which a folder has tables was made."""
     if not (sweep / KEPT_RUNS).is_file():
         return {}
-    from align.analysis.commands import made  # late, as it takes seconds
+    from align.analysis.commands import complete  # late, as it takes seconds
 
-    return made(sweep)
+    return complete(sweep)
 
 
 def _contradictions(there: Any, here: Any, apart: Collection[str], above: str = "") -> Iterator[str]:
@@ -215,12 +293,14 @@ def _contradictions(there: Any, here: Any, apart: Collection[str], above: str = 
 
     What only one of them gives may be the other's default.
     """
+    if above in apart:
+        return
     if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
         there, here = dict(enumerate(there)), dict(enumerate(here))
     if isinstance(there, Mapping) and isinstance(here, Mapping):
         for key in {*there} & {*here}:
             yield from _contradictions(there[key], here[key], apart, f"{above}.{key}" if above else str(key))
-    elif there != here and above not in apart:
+    elif there != here:
         yield above
 
 

@@ -23,7 +23,7 @@ from align.experiments.following import follow
 from align.experiments.grid import Grid, Run, load_grid
 from align.experiments.launch import Job, LocalLauncher, run_jobs
 from align.experiments.options import set_option
-from align.experiments.reuse import Asked, finished_elsewhere, kept_here, take_over
+from align.experiments.reuse import Asked, Finished, finished_elsewhere, kept_here, take_over, would_take_over
 from align.experiments.step_times import Measured, nominal, recall, remember
 from align.experiments.together import on_cpu
 from align.experiments.together import together as batched
@@ -96,11 +96,11 @@ def sweep(
             "from the stores:", ", ".join(f"{o}={_short(v)}" for o, v in expanded.taken.items()), flush=True
         )
     folder = Path(out or f"runs/{expanded.name}-{scale}" + (f"-{Path(base).stem}" if base else ""))
-    others = finished_elsewhere([reuse] if isinstance(reuse, str) else reuse or [], folder)
+    elsewhere = [reuse] if isinstance(reuse, str) else reuse or []
+    others = finished_elsewhere(elsewhere, folder)
     if dry_run:
-        if others:
-            print("what is taken over from other sweeps is not counted here")
-        return _describe(expanded, folder, Path(data), jobs, cluster is None, measure)
+        others = others if reuse else []  # to compare takes seconds
+        return _describe(expanded, folder, Path(data), jobs, cluster is None, measure, others)
     if demos_only:
         for option, path in dict.fromkeys(
             item for paths in _prepare(expanded, Path(data), jobs).values() for item in paths.items()
@@ -124,7 +124,13 @@ def sweep(
         with trusting(named_modules(list(requests.values()))):
             _check(expanded, requests, folder, elsewhere=cluster is not None)
             asked = {run.name: Asked(requests[run.name], run.point, run.after) for run in expanded.runs}
+            others = finished_elsewhere(elsewhere, folder)  # again, as another process may have held the lock
             told, kept = take_over(asked, folder, others)
+            told += [
+                f"reuse={other!r}: none of its runs is the same as one that was left to train"
+                for other in elsewhere
+                if not any(f"taken over from {Path(other)}/" in line for line in told)
+            ]
             print("".join(f"{line}\n" for line in told), end="", flush=True)
         todo = [_claim(run, folder, requests[run.name], run.name in kept) for run in expanded.runs]
         record = {"title": expanded.title, "reference": expanded.reference, "families": expanded.families}
@@ -234,7 +240,9 @@ def _prepare(grid: Grid, data: Path, jobs: int) -> dict[str, dict[str, str]]:
     return {run.name: made[json.dumps(run.demos)] for run in grid.runs}
 
 
-def _describe(grid: Grid, folder: Path, data: Path, jobs: int, here: bool, measure: bool) -> int:
+def _describe(
+    grid: Grid, folder: Path, data: Path, jobs: int, here: bool, measure: bool, others: Finished
+) -> int:
     different = {json.dumps(run.demos): run.demos for run in grid.runs}.values()
     stores = {
         (option, path or json.dumps(demos[option])): (path, demos[option])
@@ -245,14 +253,43 @@ def _describe(grid: Grid, folder: Path, data: Path, jobs: int, here: bool, measu
         state = "there" if path is not None and path.exists() else "to be made"
         print(f"{option}: {path or f'in {data}'} ({state}) {json.dumps(arguments)}")
     left, kept = [], kept_here(folder)
+    taken, unmade = _would_take(grid, folder, data, others) if others else ({}, set())
+    counted = 0
     for run in grid.runs:
         done = is_finished(folder / run.name) or run.name in kept
+        there = None if done else taken.get(run.name)
+        state = "finished" if done else "to run" if there is None else f"to be taken over from {there}"
         after = f" after {', '.join(run.after.values())}" if run.after else ""
-        print(f"{folder / run.name}: {'finished' if done else 'to run'}{after}")
-        left += [] if done else [run]
-    print(f"{len(grid.runs)} runs, {len(left)} of them to run")
+        print(f"{folder / run.name}: {state}{after}")
+        left += [] if done or there else [run]
+        counted += there is not None
+    if unknown := unmade & {run.name for run in left if not is_begun(folder / run.name)}:
+        print(
+            f"{len(unknown)} runs cannot be compared with those of other sweeps before their demonstrations "
+            "are made: counted as to run"
+        )
+    print(
+        f"{len(grid.runs)} runs, {len(left)} of them to run"
+        + (f", {counted} to be taken over" if counted else "")
+    )
     print(expected(left, folder, jobs, _sources(measure) if here else ()))
     return 0
+
+
+def _would_take(grid: Grid, folder: Path, data: Path, others: Finished) -> tuple[dict[str, Path], set[str]]:
+    """The finished run that each run would be taken over from, and the runs whose demonstrations, or those of
+    what they go on from, are yet to be made."""
+    found = {json.dumps(run.demos): run.demos for run in grid.runs}
+    stores = {key: places(demos, data) for key, demos in found.items()}
+    asked, unmade = {}, set()
+    for run in grid.runs:  # each after those that it goes on from
+        of_run = stores[json.dumps(run.demos)]
+        if unmade & {*run.after.values()} or any(p is None or not p.exists() for p in of_run.values()):
+            unmade.add(run.name)
+        config = _request(run, folder, {option: str(path) for option, path in of_run.items() if path})
+        asked[run.name] = Asked(config, run.point, run.after)
+    with trusting(named_modules([how.config for how in asked.values()])):
+        return would_take_over(asked, folder, others, unmade), unmade
 
 
 def _sources(measure: bool) -> list[Source]:

@@ -80,8 +80,13 @@ def aligned_site(run: str | os.PathLike) -> str | None:
 def callback_options(run: str | os.PathLike) -> list[dict[str, Any]]:
     """Constructor arguments of each of a run's callbacks."""
     with reading(Path(run) / CONFIG, "a configuration of align fit"):
-        callbacks = (run_config(run).get("trainer") or {}).get("callbacks") or []
-        return [dict(callback.get("init_args") or {}) for callback in callbacks]
+        return options_of_callbacks(run_config(run))
+
+
+def options_of_callbacks(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Constructor arguments of each of the callbacks of a configuration."""
+    callbacks = (config.get("trainer") or {}).get("callbacks") or []
+    return [dict(callback.get("init_args") or {}) for callback in callbacks]
 
 
 def trial_worlds(run: str | os.PathLike) -> Mapping[str, Any]:

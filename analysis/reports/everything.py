@@ -41,6 +41,7 @@ def measured_beside(sweep_dir: str | os.PathLike) -> dict[str, Any]:
         world: [[line.title, int(line.domain), line.roughness] for line in motion.plan_lines(sweep, world)]
         for world in sweep.worlds
     }
+    plans = {world: lines for world, lines in plans.items() if lines}
     return {OWN_DISTANCE: own, PLANS: plans}
 
 

@@ -18,11 +18,12 @@ from align.analysis.figures.scatter.mechanism import Association, figure_mechani
 from align.analysis.reports.arms import SCALES
 from align.analysis.reports.gap import GAPS
 from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.reports.sweep.kept import made
 from align.analysis.reports.sweep.together import check_names, copies
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.rank_correlation import rank_correlation
 from align.errors import InputError, shown
-from align.run.config import callback_options
+from align.run.config import callback_options, options_of_callbacks
 
 NAMES = {"auc": "probe AUC", "mmd2": "MMD²"}
 FEWEST = 5  # arms, of which a correlation is reported
@@ -76,12 +77,16 @@ def gather(sweeps: Sequence[str | Path], world: str | None = None) -> tuple[pd.D
 def gap_of(sweep: Sweep, run: str, world: str) -> str:
     """The world that a run was tested in: its values on axes of gaps, or as its configuration describes it.
 
-    Of a sweep of which only results were kept, the configuration is that of one run.
+    Of a sweep that was kept before each run's configuration was, it is that of one run.
     """
     if gaps := [gap for gap in GAPS if gap in sweep.axes]:
         levels = sweep.frame.set_index("run").loc[run, gaps]
         return _words({name: float(level) for name, level in levels.items()})
-    options = callback_options(sweep.path / run) or callback_options(sweep.path)
+    told = made(sweep.path).get(run)
+    if told and not (sweep.path / run).is_dir():
+        options = options_of_callbacks(told["config"])
+    else:
+        options = callback_options(sweep.path / run) or callback_options(sweep.path)
     found = [o["worlds"][world] for o in options if world in (o.get("worlds") or {})]
     if not found:
         return f"world {world}"

@@ -11,7 +11,14 @@ from align.analysis.figures.smoothness import ArmMotion, PlanMotion, figure_smoo
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.families import families
 from align.analysis.reports.sweep.kept import PLANS, facts
-from align.analysis.reports.sweep.run_paths import MEASURES, Plans, learnt_plans, measure, motion
+from align.analysis.reports.sweep.run_paths import (
+    MEASURES,
+    Plans,
+    learnt_plans,
+    measure,
+    motion,
+    with_paths,
+)
 from align.domain import Domain
 from align.run.layout import PATHS
 from align.run.paths import read_paths
@@ -29,13 +36,11 @@ def report(sweep: Sweep) -> list[Path]:
     """
     written = []
     for world in sweep.worlds:
-        kept = [sweep.path / run for run in sweep.frame["run"] if world in motion(sweep.path / run)]
-        if not kept:
+        if not any(world in motion(sweep.path / run) for run in sweep.frame["run"]):
             continue
-        plans = learnt_plans(kept[0])
         for name, figure in (
             ("smoothness", _smoothness(sweep, world, plan_lines(sweep, world))),
-            ("paths", _paths(sweep, world, plans)),
+            ("paths", _paths(sweep, world, _learnt(sweep, world))),
         ):
             if figure is not None:
                 written.append(sweep.path / f"{name}_{world}.png".replace("/", "-"))
@@ -45,11 +50,16 @@ def report(sweep: Sweep) -> list[Path]:
 
 def plan_lines(sweep: Sweep, world: str) -> list[PlanMotion]:
     """How rough the plans are that the first run with paths in a world learnt from."""
-    if (kept := facts(sweep.path).get(PLANS, {}).get(world)) is not None:
+    if kept := facts(sweep.path).get(PLANS, {}).get(world):
         return [PlanMotion(title, Domain(domain), rough) for title, domain, rough in kept]
-    run = next((sweep.path / run for run in sweep.frame["run"] if world in motion(sweep.path / run)), None)
-    plans = {} if run is None else learnt_plans(run)
+    plans = _learnt(sweep, world)
     return [PlanMotion(p.title, d, float(measure(p.paths)[MEASURE].median())) for d, p in plans.items()]
+
+
+def _learnt(sweep: Sweep, world: str) -> Mapping[Domain, Plans]:
+    """The plans that the first run with paths in a world learnt from; none where no run is there."""
+    run = next(iter(with_paths(sweep.path, sweep.frame["run"], world)), None)
+    return {} if run is None else learnt_plans(run)
 
 
 def _smoothness(sweep: Sweep, world: str, lines: Sequence[PlanMotion]) -> Figure | None:
@@ -74,7 +84,7 @@ def _paths(sweep: Sweep, world: str, plans: Mapping[Domain, Plans]) -> Figure | 
         return None
     rollouts = []
     for arm in sweep.arms():
-        run = next((sweep.path / run for run in arm.runs if world in motion(sweep.path / run)), None)
+        run = next(iter(with_paths(sweep.path, arm.runs, world)), None)
         if run is not None:
             reached = motion(run)[world][MEASURE].notna()
             some = list(read_paths(run / PATHS)[world].items())[:SHOWN]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.spectrum import figure_spectrum
-from align.analysis.reports.sweep import Arm, Sweep
+from align.analysis.reports.sweep import Sweep
 from align.analysis.reports.sweep.families import families
 from align.analysis.reports.sweep.run_paths import (
     Plans,
@@ -18,6 +18,7 @@ from align.analysis.reports.sweep.run_paths import (
     motion,
     reference_plans,
     reference_store,
+    with_paths,
 )
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.diversity import effective_number, homotopy_word, mean_hausdorff
@@ -54,7 +55,7 @@ def report(sweep: Sweep) -> list[Path]:
     """
     written: list[Path] = []
     for world in sweep.worlds:
-        kept = {arm.label: _kept(sweep, arm, world) for arm in sweep.arms()}
+        kept = {arm.label: with_paths(sweep.path, arm.runs, world) for arm in sweep.arms()}
         run = next((runs[0] for runs in kept.values() if runs), None)
         reference = None if run is None else reference_plans(run)
         if reference is None:
@@ -93,11 +94,6 @@ def _learnt(run: Path) -> dict[str, Plans]:
         f"{plans.title} plans of the store" + (f" ({domain.label})" if alike else ""): plans
         for domain, plans in learnt.items()
     }
-
-
-def _kept(sweep: Sweep, arm: Arm, world: str) -> list[Path]:
-    """The runs of an arm that kept paths in a world."""
-    return [sweep.path / run for run in arm.runs if world in motion(sweep.path / run)]
 
 
 def _spectrum(runs: Sequence[Path], world: str) -> np.ndarray | None:

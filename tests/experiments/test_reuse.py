@@ -10,12 +10,14 @@ import pytest
 import yaml
 
 from align.analysis.reports.sweep import kept
-from align.analysis.reports.sweep.run_table import collect
+from align.analysis.reports.sweep.keep import keep
+from align.analysis.reports.sweep.run_table import collect, recorded
 from align.cli import main
 from align.errors import InputError
+from align.experiments import dry_fit
 from align.experiments.dry_fit import is_same
 from align.experiments.launch import LocalLauncher
-from align.experiments.reuse import Asked, finished_elsewhere, kept_here, take_over
+from align.experiments.reuse import Asked, finished_elsewhere, kept_here, take_over, would_take_over
 from align.run.layout import EVENTS, GRID, PROBE, PROVENANCE, REQUEST, SECONDS, SUMMARY, TAKEN_OVER
 
 
@@ -154,6 +156,11 @@ def test_a_sweep_takes_over_and_trains_the_rest(write_config, tmp_path, monkeypa
     started = []
     monkeypatch.setattr(LocalLauncher, "start", lambda _, job: started.append(job.name))
     monkeypatch.setattr(LocalLauncher, "status", lambda *_: 3)
+    assert sweep("second", "--dry-run", "--reuse", str(tmp_path / "out/first"))[0] == 0
+    printed = capsys.readouterr().out
+    assert f"lambda=0: to be taken over from {tmp_path}/out/first/lambda=0\n" in printed
+    assert "2 runs, 1 of them to run, 1 to be taken over" in printed
+    assert not (tmp_path / "out/second").exists()
     status, out = sweep("second", "--reuse", str(tmp_path / "out/first"))
     assert status == 1 and started == ["lambda=1"]
     printed = capsys.readouterr().out
@@ -169,6 +176,9 @@ def test_a_sweep_takes_over_and_trains_the_rest(write_config, tmp_path, monkeypa
     (tmp_path / "out/second").rename(tmp_path / "out/copied")
     started.clear()
     capsys.readouterr()
+    assert sweep("second", "--dry-run", "--reuse", str(results))[0] == 0
+    printed = capsys.readouterr().out
+    assert f"to be taken over from {results}/lambda=0" in printed and "2 runs, 1 of them to run, 1" in printed
     assert sweep("second", "--reuse", str(results))[0] == 1 and started == ["lambda=1"]
     printed = capsys.readouterr().out
     assert f"lambda=0: taken over from {results}/lambda=0" in printed and "lambda=0: skipped" in printed
@@ -184,8 +194,9 @@ def test_a_sweep_takes_over_and_trains_the_rest(write_config, tmp_path, monkeypa
 
 
 @pytest.fixture
-def results(tmp_path):
-    """What was kept of a run, and of one that went on from it."""
+def results(tmp_path, monkeypatch):
+    """What was kept of a run, and of one that went on from it; configurations are taken as they stand."""
+    monkeypatch.setattr(dry_fit, "completed", lambda path: yaml.safe_load(path.read_text()))
     rows, facts = [], {}
     for name, config in (
         ("base", {"seed_everything": 0}),
@@ -194,6 +205,7 @@ def results(tmp_path):
         rows.append({"run": name, "missing": "", "arm": name, "rollout/real/score": 0.5})
         facts[name] = {"config": yaml.safe_dump(config), "provenance": {"commit": "0123456789", "data": {}}}
     trials = pd.DataFrame({"run": ["base", "tuned"], "world": "real", "seed": 1, "score": 0.5})
+    trials["success"] = 1.0
     kept.write(tmp_path, trials, pd.DataFrame(rows), {kept.MADE: facts})
     (tmp_path / GRID).write_text("{}")
     return tmp_path
@@ -228,6 +240,87 @@ def test_kept_runs_that_go_on_from_others(results, tmp_path, more, taken):
 
     asked = _asked(**more)
     told, tables = take_over(asked, folder, finished_elsewhere([str(results)], folder), same)
-    assert tables == taken == kept_here(folder) and len(told) == len(taken)
+    assert tables == taken == kept_here(folder) and len([t for t in told if "taken over" in t]) == len(taken)
+    assert ("c" in more and "b" not in more) == any("a: trained here, since a run" in line for line in told)
     again, tables = take_over(asked, folder, finished_elsewhere([], folder), same)
     assert again == [] and tables == taken
+
+
+def test_before_demonstrations_are_made_a_dry_run_counts_nothing_as_taken_over(other, tmp_path, capsys):
+    sweep, _ = other
+    arguments = ["sweep", "lambda", "--scale", "smoke", "--data", str(tmp_path / "data"), "--dry-run"]
+    assert main([*arguments, "--out", str(tmp_path / "new"), "--reuse", str(sweep)]) == 0
+    printed = capsys.readouterr().out
+    runs = printed.count(": to run")
+    assert runs > 1 and f"{runs} runs cannot be compared with those of other sweeps before" in printed
+    assert f"{runs} runs, {runs} of them to run\n" in printed
+    assert not (tmp_path / "data").exists() and not (tmp_path / "new").exists()
+
+
+def test_a_look_ahead_takes_what_would_be_taken(results, tmp_path):
+    """Of kept runs, one that a run goes on from which is to be trained is trained too."""
+    folder, others = tmp_path / "new", finished_elsewhere([str(results)], tmp_path / "new")
+
+    def same(*_):
+        return True
+
+    asked = _asked()
+    found = would_take_over(asked, folder, others, is_same=same)
+    assert found == {"a": results / "base", "b": results / "tuned"}
+    assert would_take_over(asked, folder, others, {"b"}, same) == {}
+    assert not folder.exists()
+
+
+def _all_the_same(run, config, after_the_same):
+    return True
+
+
+def test_what_is_taken_as_a_table_replaces_a_claim_and_keeps_what_was_taken_before(results, tmp_path):
+    """Of two runs that ask for the same, each has its row; what another grid took stays."""
+    folder = tmp_path / "new"
+    (folder / "a").mkdir(parents=True)
+    (folder / "a" / REQUEST).write_text("{}")  # of a sweep that was interrupted before it trained
+    asked = {"a": _asked()["a"], "again": _asked()["a"]}
+    others = finished_elsewhere([str(results)], folder)
+    assert take_over(asked, folder, others, _all_the_same)[1] == {"a", "again"} == kept_here(folder)
+    assert not (folder / "a").exists()
+    others = finished_elsewhere([str(results)], folder)
+    assert take_over({"other": _asked()["a"]}, folder, others, _all_the_same)[1] == {"other"}
+    assert collect(folder)["run"].tolist() == ["a", "again", "other"]
+    (folder / GRID).write_text("{}")
+    (folder / "results.csv").write_text("run,missing")
+    keep(folder, tmp_path / "kept", "it")  # of a sweep without any directory
+    assert recorded(tmp_path / "kept")["run"].tolist() == ["a", "again", "other"]
+
+
+def test_a_directory_goes_before_a_table(results, tmp_path):
+    """It has the checkpoint that another run goes on from."""
+    folder = tmp_path / "new"
+    run = tmp_path / "runs/first"
+    run.mkdir(parents=True)
+    for name in ("point.json", SUMMARY, PROBE, "rollouts.csv", EVENTS, PROVENANCE):
+        (run / name).write_text("{}")
+    (run / REQUEST).write_text("seed_everything: 0")
+    (run / "config.yaml").write_text("trainer: {callbacks: []}")
+    (run.parent / GRID).write_text("{}")
+    asked = _asked(c={"initial": "a", "epsilon": 1.0})
+    others = finished_elsewhere([str(results), str(run.parent)], folder)
+    told, tables = take_over(asked, folder, others, lambda run, config, _: "1.0" not in config.read_text())
+    assert f"a: taken over from {run}" in told and tables == {"b"} and (folder / "a" / SUMMARY).is_file()
+
+
+def test_where_stores_lie_is_no_difference_though_there_are_several(other, tmp_path):
+    sweep, request = other
+    path = sweep / "lambda=0,seed=0" / REQUEST
+    path.write_text(yaml.safe_dump({**request, "data": {"sim": "a", "real": ["x", "y"]}}))
+    asked = {**request, "data": {"sim": "a", "real": ["there/x", "there/y"]}}
+    assert len(_take(tmp_path, asked, sweep)[0]) == 1
+
+
+@pytest.mark.parametrize("damage", ["a: [", "only text", {"a": 1}])
+def test_how_a_run_was_made_is_read_with_a_schema(results, damage):
+    facts = {"base": {"config": damage, "provenance": {"data": {}}}}
+    trials = pd.DataFrame({"run": ["base"], "world": "real", "seed": 1, "score": 0.5})
+    kept.write(results, trials, pd.DataFrame([{"run": "base", "missing": ""}]), {kept.MADE: facts})
+    with pytest.raises(InputError, match=r"runs\.json\.gz"):
+        finished_elsewhere([str(results)], results / "new")

@@ -89,6 +89,8 @@ class ArmTable:
         if kept is not None and not any((self.sweep.path / run).is_dir() for run in arm.runs):
             return tuple(kept)
         base = self._bases[arm.label]
+        if any(not (self.sweep.path / run).is_dir() for run in (*arm.runs, *(base.runs if base else ()))):
+            return None  # it would be that of some of them
         folders = [[self.sweep.path / run for run in a.runs] for a in (base, arm)]
         folders = [[f for f in runs if (f / EMBEDDINGS).is_file()] for runs in folders]
         aligned = arm.point.get("lambda") or (

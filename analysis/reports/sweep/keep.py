@@ -106,7 +106,8 @@ def keep(
 def _made(run: Path) -> dict[str, Any] | None:
     """A run's configuration, as text, and with what it was trained; None where it recorded neither."""
     if not run.is_dir():
-        return kept.facts(run.parent).get(kept.MADE, {}).get(run.name)
+        known = kept.made(run.parent).get(run.name)
+        return known and {"config": known["text"], "provenance": known["provenance"]}
     if not is_there(run / CONFIG):
         return None
     return {"config": _without_folders(run / CONFIG), "provenance": recorded_of(run)}

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
-from align.errors import InputError
+from align.errors import InputError, shown
 from align.files import atomic_path
 from align.run.layout import GRID, POINT, RESULTS
 from align.run.layout import KEPT_RUNS as RUNS
@@ -143,6 +144,35 @@ def facts(sweep: str | os.PathLike) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def made(sweep: str | os.PathLike) -> dict[str, dict[str, Any]]:
+    """How each run was made of which a folder holds what was kept, by its name.
+
+    Returns:
+        Of each run `config`, its configuration, `text`, the same as YAML, and `provenance`, with `data` the
+        hash of each store by its name. What was kept before that was told, has none.
+
+    Raises:
+        InputError: What was kept is damaged.
+    """
+    path = Path(sweep) / RUNS
+    return _made(path, path.stat().st_mtime_ns) if has_tables(sweep) else {}
+
+
+@lru_cache(maxsize=8)
+def _made(path: Path, _written: int) -> dict[str, dict[str, Any]]:
+    found = {}
+    with reading(path, "what align keep wrote"):
+        for name, how in _runs(path, _written)["facts"].get(MADE, {}).items():
+            try:
+                config, provenance = yaml.safe_load(how["config"]), how["provenance"]
+            except yaml.YAMLError:
+                raise InputError(f"{path}: configuration of {name} is not YAML") from None
+            if not all(isinstance(part, dict) for part in (config, provenance, provenance.get("data", {}))):
+                raise InputError(f"{path}: {MADE} of {name} is {shown(how)}; expected mappings")
+            found[name] = {"config": config, "text": how["config"], "provenance": {"data": {}, **provenance}}
+    return found
+
+
 def kept_trials(run: str | os.PathLike) -> pd.DataFrame | None:
     """A run's rows of the kept table; None where it is there itself, or none of it was kept.
 
@@ -152,8 +182,17 @@ def kept_trials(run: str | os.PathLike) -> pd.DataFrame | None:
     sweep = Path(run).parent
     if Path(run).is_dir() or not has_tables(sweep):
         return None
-    path = sweep / TRIALS
-    return _trials(path, path.stat().st_mtime_ns).get(Path(run).name)
+    return trials_of(sweep, Path(run).name)
+
+
+def trials_of(sweep: str | os.PathLike, name: str) -> pd.DataFrame | None:
+    """The rows of the kept table that are of a run, whether that is there itself or not; None without any.
+
+    Raises:
+        InputError: The table is damaged.
+    """
+    path = Path(sweep) / TRIALS
+    return _trials(path, path.stat().st_mtime_ns).get(name)
 
 
 def kept_motion(run: str | os.PathLike) -> dict[str, pd.DataFrame]:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from align.analysis.reports.sweep.kept import is_kept, kept_frame
+from align.analysis.reports.sweep.kept import has_tables, kept_frame, made
 from align.run.config import run_config
 from align.run.layout import POINT
 
@@ -15,9 +15,10 @@ KEPT = {"trainer.max_steps": "summary/steps"}
 def of_regime(sweep: str | os.PathLike, settings: Mapping[str, object]) -> bool:
     """Whether a sweep's runs had these settings, as far as that is known.
 
-    Where the runs are there, every one of them that has begun must have had them. Of a kept sweep one run's
-    configuration alone is there, and decides by itself; of the others only the training steps that they made
-    are known, and must be the regime's. What else an axis changed in a kept sweep goes unnoticed.
+    Every run that has begun must have had them, and every one of which only results were kept. Of a sweep
+    that was kept before that was told of each, one run's configuration alone is there, and decides by itself;
+    of the others only the training steps that they made are known, and must be the regime's. What else an
+    axis changed there goes unnoticed.
 
     Args:
         sweep: The sweep, or what `align keep` kept of it.
@@ -27,10 +28,12 @@ def of_regime(sweep: str | os.PathLike, settings: Mapping[str, object]) -> bool:
         InputError: A configuration, or what was kept, is damaged.
     """
     runs = [point.parent for point in sorted(Path(sweep).glob(f"*/{POINT}"))]
-    configs = [config for run in runs or [Path(sweep)] if (config := run_config(run))] or [{}]
+    told = [how["config"] for name, how in made(sweep).items() if not (Path(sweep) / name).is_dir()]
+    there = runs or ([] if told else [Path(sweep)])
+    configs = told + [config for run in there if (config := run_config(run))] or [{}]
     if any(setting(config, name) != value for config in configs for name, value in settings.items()):
         return False
-    frame = kept_frame(sweep) if is_kept(sweep) else {}
+    frame = kept_frame(sweep) if has_tables(sweep) else {}
     known = {name: column for name, column in KEPT.items() if name in settings and column in frame}
     return all((frame[column].dropna() == settings[name]).all() for name, column in known.items())
 

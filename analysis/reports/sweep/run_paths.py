@@ -75,6 +75,12 @@ def _motion(run: Path, *_written: int) -> dict[str, pd.DataFrame]:
     return tables
 
 
+def with_paths(sweep: str | os.PathLike, runs: Sequence[str], world: str) -> list[Path]:
+    """The directories of some runs that hold paths of a world; runs of which there are tables have none."""
+    there = [Path(sweep) / run for run in runs if is_there(Path(sweep) / run / PATHS)]
+    return [run for run in there if world in motion(run)]
+
+
 def repeated(run: str | os.PathLike, world: str) -> bool:
     """Whether trials of a world were configured to repeat queries: they tell how much answers differ."""
     if world in facts(Path(run).parent).get(REPEATED, ()):

@@ -76,7 +76,7 @@ def collect(sweep_dir: str | os.PathLike) -> pd.DataFrame:
     """
     sweep_dir = Path(sweep_dir)
     rows = [_row(folder) for folder in runs(sweep_dir)]
-    if not rows:
+    if not rows and not has_tables(sweep_dir):
         raise InputError(f"sweep={str(sweep_dir)!r}: expected a folder holding run directories")
     if has_tables(sweep_dir):
         here = {row["run"] for row in rows}

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from align.analysis.reports.sweep.kept import STORES, facts, is_kept
+from align.analysis.reports.sweep.kept import STORES, facts, has_tables
+from align.analysis.reports.sweep.trained import recorded_of
 from align.domain import Domain
 from align.run.config import read_yaml
 from align.run.layout import CONFIG, PROVENANCE
@@ -17,15 +18,16 @@ def stores(run: str | os.PathLike) -> dict[str, str]:
     """By domain, what tells the stores of a run from others: their hashes, or where there are none, paths.
 
     Returns:
-        Empty for a domain of which the run says neither, as older ones.
+        Empty for a domain of which the run, or what was kept of it, says neither, as older ones.
 
     Raises:
         InputError: What the run recorded of it is damaged.
     """
     run, found = Path(run), {}
-    recorded = read_json(run / PROVENANCE) if is_there(run / PROVENANCE) else {}
+    if not run.is_dir() and (known := facts(run.parent).get(STORES, {}).get(run.name)):
+        return known
+    hashes = recorded_of(run)["data"]
     with reading(run / PROVENANCE):
-        hashes = {name: store["hash"] for name, store in recorded.get("data", {}).items()}
         for domain in Domain:
             own = [hashes[name] for name in sorted(hashes) if name.partition("[")[0] == domain.label]
             if own:
@@ -47,10 +49,10 @@ def stores_of_each(sweep: str | os.PathLike, runs: Sequence[str], domain: str) -
         InputError: As in `stores`.
     """
     sweep = Path(sweep)
-    if (known := facts(sweep).get(STORES)) is not None or not is_kept(sweep):
-        known = known or {}
-        found = {run: stores(sweep / run) if (sweep / run).is_dir() else known.get(run, {}) for run in runs}
-        return {run: of_run.get(domain, "") for run, of_run in found.items()}
+    found = {run: stores(sweep / run).get(domain) for run in runs}
+    if not has_tables(sweep) or any(found.values()):
+        alone = {run: "" if (sweep / run).is_dir() else run for run in runs}  # where nothing tells
+        return {run: alone[run] if stores is None else stores for run, stores in found.items()}
     counted = read_json(sweep / PROVENANCE).get("data", {}) if is_there(sweep / PROVENANCE) else {}
     of_domain = [count for name, count in counted.items() if name.partition("[")[0] == domain]
     alike = all(len(Counter(count)) == 1 for count in of_domain)

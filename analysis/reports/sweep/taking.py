@@ -9,15 +9,12 @@ import pandas as pd
 
 from align.analysis.reports.sweep import kept
 from align.analysis.reports.sweep.run_table import axis_value
+from align.analysis.reports.sweep.stores import stores
 from align.run.reading import reading
 
 
-def made(sweep: str | os.PathLike) -> dict[str, Mapping[str, Any]]:
-    """How each complete run was made of which a folder holds what was kept, by its name.
-
-    Returns:
-        Of each run `config`, its configuration as YAML, and `provenance`. What was kept before that was told,
-        has none.
+def complete(sweep: str | os.PathLike) -> dict[str, dict[str, Any]]:
+    """How each complete run was made of which a folder holds what was kept, by its name; see `kept.made`.
 
     Raises:
         InputError: What was kept is damaged.
@@ -25,14 +22,8 @@ def made(sweep: str | os.PathLike) -> dict[str, Mapping[str, Any]]:
     if not kept.has_tables(sweep):
         return {}
     frame = kept.kept_frame(sweep)
-    complete = set(frame.loc[frame["missing"] == "", "run"])
-    found = kept.facts(sweep).get(kept.MADE, {})
-    with reading(Path(sweep) / kept.RUNS, "what align keep wrote"):
-        return {
-            name: {"config": str(how["config"]), "provenance": dict(how["provenance"])}
-            for name, how in found.items()
-            if name in complete
-        }
+    whole = set(frame.loc[frame["missing"] == "", "run"])
+    return {name: how for name, how in kept.made(sweep).items() if name in whole}
 
 
 def take(
@@ -52,49 +43,61 @@ def take(
         InputError: What was kept is damaged.
     """
     folder = Path(folder)
+    before = list(kept.kept_frame(folder)["run"]) if kept.has_tables(folder) else []
+    taken = {**{name: (folder, name) for name in before}, **taken}
     rows, tables, facts = [], [], []
-    for source in dict.fromkeys(where for where, _ in taken.values()):
-        names = {there: here for here, (where, there) in taken.items() if where == source}
-        recorded = kept.kept_frame(source).set_index("run").loc[list(names)].to_dict("index")
-        for there, here in names.items():
-            rows.append(_row(recorded[there], here, points[here], f"{kept.made_as(source)}/{there}"))
-            if source == folder:
-                rows[-1][kept.ORIGIN] = recorded[there][kept.ORIGIN]
-            if (trials := kept.kept_trials(source / there)) is not None:
+    sources = list(dict.fromkeys(where for where, _ in taken.values()))
+    for source in sources:
+        names = [(here, there) for here, (where, there) in taken.items() if where == source]
+        recorded = kept.kept_frame(source).set_index("run").to_dict("index")
+        for here, there in names:
+            row = {"run": here, **recorded[there]}
+            origin = f"{kept.made_as(source)}/{there}"
+            rows.append(row if source == folder else _row(row, points[here], origin))
+            if (trials := kept.trials_of(source, there)) is not None:
                 tables.append(trials.assign(run=here))
-        facts.append(_facts(source, names, its_own=kept.made_as(source) == folder.absolute().name))
-    trials = (
-        pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["run", "world", "seed"])
-    )
+        whole = len(sources) == 1 and {there for _, there in names} == set(recorded)
+        facts.append(_facts(source, names, its_own=source == folder or (whole and _is_of(source, folder))))
+    nothing = pd.DataFrame(columns=["run", "world", "seed"])
+    trials = pd.concat(tables or [nothing], ignore_index=True)
     trials.insert(0, "run", trials.pop("run"))
     kept.write(folder, trials, pd.DataFrame(rows), _joined(facts))
 
 
-def _row(recorded: Mapping[str, Any], name: str, point: Mapping[str, object], origin: str) -> dict[str, Any]:
-    """The row of a run by another name and at another point, with what was measured of it."""
+def _is_of(source: Path, folder: Path) -> bool:
+    """Whether a folder is what was kept of a sweep of this name."""
+    return kept.made_as(source) == folder.absolute().name
+
+
+def _row(recorded: Mapping[str, Any], point: Mapping[str, object], origin: str) -> dict[str, Any]:
+    """The row of a run at another point, with what was measured of it."""
     axes = {axis: axis_value(value) for axis, value in point.items()}
     measured = {column: value for column, value in recorded.items() if "/" in column}
     if not pd.isna(measured.get(kept.ORIGIN)):
         origin = measured[kept.ORIGIN]  # it was a copy there, too
-    return {"run": name, "missing": "", **axes, **measured, kept.ORIGIN: origin}
+    return {"run": recorded["run"], "missing": "", **axes, **measured, kept.ORIGIN: origin}
 
 
-def _facts(source: Path, names: Mapping[str, str], its_own: bool) -> dict[str, Any]:
+def _facts(source: Path, names: Sequence[tuple[str, str]], its_own: bool) -> dict[str, Any]:
     """What was kept beside the tables, of some runs by other names.
 
     Args:
         source: The folder.
-        names: By the name that a run has there, that which it is to have.
-        its_own: Whether the folder is what was kept of the same sweep, the arms of which are the same.
+        names: Names that runs are to have, and those that they have there.
+        its_own: Whether these are the runs that arms of the same sweep had there, no more and no fewer.
     """
     known = kept.facts(source)
-    found = {
-        fact: {here: known[fact][there] for there, here in names.items() if there in known[fact]}
-        for fact in (kept.EPISODES, kept.STORES, kept.MADE)
-        if fact in known
-    }
-    found |= {kept.REPEATED: known.get(kept.REPEATED, []), kept.PLANS: known.get(kept.PLANS, {})}
-    return found | {kept.OWN_DISTANCE: known.get(kept.OWN_DISTANCE, {}) if its_own else {}}
+    with reading(source / kept.RUNS, "what align keep wrote"):
+        found: dict[str, Any] = {
+            fact: {here: known[fact][there] for here, there in names if there in known[fact]}
+            for fact in (kept.EPISODES, kept.MADE)
+            if fact in known
+        }
+        found[kept.STORES] = {here: told for here, there in names if (told := stores(source / there))}
+        found[kept.REPEATED] = list(known.get(kept.REPEATED, []))
+        found[kept.PLANS] = {world: told for world, told in known.get(kept.PLANS, {}).items() if told}
+        found[kept.OWN_DISTANCE] = dict(known.get(kept.OWN_DISTANCE, {})) if its_own else {}
+    return found
 
 
 def _joined(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

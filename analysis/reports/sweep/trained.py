@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from align.analysis.reports.sweep.kept import MADE, ORIGIN, facts, kept_frame
+from align.analysis.reports.sweep.kept import ORIGIN, kept_frame, made
 from align.errors import InputError
 from align.run.layout import PROVENANCE, TAKEN_OVER
 from align.run.reading import is_there, read_json, reading
@@ -48,8 +48,7 @@ def recorded_of(run: Path) -> dict[str, Any]:
     """
     path = run / PROVENANCE
     if not run.is_dir():
-        known = facts(run.parent).get(MADE, {}).get(run.name, {}).get("provenance", {})
-        return {"versions": {}, "data": {}, **known}
+        return {"versions": {}, "data": {}, **made(run.parent).get(run.name, {}).get("provenance", {})}
     recorded = read_json(path) if is_there(path) else {}
     with reading(path):
         stores = {name: store["hash"] for name, store in recorded.get("data", {}).items()}
@@ -62,6 +61,7 @@ def _taken_from(run: Path) -> str | None:
     if run.is_dir():
         return read_json(run / TAKEN_OVER)["sweep"] if is_there(run / TAKEN_OVER) else None
     origins = kept_frame(run.parent).set_index("run").get(ORIGIN)
+    origins = None if origins is None else origins.dropna()
     return None if origins is None or run.name not in origins else str(origins[run.name]).partition("/")[0]
 
 

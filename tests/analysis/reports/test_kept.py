@@ -13,11 +13,14 @@ from synthetic_runs import write_probe, write_run
 from align.analysis.commands import keep as keep_command
 from align.analysis.commands import report as report_command
 from align.analysis.reports.everything import report
-from align.analysis.reports.sweep import kept
+from align.analysis.reports.mechanism import gap_of
+from align.analysis.reports.sweep import Sweep, kept
 from align.analysis.reports.sweep.keep import keep
 from align.analysis.reports.sweep.kept import ORIGIN
+from align.analysis.reports.sweep.regime import of_regime
 from align.analysis.reports.sweep.run_table import HELD_OUT, collect, held_out, recorded
-from align.analysis.reports.sweep.taking import made, take
+from align.analysis.reports.sweep.stores import stores, stores_of_each
+from align.analysis.reports.sweep.taking import complete, take
 from align.cli import main
 from align.errors import InputError
 
@@ -174,7 +177,7 @@ def mixed(sweep, results, tmp_path):
 
 
 def test_a_sweep_reports_on_runs_of_which_it_has_tables_as_on_its_own(sweep, mixed):
-    assert sorted(made(mixed)) == ["mmd,1", "plain,0", "plain,1"]
+    assert sorted(complete(mixed)) == ["mmd,1", "plain,0", "plain,1"]
     table = collect(mixed)
     assert table[ORIGIN].dropna().to_dict() == {
         n: f"{sweep.name}/{run}" for n, run in ((1, "mmd,1"), (4, "plain,0"), (5, "plain,1"))
@@ -215,3 +218,25 @@ def test_of_several_sources_each_run_has_its_own_name_and_point(results, tmp_pat
         )
         assert held_out(tmp_path / "new" / here).keys() == held_out(results / there).keys() != set()
     assert kept.facts(tmp_path / "new")["own_distance"] == {}  # arms of another sweep, by their labels
+
+
+def test_what_each_run_was_made_with_decides_of_regime_gap_and_stores(sweep, results, tmp_path):
+    """Also where some or all of the runs are known by tables alone."""
+    folder = tmp_path / "new"
+    config = {
+        "trainer": {"max_steps": 100, "callbacks": [{"init_args": {"worlds": {"real": {"visual": 1}}}}]}
+    }
+    made = {
+        name: {"config": yaml.safe_dump(config), "provenance": {"data": {"real": "abc"}}}
+        for name in kept.kept_frame(results)["run"]
+    }
+    trials = pd.concat(kept.trials_of(results, n).assign(run=n) for n in made if n != "natural,1")
+    kept.write(results, trials, kept.kept_frame(results), {kept.MADE: made})
+    take(folder, {"a": (results, "mmd,1")}, {"a": {"arm": "a"}})
+    assert of_regime(folder, {"trainer.max_steps": 100}) and not of_regime(folder, {"trainer.max_steps": 6})
+    assert stores(folder / "a") == {"real": "abc"} and stores_of_each(folder, ["a"], "real") == {"a": "abc"}
+    assert gap_of(Sweep(folder), "a", "real") == "visual: 1"
+    shutil.copytree(sweep / "mmd,0", folder / "mmd,0")
+    (folder / "mmd,0/config.yaml").write_text("trainer: {max_steps: 6}")
+    assert not any(of_regime(folder, {"trainer.max_steps": steps}) for steps in (100, 6))
+    assert gap_of(Sweep(folder), "a", "real") == "visual: 1"
