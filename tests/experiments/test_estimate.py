@@ -1,9 +1,11 @@
 """The time a sweep is expected to take."""
 
 import json
+import time
 
 import pytest
 import yaml
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from align.errors import InputError
 from align.experiments import step_times
@@ -149,6 +151,21 @@ def test_times_of_another_machine_are_scaled_by_the_speed_of_this_one(monkeypatc
     monkeypatch.setattr(step_times, "probe", lambda: 3 * step_times.NOMINAL_PROBE)
     assert nominal(config) == (pytest.approx(3 * NOMINAL[kind(config)]), None)
     assert nominal(CONFIG) is None
+
+
+def test_the_speed_of_this_machine_is_that_of_one_thread(monkeypatch):
+    """Others wait for their turn where it is busy, and their waiting counts as work."""
+    seen, clock = [], time.process_time
+
+    def asked():
+        seen.append({p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"})
+        return clock()
+
+    monkeypatch.setattr(step_times.time, "process_time", asked)
+    with threadpool_limits(2, user_api="blas"):
+        assert 0 < step_times.probe() < 1
+        assert {2} == {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+    assert seen and all(threads == {1} for threads in seen)
 
 
 @pytest.mark.parametrize("grid", ["lambda", "ambient", "ambient_arm"])
