@@ -163,5 +163,6 @@ def behind(sweep: Sweep, arms: Sequence[Arm]) -> str:
     text = f"{span} training{'s' if span != '1' else ''}{shared}"
     lone = all(e.lone for e in measured) if measured else trainings == [1]
     text += "; intervals are of these trainings alone" if lone else ""
-    missing = len(sweep.incomplete)
-    return text + (f"; {missing} of {len(sweep.frame)} runs incomplete" if missing else "")
+    absent = len(sweep.absent)
+    missing, every = len(sweep.incomplete) + absent, len(sweep.frame) + absent
+    return text + (f"; {missing} of {every} runs incomplete" if missing else "")

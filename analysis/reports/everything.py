@@ -20,7 +20,7 @@ from align.analysis.reports.sweep import Sweep
 from align.analysis.reports.sweep.keep import OF_ONE_RUN
 from align.analysis.reports.sweep.kept import OWN_DISTANCE, PLANS, TRIALS, is_kept
 from align.errors import InputError
-from align.run.layout import runs
+from align.run.layout import GRID, runs
 
 REPORTS = tuple(
     part.report
@@ -53,7 +53,7 @@ def not_redrawn(sweep_dir: str | os.PathLike) -> list[str]:
 
 
 def report(sweep_dir: str | os.PathLike) -> list[Path]:
-    """Write all reports of a sweep; returns what was written.
+    """Write all reports of a sweep; returns what was written. Runs that are not there are told of.
 
     Raises:
         InputError: The sweep cannot be read, or nothing of it was measured yet.
@@ -67,5 +67,11 @@ def report(sweep_dir: str | os.PathLike) -> list[Path]:
     if not (sweep.worlds or sweep.sites or sweep.held_out):
         raise InputError(
             f"sweep={str(sweep_dir)!r}: no run has rollouts.csv or probe.json yet, expected one or more"
+        )
+    if absent := sweep.absent:
+        names = ", ".join(absent[:3]) + (", …" if len(absent) > 3 else "")
+        print(
+            f"{sweep.path}: {len(absent)} of the runs that {GRID}"
+            f" names are not there, and are in no table: {names}"
         )
     return [path for each in REPORTS for path in each(sweep)]

@@ -13,7 +13,7 @@ from align.analysis.reports.arm_table.table import ArmTable
 from align.analysis.reports.arm_table.words import AT_ONCE, LONE, NOTE, NOTES, OWN, has_column
 from align.analysis.reports.sweep import Sweep
 from align.files import atomic_path, write_text
-from align.run.layout import RESULTS
+from align.run.layout import GRID, RESULTS
 
 NOT_PRINTED = ("trainings", "success", "jerk", "MLP AUC", "mixing", "MMD p", AT_ONCE)  # too much for a page
 BELOW = ("R²", "acceleration", "action error", OWN)  # columns that the picture explains, too
@@ -61,7 +61,9 @@ def _markdown(
     said = [NOTE, *notes, *(note for title, note in NOTES.items() if has_column(titles, title))]
     said += [LONE] if any("†" in cell.text for row in rows for cell in row) else []
     text += "".join(f"\n{note}\n" for note in said)
-    if len(sweep.incomplete):
+    lacking = [f"`{r.run}` lacks {r.missing}" for r in sweep.incomplete.itertuples()]
+    lacking += [f"`{run}` is not there, but {GRID} names it" for run in sweep.absent]
+    if lacking:
         text += "\nIncomplete runs, counted only where they were measured:\n\n"
-        text += "".join(f"- `{r.run}` lacks {r.missing}\n" for r in sweep.incomplete.itertuples())
+        text += "".join(f"- {each}\n" for each in lacking)
     return text

@@ -97,6 +97,12 @@ class Sweep:
         return self.frame[self.frame["missing"] != ""]
 
     @property
+    def absent(self) -> list[str]:
+        """Names of the grid's runs that are not in the table: neither a directory nor what was kept of it."""
+        there = set(self.frame["run"])
+        return [run for run in self.grid.get("runs") or [] if run not in there]
+
+    @property
     def target(self) -> str | None:
         """The world that policies are made for: that called real, or the first; None without any."""
         return "real" if "real" in self.worlds else next(iter(self.worlds), None)

@@ -6,6 +6,7 @@ from PIL import Image
 from synthetic_runs import write_probe, write_run
 
 from align.analysis.reports import arm_table
+from align.analysis.reports.arms import behind
 from align.analysis.reports.everything import report
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.keep import keep
@@ -52,6 +53,22 @@ def test_a_run_without_files_is_listed(lambda_sweep):
     table = (lambda_sweep / "results.md").read_text()
     assert "`lambda=0_seed=1` lacks rollouts.csv" in table and "`never_started` lacks" in table
     assert "(1 of 2)" in table
+
+
+def test_a_run_of_the_grid_that_is_not_there_is_told(lambda_sweep, capsys):
+    there = sorted(run.name for run in lambda_sweep.glob("lambda=*"))
+    (lambda_sweep / "grid.json").write_text(json.dumps({"runs": [*there, "lambda=9_seed=0"]}))
+    report(lambda_sweep)
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "lambda=9" in line)
+    assert line.endswith(
+        "1 of the runs that grid.json names are not there, and are in no table: lambda=9_seed=0"
+    )
+    text = (lambda_sweep / "results.md").read_text()
+    listed = text[text.index("Incomplete runs") :]
+    assert "\n- `lambda=9_seed=0` is not there, but grid.json names it\n" in listed
+    assert listed.count("\n- ") == 1
+    sweep = Sweep(lambda_sweep)
+    assert behind(sweep, sweep.arms()).endswith(f"; 1 of {len(there) + 1} runs incomplete")
 
 
 def test_report_of_a_lambda_sweep(lambda_sweep):
