@@ -15,6 +15,11 @@ from align.command.signatures import exported, signature
 from align.errors import mistake_behind, one_line
 
 REQUIRED = "arguments are required: "
+AMBIGUOUS = re.compile(r"ambiguous option: (--[^\s=]+)\S*.* could match (--\S+(?:, --\S+)*)$")
+SECTION_ITSELF = "Unable to load config"
+SECTION = re.compile(r"""Parser key "([^"]+)": Unable to load config ('.*?'|".*?") - (.*)$""")
+NAMED = 8
+"""So many options are named at most where several may be meant."""
 KEY = re.compile(r'^(?:- )?Parser key "([^"]+)": ')
 WITHIN = re.compile(r"Problem with given class_path '([^']+)': ")
 UNKNOWN = re.compile(r"Option '([^']+)' is not accepted|does not accept option '([^']+)'")
@@ -73,12 +78,18 @@ def explained(error: Exception, options: Mapping[str, str]) -> str:
     message = one_line(error)
     if mistake_behind(error) is not None:
         return message
+    while section := SECTION.match(message):
+        key, value, message = section.groups()
+        if not (KEY.match(message) and SECTION_ITSELF not in message):  # else it is of something in it
+            return _no_section(key, value[1:-1], options)
     before, required, names = message.partition(REQUIRED)
     if required:
         asked = [name.removeprefix("fit.") for name in names.split(", ")]
         return before + required + ", ".join(_with_text(name, options) for name in asked)
     if message.startswith("unrecognized arguments: "):
         return _unrecognized(message.removeprefix("unrecognized arguments: "), options)
+    if ambiguous := AMBIGUOUS.match(message):
+        return _ambiguous(ambiguous[1], ambiguous[2].split(", "))
     if expected := re.match(r"argument (--\S+): expected (?:one|at least one) argument", message):
         option = expected[1].split("/")[0]  # one that takes a list has a second name
         return f"{option}: expected a value"
@@ -190,6 +201,24 @@ def _unrecognized(given: str, options: Iterable[str]) -> str:
     if not first.startswith("--"):
         return f"{given!r}: expected an option, which begins with --"
     return unknown_option(first.removeprefix("--").partition("=")[0], options)
+
+
+def _no_section(key: str, value: str, options: Iterable[str]) -> str:
+    """Of a section of options that is given as something else."""
+    inside = (name.removeprefix(f"{key}.") for name in options if name.startswith(f"{key}."))
+    names = list(dict.fromkeys(name.split(".")[0] for name in inside))
+    known = f" ({', '.join(names[:NAMED])}{', …' if len(names) > NAMED else ''})" if names else ""
+    return f"{key}={value}: expected a mapping of its options{known}, or a YAML file of them"
+
+
+def _ambiguous(given: str, matches: Iterable[str]) -> str:
+    """Of an abbreviation: what jsonargparse adds to an option, as --OPTION.help, is no other one."""
+    found = dict.fromkeys(match.removesuffix("+").removesuffix(".help") for match in matches)
+    names = [name for name in found if name != given]
+    if len(names) == 1:
+        return f"{given}: there is no such option; did you mean {names[0]}?"
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{given}: fits several options; expected one of {', '.join(names[:NAMED])}{more}"
 
 
 def unknown_option(name: str, options: Iterable[str]) -> str:

@@ -56,6 +56,9 @@ SLIPS = [
     ([*FIT, "--data.pairing", "{kye: agent_pos}"], ["data.pairing.kye", "did you mean key?"]),
     ([*FIT, "--data.gating", "3"], ["data.gating=3", "a mapping of sigma_min"]),
     (["fit", "--config", "listed.yaml"], ["listed.yaml: checkpoint=[3]: expected a mapping of its options"]),
+    ([*FIT, "--embeddings", "[]"], ["embeddings=[]: expected a mapping of its options (per_domain,"]),
+    ([*FIT, "--embeddings", "{per_domain: x}"], ["error: embeddings.per_domain=x: expected a whole number"]),
+    ([*FIT, "--trainer", "[]"], ["trainer=[]: expected a mapping of its options (max_steps,"]),
     ([*FIT, "--data.sim"], ["--data.sim: expected a value"]),
     ([*FIT, "--trainer.max_steps", "5.5"], ["trainer.max_steps=5.5: expected a whole number"]),
     ([*FIT, "--trainer.max_time", "3"], ["trainer.max_time='3': expected days:hours:minutes:seconds"]),
@@ -74,6 +77,8 @@ SLIPS = [
     (["sweep", "lambda", "--jobs", "many"], ["jobs=many: expected a whole number"]),
     (["sweep", "lambda", "--dry_runn"], ["did you mean --dry_run?"]),
     (["sweep", "lambda", "--cluster", "slrum"], ["cluster=slrum", "did you mean slurm?"]),
+    (["sweep", "lambda", "--re", "x"], ["--re: fits several", "one of --report, --reference_seeds, --reuse"]),
+    ([*FIT, "--trainer.max", "3"], ["--trainer.max: fits several", "max_epochs, --trainer.max_steps"]),
     (["sweep"], ["required", "grid (YAML file of the grid"]),
     (["sweep", "own"], ["own.yaml", "is a base of grids", "align sweep lambda --base own"]),
     *(
