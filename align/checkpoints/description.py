@@ -18,6 +18,27 @@ LARGEST = 65_536
 """No size in align's own classes is larger: a file must not fill the memory, or make this process count for
 hours. What a trusted class takes is for it to say."""
 
+FIRST: Mapping[str, tuple[str, ...]] = {
+    "align.policy.DiffusionPolicy": (
+        *("encoder", "denoiser", "schedule", "action_dim", "agent_pos_dim", "n_obs_steps", "n_image_steps"),
+        *("horizon", "n_action_steps", "crop", "relative_actions"),
+    ),
+    "align.diffusion.schedule.NoiseSchedule": (
+        *("train_steps", "beta_schedule", "prediction", "inference_steps", "sampler", "clip"),
+    ),
+    "align.networks.cameras.CameraEncoders": ("cameras", "share", "crops"),
+    "align.networks.encoder.ConvEncoder": ("features", "width", "blocks", "in_channels"),
+    "align.networks.encoder.ResNetEncoder": ("features", "keypoints"),
+    "align.networks.mlp.ConditionalMLP": (
+        *("action_dim", "condition_dim", "horizon", "width", "blocks", "step_features"),
+    ),
+    "align.networks.unet.ConditionalUnet1D": (
+        *("action_dim", "condition_dim", "channels", "kernel", "groups", "step_features"),
+    ),
+}
+"""By class, the arguments that every description of it says, as the class has had them from its beginning.
+What is not here came later: in an older description its default stands for it."""
+
 
 def describe(component: nn.Module) -> dict[str, Any]:
     """{"class_path", "init_args"} of a component, of plain types only.
@@ -54,7 +75,7 @@ def build(description: Mapping[str, Any]) -> nn.Module:
 
     Raises:
         InputError: It is no description; the class is not trusted (see `align.checkpoints.trust`), cannot be
-            imported or is no `nn.Module`; or it does not take these arguments.
+            imported or is no `nn.Module`; it does not take these arguments, or one is not said (see `FIRST`).
     """
     description = renamed(description)
     if not isinstance(description, Mapping) or set(description) != {"class_path", "init_args"}:
@@ -63,6 +84,12 @@ def build(description: Mapping[str, Any]) -> nn.Module:
     if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
         raise InputError(f"init_args of {path}: {shown(arguments)}; expected arguments by name")
     kind = named_class(path, nn.Module)
+    always = FIRST.get(f"{kind.__module__}.{kind.__qualname__}", ())
+    if absent := [name for name in always if name not in arguments]:
+        raise InputError(
+            f"init_args of {path}: no {', '.join(absent)}; expected {', '.join(always)}, as align fit has "
+            "always written them"
+        )
     arguments = {key: _built(value) for key, value in arguments.items()}
     for name, value in arguments.items() if kind.__module__.startswith("align.") else ():
         if (isinstance(value, int) and abs(value) > LARGEST) or value != value:
