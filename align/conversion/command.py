@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -76,7 +76,10 @@ def convert(
         episodes = with_progress(stored_episodes(opened, found), len(lengths))
         said = opened.tasks() if task is None else None
         actions = attrs["actions"] if attrs.get("actions") in ACTIONS else None
-        roles = {"domain": attrs.get("domain"), "actions": actions}
+        labels = {name: _labels(opened, columns) for name, columns in found.vectors.items()}
+        roles: dict[str, Any] = {"domain": attrs.get("domain"), "actions": actions}
+        roles |= {"names": {name: label.names for name, label in labels.items()}}
+        roles |= {"units": {name: label.units for name, label in labels.items()}}
         if format == "robomimic":
             tasks = [task] * len(lengths) if task is not None else said and _each(*said, lengths)
             write_robomimic(
@@ -84,9 +87,19 @@ def convert(
             )
         else:
             task = said or task or "demonstrations"
-            names = {name: _names(opened, columns) for name, columns in found.vectors.items()}
             robot = attrs.get("robot_type")
-            write_lerobot(out, episodes, rate, codec, crf, task, names, encodings, robot, overwrite, **roles)
+            write_lerobot(
+                out,
+                episodes,
+                rate,
+                codec,
+                crf,
+                task,
+                encodings=encodings,
+                robot_type=robot,
+                overwrite=overwrite,
+                **roles,
+            )
     images = ", ".join(f"{camera} as {name}" for name, camera in found.cameras.items()) or "none"
     print(f"{out}: {len(lengths)} episodes; images: {images}")
 
@@ -120,7 +133,14 @@ def _each(tasks: list[str], rows: np.ndarray, ends: np.ndarray) -> list[str]:
     return ["; ".join(tasks[k] for k in dict.fromkeys(part.tolist())) for part in parts]
 
 
-def _names(store: Reader, columns: tuple) -> list[str] | None:
-    """What columns are called, if the store says it of all of them."""
-    names = labels_of(store, columns, [width for _, width in column_forms(store, columns)]).names
-    return None if None in names else list(names)
+class _Labels(NamedTuple):
+    """What a store says of columns: their names, if it names all of them, and units, "" of what has none."""
+
+    names: list[str] | None
+    units: list[str] | None
+
+
+def _labels(store: Reader, columns: tuple) -> _Labels:
+    found = labels_of(store, columns, [width for _, width in column_forms(store, columns)])
+    names = None if None in found.names else list(found.names)
+    return _Labels(names, [unit or "" for unit in found.units] if any(found.units) else None)

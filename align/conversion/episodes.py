@@ -1,7 +1,7 @@
 """Episodes as writers take them: one at a time, images in blocks, as a large store would fill the memory."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +76,26 @@ def checked(n: int, episode: Episode, layout: Layout | None) -> tuple[Layout, di
         said = [{**each.vectors, **dict.fromkeys(each.cameras, "images")} for each in (found, layout)]
         raise InputError(f"episodes[{n}]: has {said[0]}; expected {said[1]}, as the ones before")
     return found, {name: value.astype(np.float32) for name, value in vectors.items()}, length
+
+
+def of_columns(
+    what: str, given: Mapping[str, Sequence[str] | None], name: str, width: int
+) -> list[str] | None:
+    """What is said of each column of an array, None if nothing is.
+
+    Args:
+        what: Of what it is, for messages: "names" or "units".
+        given: By array.
+        name: The array.
+        width: Its columns.
+
+    Raises:
+        InputError: It is said of more or fewer.
+    """
+    said = list(given.get(name) or ())
+    if said and len(said) != width:
+        raise InputError(f"{what}: {name} has {len(said)}; expected {width}, a column each")
+    return said or None
 
 
 def blocks(

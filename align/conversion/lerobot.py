@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from align.conversion.episodes import Episode, Layout, blocks, checked
+from align.conversion.episodes import Episode, Layout, blocks, checked, of_columns
 from align.conversion.statistics import ImageTally, columns_of, vector_statistics
 from align.conversion.video import GOP, PIXELS, VideoFile, check_quality
 from align.data.episodes import Actions
@@ -46,6 +46,7 @@ def write_lerobot(
     overwrite: bool = False,
     domain: str | None = None,
     actions: Actions | None = None,
+    units: Mapping[str, Sequence[str] | None] | None = None,
 ) -> int:
     """Write episodes, as they come, to a folder that LeRobot reads; it appears whole or not at all.
 
@@ -67,6 +68,8 @@ def write_lerobot(
         overwrite: Replace a LeRobotDataset at `path`. Nothing else is ever replaced.
         domain: "sim" or "real", kept as an entry of `meta/info.json`, as is
         actions: what actions are.
+        units: What the columns of arrays are measured in, e.g. {"action": ["m", "rad"]}; kept as an entry of
+            the feature's `info`.
 
     Returns:
         The number of episodes.
@@ -97,7 +100,7 @@ def write_lerobot(
             raise InputError(f"episodes: none to write to {path}; expected at least one")
         writer.close()
         said = {"robot_type": robot_type, "domain": domain, "actions": actions}
-        writer.describe(names or {}, encodings or {}, said)
+        writer.describe(names or {}, units or {}, encodings or {}, said)
         return len(writer.rows)
 
 
@@ -233,7 +236,9 @@ class _Writer:
         while self.videos:
             self.videos.popitem()[1][1].close()
 
-    def describe(self, names: Mapping, encodings: Mapping, said: Mapping[str, str | None]) -> None:
+    def describe(
+        self, names: Mapping, units: Mapping, encodings: Mapping, said: Mapping[str, str | None]
+    ) -> None:
         """Write `meta/`."""
         import pandas as pd
         import pyarrow as pa
@@ -252,7 +257,7 @@ class _Writer:
         info = {
             "codebase_version": "v3.0",
             "fps": self.fps,
-            "features": self._features(names, encodings),
+            "features": self._features(names, units, encodings),
             "total_episodes": len(self.rows),
             "total_frames": self.total,
             "total_tasks": len(self.tasks),
@@ -266,13 +271,12 @@ class _Writer:
         }
         write_json(meta / "info.json", info)
 
-    def _features(self, names: Mapping, encodings: Mapping) -> dict[str, dict]:
+    def _features(self, names: Mapping, units: Mapping, encodings: Mapping) -> dict[str, dict]:
         features = {}
         for name, width in self.layout.vectors.items():
-            said = list(names.get(name) or ()) or None
-            if said is not None and len(said) != width:
-                raise InputError(f"names: {name} has {len(said)}; expected {width}, a column each")
-            features[feature_of(name)] = {"dtype": "float32", "shape": [width], "names": said}
+            said, measured = of_columns("names", names, name, width), of_columns("units", units, name, width)
+            info = {} if measured is None else {"info": {"units": measured}}
+            features[feature_of(name)] = {"dtype": "float32", "shape": [width], "names": said, **info}
         for name, (height, width, channels) in self.shapes.items():
             feature = {"shape": [height, width, channels], "names": ["height", "width", "channels"]}
             if self.codec == "png":

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from align.conversion.episodes import Episode, Layout, blocks, checked
+from align.conversion.episodes import Episode, Layout, blocks, checked, of_columns
 from align.data.episodes import Actions
 from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
@@ -25,6 +25,8 @@ def write_robomimic(
     overwrite: bool = False,
     domain: str | None = None,
     actions: Actions | None = None,
+    names: Mapping[str, Sequence[str] | None] | None = None,
+    units: Mapping[str, Sequence[str] | None] | None = None,
 ) -> int:
     """Write episodes, as they come, to a file of robomimic's layout; it appears whole or not at all.
 
@@ -45,6 +47,9 @@ def write_robomimic(
         domain: "sim" or "real", kept as an attribute of `data`.
         actions: What actions are, kept as the `control_delta` of a controller in the environment's arguments,
             unless `env_args` are given.
+        names: What the columns of arrays are called, e.g. {"action": ["x", "y"]}; kept as an attribute of
+            the arrays, as is
+        units: what they are measured in.
 
     Returns:
         The number of episodes.
@@ -84,9 +89,11 @@ def write_robomimic(
             demo.create_dataset("dones", data=end.astype(np.int64))
             demo.create_group("obs")
             for name, value in vectors.items():
-                demo.create_dataset(
-                    {"action": "actions", "state": "states"}.get(name, f"obs/{name}"), data=value
-                )
+                into = {"action": "actions", "state": "states"}.get(name, f"obs/{name}")
+                array = demo.create_dataset(into, data=value)
+                for what, given in (("names", names), ("units", units)):
+                    if said := of_columns(what, given or {}, name, value.shape[1]):
+                        array.attrs[what] = said
             for name in layout.cameras:
                 short = name.removeprefix("image.")
                 into = f"obs/{short}" + ("_image" if short != "image" else "")

@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import zarr
 
 from align.cli import main
 from align.conversion import lerobot, write_lerobot, write_robomimic
+from align.conversion.command import convert
 from align.conversion.statistics import QUANTILES
 from align.data.episodes import read_store, write_store
 from align.data.readers import LeRobotDataset, RobomimicFile, check_reader, open_store
@@ -70,6 +72,29 @@ def test_every_format_becomes_every_other(made, episodes, tmp_path, source, form
     assert read.attrs["rate_hz"] == 20 and set(read.codecs.values()) == {None}
     if source == format == "lerobot":
         assert open_store(out).names("action") == list("abcdefgh")
+
+
+@pytest.mark.parametrize("formats", [("lerobot", "robomimic"), ("robomimic", "lerobot")])
+def test_columns_keep_their_names_and_units(formats, tmp_path):
+    rng, source = np.random.default_rng(0), str(tmp_path / "own.zarr")
+    each = [dict.fromkeys(("action", "agent_pos", "state"), x) for x in rng.normal(size=(3, 9, 3))]
+    write_store(source, each, {"rate_hz": 10})
+    data = zarr.open_group(source)["data"]
+    data["action"].attrs.update(names=["x", "y", "θ"], units=["m", "m", "rad"])
+    data["agent_pos"].attrs.update(units="mm")
+    keys = {"action": "action", "agent_pos": "agent_pos", "state": "state[:1] + action[2:]"}
+    for format in formats:
+        out = str(tmp_path / format)
+        convert(source, out, format, keys)
+        action, agent_pos, mixed = {
+            "lerobot": ("action", "observation.state", "observation.environment_state"),
+            "robomimic": ("actions", "agent_pos", "states"),
+        }[format]
+        store = open_store(out)
+        assert store.names(action) == ["x", "y", "θ"] and store.units(action) == ["m", "m", "rad"]
+        assert store.names(agent_pos) is None and store.units(agent_pos) == ["mm"] * 3
+        assert store.names(mixed) is None and store.units(mixed) == ["", "rad"]
+        source, keys = out, {"action": action, "agent_pos": agent_pos, "state": mixed}
 
 
 def test_a_zarr_store_without_a_rate(episodes, tmp_path, capsys):

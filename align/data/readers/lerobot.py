@@ -25,7 +25,7 @@ from align.data.readers.lerobot_episodes import (
 )
 from align.data.readers.lerobot_files import LeRobotFiles
 from align.data.readers.pictures import decoded
-from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite
+from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite, each_unit
 from align.data.readers.video import decode, lacking
 from align.errors import InputError
 
@@ -86,6 +86,11 @@ class LeRobotDataset(Reader):
             placed = all(isinstance(n, int) for n in places) and sorted(places) == list(range(len(places)))
             names = sorted(names, key=names.get) if placed else next(iter(places), None)
         return [str(n) for n in names] if isinstance(names, list) and len(names) == width else None
+
+    def units(self, vector: str) -> list[str] | None:
+        """The `units` of a feature's `info`, which `align convert` keeps there."""
+        info, width = self._features[vector].get("info"), self.vectors().get(vector)
+        return each_unit(info.get("units"), width) if isinstance(info, dict) and width else None
 
     def vector(self, name: str) -> np.ndarray:
         """All rows of a feature, (T, D) float32, all finite.

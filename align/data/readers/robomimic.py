@@ -16,7 +16,7 @@ from align.data.readers.controllers import kind_of_actions
 from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.layout import channels_last, picture_shape
-from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite
+from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite, each_unit
 from align.errors import InputError, one_line
 from align.run.reading import DAMAGE
 
@@ -171,6 +171,26 @@ class RobomimicFile(Reader):
             for name, array in self._arrays(self._demos[0]).items()
             if _is_vector(array) and array.dtype.kind != "b"
         }
+
+    def names(self, vector: str) -> list[str] | None:
+        """The attribute `names` of an array of the first demonstration, which `align convert` keeps there."""
+        found = self._told(vector, "names")
+        return each_unit(found, self.vectors()[vector]) if isinstance(found, list) else None
+
+    def units(self, vector: str) -> list[str] | None:
+        """Its attribute `units`, likewise: one for all columns, or one of each."""
+        return each_unit(self._told(vector, "units"), self.vectors()[vector])
+
+    def _told(self, vector: str, attribute: str) -> object:
+        """What an array's attribute holds: a text, or a list of texts."""
+        try:
+            found = self._arrays(self._demos[0])[vector].attrs.get(attribute)
+        except _DAMAGE as error:
+            self._refuse(vector, f"has an attribute {attribute!r} that is damaged ({one_line(error)})")
+        found = found.tolist() if isinstance(found, np.ndarray) else found
+        parts = found if isinstance(found, list) else [found]
+        texts = [p.decode(errors="replace") if isinstance(p, bytes) else p for p in parts]
+        return texts if isinstance(found, list) else texts[0]
 
     def others(self) -> dict[str, str]:
         """The observations that are neither vectors nor images."""
