@@ -61,6 +61,8 @@ def gather(sweeps: Sequence[str | Path], world: str | None = None) -> tuple[pd.D
             left.append(f"{len(again)} runs of {sweep.path.name} that are copies of others among these")
         if lacking := len(rows) - len(measured):
             left.append(f"{lacking} of {len(rows)} runs of {sweep.path.name}, without score or probe")
+        if sweep.absent:
+            left.append(f"{len(sweep.absent)} runs of {sweep.path.name} that are not there")
         rows = measured.rename(columns={str(score): "success"})
         rows.insert(0, "world", score.place)
         rows.insert(0, "arm", rows["run"].map(arm))
@@ -81,7 +83,7 @@ def gap_of(sweep: Sweep, run: str, world: str) -> str:
     """
     if gaps := [gap for gap in GAPS if gap in sweep.axes]:
         levels = sweep.frame.set_index("run").loc[run, gaps]
-        return _words({name: float(level) for name, level in levels.items()})
+        return _words({name: _level(level) for name, level in levels.items()})
     told = made(sweep.path).get(run)
     if told and not (sweep.path / run).is_dir():
         options = options_of_callbacks(told["config"])
@@ -91,6 +93,11 @@ def gap_of(sweep: Sweep, run: str, world: str) -> str:
     if not found:
         return f"world {world}"
     return _words(found[0].get("init_args", found[0]) if isinstance(found[0], dict) else found[0])
+
+
+def _level(value: object) -> float | str | None:
+    """A value on an axis of a gap: a number, the name of one, or None where the run has none."""
+    return value if isinstance(value, str) else None if pd.isna(value) else float(value)
 
 
 def _words(levels: object) -> str:

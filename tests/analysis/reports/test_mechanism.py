@@ -103,6 +103,15 @@ def test_a_sweep_over_gaps_has_a_correlation_across_them(sweeps):
     assert set(across) == {"probe AUC", "MMD²"} and across["probe AUC"].high < 0
 
 
+def test_levels_of_a_gap_may_have_names(sweeps):
+    for run in sorted((sweeps / "one").glob("arm=*")):
+        arm, seed = json.loads((run / "point.json").read_text()).values()
+        visual = [None, "small", "large"][arm % 3]
+        (run / "point.json").write_text(json.dumps({"arm": arm, "seed": seed, "visual": visual}))
+    table, _ = gather([sweeps / "one"])
+    assert set(table["stratum"]) == {f"one, visual: {level}" for level in ("null", "small", "large")}
+
+
 def test_the_picture_has_each_statistic_on_its_own_axis(sweeps, drawn):
     report([sweeps / "one", sweeps / "two"], sweeps / "out", None)
     auc, mmd = drawn["mechanism.png"].axes
