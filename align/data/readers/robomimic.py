@@ -166,31 +166,33 @@ class RobomimicFile(Reader):
 
     def vectors(self) -> dict[str, int]:
         """ "actions", "states" if there are any, and the observations that are vectors of numbers."""
+        arrays = self._arrays(self._demos[0])
         return {
-            name: int(array.shape[1]) if array.ndim == 2 else 1
-            for name, array in self._arrays(self._demos[0]).items()
+            name: _width(array)
+            for name, array in arrays.items()
             if _is_vector(array) and array.dtype.kind != "b"
         }
 
     def names(self, vector: str) -> list[str] | None:
         """The attribute `names` of an array of the first demonstration, which `align convert` keeps there."""
-        found = self._told(vector, "names")
-        return each_unit(found, self.vectors()[vector]) if isinstance(found, list) else None
+        found, width = self._told(vector, "names")
+        return each_unit(found, width) if isinstance(found, list) else None
 
     def units(self, vector: str) -> list[str] | None:
         """Its attribute `units`, likewise: one for all columns, or one of each."""
-        return each_unit(self._told(vector, "units"), self.vectors()[vector])
+        return each_unit(*self._told(vector, "units"))
 
-    def _told(self, vector: str, attribute: str) -> object:
-        """What an array's attribute holds: a text, or a list of texts."""
+    def _told(self, vector: str, attribute: str) -> tuple[object, int]:
+        """What an array's attribute holds, a text or a list of texts; and how many columns the array has."""
+        array = self._arrays(self._demos[0])[vector]
         try:
-            found = self._arrays(self._demos[0])[vector].attrs.get(attribute)
+            found = array.attrs.get(attribute)
         except _DAMAGE as error:
             self._refuse(vector, f"has an attribute {attribute!r} that is damaged ({one_line(error)})")
         found = found.tolist() if isinstance(found, np.ndarray) else found
         parts = found if isinstance(found, list) else [found]
         texts = [p.decode(errors="replace") if isinstance(p, bytes) else p for p in parts]
-        return texts if isinstance(found, list) else texts[0]
+        return texts if isinstance(found, list) else texts[0], _width(array)
 
     def others(self) -> dict[str, str]:
         """The observations that are neither vectors nor images."""
@@ -314,6 +316,11 @@ class RobomimicTrain(RobomimicFile):
 def _is_vector(array) -> bool:
     """Whether an array holds a number or a row of them a step."""
     return array.ndim in (1, 2) and array.dtype.kind in "fiub"
+
+
+def _width(array) -> int:
+    """How many numbers it holds a step."""
+    return int(array.shape[1]) if array.ndim == 2 else 1
 
 
 def _number(demo: str) -> tuple[int, str]:
