@@ -73,8 +73,8 @@ dashboard: $(READY) ## open TensorBoard on RUN
 probe: $(READY) ## probe the embeddings of RUN again, with reports (about 10 seconds a run)
 	$(ALIGN) probe $(RUN) --jobs $(JOBS)
 
-test: $(READY) ## run the tests (about 12 minutes on 2 cores)
-	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+test: $(READY) ## run the tests (about 15 minutes on 2 cores); some only wait for processes they start, hence one more
+	$(PYTHON) -m pytest -n $$(($(JOBS) + 1)) --dist loadfile --no-loadscope-reorder
 
 torture: $(READY) ## break it on purpose: bad inputs, tampered files, kills, full disks (hours)
 	ALIGN_TORTURE=all $(PYTHON) -m pytest -n $(JOBS) --dist loadfile tests/torture
