@@ -317,7 +317,7 @@ class DiffusionPolicy(Expectations):
         if noise.shape != (n, self.horizon, self.action_dim):
             expected = (n, self.horizon, self.action_dim)
             raise InputError(f"noise: has shape {tuple(noise.shape)}; expected {expected}")
-        told = torch.full((len(noise),), int(domain))
+        told = torch.full((len(noise),), int(domain), device=self.device)
         agent_pos = observation["agent_pos"]
         agent_pos = self.written("agent_pos", domain).see(agent_pos) if as_stored else agent_pos
         features = self.encode(observation, agent_pos, domain=told)

@@ -17,6 +17,7 @@ from align.errors import SEED, InputError, check_numbers
 from align.policy import DiffusionPolicy
 from align.robot.latency import Latency
 from align.robot.observations import seen_by, stacked
+from align.robot.recorded import RecordedAct
 from align.run.config import run_config
 from align.seeding import torch_generator
 
@@ -80,6 +81,7 @@ class PolicyRunner:
             raise InputError(f"image_fit={image_fit!r}: expected one of {', '.join(get_args(Fit))}, or None")
         self.policy, self.ahead, self.image_fit = policy, ahead, image_fit
         self.domain, self.source = domain, source
+        self._act = RecordedAct(policy)
         self._planned: deque[float] = deque(maxlen=_KEPT)
         self._waits: deque[float] = deque(maxlen=_KEPT)
         self._thread: ThreadPoolExecutor | None = None
@@ -212,8 +214,7 @@ class PolicyRunner:
         own = [torch_generator(seed, "rollout", step) for seed in seeds]
         shape = policy.horizon, policy.action_dim
         noise = torch.stack([torch.randn(shape, generator=generator) for generator in own])
-        observation = {key: value.to(policy.device) for key, value in stacked(history, policy).items()}
-        actions = policy.act(observation, noise.to(policy.device), own, self.domain, skip)
+        actions = self._act(stacked(history, policy), noise, own, self.domain, skip)
         actions = actions.double().cpu().numpy()
         self._planned.append(time.perf_counter() - started)
         return actions

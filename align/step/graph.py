@@ -5,12 +5,32 @@ where they lay when it was recorded, and writes there. See PyTorch's notes on CU
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Outputs = tuple[Tensor, ...]
+OURS = ("align.", "torch.", "torchvision.")
+ALIKE = 0.02
+"""What a replay may differ by from the function itself, as a share: sums come in any order."""
+
+
+def foreign(module: nn.Module) -> str | None:
+    """The class of a part that may do more than compute with tensors, since it is a user's own; or `None`."""
+    parts = (type(part) for part in module.modules())
+    return next((kind.__name__ for kind in parts if not kind.__module__.startswith(OURS)), None)
+
+
+@torch.no_grad()
+def apart(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> float:
+    """‖ours − theirs‖ / ‖theirs‖ of all together; 0 where both are 0, or both no number."""
+    difference = size = 0.0
+    for a, b in zip(ours, theirs, strict=True):
+        unknown = a.isnan() & b.isnan()  # as what an objective has not measured yet
+        a, b = (x.double().masked_fill(unknown, 0) for x in (a, b))
+        difference, size = difference + (a - b).square().sum(), size + b.square().sum()
+    return float((difference / size.clamp_min(torch.finfo(torch.float64).tiny)).sqrt())
 
 
 def on_side_stream(function: Callable[[], Outputs]) -> Outputs:
@@ -23,12 +43,14 @@ def on_side_stream(function: Callable[[], Outputs]) -> Outputs:
     return outputs
 
 
-def record(function: Callable[[], Outputs], generator: torch.Generator) -> Callable[[], Outputs]:
+def record(
+    function: Callable[[], Outputs], generator: torch.Generator | None = None
+) -> Callable[[], Outputs]:
     """Record a function, without computing anything.
 
     Args:
-        function: It draws from `generator` alone, and returns tensors without gradient; what it returned
-            before is no longer referred to, or the gradients of the recording would wait for another stream.
+        function: It draws from `generator` alone, if at all, and returns tensors without gradient; what it
+            returned before is no longer referred to, or gradients would wait for another stream.
         generator: Seed it before each replay: what is drawn is then what the function would have drawn.
 
     Returns:
@@ -38,9 +60,10 @@ def record(function: Callable[[], Outputs], generator: torch.Generator) -> Calla
         RuntimeError: Something in it cannot be recorded.
     """
     graph = torch.cuda.CUDAGraph()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # later versions find the generator by themselves
-        graph.register_generator_state(generator)
+    if generator is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # later versions find the generator by themselves
+            graph.register_generator_state(generator)
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # a thread may be pinning the next batch
         outputs = function()
 

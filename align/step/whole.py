@@ -22,11 +22,8 @@ from align.step.layout import channels_last
 
 OBJECTIVES = (MMD, JointMMD, CORAL, MomentMatching, DANN)
 """Those that compute with tensors alone. A class that builds on one of them is another."""
-OURS = ("align.", "torch.", "torchvision.")
 WARM = 3
 """Steps before one is recorded, on a stream of their own."""
-ALIKE = 0.02
-"""What a replay may differ by from the step itself, as a share of the step: sums come in any order."""
 Record = Callable[[Callable[[], graph.Outputs], torch.Generator], Callable[[], graph.Outputs]]
 
 
@@ -37,7 +34,7 @@ def not_whole(module) -> str | None:
         module: A `CotrainingModule` whose training begins.
     """
     trainer, objective = module.trainer, module.alignment
-    foreign = [type(m).__name__ for m in module.policy.modules() if not type(m).__module__.startswith(OURS)]
+    foreign = graph.foreign(module.policy)
     reasons = {
         "it trains on several devices": trainer.world_size > 1,
         f"trainer.precision={trainer.precision} scales its loss": trainer.precision == "16-mixed",
@@ -46,7 +43,7 @@ def not_whole(module) -> str | None:
         "a memory of past batches moves": objective.memory > 0,
         "spectral norms are iterated": bool(getattr(objective, "spectral_norm", False)),
         f"{type(module.weighting).__name__} looks at gradients": module.weighting.measures,
-        f"{foreign[0] if foreign else ''} may do more than compute": bool(foreign),
+        f"{foreign} may do more than compute": foreign is not None,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 
@@ -201,7 +198,9 @@ class WholeStep:
         self._generator.manual_seed(self._seed)
         found = self._replay()
         moves = [(a - b for a, b in zip(x, before, strict=True)) for x in (state, after)]
-        if _apart(*moves) < ALIKE and _apart(found, expected) < ALIKE:  # not where either is not finite
+        if (
+            graph.apart(*moves) < graph.ALIKE and graph.apart(found, expected) < graph.ALIKE
+        ):  # not where either is not finite
             return found
         _write(state, before)
         return self._gives_up("a replay found other numbers")
@@ -260,17 +259,6 @@ def _copies(tensors: Iterable[Tensor]) -> list[Tensor]:
 def _write(tensors: Iterable[Tensor], values: Iterable[Tensor]) -> None:
     for x, value in zip(tensors, values, strict=True):
         x.copy_(value)
-
-
-@torch.no_grad()
-def _apart(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> float:
-    """‖ours − theirs‖ / ‖theirs‖ of all together; 0 where both are 0, or both no number."""
-    difference = size = 0.0
-    for a, b in zip(ours, theirs, strict=True):
-        unknown = a.isnan() & b.isnan()  # as what an objective has not measured yet
-        a, b = (x.double().masked_fill(unknown, 0) for x in (a, b))
-        difference, size = difference + (a - b).square().sum(), size + b.square().sum()
-    return float((difference / size.clamp_min(torch.finfo(torch.float64).tiny)).sqrt())
 
 
 class _Seen:

@@ -1,0 +1,94 @@
+"""A policy's plans on a GPU, each launched as one CUDA graph instead of some thousand kernels."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from align.diffusion.schedule import Generators
+from align.domain import Domain
+from align.errors import one_line
+from align.policy import DiffusionPolicy
+from align.step import graph
+
+GRAPHS = 4
+"""That are kept, of the kinds of calls seen first; others are computed as ever."""
+
+
+class RecordedAct:
+    """`DiffusionPolicy.act`, which a GPU replays from the second call of a kind on.
+
+    Of a kind are calls with inputs of equal shapes, in one domain, with as many actions left out. What draws
+    on its way (DDPM), runs elsewhere or holds modules of one's own is computed as ever, and so is everything
+    after a recording that failed or found other actions, with a line that says why.
+
+    Args:
+        policy: Its weights stay where they are; their values may change.
+        record: As `align.step.graph.record`; `None` records on a GPU alone, with that.
+    """
+
+    def __init__(
+        self,
+        policy: DiffusionPolicy,
+        record: Callable[[Callable[[], graph.Outputs]], Callable[[], graph.Outputs]] | None = None,
+    ):
+        self._policy, self._given = policy, record
+        self._replays: dict[tuple, tuple[dict[str, Tensor], Callable[[], graph.Outputs]] | None] = {}
+        self._failed = False
+
+    def __call__(
+        self,
+        observation: Mapping[str, Tensor],
+        noise: Tensor,
+        generator: Generators,
+        domain: Domain,
+        skip: int,
+    ) -> Tensor:
+        """As `DiffusionPolicy.act`; inputs that are still on the CPU are taken to the policy's device."""
+        policy, inputs = self._policy, {**observation, "noise": noise}
+        if not self._may():
+            return self._plain(inputs, generator, domain, skip)
+        kind = domain, skip, policy.guidance_weight, policy.n_action_steps
+        kind += tuple((key, x.shape, x.dtype) for key, x in inputs.items())
+        if kind not in self._replays:
+            if len(self._replays) < GRAPHS:
+                self._replays[kind] = None
+            return self._plain(inputs, generator, domain, skip)
+        if self._replays[kind] is None:
+            return self._recorded(kind, inputs, domain, skip)
+        static, replay = self._replays[kind]
+        for key, x in inputs.items():
+            static[key].copy_(x)
+        return replay()[0].clone()
+
+    def _may(self) -> bool:
+        policy = self._policy
+        return (
+            not self._failed
+            and isinstance(policy, DiffusionPolicy)
+            and (self._given is not None or policy.device.type == "cuda")
+            and policy.schedule.sampler == "ddim"
+            and graph.foreign(policy) is None
+        )
+
+    def _plain(
+        self, inputs: Mapping[str, Tensor], generator: Generators | None, domain: Domain, skip: int
+    ) -> Tensor:
+        inputs = {key: x.to(self._policy.device) for key, x in inputs.items()}
+        return self._policy.act(inputs, inputs.pop("noise"), generator, domain, skip)
+
+    @torch.no_grad()
+    def _recorded(self, kind: tuple, inputs: Mapping[str, Tensor], domain: Domain, skip: int) -> Tensor:
+        static = {key: x.to(self._policy.device, copy=True) for key, x in inputs.items()}
+        expected = self._plain(static, None, domain, skip)
+        try:
+            replay = (self._given or graph.record)(lambda: (self._plain(static, None, domain, skip),))
+            found = replay()[0].clone()
+            if not graph.apart([found], [expected]) < graph.ALIKE:
+                raise RuntimeError("a replay found other actions")
+        except Exception as error:  # of whatever the policy is made of
+            print(f"plans are no CUDA graph, their kernels are launched one by one ({one_line(error)})")
+            self._failed = True
+            return expected
+        self._replays[kind] = static, replay
+        return expected
