@@ -45,6 +45,7 @@ def probe(
     trust: list[str] | None = None,
     threads: int = 1,
     jobs: int = 2,
+    device: str = "cpu",
 ) -> None:
     """Probe how well sim and real embeddings can be told apart, with PNG reports and dashboards.
 
@@ -57,16 +58,21 @@ def probe(
         trust: Your own modules or packages whose objectives runs may name; to measure them runs their code.
         threads: CPU threads of each process.
         jobs: Number of runs that are probed at once, a process each.
+        device: What sums the kernels of permutation tests, e.g. cuda; all else is computed by the CPU.
     """
     check_numbers(SEED, whole=True, seed=seed)
     check_numbers(JOBS, whole=True, threads=threads, jobs=jobs)
     if umap and find_spec("umap") is None:
         raise InputError("umap=true: the package is not installed; pip install umap-learn, or leave it out")
+    if device != "cpu":
+        from align.analysis.statistics.on_device import check_device  # PyTorch takes a second to load
+
+        check_device(device)
     runs = holding(path, EMBEDDINGS)
     if not runs:
         raise InputError(f"path={path!r}: holds no {EMBEDDINGS}; expected a run or sweep that has trained")
     failures = []
-    for probed in probe_runs(runs, probe, umap, seed, threads, jobs):
+    for probed in probe_runs(runs, probe, umap, seed, threads, jobs, device):
         if isinstance(probed, InputError):
             failures.append(probed)
         else:

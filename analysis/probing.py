@@ -33,12 +33,13 @@ def probe_runs(
     seed: int = 0,
     threads: int = 1,
     jobs: int = 1,
+    device: str = "cpu",
 ) -> Iterator[list[str] | InputError]:
     """Probe runs, `jobs` at once, each in a process of its own where that is more than one.
 
     Args:
         runs: Run directories.
-        probe, umap, seed, threads: As `align probe` takes them.
+        probe, umap, seed, threads, device: As `align probe` takes them.
         jobs: Processes.
 
     Yields:
@@ -47,7 +48,7 @@ def probe_runs(
     Raises:
         InputError: A process was killed.
     """
-    task = partial(_probed, probe=probe, umap=umap, seed=seed, threads=threads)
+    task = partial(_probed, probe=probe, umap=umap, seed=seed, threads=threads, device=device)
     jobs = min(jobs, len(runs))
     if jobs == 1:
         yield from map(task, runs)
@@ -78,7 +79,7 @@ def _end_with_parent() -> None:
 
 
 def _probed(
-    run: Path, probe: Kind | ClassifierMixin, umap: bool, seed: int, threads: int
+    run: Path, probe: Kind | ClassifierMixin, umap: bool, seed: int, threads: int, device: str
 ) -> list[str] | InputError:
     """Probe a run, with PNG reports and its dashboard; what to tell of it, or what is wrong with it."""
     tidy(run)
@@ -89,7 +90,7 @@ def _probed(
             _check_arrays(run)
             with telling(f"probing {run}"):
                 result = probe_run(run, seed, probe)
-                measure_run(run, result, seed, umap)
+                measure_run(run, result, seed, umap, device)
                 tasks = task_probe_run(run, seed)
         except InputError as error:
             return InputError(str(error))

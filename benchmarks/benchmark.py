@@ -47,7 +47,7 @@ def benchmark(
         scales = ["paper", "laptop"] if paper else ["laptop"]
         table.part("the MMD", pieces.mmd, table, device)
         table.part("training steps", training.measure, table, Path(folder), device, scales, peak)
-        table.part("permutation tests", pieces.two_sample, table)
+        table.part("permutation tests", pieces.two_sample, table, device)
         for scale in scales:
             table.part("windows gathered", pieces.data, table, Path(folder), scale)
             table.part("latency", pieces.latency, table, device, scale)

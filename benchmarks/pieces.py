@@ -80,11 +80,11 @@ def numpy_test(x: np.ndarray, label: np.ndarray) -> float:
     return float((values >= values[0]).mean())
 
 
-def two_sample(table: Table) -> None:
+def two_sample(table: Table, device: str) -> None:
     """Permutation tests by MMD² with 1,000 permutations, 64 features; align's also tells the power."""
 
-    def ours(x: np.ndarray, label: np.ndarray) -> list[float]:
-        return repeated(lambda: mmd_test(x, label, np.arange(len(x))), most=5)
+    def ours(x: np.ndarray, label: np.ndarray, device: str = "cpu") -> list[float]:
+        return repeated(lambda: mmd_test(x, label, np.arange(len(x)), device=device), most=5)
 
     def plain(x: np.ndarray, label: np.ndarray) -> list[float]:
         return repeated(lambda: numpy_test(x, label), most=5)
@@ -94,6 +94,8 @@ def two_sample(table: Table) -> None:
         x, label = rng.normal(size=(2 * n, 64)), np.repeat([0, 1], n)
         name = f"permutation test of {n} and {n}"
         table.measure(name, "align", "s", ours, x, label)
+        if device == "cuda":
+            table.measure(f"{name}, on a GPU", "align", "s", ours, x, label, device)
         if n <= 1000:
             table.measure(name, f"vectorised NumPy {np.__version__}", "s", plain, x, label)
 

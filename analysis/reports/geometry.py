@@ -26,7 +26,9 @@ from align.run.reading import is_there, read_arrays
 INPUTS = ("agent_pos", "state", "action")  # what goes in and should come out, tested like a site
 
 
-def measure_run(run_dir: str | os.PathLike, probe: Mapping, seed: int = 0, umap: bool = False) -> dict:
+def measure_run(
+    run_dir: str | os.PathLike, probe: Mapping, seed: int = 0, umap: bool = False, device: str = "cpu"
+) -> dict:
     """Measure a probed run; writes `geometry.json` and `geometry.png` into it.
 
     Args:
@@ -37,6 +39,7 @@ def measure_run(run_dir: str | os.PathLike, probe: Mapping, seed: int = 0, umap:
         probe: What `probe_run` returned for it.
         seed: Of permutations, projections and bootstraps.
         umap: Add a UMAP of the first site to the figure, if umap-learn is installed.
+        device: What sums the kernels of tests; see `mmd_test`.
 
     Returns:
         The content of `geometry.json`: {"level", "seed", "permutations", "aligned": the site that training
@@ -66,8 +69,8 @@ def measure_run(run_dir: str | os.PathLike, probe: Mapping, seed: int = 0, umap:
         umap, skipped["umap"] = False, "umap-learn is not installed; the map is a PCA"
 
     actions = None if "actions" in skipped else (extra["action"], extra["chosen"])
-    sites = [measure_site(d, accuracy.get(d.site), actions, paired.get(d.site), seed) for d in data]
-    inputs = {name: domain_tests(extra[name], data[0], seed) for name in INPUTS if name in extra}
+    sites = [measure_site(d, accuracy.get(d.site), actions, paired.get(d.site), seed, device) for d in data]
+    inputs = {name: domain_tests(extra[name], data[0], seed, device) for name in INPUTS if name in extra}
     tests = with_holm({s.data.site: s.tests for s in sites})
     result = {
         "level": LEVEL,

@@ -68,7 +68,9 @@ class TwoSampleTest:
         return {name: getattr(self, name) for name in names}
 
 
-def mmd_test(x: np.ndarray, label: np.ndarray, cluster: np.ndarray, seed: int = 0) -> TwoSampleTest:
+def mmd_test(
+    x: np.ndarray, label: np.ndarray, cluster: np.ndarray, seed: int = 0, device: str = "cpu"
+) -> TwoSampleTest:
     """Test by MMD^2 (Gretton et al. 2012), as `two_sample.mmd2` but with a bandwidth blind to the domains.
 
     Args:
@@ -77,19 +79,22 @@ def mmd_test(x: np.ndarray, label: np.ndarray, cluster: np.ndarray, seed: int = 
         cluster: (N,) episode numbers, distinct across labels; at least two a label. Independent windows
             are episodes of their own, `np.arange(N)`.
         seed: Of permutations and resamples.
+        device: What sums the kernel, as PyTorch names it; equal seeds permute alike on all.
 
     Raises:
         InputError: An episode of both labels, or too few episodes.
     """
-    return _kernel_test(x, label, cluster, rbf(pooled_bandwidth(x)), seed)
+    return _kernel_test(x, label, cluster, rbf(pooled_bandwidth(x)), seed, device)
 
 
-def energy_test(x: np.ndarray, label: np.ndarray, cluster: np.ndarray, seed: int = 0) -> TwoSampleTest:
+def energy_test(
+    x: np.ndarray, label: np.ndarray, cluster: np.ndarray, seed: int = 0, device: str = "cpu"
+) -> TwoSampleTest:
     """Test by the energy distance 2 E|x - y| - E|x - x'| - E|y - y'| (Székely and Rizzo 2013).
 
     Arguments and errors as in `mmd_test`.
     """
-    return _kernel_test(x, label, cluster, energy, seed)
+    return _kernel_test(x, label, cluster, energy, seed, device)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -143,12 +148,13 @@ def _kernel_test(
     cluster: np.ndarray,
     kernel: Kernel,
     seed: int,
+    device: str,
 ) -> TwoSampleTest:
     cluster = bundled(label, cluster, seed)
     label = episode_labels(label, cluster)
     real = permuted_labels(label, PERMUTATIONS, seed)
     resamples = resampled_episodes(label, RESAMPLES, numpy_rng(seed, "power"))
-    means = mean_kernels(x, cluster, kernel, *resamples, splits=real)
+    means = mean_kernels(x, cluster, kernel, *resamples, splits=real, device=device)
     tie = (1e-10 if precision(x, cluster) is float else 1e-6) * float(np.abs(means[2][: len(real)]).mean())
     values = discrepancy(means)
     return judge(values[: len(real)], values[len(real) + 1 :], tie)

@@ -63,6 +63,7 @@ def measure_site(
     actions: tuple[np.ndarray, np.ndarray] | None = None,
     paired: tuple[np.ndarray, np.ndarray] | None = None,
     seed: int = 0,
+    device: str = "cpu",
 ) -> SiteGeometry:
     """Measure one site.
 
@@ -72,11 +73,12 @@ def measure_site(
         actions: Demonstrated and chosen action chunks (N, H · A).
         paired: Responses (M, D) to the same states in sim and in real, in the order of their episodes.
         seed: Of permutations, projections and bootstraps.
+        device: What sums the kernels of tests; see `mmd_test`.
     """
     x, domain, episode = data.x, data.domain, data.episode
     return SiteGeometry(
         data=data,
-        tests=domain_tests(x, data, seed),
+        tests=domain_tests(x, data, seed, device),
         a_distance=a_distance(accuracy) if accuracy else None,
         wasserstein=relative_wasserstein(x, domain, episode, seed),
         mixing=domain_mixing(x, domain, episode, seed, min(NEIGHBOURS, candidates(data, together=True))),
@@ -85,9 +87,15 @@ def measure_site(
     )
 
 
-def domain_tests(x: np.ndarray, data: Embeddings, seed: int = 0) -> dict[str, TwoSampleTest]:
+def domain_tests(
+    x: np.ndarray, data: Embeddings, seed: int = 0, device: str = "cpu"
+) -> dict[str, TwoSampleTest]:
     """Every two-sample test of `x` (N, D), of whatever belongs to the windows of `data`."""
-    return {name: test(x, data.domain, data.episode, seed) for name, test in TESTS.items()}
+    of_kernels = {name: {"device": device} for name in ("mmd", "energy")}
+    return {
+        name: test(x, data.domain, data.episode, seed, **of_kernels.get(name, {}))
+        for name, test in TESTS.items()
+    }
 
 
 def with_holm(groups: Mapping[str, Mapping[str, TwoSampleTest]]) -> dict[str, dict]:

@@ -14,6 +14,8 @@ beyond a block.
 """
 
 from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -26,23 +28,24 @@ DOUBLE_EPISODES = 256  # of more than these no two splits are the same: they are
 DRAWS = 1000  # resamples of episodes behind an MMD²'s interval
 MEDIAN_WINDOWS = 2000  # of more than these, a random sample decides the bandwidth
 
-Kernel = Callable[[np.ndarray], np.ndarray]
-"""A kernel as a function of squared distances, which it may overwrite."""
+Kernel = Callable[..., Any]
+"""A kernel as a function of squared distances, which it may overwrite, and of whose they are: NumPy (the
+default) or PyTorch."""
 
 
 def rbf(bandwidth: float) -> Kernel:
     """exp(-d^2 / s^2), for s^2 the `bandwidth`."""
 
-    def kernel(d2: np.ndarray) -> np.ndarray:
+    def kernel(d2: Any, of: ModuleType = np) -> Any:
         d2 *= -1 / bandwidth
-        return np.exp(d2, out=d2)
+        return of.exp(d2, out=d2)
 
     return kernel
 
 
-def energy(d2: np.ndarray) -> np.ndarray:
+def energy(d2: Any, of: ModuleType = np) -> Any:
     """-d, whose MMD^2 is the energy distance 2 E|x - y| - E|x - x'| - E|y - y'|."""
-    return np.negative(np.sqrt(d2, out=d2), out=d2)
+    return of.negative(of.sqrt(d2, out=d2), out=d2)
 
 
 def squared_distances(x: np.ndarray) -> np.ndarray:
@@ -119,6 +122,12 @@ def episode_labels(label: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     return label[first]
 
 
+def in_order(x: np.ndarray, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings (N, D), `centred`, one episode after the other, and the episodes' places 0 to E - 1 (N,)."""
+    order = np.argsort(cluster, kind="stable")
+    return centred(x)[order], np.unique(cluster[order], return_inverse=True)[1].ravel()
+
+
 def kernel_blocks(
     x: np.ndarray, cluster: np.ndarray, kernel: Kernel
 ) -> Iterator[tuple[slice, slice, np.ndarray]]:
@@ -132,8 +141,7 @@ def kernel_blocks(
     Yields:
         Rows and columns (slices of the E episodes) and the sums to add there (rows, columns).
     """
-    order = np.argsort(cluster, kind="stable")
-    x, episode = centred(x)[order], np.unique(cluster[order], return_inverse=True)[1].ravel()
+    x, episode = in_order(x, cluster)
     x = x if len(x) <= DOUBLE_WINDOWS else x.astype(np.float32)
     n_episodes = episode[-1] + 1
     for start in range(0, len(x), BLOCK):
@@ -158,7 +166,12 @@ def _sum_runs(values: np.ndarray, number: np.ndarray, axis: int) -> np.ndarray:
 
 
 def quadratic_forms(
-    x: np.ndarray, cluster: np.ndarray, kernel: Kernel, weights: np.ndarray, pairs: int = 0
+    x: np.ndarray,
+    cluster: np.ndarray,
+    kernel: Kernel,
+    weights: np.ndarray,
+    pairs: int = 0,
+    device: str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Quadratic forms in the kernel's sums K over pairs of episodes; see `kernel_blocks`.
 
@@ -166,10 +179,16 @@ def quadratic_forms(
         x, cluster, kernel: As in `kernel_blocks`.
         weights: (R, E).
         pairs: P of the last 2 P rows u and v, those of the first half with those of the second.
+        device: What computes; "cpu" does so in NumPy, others in PyTorch (`on_device`).
 
     Returns:
         w^T K w (R,) of each row, u^T K v (P,) of the pairs, and the sums K 1 (E,).
     """
+    if device != "cpu":
+        from align.analysis.statistics.on_device import quadratic_forms_on  # few need PyTorch here
+
+        single = len(x) > DOUBLE_WINDOWS
+        return quadratic_forms_on(device, *in_order(x, cluster), kernel, weights, pairs, single)
     forms, cross, sums = np.zeros(len(weights)), np.zeros(pairs), np.zeros(weights.shape[1])
     u, v = (slice(len(weights) - k * pairs, len(weights) - (k - 1) * pairs) for k in (2, 1))
     for rows, columns, half in kernel_blocks(x, cluster, kernel):
@@ -194,6 +213,7 @@ def mean_kernels(
     sim: np.ndarray,
     real: np.ndarray,
     splits: np.ndarray | None = None,
+    device: str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean kernels of samples that are weights over episodes, over pairs of different episodes.
 
@@ -204,13 +224,14 @@ def mean_kernels(
         sim, real: (R, E) weights of the episodes in either sample; no episode is in both.
         splits: (S, E) of 0 or 1, the real samples of further pairs, whose sim samples are the rest: these
             cost half as much.
+        device: As in `quadratic_forms`.
 
     Returns:
         (S + R,) each: within sim, within real, between them, those of the splits first; NaN without a pair.
     """
     splits = np.empty((0, sim.shape[1])) if splits is None else splits
     weights = np.concatenate([splits, sim, real], dtype=precision(x, cluster))
-    forms, between, sums = quadratic_forms(x, cluster, kernel, weights, len(sim))
+    forms, between, sums = quadratic_forms(x, cluster, kernel, weights, len(sim), device)
     of_splits, within_sim, within_real = np.split(forms, [len(splits), len(splits) + len(sim)])
     to_rest = splits @ sums - of_splits
     found = (

@@ -3,10 +3,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import binom, energy_distance
 from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 
-from align.analysis.statistics import permutation, two_sample
+from align.analysis.statistics import on_device, permutation, two_sample
 from align.analysis.statistics.permutation import bundled, energy_test, holm, mmd_test, permuted_labels
 from align.analysis.statistics.two_sample import (
     discrepancy,
@@ -254,3 +255,41 @@ def test_errors_name_what_was_expected():
         mmd_test(x, label, cluster % 6)
     with pytest.raises(InputError, match="1 and 11 episodes"):
         energy_test(x, (cluster > 0).astype(int), cluster)
+
+
+@pytest.mark.parametrize("test", TESTS)
+@pytest.mark.parametrize("own_episodes", [False, True])
+def test_on_a_device_it_is_the_same_test(test, own_episodes, monkeypatch):
+    """In PyTorch, here on the CPU; no result depends on the block."""
+    x, label, cluster = windows(shift=0.2)
+    cluster = np.arange(len(x)) if own_episodes else cluster
+    expected = test(x, label, cluster, 3)
+    for rows in (1, 7, 512):
+        monkeypatch.setattr(on_device, "ROWS", rows)
+        found = test(x, label, cluster, 3, device="cpu:0")
+        np.testing.assert_allclose(found.null, expected.null, atol=1e-12)
+        assert (found.p_value, found.power) == (expected.p_value, expected.power)
+        assert found.statistic == pytest.approx(expected.statistic, abs=1e-12)
+
+
+def test_on_a_device_many_windows_are_compared_in_single_precision(monkeypatch):
+    x, label, cluster = windows(shift=0.2)
+    expected = mmd_test(x, label, cluster).null
+    monkeypatch.setattr(two_sample, "DOUBLE_WINDOWS", 10)
+    found = mmd_test(x, label, cluster, device="cpu:0").null
+    assert 0 < np.abs(found - expected).max() < 1e-5
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("test", TESTS)
+def test_on_a_gpu_it_is_the_same_test(test):
+    x, label, cluster = windows(shift=0.2)
+    found, expected = test(x, label, cluster, device="cuda"), test(x, label, cluster)
+    np.testing.assert_allclose(found.null, expected.null, atol=1e-10)
+    assert (found.p_value, found.power) == (expected.p_value, expected.power)
+
+
+@pytest.mark.parametrize("device", ["nothing", "meta", "", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(device):
+    with pytest.raises(InputError, match=f"device='{device}': expected cpu, or one that"):
+        on_device.check_device(device)
