@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from align.errors import SEED, InputError, check_numbers, one_line, shown
+from align.files import user_path
 from align.run.layout import CONFIG
 from align.run.moved import renamed
 from align.run.reading import reading
@@ -53,6 +54,20 @@ def run_config(run: str | os.PathLike) -> dict[str, Any]:
         if not isinstance(config.get(name), dict | None):
             raise InputError(f"{path}: {name}={shown(config[name])}; expected a mapping of options")
     return config
+
+
+def place_of(run: str | os.PathLike, path: str) -> Path:
+    """Where a path lies that a run's configuration names.
+
+    A relative one is of the folder in which `align fit` ran: that is told by where the run directory is and
+    what the configuration calls it. Where these do not agree, as of a run that was moved, it is taken to be
+    the current folder.
+    """
+    place, name = Path(run).resolve(), Path(str(run_config(run).get("run") or ""))
+    folder, depth = Path(), len(name.parts)
+    if 0 < depth <= len(place.parts) - 1 and place.parts[-depth:] == name.parts:
+        folder = Path(*place.parts[:-depth])
+    return folder / user_path(path)
 
 
 def fit_config(run: str | os.PathLike) -> dict[str, Any]:

@@ -42,6 +42,10 @@ def measured_beside(sweep_dir: str | os.PathLike) -> dict[str, Any]:
         for world in sweep.worlds
     }
     plans = {world: lines for world, lines in plans.items() if lines}
+    if absent := {str(store) for world in sweep.worlds for store in motion.absent_plans(sweep, world)}:
+        print(
+            f"{sweep.path}: not there, so that lines of their plans are not kept: {', '.join(sorted(absent))}"
+        )
     return {OWN_DISTANCE: own, PLANS: plans}
 
 

@@ -15,6 +15,7 @@ from align.analysis.reports.sweep.run_paths import (
     MEASURES,
     Plans,
     learnt_plans,
+    learnt_stores,
     measure,
     motion,
     with_paths,
@@ -56,10 +57,21 @@ def plan_lines(sweep: Sweep, world: str) -> list[PlanMotion]:
     return [PlanMotion(p.title, d, float(measure(p.paths)[MEASURE].median())) for d, p in plans.items()]
 
 
+def absent_plans(sweep: Sweep, world: str) -> list[Path]:
+    """Stores that the first run with paths in a world learnt from, and that are no longer there."""
+    run = _with_paths(sweep, world)
+    stores = {} if run is None else learnt_stores(run)
+    return [store for store in stores.values() if not store.exists()]
+
+
 def _learnt(sweep: Sweep, world: str) -> Mapping[Domain, Plans]:
     """The plans that the first run with paths in a world learnt from; none where no run is there."""
-    run = next(iter(with_paths(sweep.path, sweep.frame["run"], world)), None)
+    run = _with_paths(sweep, world)
     return {} if run is None else learnt_plans(run)
+
+
+def _with_paths(sweep: Sweep, world: str) -> Path | None:
+    return next(iter(with_paths(sweep.path, sweep.frame["run"], world)), None)
 
 
 def _smoothness(sweep: Sweep, world: str, lines: Sequence[PlanMotion]) -> Figure | None:

@@ -14,6 +14,7 @@ from align.analysis.reports.sweep.families import families
 from align.analysis.reports.sweep.run_paths import (
     Plans,
     learnt_plans,
+    learnt_stores,
     measure,
     motion,
     reference_plans,
@@ -28,8 +29,6 @@ from align.analysis.statistics.trials import crossed
 from align.analysis.statistics.trials.resampled import auc, auc_components, log_medians, median
 from align.analysis.statistics.trials.variance_components import Between, Components, of_each_arm
 from align.data.episodes import read_store
-from align.domain import Domain
-from align.run.config import run_config
 from align.run.layout import PATHS
 from align.run.paths import read_paths
 from align.worlds.planning.plans import TITLES
@@ -144,10 +143,9 @@ def _start(path: np.ndarray) -> tuple[float, ...]:
 def _made(run: Path) -> list[str]:
     """How many plans of each store of a run there are, and how many were rejected when it was made."""
     parts = []
-    data = run_config(run).get("data", {})
-    stores = {**{d.label: data.get(d.label) for d in Domain}, "reference": reference_store(run)}
-    for name, store in stores.items():
-        if store is None or not Path(store).exists():
+    stores = {domain.label: store for domain, store in learnt_stores(run).items()}
+    for name, store in {**stores, "reference": reference_store(run)}.items():
+        if store is None or not store.exists():
             continue
         attrs = read_store(store, images=False).attrs
         if "rejection_rate" in attrs:

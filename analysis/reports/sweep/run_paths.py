@@ -15,7 +15,7 @@ from align.analysis.statistics.smoothness import path_length, smoothness
 from align.data.episodes import Episodes, read_store
 from align.domain import Domain
 from align.errors import InputError
-from align.run.config import callback_options, run_config
+from align.run.config import callback_options, place_of, run_config
 from align.run.layout import CONFIG, PATHS, ROLLOUTS
 from align.run.paths import read_paths
 from align.run.reading import is_there, reading
@@ -117,25 +117,31 @@ class Plans:
 def learnt_plans(run: str | os.PathLike) -> dict[Domain, Plans]:
     """The plans that a run was trained on, by domain, where one store is there and holds plans."""
     data, found = run_config(run).get("data", {}), {}
-    for domain in Domain:
-        store = data.get(domain.label)
-        if isinstance(store, str) and Path(store).exists():
-            episodes = read_store(store, data.get(f"{domain.label}_keys"), images=False)
-            plans = _plans(episodes, FIRST)
+    for domain, store in learnt_stores(run).items():
+        if store.exists():
+            plans = _plans(read_store(store, data.get(f"{domain.label}_keys"), images=False), FIRST)
             if plans.planner and plans.scene is not None:
                 found[domain] = plans
     return found
 
 
+def learnt_stores(run: str | os.PathLike) -> dict[Domain, Path]:
+    """Where the stores that a run was trained on should lie, by domain, if that is one store."""
+    data = run_config(run).get("data", {})
+    named = {domain: data.get(domain.label) for domain in Domain}
+    return {domain: place_of(run, store) for domain, store in named.items() if isinstance(store, str)}
+
+
 def reference_plans(run: str | os.PathLike) -> Plans | None:
     """The plans that a run's rollouts are compared with, `Rollouts.reference`; None where they are gone."""
     store = reference_store(run)
-    return None if store is None or not Path(store).exists() else _plans(read_store(store, images=False))
+    return None if store is None or not store.exists() else _plans(read_store(store, images=False))
 
 
-def reference_store(run: str | os.PathLike) -> str | None:
-    """The store that a run's rollouts are compared with, as it was configured."""
-    return next((o["reference"] for o in callback_options(run) if o.get("reference")), None)
+def reference_store(run: str | os.PathLike) -> Path | None:
+    """The store that a run's rollouts are compared with; None where none was configured."""
+    store = next((o["reference"] for o in callback_options(run) if o.get("reference")), None)
+    return None if store is None else place_of(run, store)
 
 
 def _plans(episodes: Episodes, limit: int | None = None) -> Plans:

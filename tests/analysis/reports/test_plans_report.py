@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from align.analysis.reports.everything import report
+from align.analysis.reports.everything import measured_beside, report
 from align.analysis.reports.plans import diversity, length_ratios
 from align.analysis.reports.plans import report as plans_report
 from align.analysis.reports.sweep import Sweep
@@ -124,6 +124,36 @@ def test_jerk_is_compared_on_the_queries_that_are_reached(sweep_dir, tmp_path):
     report(sweep_dir)
     table = pd.read_csv(sweep_dir / "plans_maze.csv").set_index("arm")
     assert table.loc["rough", "jerk AUC"] > 0.9
+
+
+def _tables(sweep_dir):
+    """The tables of plans, by name, of a report that is made now."""
+    for path in sweep_dir.glob("plans_*"):
+        path.unlink()
+    written = {path for path in report(sweep_dir) if path.name in ("plans_maze.csv", "plans_maze.md")}
+    return {path.name: path.read_bytes() for path in written}
+
+
+@pytest.mark.parametrize("run", ["sweep/arm={arm},seed={seed}", "elsewhere/arm={arm},seed={seed}", None])
+def test_stores_are_found_from_any_folder(run, sweep_dir, tmp_path, monkeypatch, capsys):
+    """As far as the run's own place tells where the relative path of a store begins."""
+    expected = _tables(sweep_dir)
+    assert len(expected) == 2
+    for folder in sweep_dir.glob("arm=*"):
+        arm, seed = folder.name.removeprefix("arm=").split(",seed=")
+        config = folder / "config.yaml"
+        named = "" if run is None else f"run: {run.format(arm=arm, seed=seed)}\n"
+        config.write_text(named + config.read_text().replace(f"{tmp_path}/", ""))
+    capsys.readouterr()
+    found, lines = _tables(sweep_dir), measured_beside(sweep_dir)["plans"]
+    said = capsys.readouterr().out
+    if run and run.startswith("sweep/"):
+        assert found == expected and said == "" and lines["maze"][0][0] == "GCS"
+    else:
+        assert not found and not lines
+        assert "not there, so that lines of their plans are not kept: gcs.zarr" in said
+    monkeypatch.chdir(tmp_path)
+    assert _tables(sweep_dir) == expected and measured_beside(sweep_dir)["plans"]["maze"][0][0] == "GCS"
 
 
 def test_without_reference_plans_nothing_is_compared(sweep_dir, tmp_path):
