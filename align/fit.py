@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger
@@ -37,7 +38,7 @@ from align.module import CotrainingModule
 from align.run.config import SECTIONS, fit_config, read_yaml, run_config
 from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY, TRAINING_EVENTS
 from align.run.place import at_its_place, first_difference, stores_of, written_anew
-from align.run.provenance import provenance
+from align.run.provenance import processor, provenance
 from align.run.reference import check_reference, check_validations
 from align.run.state import check_free, is_begun, is_fitted
 from align.step.precision import AUTO, Trainer, check_precision, resolve_precision
@@ -185,8 +186,13 @@ class RunCLI(LightningCLI):
             for left in (PROGRESS, TRAINING_EVENTS):  # of another configuration that never trained
                 for file in self.run_dir.glob(left):
                     file.unlink()
-            write_json(self.run_dir / PROVENANCE, provenance(stores_of(config)))
+            write_json(self.run_dir / PROVENANCE, provenance(stores_of(config), self._processor()))
             write_text(path, yaml.safe_dump(config, sort_keys=False))  # last: what has it is resumed
+
+    def _processor(self) -> str:
+        """The name of what trains."""
+        device = self.trainer.strategy.root_device
+        return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
 
     def difference(self, run: Path, config: dict) -> str | None:
         """The first option in which a run differs from a configuration, as "name: there, here", or `None`.

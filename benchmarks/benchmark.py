@@ -9,7 +9,9 @@ import pieces
 import torch
 import training
 from jsonargparse import auto_cli
-from table import Table, processor
+from table import Table
+
+from align.run.provenance import processor
 
 RECORDINGS = {"episodes": 2, "length": 24, "size": (24, 32)}
 """Of loaders, where all is tried out."""

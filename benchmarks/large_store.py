@@ -25,7 +25,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from jsonargparse import auto_cli
-from table import Table, processor
+from table import Table
 from training import BATCH, SCALES, STEPS_ALONE, make_policy
 
 from align import alignment
@@ -34,6 +34,7 @@ from align.data.readers import Camera, Reader
 from align.datamodule import CotrainingData
 from align.files import write_json
 from align.module import CotrainingModule
+from align.run.provenance import processor
 
 SIZE, LENGTH, TILES = 96, 400, 61
 SKIP = 20

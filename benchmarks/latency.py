@@ -6,8 +6,10 @@ from pathlib import Path
 import pieces
 import torch
 from jsonargparse import auto_cli
-from table import Table, processor
+from table import Table
 from training import SCALES
+
+from align.run.provenance import processor
 
 
 def latency(

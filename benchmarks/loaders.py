@@ -26,12 +26,13 @@ import cv2
 import numpy as np
 import torch
 from jsonargparse import auto_cli
-from table import Table, in_turns, processor
+from table import Table, in_turns
 from torch import Tensor
 
 from align.conversion import write_lerobot
 from align.data.episodes import Episodes, read_store
 from align.data.windows import Windows
+from align.run.provenance import processor
 
 CAMERAS = ("image.top", "image.wrist")
 FPS, D = 30, 8

@@ -1,8 +1,6 @@
 """Rows as they are measured: appended to a CSV file at once, printed as a table at the end."""
 
 import csv
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -145,12 +143,3 @@ def in_turns(
             function()
             each.append(time.process_time() - start)
     return times
-
-
-def processor() -> str:
-    """The CPU's name and number of cores."""
-    names = []
-    if Path("/proc/cpuinfo").is_file():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"

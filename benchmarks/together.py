@@ -16,8 +16,10 @@ from pathlib import Path
 import torch
 import yaml
 from jsonargparse import auto_cli
-from table import Table, processor
+from table import Table
 from training import SCALES, write_stores
+
+from align.run.provenance import processor
 
 RUN_STEPS = {"laptop": 10_000, "paper": 100_000}
 NETWORKS = {

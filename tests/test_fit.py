@@ -34,6 +34,7 @@ def test_a_run_is_self_contained(write_config, tmp_path):
     assert embeddings["observation"].shape[1] == embeddings["image"].shape[1] + 2 * 2
     provenance = json.loads((run / "provenance.json").read_text())
     assert set(provenance["data"]) == {"sim", "real"} and provenance["versions"]["torch"]
+    assert provenance["processor"].endswith(" cores")
     assert list(run.glob("events.out.tfevents.*"))
 
     again = tmp_path / "again"

@@ -1,6 +1,7 @@
 """What a run was made with."""
 
 import hashlib
+import os
 import platform
 import subprocess
 import sys
@@ -47,16 +48,27 @@ def hash_store(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def provenance(stores: Mapping[str, str]) -> dict:
+def processor() -> str:
+    """The CPU's name and number of cores."""
+    names = []
+    if Path("/proc/cpuinfo").is_file():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+def provenance(stores: Mapping[str, str], trained_on: str) -> dict:
     """Versions, commit, command and data of this process.
 
     Args:
         stores: Paths of the demonstrations, by name.
+        trained_on: What computes the training.
     """
     return {
         "command": ["align", *sys.argv[1:]],
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "processor": trained_on,
         "commit": _commit(),
         "versions": {package: _version(package) for package in PACKAGES},
         "data": {name: {"path": str(p), "hash": hash_store(p)} for name, p in stores.items()},

@@ -31,7 +31,7 @@ def checkout(tmp_path, monkeypatch):
 
 
 def _commit() -> str | None:
-    return provenance({})["commit"]
+    return provenance({}, "a card")["commit"]
 
 
 def test_the_commit_is_that_of_this_code(checkout):

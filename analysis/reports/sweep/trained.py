@@ -14,6 +14,7 @@ from align.run.reading import is_there, read_json, reading
 from align.run.times import Times, run_times
 
 UNKNOWN = "not recorded"
+TOLD = ("commit", "machine", "processor", "python")
 
 
 def trained_with(runs: Sequence[Path]) -> dict[str, Any]:
@@ -23,16 +24,15 @@ def trained_with(runs: Sequence[Path]) -> dict[str, Any]:
         runs: Run directories.
 
     Returns:
-        Their number as `runs`; where some were taken over, how many from which sweep; of `commit`, `machine`
-        and `python`, of each package in `versions` and of each store in `data` (its hash) how many runs had
-        which, most first.
+        Their number as `runs`; where some were taken over, how many from which sweep; of each of `TOLD`, of
+        each package in `versions` and of each store in `data` (its hash) how many runs had which, most first.
 
     Raises:
         InputError: What a run recorded of that is damaged.
     """
     found = [recorded_of(run) for run in runs]
     copies = [sweep for run in runs if (sweep := _taken_from(run)) is not None]
-    counted = {name: _count(p.get(name) for p in found) for name in ("commit", "machine", "python")}
+    counted = {name: _count(p.get(name) for p in found) for name in TOLD}
     for part in ("versions", "data"):
         names = dict.fromkeys(name for p in found for name in p[part])
         counted[part] = {name: _count(p[part].get(name) for p in found) for name in names}
@@ -41,7 +41,7 @@ def trained_with(runs: Sequence[Path]) -> dict[str, Any]:
 
 
 def recorded_of(run: Path) -> dict[str, Any]:
-    """What a run recorded of what it was trained with: commit, machine, python, versions and data, as hashes.
+    """What a run recorded of what it was trained with: `TOLD`, versions and data, as hashes.
 
     Raises:
         InputError: It is damaged.
@@ -52,7 +52,7 @@ def recorded_of(run: Path) -> dict[str, Any]:
     recorded = read_json(path) if is_there(path) else {}
     with reading(path):
         stores = {name: store["hash"] for name, store in recorded.get("data", {}).items()}
-        told = {name: recorded[name] for name in ("commit", "machine", "python") if name in recorded}
+        told = {name: recorded[name] for name in TOLD if name in recorded}
         return {**told, "versions": dict(recorded.get("versions", {})), "data": stores}
 
 

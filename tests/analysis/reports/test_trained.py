@@ -47,7 +47,7 @@ def test_commits_machines_versions_and_stores_are_counted(tmp_path):
     assert found["runs"] == 5
     assert found["commit"] == {"b": 2, UNKNOWN: 2, "a": 1} and next(iter(found["commit"])) == "b"
     assert found["machine"] == {"x86_64": 2, "arm64": 2, UNKNOWN: 1}
-    assert found["python"] == {"3.11.7": 3, UNKNOWN: 2}
+    assert found["processor"] == {UNKNOWN: 5} and found["python"] == {"3.11.7": 3, UNKNOWN: 2}
     assert found["versions"] == {"torch": {"1": 2, UNKNOWN: 2, "2": 1}}
     assert found["data"] == {"sim": {"s": 2, UNKNOWN: 2, "t": 1}}
 
