@@ -56,6 +56,11 @@ def check_training(
         raise InputError(
             f"alignment={type(alignment).__name__}: expected a subclass of align.alignment.Objective"
         )
+    if weighting.measures and (ramp := getattr(alignment, "ramp", 0)):
+        raise InputError(
+            f"alignment.ramp={ramp}: {setting(weighting)} holds the gradient's share however much of it is "
+            f"reversed, so that nothing would rise; expected alignment.init_args.ramp=0"
+        )
     if encoder_learning_rate is not None and policy.encoder is None:
         raise InputError(
             f"encoder_learning_rate={encoder_learning_rate}: a policy without images has no encoder; "

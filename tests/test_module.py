@@ -8,6 +8,7 @@ import torch
 
 from align.alignment.adversarial import DANN
 from align.alignment.auxiliary import Auxiliary, Readout
+from align.alignment.gradient_ratio import GradientRatio
 from align.alignment.mmd import MMD
 from align.batch_loss import aligned_samples
 from align.data.mixture import weights
@@ -250,6 +251,13 @@ def test_colours_are_jittered_in_training_alone_and_refused_where_there_are_none
     policy.color_jitter = 0.3
     with pytest.raises(InputError, match=r"color_jitter=0.3: image has 1 channels; expected 3"):
         policy.encode(image[:, :, :1], agent_pos, torch.Generator())
+
+
+def test_a_ramp_that_a_share_would_undo_is_refused(make):
+    with pytest.raises(InputError, match=r"alignment\.ramp=1000: weighting=GradientRatio .*ramp=0"):
+        make(alignment=DANN(), weighting=GradientRatio())
+    make(alignment=DANN(ramp=0), weighting=GradientRatio())
+    make(alignment=DANN(), alignment_weight=0.1)
 
 
 def test_what_aligns_is_an_objective(make):
