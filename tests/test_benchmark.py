@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import re
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import large_store
 import latency
 import loaders
 import pieces
+import profile_step
 import training
 from table import Table, in_turns, repeated
 
@@ -41,6 +43,19 @@ def test_every_row_is_in_the_file_at_once_and_a_failure_is_one(tmp_path):
     assert len(repeated(lambda: None, seconds=0)) == 3
     late.part("c", fail), table.part("c", fail)
     assert "no time left" in late.rows[-1].note and "no such card" in table.rows[-1].note
+
+
+def test_a_step_is_taken_apart(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(training, "BATCH", 4)  # which it sets
+    profile_step.profile(str(tmp_path), "cpu", objective="MMD", options={"lr_warmup": 1}, batch=4, steps=2)
+    last = capsys.readouterr().out.splitlines()[-1]
+    told = re.fullmatch(
+        r"laptop step, batch 4, bf16-mixed, MMD, lr_warmup: (.+) ms, of which (.+) in (.+) operators", last
+    )
+    assert told and 0 < float(told[2]) and float(told[3]) > 100
+    assert "aten::" in (tmp_path / "kernels.txt").read_text()
+    python = (tmp_path / "python.txt").read_text()
+    assert re.search(r"^ +2 .*run_backward", python, re.MULTILINE), "two steps"
 
 
 def test_a_call_that_takes_long_is_repeated_once(monkeypatch):
