@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 SCALE ?= laptop# smoke, laptop or paper; small with BASE=gym_pusht
 JOBS ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || sysctl -n hw.ncpu)# runs at once, one thread each
-OUT ?=# directory of the sweep; by default runs/GRID-SCALE
+OUT ?=# directory of the sweep; by default runs/GRID-SCALE, or runs/GRID-SCALE-BASE
 BASE ?=# another base configuration: own (your own stores, no world), mujoco or gym_pusht
 REAL ?= $(if $(filter gym_pusht,$(BASE)),$(ALIGN_PUSHT_ZARR))# your own real demonstrations, or several stores, REAL="a b"
 SIM ?=# your own sim demonstrations

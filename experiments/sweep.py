@@ -63,7 +63,7 @@ def sweep(
             ambient_pushing, auxiliary, baselines, gap, human_pusht, lambda, lambda_auto, methods, oracle or
             plateau.
         scale: Scale of the runs: smoke, laptop or paper.
-        out: Directory of the sweep; by default runs/GRID-SCALE.
+        out: Directory of the sweep; by default runs/GRID-SCALE, with the name of another base behind it.
         jobs: Number of runs at once; each local one takes one thread.
         base: Name of another base configuration, e.g. mujoco, or the path of your own `.yaml` file.
         set_: An option for every run as OPTION=VALUE, e.g. data.real=my.zarr; more of them by --set+.
