@@ -16,8 +16,8 @@ from align.analysis.reports.sweep.outcomes import Outcomes, Shared
 from align.analysis.reports.sweep.run_paths import repeated
 from align.analysis.reports.sweep.run_table import HELD_OUT, recorded
 from align.analysis.statistics.intervals import LEVEL, Interval
-from align.analysis.statistics.trials import crossed
-from align.analysis.statistics.trials.dispersion import Dispersion, dispersion, over_trainings
+from align.analysis.statistics.trials import crossed, dispersion
+from align.analysis.statistics.trials.dispersion import Dispersion, over_trainings
 from align.analysis.statistics.trials.rates import rate, rate_difference
 from align.analysis.statistics.trials.resampled import log_medians, median, median_ratio
 from align.analysis.statistics.trials.variance_components import Between, of_each_arm
@@ -84,7 +84,7 @@ class Sweep:
         self.memo: dict[tuple, object] = {}  # of what `comparisons` found, which several reports show
         self._labels = cache(lambda: {run: arm.label for arm in self.arms() for run in arm.runs})
         self.scatter = cache(self._scatter)
-        self._dispersion = cache(self._find_dispersion)
+        self.dispersion = cache(self._dispersion)
 
     @property
     def title(self) -> str:
@@ -219,14 +219,14 @@ class Sweep:
         if metric.kind == "motion":
             table = self._outcomes.moved(runs, metric)
             found = rows.set_index("run").loc[[run for run in runs if run in table.index], column].dropna()
-            between = self._of(runs, metric)
+            between = self._of(runs, self.scatter(metric))
             interval = median(table.to_numpy(), between, level)
             return Estimate(interval, found.to_numpy(float), table.shape[1], between is None)
         if self.pairs(metric):
-            table, between = self.outcomes(runs, metric), self._of(runs, metric)
+            table, between = self.outcomes(runs, metric), self._of(runs, self.scatter(metric))
             interval = _mean(table, between, metric, level)
             return Estimate(interval, table.mean(1), table.shape[1], between is None)
-        found, scatter = self._measured(runs, metric), self._dispersion(metric)
+        found, scatter = self._measured(runs, metric), self._of(runs, self.dispersion(metric))
         values = rows[column].dropna().to_numpy(float)
         return Estimate(over_trainings(found, scatter, metric.bounds, level), values, 0, scatter is None)
 
@@ -236,7 +236,7 @@ class Sweep:
         if None in (self.estimate(runs, metric), self.estimate(reference, metric)) or not self.pairs(metric):
             return None
         tables = [self.outcomes(some, metric) for some in (runs, reference)]
-        between = [self._of(some, metric) for some in (runs, reference)]
+        between = [self._of(some, self.scatter(metric)) for some in (runs, reference)]
         known = None if None in between else between
         if tables[0].shape[1] < 2:
             return Interval(float(tables[0].mean() - tables[1].mean()), np.nan, np.nan)
@@ -250,7 +250,7 @@ class Sweep:
         """An arm over the reference where both succeed, for a measure of motion; None without such trials."""
         values, base = (self._outcomes.moved(some, metric) for some in (runs, reference))
         shared = [trial for trial in base.columns if trial in values.columns]
-        between = [self._of(some, metric) for some in (runs, reference)]
+        between = [self._of(some, self.scatter(metric)) for some in (runs, reference)]
         return (
             median_ratio(
                 values[shared].to_numpy(),
@@ -281,18 +281,21 @@ class Sweep:
         unit = metric.kind == "rollout" and metric.bounds == (0.0, 1.0)
         return dict(zip(tables, of_each_arm(list(tables.values()), relative=unit), strict=True))
 
-    def _of(self, runs: Sequence[str], metric: Metric) -> Between | None:
-        """The variance between trainings of the arm that the runs are of."""
+    def _of(self, runs: Sequence[str], known: Mapping[str, Any]) -> Any:
+        """What is known of the arm that the runs are of; None where they are of several."""
         labels = {self._labels().get(run) for run in runs}
-        return self.scatter(metric).get(labels.pop()) if len(labels) == 1 else None
+        return known.get(labels.pop()) if len(labels) == 1 else None
 
     def _measured(self, runs: Sequence[str], metric: Metric) -> list[Interval]:
         """The intervals of single runs, those that have the metric."""
         rows = self.frame[self.frame["run"].isin(runs)].dropna(subset=str(metric))
         return [Interval(*x) for x in rows[[str(metric), *metric.ends]].to_numpy(float)]
 
-    def _find_dispersion(self, metric: Metric) -> Dispersion | None:
-        return dispersion([self._measured(arm.runs, metric) for arm in self.arms()])
+    def _dispersion(self, metric: Metric) -> dict[str, Dispersion | None]:
+        """How trainings scatter in what has an interval a run, by the label of the arm."""
+        arms = self.arms()
+        found = dispersion.of_each_arm([self._measured(arm.runs, metric) for arm in arms])
+        return {arm.label: scatter for arm, scatter in zip(arms, found, strict=True)}
 
     def outcomes(self, runs: Sequence[str], metric: Metric) -> np.ndarray:
         """A metric of every trial, or held-out episode, that all runs of the sweep share, in one order.

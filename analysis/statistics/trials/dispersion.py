@@ -3,7 +3,8 @@
 A run's interval shows the luck of the held-out episodes, which all runs share. How much trainings differ
 besides is measured against it, as quasi-likelihood does: the variance between trainings is taken to be the
 same multiple of the variance that a run's interval shows in all arms of a sweep, since both shrink near the
-ends of a scale. One multiple is estimated from all arms.
+ends of a scale. One multiple is estimated from all arms, but for those whose trainings differ far more than
+the others': these have their own.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from align.analysis.statistics.intervals import LEVEL, NORMAL, Interval
+from align.analysis.statistics.trials.variance_components import outlying
 
 
 class Dispersion(NamedTuple):
@@ -27,19 +29,27 @@ class Dispersion(NamedTuple):
     df: float
 
 
-def dispersion(arms: Sequence[Sequence[Interval]]) -> Dispersion | None:
-    """Pooled over arms, each of which has an interval a training.
+def of_each_arm(arms: Sequence[Sequence[Interval]]) -> list[Dispersion | None]:
+    """How the trainings of each arm of a sweep scatter, pooled over those that scatter alike.
+
+    An arm is judged by itself where its multiple is an outlier, by Cochran's test as for trials
+    (`variance_components.scattered`).
+
+    Args:
+        arms: Of each an interval a training.
 
     Returns:
-        None where no arm has two trainings whose intervals have a width.
+        Of each arm; all None where no arm has two trainings whose intervals have a width.
     """
-    ratios, df = [], []
-    for runs in (arm for arm in arms if len(arm) > 1):
-        own = _own_variance(runs)
-        if np.isfinite(own) and own > 0:
-            ratios.append(np.var([run.value for run in runs], ddof=1) / own)
-            df.append(len(runs) - 1)
-    return Dispersion(float(np.average(ratios, weights=df)), float(sum(df))) if df else None
+    known = [i for i, runs in enumerate(arms) if len(runs) > 1 and 0 < _own_variance(arms[i]) < np.inf]
+    ratios = [np.var([run.value for run in arms[i]], ddof=1) / _own_variance(arms[i]) for i in known]
+    df = [len(arms[i]) - 1 for i in known]
+    aside = outlying(ratios, df)
+    own = {known[k]: Dispersion(float(ratios[k]), float(df[k])) for k in aside}
+    alike = [k for k in range(len(known)) if k not in aside]
+    total = float(sum(df[k] for k in alike))
+    pooled = Dispersion(float(sum(df[k] * ratios[k] for k in alike)) / total, total) if alike else None
+    return [own.get(i, pooled) for i in range(len(arms))]
 
 
 def over_trainings(
@@ -56,8 +66,8 @@ def over_trainings(
 
     Args:
         runs: One estimate and interval a training, at least one.
-        scatter: As `dispersion` found it; without it, the interval is over episodes alone and says nothing of
-            another training.
+        scatter: As `of_each_arm` found it; without it, the interval is over episodes alone and says nothing
+            of another training.
         bounds: What the mean cannot leave.
         level: Confidence level; the runs' own intervals, of 95 %, are widened as normal ones would be.
     """

@@ -131,13 +131,21 @@ def scattered(
     """
     found = [_components(arm) for arm in arms]
     units = [c.mean * (1 - c.mean) if relative else 1.0 for c in found]
-    sums = np.array([
-        (c.trainings - 1) * c.ms_training / c.trials / u if c.trainings > 1 and u > 0 else 0.0
-        for c, u in zip(found, units, strict=True)
-    ])  # fmt: skip
-    df = np.array([c.trainings - 1 for c in found], float)
-    kept = [i for i in range(len(found)) if df[i] > 0 and units[i] > 0]
-    out = []
+    known = [i for i, (c, u) in enumerate(zip(found, units, strict=True)) if c.trainings > 1 and u > 0]
+    variances = [found[i].ms_training / found[i].trials / units[i] for i in known]
+    return [known[i] for i in outlying(variances, [found[i].trainings - 1 for i in known], level)]
+
+
+def outlying(variances: ArrayLike, df: ArrayLike, level: float = 0.01) -> list[int]:
+    """Numbers of the variances that are outliers among all, in ascending order; see `scattered`.
+
+    Args:
+        variances: (n,) estimates.
+        df: (n,) degrees of freedom, above 0.
+        level: Probability of finding any where all are of one variance.
+    """
+    df = np.asarray(df, float)
+    sums, kept, out = df * variances, list(range(len(df))), []
     while len(kept) > 2:
         rest_df = df[kept].sum() - df[kept]
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -91,8 +91,10 @@ succeed.""",
         derived.probes,
         """Each run has an interval of its own over held-out episodes, which all runs share. On the recorded
 pushing sweeps trainings differ in the image features' AUC and MMD² by one to eight times that
-variance. Pooled over ten arms, whatever their scale; beside it the normal
-quantile with the scatter of the arm's own trainings.""",
+variance, of an arm between success and collapse up to fifty times. Pooled over ten arms, whatever
+their scale; beside it the normal quantile with the scatter of the arm's own trainings. In the last two
+columns the trainings of one arm scatter tenfold: it is judged by itself where it stands out. Two trainings
+may lie side by side by luck, both far off; then nothing tells, and its interval is too narrow.""",
     ),
     "Plateaus": (
         derived.plateaus,

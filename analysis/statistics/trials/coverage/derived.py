@@ -7,10 +7,11 @@ import numpy as np
 from align.analysis.statistics.equivalent import equivalent
 from align.analysis.statistics.intervals import NORMAL, Interval
 from align.analysis.statistics.plateau import fit_plateau, own_luck, pool, shared_luck, widened
+from align.analysis.statistics.trials import dispersion
 from align.analysis.statistics.trials.aggregates import interquartile_mean, probability_of_improvement
 from align.analysis.statistics.trials.coverage.simulated import arms_in_unit
 from align.analysis.statistics.trials.coverage.tables import LATENT, table
-from align.analysis.statistics.trials.dispersion import dispersion, over_trainings
+from align.analysis.statistics.trials.dispersion import over_trainings
 from align.analysis.statistics.trials.rates import rate, score_interval
 from align.analysis.statistics.trials.resampled import log_medians, median, median_ratio
 from align.analysis.statistics.trials.variance_components import of_each_arm
@@ -42,30 +43,45 @@ def medians(repeats: int = 200) -> str:
 
 
 def probes(repeats: int = 400) -> str:
-    """Statistics with an interval a run, over trainings, scatter pooled over ten arms."""
+    """Statistics with an interval a run, over trainings, scatter pooled over ten arms, one of them wild."""
     rows = []
-    for trainings, factor in product((2, 3), (0, 1, 4, 8)):
-        held, naive = [], []
+    for trainings, factor in product((2, 3, 5), (0, 1, 4, 8)):
+        held, naive, wild, calm = [], [], [], []
         for r in range(repeats):
             rng = numpy_rng(10, f"probes {factor}", trainings, r)
-            arms = []
-            for deviation in np.geomspace(0.001, 0.3, 10):
-                values = rng.normal(0, deviation) + rng.normal(0, np.sqrt(factor) * deviation, trainings)
-                arms.append([Interval(v, v - NORMAL * deviation, v + NORMAL * deviation) for v in values])
-            found = [over_trainings(arm, dispersion(arms)) for arm in arms]
-            held += [i.low <= 0 <= i.high for i in found]
+            deviations = np.geomspace(0.001, 0.3, 10)
+            arms = [_probed(rng, deviation, factor, trainings) for deviation in deviations]
+            held += _hold(arms)
             for arm in arms:
                 values = np.array([run.value for run in arm])
                 own = (arm[0].high - arm[0].low) / 2
                 half = np.hypot(own, NORMAL * values.std(ddof=1) / np.sqrt(trainings))
                 naive.append(abs(values.mean()) <= half)
-        rows.append([trainings, factor, float(np.mean(held)), float(np.mean(naive))])
+            arms[r % 10] = _probed(rng, deviations[r % 10], 100 * max(factor, 1), trainings)
+            told = _hold(arms)
+            wild.append(told.pop(r % 10))
+            calm += told
+        rows.append([trainings, factor, *(float(np.mean(x)) for x in (held, naive, wild, calm))])
     titles = (
         "variance between trainings / of a run's own interval",
         "pooled",
         "normal quantile, own scatter",
+        "an arm that scatters tenfold",
+        "the others beside it",
     )
     return table(("trainings", *titles), rows)
+
+
+def _probed(rng: np.random.Generator, deviation: float, factor: float, trainings: int) -> list[Interval]:
+    """Trainings of an arm that differ, beside the luck of the episodes that they share."""
+    values = rng.normal(0, deviation) + rng.normal(0, np.sqrt(factor) * deviation, trainings)
+    return [Interval(v, v - NORMAL * deviation, v + NORMAL * deviation) for v in values]
+
+
+def _hold(arms: list[list[Interval]]) -> list[bool]:
+    """Whether the interval of each arm holds 0, the truth."""
+    found = map(over_trainings, arms, dispersion.of_each_arm(arms))
+    return [i.low <= 0 <= i.high for i in found]
 
 
 def aggregates(repeats: int = 400) -> str:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from align.analysis.statistics.intervals import Interval
-from align.analysis.statistics.trials.dispersion import Dispersion, dispersion, over_trainings
+from align.analysis.statistics.trials.dispersion import Dispersion, of_each_arm, over_trainings
 
 
 def arms(rng, number, trainings, factor, deviations):
@@ -25,7 +25,7 @@ def test_the_mean_over_trainings_covers_on_any_scale(factor):
     rng, held, deviations = np.random.default_rng(0), [], np.geomspace(0.001, 0.3, 10)
     for _ in range(300):
         made = arms(rng, 10, 2, factor, deviations)
-        found = [over_trainings(arm, dispersion(made)) for arm in made]
+        found = [*map(over_trainings, made, of_each_arm(made))]
         held += [i.low <= 0 <= i.high for i in found]
     assert 0.935 <= np.mean(held) <= 0.985
 
@@ -34,15 +34,43 @@ def test_the_factor_is_students():
     """Where episodes tell nothing, it is Student's interval of the trainings' values."""
     values = np.array([0.1, 0.3, 0.8])
     runs = [Interval(v, v - 1e-6, v + 1e-6) for v in values]
-    found = over_trainings(runs, dispersion([runs]))
+    found = over_trainings(runs, *of_each_arm([runs]))
     np.testing.assert_allclose(found[1:], stats.ttest_1samp(values, 0).confidence_interval(), rtol=1e-4)
 
 
 def test_one_training_has_its_own_interval_and_that_of_others_where_they_are_known():
     run = [Interval(0.9, 0.8, 0.95)]
-    assert dispersion([run, run]) is None
+    assert of_each_arm([run, run]) == [None, None]
     assert over_trainings(run) == pytest.approx(run[0])
     wider = over_trainings(run, Dispersion(3.0, 9.0), (0.0, 1.0))
     assert wider.low < 0.8 and 0.95 < wider.high <= 1
     sure = [Interval(1.0, 1.0, 1.0)] * 2  # no width: it tells nothing of the others' scatter
-    assert dispersion([sure]) is None and over_trainings(sure, Dispersion(3.0, 9.0)) == (1, 1, 1)
+    assert of_each_arm([sure]) == [None] and over_trainings(sure, Dispersion(3.0, 9.0)) == (1, 1, 1)
+
+
+def test_an_arm_that_scatters_far_more_is_judged_by_itself_and_widens_no_other():
+    """As trainings of which some still tell the domains apart and some do not, beside arms that all do."""
+    rng, held, others, pooled = np.random.default_rng(1), [], [], []
+    for _ in range(400):
+        made = arms(rng, 4, 5, 1.0, np.full(4, 0.002)) + arms(rng, 1, 5, 50.0, [0.02])
+        *calm, wild = map(over_trainings, made, of_each_arm(made))
+        held.append(wild.low <= 0 <= wild.high)
+        others += [i.low <= 0 <= i.high for i in calm]
+        factors = [
+            np.var([run.value for run in arm], ddof=1) / (arm[0].high - arm[0].low) ** 2 for arm in made
+        ]
+        alike = Dispersion(float(np.mean(factors)) * 3.92**2, 20.0)
+        own = over_trainings(made[-1], alike)
+        pooled.append(own.low <= 0 <= own.high)
+    assert 0.92 <= np.mean(held) <= 0.98 and 0.93 <= np.mean(others) <= 0.98 and np.mean(pooled) < 0.8
+
+
+def test_the_recorded_sweep_over_the_weight_has_such_an_arm():
+    """Of five trainings at λ = 10 three tell the domains apart and two do not."""
+    values = {10: (0.586, 0.718, 0.988, 0.999, 1.0), 1: (0.9999, 1, 1, 0.9999, 1), 0: (1, 0.9998, 1, 1, 1)}
+    widths = {10: 0.06, 1: 0.004, 0: 0.004}
+    made = [[Interval(v, v - widths[k], v + widths[k]) for v in values[k]] for k in values]
+    found = [*map(over_trainings, made, of_each_arm(made))]
+    alone = stats.ttest_1samp(values[10], 0).confidence_interval()
+    assert found[0].low < alone.low and found[0].high > alone.high
+    assert all(i.high - i.low < 0.02 for i in found[1:])
