@@ -5,7 +5,9 @@ distributions says nothing. What the demonstrations did at the neighbours, besid
 says whose behaviour it follows, as in the analysis of Wei et al. 2025 (arXiv 2503.22634).
 
 Intervals resample the episodes of either domain, both as those that look for neighbours and, by weighting
-the neighbours found, as those that are found.
+the neighbours found, as those that are found. A resample has fewer different neighbours than the sample: what
+that moves on average is taken off, or intervals of a share near 0 would lie above it, and hold the truth 70 %
+of the time.
 """
 
 from dataclasses import dataclass
@@ -209,4 +211,5 @@ def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _interval(values: np.ndarray, bounds: tuple[float, float] = (0, np.inf)) -> Interval:
-    return percentile(values[0], values[1:], bounds=bounds)
+    value, resampled = values[0], values[1:]
+    return percentile(value, resampled - (np.nanmean(resampled) - value), bounds=bounds)

@@ -72,6 +72,22 @@ def test_a_policy_that_copies_one_domain_is_nearer_to_it():
             assert nearer[d] == min(found.to_real[d], found.to_sim[d])
 
 
+def test_intervals_hold_a_small_share_and_lie_around_it():
+    """Of a policy that mostly does as sim; percentiles of the resamples hold the truth far less often."""
+    rng, found = np.random.default_rng(0), []
+    for seed in range(60):
+        x, domain, cluster = windows(seed, episodes=(15, 15), size=12)
+        episode = np.unique(cluster, return_inverse=True)[1].ravel()
+        action = np.tanh(x[:, :1]) + 0.3 * domain[:, None] + 0.3 * rng.normal(size=(len(x), 1))
+        own = 0.1 * rng.normal(size=episode.max() + 1)[episode, None]
+        chosen = np.tanh(x[:, :1]) - 0.5 + 0.2 * rng.normal(size=(len(x), 1)) + own
+        found.append(action_neighbours(x, action, chosen, domain, cluster).closer_to_real[Domain.SIM])
+    value, low, high = np.array(found).T
+    assert 0.02 < value.mean() < 0.2
+    assert np.mean((low <= value.mean()) & (value.mean() <= high)) > 0.9
+    assert np.mean(value == low) < 0.1
+
+
 def test_equal_teachers_are_a_draw():
     shares = {name: [] for name in ("closer_to_real", "anywhere")}
     for seed in range(12):
