@@ -72,9 +72,9 @@ def figure_aggregates(
             shares = np.asarray(arm.profile, float)
             if i == reference:
                 ends = shares[:, 1], shares[:, 2]
-                left.fill_between(thresholds, *ends, color=look["color"], alpha=0.2, linewidth=0, step="mid")
+                left.fill_between(thresholds, *ends, color=look["color"], alpha=0.2, linewidth=0, step="post")
             strong = {"linewidth": 1.1} if arm.best or i == reference else {"linewidth": 0.6, "alpha": 0.6}
-            left.plot(thresholds, shares[:, 0], drawstyle="steps-mid", color=look["color"], **strong)
+            left.plot(thresholds, shares[:, 0], drawstyle="steps-post", color=look["color"], **strong)
             filled = look if arm.best else look | {"markerfacecolor": "white"}
             figures.whiskers(middle, [y], [arm.middle], horizontal=True, **filled)
             if arm.improvement is not None:

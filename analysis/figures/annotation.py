@@ -59,10 +59,10 @@ def _accuracy(ax: Axes, result: Trust) -> None:
     figures.reference(ax, y=0.5)
     figures.reference(ax, y=result.tau, colour=figures.GREY)
     ax.vlines(sigma, 0, 1, color=figures.GREY, linewidth=0.7)
-    ax.plot([sigma], [result.tau], "o", color=figures.BLACK)
+    ax.plot([sigma], [result.tau], "o", color=figures.BLACK, clip_on=False)
     side = {"ha": "right", "xytext": (-3, 3)} if sigma > 0.5 else {"ha": "left", "xytext": (3, 3)}
     ax.annotate(f"{SIGMA_MIN} = {sigma:.3f}", (sigma, 0), textcoords="offset points", fontsize=7, **side)
-    ax.set(xlabel="Noise level σ", ylabel="Held-out episodes", xlim=(0, 1), ylim=(0, 1.2))
+    ax.set(xlabel="Noise level σ", ylabel="Accuracy, P(clean)", xlim=(0, 1), ylim=(0, 1.2))
     ax.set_yticks((0, 0.25, 0.5, 0.75, 1))  # and room for the legend
     ax.set_title("Sim versus real", loc="left")
     ax.legend(loc="upper center", ncols=2, columnspacing=0.8, handlelength=1.2, borderaxespad=0.1)
@@ -88,7 +88,7 @@ def _calibration(ax: Axes, result: Trust) -> None:
 def _by_tau(ax: Axes, result: Trust) -> None:
     ax.plot(TAUS, [dataset_threshold(result.judgement, tau) for tau in TAUS], "o-", color=figures.BLACK)
     figures.reference(ax, x=result.tau)
-    ax.set(xlabel="Threshold τ", ylabel=SIGMA_MIN, ylim=(0, 1.02))
+    ax.set(xlabel="Threshold τ", ylabel=SIGMA_MIN, ylim=(0, 1.06))
     ax.set_title("By threshold", loc="left")
 
 
@@ -100,7 +100,7 @@ def _by_checkpoint(ax: Axes, result: Trust) -> None:
         ax.plot(*zip(*rows, strict=True), color=colour, label=f"fold {fold + 1}")
         best = min(range(len(history)), key=lambda i: history[i].loss)
         ax.plot(*rows[best], "o", color=colour)
-    ax.set(xlabel="Training step", ylabel=SIGMA_MIN, ylim=(0, 1.02))
+    ax.set(xlabel="Training step", ylabel=SIGMA_MIN, ylim=(0, 1.06))
     ax.set_title("By checkpoint (dot: kept)", loc="left")
     if len(result.judgement.histories) > 1:
         ax.legend()

@@ -18,20 +18,20 @@ class OfWorld:
     Args:
         world: Its name.
         measured: By title of the metric, an entry an arm.
-        differences: Of the first metric, each arm minus what it is compared with on shared trials, by itself.
+        differences: By title, each arm minus what it is compared with on shared trials, by itself.
         at_once: The same with intervals that hold for all arms at once.
     """
 
     world: str
     measured: Mapping[str, Sequence[Point | None]]
-    differences: Sequence[Interval | None]
-    at_once: Sequence[Interval | None]
+    differences: Mapping[str, Sequence[Interval | None]]
+    at_once: Mapping[str, Sequence[Interval | None]]
 
 
 CAPTION = (
     "An arm is a setting, trained once for each seed. Whiskers: 95 % intervals over trainings and trials; "
-    "filled: the arm may be the best, hollow: it is not. Last panel: difference on shared trials, thick the "
-    "interval of each by itself, thin one that holds for all arms at once; dashed: none"
+    "filled: the arm may be the best by this measure, hollow: it is not. Bars: difference on shared trials, "
+    "thick the interval of each by itself, thin one that holds for all arms at once; dashed: none"
 )
 
 
@@ -45,7 +45,7 @@ def figure_arms(
     nothing: float | None = None,
     shares: bool = True,
 ) -> Figure:
-    """Arms as dots with 95 % intervals, a row each, a panel a metric; the last is the paired difference.
+    """Arms as dots with 95 % intervals, a row each, a panel a metric; then paired differences, likewise.
 
     Filled dots are of arms that may be the best. Of a difference the thick line is the interval by itself,
     the thin one that which holds for all at once.
@@ -63,8 +63,9 @@ def figure_arms(
     rows = np.arange(len(arms))[::-1]  # the first arm on top
     height = 0.65 + 0.16 * max(2, len(worlds)) * len(arms)
     with figures.style():
-        figure, axes = figures.canvas(1, len(titles) + 1, figures.DOUBLE, height, sharey=True)
-        *panels, last = axes[0]
+        figure, axes = figures.canvas(1, 2 * len(titles), figures.DOUBLE, height, sharey=True)
+        room = 2.3 / len(titles)
+        panels, of_differences = axes[0, : len(titles)], axes[0, len(titles) :]
         for i, found in enumerate(worlds):
             look = figures.place_look(found.world)
             at = rows + (i - (len(worlds) - 1) / 2) * -0.7 / max(len(worlds), 2)
@@ -74,22 +75,25 @@ def figure_arms(
                         figures.trainings(ax, y, point.trainings, look["color"], horizontal=True)
                         filled = look if point.best else look | {"markerfacecolor": "white"}
                         figures.whiskers(ax, [y], [point.interval], horizontal=True, **filled)
-            for y, difference, wide in zip(at, found.differences, found.at_once, strict=True):
-                if difference is not None and wide is not None:
-                    figures.whiskers(last, [y], [wide], horizontal=True, **look | {"elinewidth": 0.7})
-                    thick = look | {"elinewidth": 2.2, "capsize": 0}
-                    figures.whiskers(last, [y], [difference], horizontal=True, **thick)
+            bar = look | {"marker": "|", "markersize": 6}
+            for ax, metric in zip(of_differences, titles, strict=True):
+                for y, one, wide in zip(at, found.differences[metric], found.at_once[metric], strict=True):
+                    if one is not None and wide is not None:
+                        figures.whiskers(ax, [y], [wide], horizontal=True, **bar | {"elinewidth": 0.7})
+                        thick = bar | {"elinewidth": 2.2, "capsize": 0}
+                        figures.whiskers(ax, [y], [one], horizontal=True, **thick)
             panels[0].plot([], [], linestyle="none", label=found.world, **look)
         for ax, metric in zip(panels, titles, strict=True):
-            ax.set_xlabel(figures.wrap(metric, 8, 1.7))
+            ax.set_xlabel(figures.wrap(metric, 8, room))
             if not shares:
                 ax.set_xlim(0, 1.05 * ax.dataLim.x1)
                 continue
             top = min(max(0.1, np.ceil(10 * ax.dataLim.x1) / 10), 1.0)
             ax.set_xlim(-0.03 * top, 1.03 * top)  # from 0, and to no more than needed: success may be rare
         figures.reference(panels[0], x=nothing, dotted=True)
-        figures.reference(last, x=0)
-        last.set_xlabel(figures.wrap(f"{titles[0]} − {reference}", 8, 1.7))
+        for ax, metric in zip(of_differences, titles, strict=True):
+            figures.reference(ax, x=0)
+            ax.set_xlabel(figures.wrap(f"{metric} − {reference}", 8, room))
         panels[0].set(yticks=rows, ylim=(-0.6, len(arms) - 0.4))
         panels[0].set_yticklabels([figures.wrap(arm, 7, 2.0) for arm in arms])
         figures.letter(axes[0])

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from align.analysis.figures import style as figures
 from align.analysis.statistics.geometry import principal_components
+from align.analysis.statistics.permutation import holm
 from align.analysis.statistics.site_geometry import SiteGeometry
 from align.domain import Domain
 
@@ -20,14 +21,14 @@ def has_umap() -> bool:
 
 CAPTIONS = {
     "_tests": "MMD² of sim and real over the standard deviation of that of permuted domains, whose central "
-    "95 % "
-    "are the grey bars; p of the permutation test",
+    "95 % are the grey bars; p of the permutation test, corrected for the number of sites (Holm)",
     "_distances": "0: the linear probe is at chance, 2: it makes no error",
     "_mixing": "share of real windows among the nearest neighbours, over that of all windows; dashed: "
     "domains mix "
     "perfectly",
     "_actions": "share of windows whose action, as the policy chooses it, is nearer to those demonstrated by "
-    "real neighbours than by sim ones; crosses: than by any real and sim windows; dashed: no difference",
+    "real neighbours than by sim ones; crosses: than by any real and sim windows; dashed: as often one as the "
+    "other",
     "_cka": "similarity of the embeddings of the same states seen in both worlds; crosses: of states that do "
     "not match",
 }
@@ -81,15 +82,16 @@ def geometry_figure(
 
 def _tests(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
     """MMD^2 over the deviation of the permuted ones, whose central 95 % are the grey bars."""
-    for i, site in enumerate(sites):
+    adjusted = holm([site.tests["mmd"].p_value for site in sites])
+    for i, (site, p) in enumerate(zip(sites, adjusted, strict=True)):
         test = site.tests["mmd"]
         spread = test.null.std() or 1.0
         low, high = np.quantile((test.null - test.null.mean()) / spread, [0.025, 0.975])
         ax.barh(i, high - low, left=low, height=0.5, color=figures.GREY, alpha=0.45, linewidth=0)
         ax.plot(test.effect, i, "o", color=figures.BLACK)
         ax.annotate(
-            f"p = {test.p_value:.2g}", (1.0, i), xycoords=ax.get_yaxis_transform(),
-            xytext=(0, 6), textcoords="offset points", ha="right", va="bottom", fontsize=6,
+            f"p = {p:.2g}", (1.0, i + 0.27), xycoords=ax.get_yaxis_transform(),
+            xytext=(0, 0), textcoords="offset points", ha="right", va="bottom", fontsize=6,
         )  # fmt: skip
     ax.set_xscale("symlog", linthresh=3)
     low, high = ax.get_xlim()

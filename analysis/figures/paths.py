@@ -27,7 +27,7 @@ class PlanPaths:
 
 @dataclass(frozen=True)
 class RolloutPaths:
-    """Rollouts of an arm: the share of all that reached the goal, and some of the paths (T, D) by whether."""
+    """Rollouts of an arm: its success over all trainings and trials, and some paths (T, D) by whether."""
 
     label: str
     success: float
@@ -38,9 +38,8 @@ class RolloutPaths:
 CAPTION = (
     "Dot: start, cross: end of a path. Plans of one planner are blue if they stand for sim, vermilion if "
     "for real. "
-    "Rollouts of the same few trials in each panel: green if they reach the goal, grey if not; in brackets "
-    "the share of "
-    "all trials that do."
+    "Rollouts of the first training in the same few trials in each panel: green if they succeed, grey if "
+    "not; in brackets the success over all trainings and trials."
 )
 
 

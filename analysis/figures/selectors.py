@@ -16,12 +16,14 @@ class Measured:
 
     Attributes:
         rule: Its name.
+        sweeps: Of how many the tasks are in which it can choose.
         regret: By measure, the mean over sweeps with its interval.
         by_sweep: By measure, that of each sweep.
         chance: By measure, what a random choice costs in the same tasks.
     """
 
     rule: str
+    sweeps: int
     regret: Mapping[str, Interval]
     by_sweep: Mapping[str, Sequence[float]]
     chance: Mapping[str, float]
@@ -30,8 +32,9 @@ class Measured:
 CAPTION = (
     "Regret: by how much the chosen arm is worse than the arm that the target's own score would have chosen, "
     "both by one training of each arm and judged on the others. Whiskers: 95 % intervals over sweeps; small: "
-    "single sweeps; grey bars: any arm at random, in the tasks where the rule can choose; dashed: as good as "
-    "rollouts in the target"
+    "single sweeps; grey bars: any arm at random, in the tasks where the rule can choose, of fewer sweeps "
+    "where it says so; dashed: as good as rollouts in the target. Sweeps share trainings and a benchmark, so "
+    "that intervals are too narrow"
 )
 
 
@@ -56,7 +59,9 @@ def figure_selectors(rules: Sequence[Measured], measures: Sequence[str], caption
             figures.reference(ax, x=0)
             ax.set_xlabel(f"Regret in {measure}")
         axes[0, 0].set(yticks=rows, ylim=(-0.6, len(rules) - 0.4))
-        axes[0, 0].set_yticklabels([figures.wrap(rule.rule, 7, 1.9) for rule in rules])
+        most = max(rule.sweeps for rule in rules)
+        few = {r.rule: "" if r.sweeps == most else f" ({r.sweeps} of {most} sweeps)" for r in rules}
+        axes[0, 0].set_yticklabels([figures.wrap(r.rule + few[r.rule], 7, 1.9) for r in rules])
         figures.letter(axes[0])
         figures.finish(figure, title="Choosing an arm without rollouts", caption=f"{caption}. {CAPTION}.")
     return figure

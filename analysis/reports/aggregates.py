@@ -50,7 +50,8 @@ PAIRED = (
 def report(sweep: Sweep) -> list[Path]:
     """Write `aggregates.csv`, `.md` and `.png`, `paired_successes.csv` and `.md`; returns what was written.
 
-    Nothing where policies were not tested, or there are fewer than two arms or trials.
+    Nothing where policies were not tested, or there are fewer than two arms or trials. Where the score is
+    success itself, there is nothing to tell of its distribution, and only what is paired is written.
     """
     metric = Metric("rollout", sweep.target or "none", "score")
     if not sweep.has(metric):
@@ -68,14 +69,16 @@ def report(sweep: Sweep) -> list[Path]:
     notes = [note.format(target=sweep.target) for note in NOTES]
     notes += [LONE] if all(sweep.scatter(metric)[arm.label] is None for arm in arms) else []
     notes += not_shared(sweep, metric)
-    written = write_tables(sweep.path / "aggregates", rows, notes)
-    one = arms.index(bases[0]) if all(base is bases[0] for base in bases) else None
-    written.append(sweep.path / "aggregates.png")
-    title = f"{metric.title} in {sweep.target}"
-    kinds = families(sweep, arms)
-    caption = behind(sweep, arms)
-    figure = figure_aggregates(found, THRESHOLDS, title, against, one, caption, sweep.title, kinds)
-    figures.save(figure, written[-1])
+    written: list[Path] = []
+    if not sweep.is_binary:
+        written = write_tables(sweep.path / "aggregates", rows, notes)
+        one = arms.index(bases[0]) if all(base is bases[0] for base in bases) else None
+        written.append(sweep.path / "aggregates.png")
+        title = f"{metric.title} in {sweep.target}"
+        kinds = families(sweep, arms)
+        caption = behind(sweep, arms)
+        figure = figure_aggregates(found, THRESHOLDS, title, against, one, caption, sweep.title, kinds)
+        figures.save(figure, written[-1])
     success = Metric("rollout", sweep.target, sweep.success)
     if rows := paired(sweep, arms, bases, success):
         notes = [note.format(target=sweep.target, success=success.title) for note in PAIRED]

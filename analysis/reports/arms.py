@@ -106,17 +106,19 @@ def _side_by_side(sweep: Sweep) -> Figure:
     arms = sweep.arms()
     against, bases = sweep.references(arms)
     kind, places, names = sweep.outcomes_shown
+    names = names[1:] if sweep.is_binary else names
     metrics = [Metric(kind, "any", name) for name in names]
     worlds = []
     for world in places:
         here = [Metric(kind, world, metric.name) for metric in metrics]
-        pairs = compare(sweep, list(zip(arms, bases, strict=True)), here[0]).pairs
+        couples = list(zip(arms, bases, strict=True))
+        pairs = {metric.title: compare(sweep, couples, metric).pairs for metric in here}
         worlds.append(
             OfWorld(
                 world,
                 {metric.title: _points(sweep, arms, metric) for metric in here},
-                [pair and pair.single for pair in pairs],
-                [pair and pair.simultaneous for pair in pairs],
+                {title: [pair and pair.single for pair in of_each] for title, of_each in pairs.items()},
+                {title: [pair and pair.simultaneous for pair in of_each] for title, of_each in pairs.items()},
             )
         )
     labels, titles = [arm.label for arm in arms], [metric.title for metric in metrics]

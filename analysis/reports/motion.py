@@ -101,6 +101,7 @@ def _paths(sweep: Sweep, world: str, plans: Mapping[Domain, Plans]) -> Figure | 
             reached = motion(run)[world][MEASURE].notna()
             some = list(read_paths(run / PATHS)[world].items())[:SHOWN]
             good, bad = ([path for s, path in some if reached[s] == which] for which in (True, False))
-            rollouts.append(RolloutPaths(arm.label, reached.mean(), good, bad))
+            success = sweep.estimate(arm.runs, Metric("rollout", world, sweep.success))
+            rollouts.append(RolloutPaths(arm.label, success.interval.value, good, bad))
     shown = [PlanPaths(p.title, domain, p.paths[:SHOWN]) for domain, p in plans.items()]
     return figure_paths(shown, rollouts, next(iter(plans.values())).scene, sweep.title)

@@ -240,7 +240,7 @@ def select(
         details += [_detail(rule, task, choice) for task, choice in pairs]
         by_sweep = {m: _by_sweep(where, regrets[m]) for m in MEASURES}
         at_random = {m: selectors.over_sweeps(where, chance[m]).value for m in MEASURES}
-        measured.append(Measured(rule, over, by_sweep, at_random))
+        measured.append(Measured(rule, rows[-1]["sweeps"], over, by_sweep, at_random))
     again = {s.path.name: len(runs) for s, runs in zip(sweeps, copies(sweeps), strict=True) if runs}
     shared = [f"{n} of {name}" for name, n in again.items()]
     notes = [*NOTES, *(f"Left out: {line}." for line in missing)]

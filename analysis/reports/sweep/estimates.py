@@ -123,6 +123,15 @@ class Sweep:
             return "rollout", self.worlds, ("score", self.success)
         return "held_out", self.held_out, HELD_OUT
 
+    @property
+    def is_binary(self) -> bool:
+        """Whether the score of every trial is its success, 0 or 1, so that one of both says all."""
+        scores, rates = (
+            self.frame.reindex(columns=[str(Metric("rollout", world, name)) for world in self.worlds])
+            for name in ("score", self.success)
+        )
+        return bool(self.worlds) and np.allclose(scores, rates, rtol=0, atol=1e-9, equal_nan=True)
+
     def has(self, metric: Metric) -> bool:
         """Whether it was measured of any run."""
         return str(metric) in self.frame

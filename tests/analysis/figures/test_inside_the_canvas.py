@@ -57,7 +57,8 @@ def of_world(name, arms):
     points = [ONE if i % 3 else TWO if i else None for i in range(len(arms))]
     differences = [Interval(0.1, -0.2, 0.3)] * (len(arms) - 1) + [None]
     at_once = [i and Interval(i.value, i.low - 0.1, i.high + 0.1) for i in differences]
-    return OfWorld(name, {"Score": points, "Success (coverage ≥ .90)": points}, differences, at_once)
+    titles = ("Score", "Success (coverage ≥ .90)")
+    return OfWorld(name, *(dict.fromkeys(titles, each) for each in (points, differences, at_once)))
 
 
 def scatter(arms, scale):
@@ -172,7 +173,9 @@ def claimed(i, unit="Difference in success_90", title=""):
 
 def measured(rule):
     regret = dict.fromkeys(("score", "success"), Interval(0.1, -0.1, 0.5))
-    return Measured(rule, regret, {m: [0.0, 0.5] for m in regret}, dict.fromkeys(regret, 0.05))
+    return Measured(
+        rule, 3 + len(rule) % 2, regret, {m: [0.0, 0.5] for m in regret}, dict.fromkeys(regret, 0.05)
+    )
 
 
 def compared(arms, world):

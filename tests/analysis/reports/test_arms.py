@@ -93,7 +93,7 @@ def test_single_trainings_are_beside_their_mean(over_weights):
 
 def test_arms_are_rows_and_worlds_are_colours(named):
     figure = arms.draw(named)["arms.png"]
-    *panels, last = _panels(figure)
+    panels, of_differences = _panels(figure)[:2], _panels(figure)[2:]
     labels = [label.get_text() for label in panels[0].get_yticklabels()]
     assert labels == ["co-training", "coral", "mmd"] == [arm.label for arm in named.arms()]
     rows = dict(zip(panels[0].get_yticks(), named.arms(), strict=True))
@@ -106,17 +106,18 @@ def test_arms_are_rows_and_worlds_are_colours(named):
             for row, arm in rows.items():
                 interval = named.estimate(arm.runs, Metric("rollout", world, name)).interval
                 assert (shown[row].x, shown[row].low, shown[row].high) == pytest.approx(tuple(interval))
-    assert [dotted(ax)[0] for ax in (*panels, last)] == [[pytest.approx(AT_START)], [], []]
+    assert [dotted(ax)[0] for ax in _panels(figure)] == [[pytest.approx(AT_START)], [], [], []]
     base = named.find(named.arms())
-    assert "− mmd" in last.get_xlabel() and references(last)[0] == [0]
-    for world in named.worlds:
-        colour = figures.place_look(world)["color"]
-        shown = {round(w.y): w for w in whiskers(last, horizontal=True) if w.colour == colour}
-        compared = {row: arm for row, arm in rows.items() if arm.label != "mmd"}
-        assert set(shown) == set(compared)
-        for row, arm in compared.items():
-            expected = named.difference(arm.runs, base.runs, Metric("rollout", world, "score"))
-            assert (shown[row].x, shown[row].low, shown[row].high) == pytest.approx(tuple(expected))
+    compared = {row: arm for row, arm in rows.items() if arm.label != "mmd"}
+    for last, name in zip(of_differences, ("score", named.success), strict=True):
+        assert "− mmd" in last.get_xlabel().replace("\n", " ") and references(last)[0] == [0]
+        for world in named.worlds:
+            colour = figures.place_look(world)["color"]
+            shown = {round(w.y): w for w in whiskers(last, horizontal=True) if w.colour == colour}
+            assert set(shown) == set(compared)
+            for row, arm in compared.items():
+                expected = named.difference(arm.runs, base.runs, Metric("rollout", world, name))
+                assert (shown[row].x, shown[row].low, shown[row].high) == pytest.approx(tuple(expected))
 
 
 def test_discernibility_is_to_the_right_and_success_upwards(named):
