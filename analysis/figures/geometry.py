@@ -27,8 +27,7 @@ CAPTIONS = {
     "domains mix "
     "perfectly",
     "_actions": "share of windows whose action, as the policy chooses it, is nearer to those demonstrated by "
-    "real neighbours than by sim ones; crosses: than by any real and sim windows; dashed: as often one as the "
-    "other",
+    "real neighbours than by sim ones; crosses: than by any real and sim windows; dashed: as often as not",
     "_cka": "similarity of the embeddings of the same states seen in both worlds; crosses: of states that do "
     "not match",
 }
