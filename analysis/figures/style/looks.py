@@ -61,10 +61,14 @@ def families(labels: Sequence[str]) -> list[str]:
     return found
 
 
+_ARMS = {"co": 0, "co-training": 0, "real": 1, "real-only": 1, "sim": 2, "sim-only": 2}
+"""Hues of families that are in many sweeps, the same in all."""
+
+
 def arm_looks(family: Sequence[str]) -> list[Look]:
     """Colour and marker of each arm: one hue a family, paler and of another marker from arm to arm of it.
 
-    Where there are more families than hues, those that come later and have but one arm share grey.
+    Co-training, real data alone and sim data alone have the same hue in every figure. Where there are more families than hues, those that come later and have but one arm share grey.
 
     Args:
         family: That of each arm.
@@ -72,7 +76,9 @@ def arm_looks(family: Sequence[str]) -> list[Look]:
     order = list(dict.fromkeys(family))
     single = [name for name in order if family.count(name) == 1]
     spare = set(single[::-1][: len(order) - len(CYCLE) + 1]) if len(order) > len(CYCLE) else set()
-    hues = [name for name in order if name not in spare]
+    own = {name: _ARMS[name] for name in order if name in _ARMS and name not in spare}
+    free = [i for i in range(len(CYCLE)) if i not in own.values()]
+    hues = own | dict(zip([name for name in order if name not in (*spare, *own)], free, strict=False))
     looks, seen = [], dict.fromkeys(["", *order], 0)
     for name in family:
         key = "" if name in spare else name
@@ -81,6 +87,6 @@ def arm_looks(family: Sequence[str]) -> list[Look]:
         if name in spare:
             looks.append({"color": GREY, "marker": MARKERS[i % len(MARKERS)]})
         else:
-            hue, shade = hues.index(name), PALEST * i / (n - 1) if n > 1 else 0.0
+            hue, shade = hues[name], PALEST * i / (n - 1) if n > 1 else 0.0
             looks.append(look(hue, shade) | {"marker": MARKERS[(hue + i) % len(MARKERS)]})
     return looks

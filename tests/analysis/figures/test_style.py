@@ -145,3 +145,12 @@ def test_cameras_beside_each_other_are_told_apart():
     looks = figures.place_looks(names)
     assert len({(look["color"], look["marker"]) for look in looks}) == len(names)
     assert looks[0] == figures.place_look("image") and looks[1] == figures.place_look("image.top")
+
+
+def test_what_is_in_many_sweeps_has_one_look_in_all():
+    three = ["co-training", "real-only", "sim-only"]
+    expected = dict(zip(three, figures.arm_looks(figures.families(three)), strict=True))
+    for labels in (three[::-1], ["gated", *three, "adda"], ["real-only", "mmd, lambda=1", "co-training"]):
+        found = dict(zip(labels, figures.arm_looks(figures.families(labels)), strict=True))
+        assert all(found[name] == expected[name] for name in labels if name in expected)
+        assert len({look["color"] for look in found.values()}) == len(labels)
