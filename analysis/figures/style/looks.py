@@ -68,7 +68,8 @@ _ARMS = {"co": 0, "co-training": 0, "real": 1, "real-only": 1, "sim": 2, "sim-on
 def arm_looks(family: Sequence[str]) -> list[Look]:
     """Colour and marker of each arm: one hue a family, paler and of another marker from arm to arm of it.
 
-    Co-training, real data alone and sim data alone have the same hue in every figure. Where there are more families than hues, those that come later and have but one arm share grey.
+    Co-training, real data alone and sim data alone have the same hue in every figure. Where there are more
+    families than hues, those that come later and have but one arm share grey.
 
     Args:
         family: That of each arm.

@@ -43,7 +43,7 @@ from align.analysis.reports.sweep.comparisons import (
 from align.analysis.reports.sweep.kept import OWN_DISTANCE, facts
 from align.analysis.reports.sweep.run_table import HELD_OUT
 from align.analysis.reports.sweep.shared import not_shared
-from align.analysis.statistics.intervals import Interval
+from align.analysis.statistics.intervals import Interval, minus
 from align.run.layout import EMBEDDINGS
 
 
@@ -261,7 +261,7 @@ class ArmTable:
 
     def _owned(self, arm: Arm) -> Cell:
         found = self.own[arm.label]
-        return NOTHING if found is None else Cell(f"{found[0]:.3g} → {found[1]:.3g}")
+        return NOTHING if found is None else Cell(minus(f"{found[0]:.3g} → {found[1]:.3g}"))
 
 
 def _named(name: str, found: Interval | None) -> dict[str, float]:
