@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from align.analysis.figures import style as figures
@@ -23,8 +24,9 @@ LABELS = 2.4  # inches, of the names of rows
 LOGARITHMIC, EDGE = "Ratio", 20.0  # a unit on a logarithmic axis, and where what lies beyond is drawn
 CAPTION = (
     "Whiskers: intervals that hold at once for all comparisons of a sweep and measure, thick by "
-    "themselves; an end beyond what was tried is drawn at the edge. Dashed: no effect. Ticks below a row: "
-    "the margin, or the ends of what is allowed. Published figures have no intervals; a line is a range."
+    "themselves; an end beyond what was tried is drawn at the edge. Dashed: no effect. Shaded: where the "
+    "claim says that ours lies, which is confirmed of a row whose interval lies there; tick: the smallest "
+    "effect that would matter. Published figures have no intervals; a line is a range."
 )
 
 
@@ -37,7 +39,8 @@ class Row:
         name: What is compared.
         unit: What the axis shows; rows of one unit share a panel.
         null: The number that says "no effect".
-        marks: The margin, or the ends of what is allowed.
+        where: Between which numbers the claim says that it lies.
+        margin: The smallest effect that would matter.
         published: A figure, an interval without width, or a range; None without any.
         ours: With the interval that decides.
         single: Its interval by itself.
@@ -50,7 +53,8 @@ class Row:
     name: str
     unit: str
     null: float
-    marks: Sequence[float]
+    where: tuple[float, float]
+    margin: float
     published: Interval | None
     ours: Interval | None
     single: Interval | None
@@ -114,8 +118,10 @@ def _widths(units: Sequence[str]) -> list[float]:
 
 def _draw(ax: Axes, y: float, row: Row) -> None:
     """One comparison: published above, ours below."""
-    for mark in row.marks:
-        ax.plot([mark, mark], [y - 0.075, y - 0.025], color=figures.BLACK, linewidth=0.8)
+    low, high = np.clip(row.where, 1e-9 if row.unit == LOGARITHMIC else -1e9, 1e9)
+    ax.add_artist(Rectangle((low, y - 0.085), high - low, 0.17, color=figures.GREY, alpha=0.15, linewidth=0))
+    if row.margin not in row.where:
+        ax.plot([row.margin] * 2, [y - 0.085, y - 0.035], color=figures.BLACK, linewidth=0.8)
     if row.published is not None:
         figures.whiskers(
             ax, [y + 0.045], [row.published], horizontal=True, **PUBLISHED, elinewidth=2.0, capsize=0

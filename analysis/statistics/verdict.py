@@ -66,6 +66,15 @@ class Rule:
         return self.ends[0] / self.margin, self.ends[1] * self.margin
 
     @property
+    def where(self) -> tuple[float, float]:
+        """Between which numbers the claim says that it lies: an interval all within confirms it."""
+        if self.claimed == "within":
+            return self.allowed
+        edge = self.threshold if self.claimed.startswith("not") else self.null
+        up = self.claimed in ("above", "not below")
+        return (edge, np.inf) if up else (-np.inf, edge)
+
+    @property
     def threshold(self) -> float:
         """The smallest effect that would matter, on the side that the claim is about."""
         return self.null - self.margin if self.claimed.endswith("below") else self.null + self.margin

@@ -148,8 +148,8 @@ def draw(found: Found) -> Figure:
         Row(
             _heading(claim, findings) if i == 0 else "",
             f.compared + ("" if f.test.measure == "success" else f" ({_measure(f)})"),
-            _axis(f), f.test.rule.null,
-            f.test.rule.allowed if f.test.rule.ends else (f.test.rule.threshold,),
+            _axis(f), f.test.rule.null, f.test.rule.where,
+            f.test.rule.allowed[0] if f.test.rule.ends else f.test.rule.threshold,
             f.test.published, f.estimate, f.single, f.earlier, f.verdict, f.lone,
         )
         for claim, findings in found

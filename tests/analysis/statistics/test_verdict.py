@@ -132,3 +132,16 @@ def test_a_wrong_claim_is_confirmed_and_a_right_one_refuted_no_more_often_than_p
 def test_a_rule_that_decides_nothing_is_refused(rule, said):
     with pytest.raises(InputError, match=said):
         Rule(**rule)
+
+
+@pytest.mark.parametrize("claimed", ["above", "below", "not above", "not below"])
+def test_what_lies_where_the_claim_says_is_what_is_confirmed(claimed):
+    low, high = Rule(claimed, 0.0, MARGIN).where
+    for interval in _intervals():
+        inside = low < interval.low and interval.high < high
+        assert inside == (_of(claimed, interval) == CONFIRMED)
+
+
+def test_within_is_where_it_is_allowed():
+    rule = Rule("within", 1.0, 1.25, (2.0, 3.0))
+    assert rule.where == rule.allowed == (1.6, 3.75)
