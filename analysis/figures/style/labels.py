@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
+from matplotlib.collections import LineCollection
+from matplotlib.lines import AxLine, Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -24,7 +25,8 @@ def letter(axes: Sequence[Axes]) -> None:
 def name_points(ax: Axes, points: Mapping[int, tuple[float, float]], names: Mapping[int, str]) -> None:
     """Write names beside some points of a panel that is laid out, each where it covers nothing.
 
-    A name for which there is no room is left out: the legend has it.
+    A name is nearer to its own point than to any other. One for which there is no room is left out: the
+    legend has it.
 
     Args:
         ax: With all its data, after `finish`.
@@ -36,7 +38,9 @@ def name_points(ax: Axes, points: Mapping[int, tuple[float, float]], names: Mapp
     at = {i: ax.transData.transform(point) for i, point in points.items()}
     taken = [Bbox.from_extents(*(xy - 2.5 * scale), *(xy + 2.5 * scale)) for xy in at.values()]
     taken += [text.get_window_extent(renderer) for text in ax.texts]
-    taken += [Bbox.from_extents(*(xy - 1), *(xy + 1)) for line in ax.lines for xy in _along(ax, line)]
+    drawn = [xy for line in ax.lines for xy in _along(line)]
+    drawn += [xy for lines in ax.collections if isinstance(lines, LineCollection) for xy in _whiskers(lines)]
+    taken += [Bbox.from_extents(*(xy - 1), *(xy + 1)) for xy in drawn]
     inside = ax.get_window_extent(renderer)
     for i, name in names.items():
         text = ax.annotate(
@@ -51,6 +55,8 @@ def name_points(ax: Axes, points: Mapping[int, tuple[float, float]], names: Mapp
             middle = at[i] + offset * scale
             box = Bbox.from_extents(*(middle - half), *(middle + half))
             fits = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
+            away = {k: _distance(box, xy) for k, xy in at.items()}
+            fits = fits and away[i] <= min(away.values()) + 0.5 * scale
             if fits and not any(box.overlaps(other) for other in taken):
                 text.set_position(tuple(offset))
                 taken.append(box.padded(scale))
@@ -59,13 +65,29 @@ def name_points(ax: Axes, points: Mapping[int, tuple[float, float]], names: Mapp
             text.remove()
 
 
-def _along(ax: Axes, line: Line2D) -> np.ndarray:
-    """Positions (n, 2) in pixels along a curve of the panel; none along a line that crosses it."""
+def _along(line: Line2D) -> np.ndarray:
+    """Positions (n, 2) in pixels along a line of the panel."""
     xy = line.get_xydata()
-    if line.get_linestyle() == "None" or line.get_transform() != ax.transData or len(xy) < 2:
+    if line.get_linestyle() == "None" or isinstance(line, AxLine) or len(xy) < 2:
         return np.empty((0, 2))
-    xy, at = ax.transData.transform(xy), np.linspace(0, len(xy) - 1, 40 * (len(xy) - 1) + 1)
+    return _between(line.get_transform().transform(xy))
+
+
+def _whiskers(lines: LineCollection) -> np.ndarray:
+    """Positions (n, 2) in pixels along the lines of a collection."""
+    found = [_between(lines.get_transform().transform(xy)) for xy in lines.get_segments() if len(xy) > 1]
+    return np.concatenate(found) if found else np.empty((0, 2))
+
+
+def _between(xy: np.ndarray) -> np.ndarray:
+    """Positions along the straight parts of a line of corners (n, 2)."""
+    at = np.linspace(0, len(xy) - 1, 40 * (len(xy) - 1) + 1)
     return np.column_stack([np.interp(at, np.arange(len(xy)), column) for column in xy.T])
+
+
+def _distance(box: Bbox, xy: np.ndarray) -> float:
+    """How far a point is from a box, in pixels."""
+    return float(np.hypot(*np.maximum(np.maximum(box.min - xy, xy - box.max), 0)))
 
 
 def _around(half: np.ndarray) -> list[np.ndarray]:
