@@ -18,6 +18,7 @@ from align.networks.base import Denoiser, Encoder
 from align.networks.cameras import camera_names, camera_slices, crop_of, image_features
 from align.networks.encoder import ConvEncoder
 from align.networks.expectations import Expectations
+from align.networks.representation import Representation
 from align.networks.unet import ConditionalUnet1D
 
 
@@ -317,14 +318,37 @@ class DiffusionPolicy(Expectations):
         if noise.shape != (n, self.horizon, self.action_dim):
             expected = (n, self.horizon, self.action_dim)
             raise InputError(f"noise: has shape {tuple(noise.shape)}; expected {expected}")
+        writing = self.writing(domain) if as_stored else None
+        return self.plan(observation, noise, generator, domain, skip, writing)
+
+    def writing(self, domain: Domain = Domain.REAL) -> tuple[Representation, Representation]:
+        """How the stores of a domain write "agent_pos" and "action"."""
+        return self.written("agent_pos", domain), self.written("action", domain)
+
+    @torch.no_grad()
+    def plan(
+        self,
+        observation: Mapping[str, Tensor],
+        noise: Tensor,
+        generator: Generators | None = None,
+        domain: Domain = Domain.REAL,
+        skip: int = 0,
+        writing: tuple[Representation, Representation] | None = None,
+    ) -> Tensor:
+        """As `act`, of arguments that were checked: nothing of it waits for the device.
+
+        Args:
+            observation, noise, generator, domain, skip: As of `act`.
+            writing: As of `self.writing`; `None` takes positions and gives actions as the policy sees them.
+        """
         told = torch.full((len(noise),), int(domain), device=self.device)
         agent_pos = observation["agent_pos"]
-        agent_pos = self.written("agent_pos", domain).see(agent_pos) if as_stored else agent_pos
+        agent_pos = agent_pos if writing is None else writing[0].see(agent_pos)
         features = self.encode(observation, agent_pos, domain=told)
         actions = self.sample(features, agent_pos, noise, generator)
         first = self.n_obs_steps - 1 + skip
         actions = actions[:, first : first + self.n_action_steps]
-        return self.written("action", domain).restore(actions) if as_stored else actions
+        return actions if writing is None else writing[1].restore(actions)
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, trust: Sequence[str] = ()) -> "DiffusionPolicy":

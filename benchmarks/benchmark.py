@@ -48,11 +48,12 @@ def benchmark(
     with tempfile.TemporaryDirectory() as folder:
         scales = ["paper", "laptop"] if paper else ["laptop"]
         table.part("the MMD", pieces.mmd, table, device)
-        table.part("training steps", training.measure, table, Path(folder), device, scales, peak)
+        for scale in scales:
+            table.part("latency", pieces.latency, table, device, scale)
         table.part("permutation tests", pieces.two_sample, table, device)
+        table.part("training steps", training.measure, table, Path(folder), device, scales, peak)
         for scale in scales:
             table.part("windows gathered", pieces.data, table, Path(folder), scale)
-            table.part("latency", pieces.latency, table, device, scale)
         table.part("worlds", pieces.worlds, table, device)
         table.part("start-up", pieces.start_up, table)
         recordings = functools.partial(loaders.measure, **RECORDINGS if small else {})

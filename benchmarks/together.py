@@ -33,7 +33,7 @@ def benchmark(
     device: str = "auto",
     scale: str = "laptop",
     seeds: int = 8,
-    steps: int = 400,
+    steps: int = 2000,
     alignment_weight: float = 0.1,
     precision: str = "auto",
     seconds: float = 480,

@@ -108,8 +108,10 @@ class Readout(nn.Module):
 
     def expanded(self, state: Tensor) -> Tensor:
         """State (n, S) with angles as sines and cosines, behind the rest: (n, K)."""
-        turn = state[:, self.angles] * (2 * math.pi / self.period)
-        return torch.cat([state[:, self.plain], turn.sin(), turn.cos()], dim=1)
+        columns = state.unbind(1)  # a list of numbers for an index is copied to a GPU, which waits
+        turns = [columns[i] * (2 * math.pi / self.period) for i in self.angles]
+        plain = [columns[i] for i in self.plain]
+        return torch.stack([*plain, *(t.sin() for t in turns), *(t.cos() for t in turns)], dim=1)
 
     @torch.no_grad()
     def fit(self, state: Tensor) -> None:

@@ -153,9 +153,7 @@ class NoiseSchedule(nn.Module):
             (B, ...) samples.
         """
         if self.clip != "data":
-            bounds = (
-                None if self.clip is None else (noise.new_tensor(-self.clip), noise.new_tensor(self.clip))
-            )
+            bounds = None if self.clip is None else (-self.clip, self.clip)
         scheduler, x = self._scheduler(), noise
         for step in self._steps(scheduler):
             steps = torch.full((len(x),), step, device=x.device)

@@ -176,7 +176,7 @@ def _quaternion(m: Tensor) -> Tensor:
         dim=-2,
     )  # each is 4 q_k q, so the one of the largest q_k is the longest
     longest = candidates.square().sum(-1).argmax(-1)
-    pick = (torch.arange(4).to(longest) == longest[..., None]).to(candidates)
+    pick = (torch.arange(4, device=longest.device) == longest[..., None]).to(candidates)
     q = (candidates * pick[..., None]).sum(-2)
     q = q / q.norm(dim=-1, keepdim=True).clamp_min(1e-12)
     return torch.where(q[..., 3:] < 0, -q, q)

@@ -1,6 +1,7 @@
 """A policy's plans on a GPU, each launched as one CUDA graph instead of some thousand kernels."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -80,9 +81,11 @@ class RecordedAct:
     @torch.no_grad()
     def _recorded(self, kind: tuple, inputs: Mapping[str, Tensor], domain: Domain, skip: int) -> Tensor:
         static = {key: x.to(self._policy.device, copy=True) for key, x in inputs.items()}
-        expected = self._plain(static, None, domain, skip)
+        expected, writing = self._plain(static, None, domain, skip), self._policy.writing(domain)
+        seen = {key: x for key, x in static.items() if key != "noise"}
+        plan = partial(self._policy.plan, seen, static["noise"], None, domain, skip, writing)
         try:
-            replay = (self._given or graph.record)(lambda: (self._plain(static, None, domain, skip),))
+            replay = (self._given or graph.record)(lambda: (plan(),))
             found = replay()[0].clone()
             if not graph.apart([found], [expected]) < graph.ALIKE:
                 raise RuntimeError("a replay found other actions")

@@ -183,6 +183,11 @@ class PolicyRunner:
         """How long chunks took to plan, of all episodes."""
         return Latency.of(list(self._planned), list(self._waits))
 
+    def forget_latency(self) -> None:
+        """Have `latency` tell of chunks from now on, without the first ones, which take longer."""
+        self._planned.clear()
+        self._waits.clear()
+
     def close(self) -> None:
         """Let the thread end, if there is one, and drop what it planned; `reset` begins anew."""
         if self._thread is not None:

@@ -4,7 +4,6 @@ At this size a step is some 1,500 kernels, and a GPU waits for the host to launc
 one launch. Losses, objectives and the optimiser are launched as ever: any of them may be a user's own.
 """
 
-import warnings
 from collections.abc import Callable
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from align.errors import one_line
 from align.policy import DiffusionPolicy
+from align.step import graph
 
 
 class Captured:
@@ -48,15 +48,7 @@ class Captured:
     def _record(self, inputs: tuple[Tensor, ...]) -> Callable | None:
         samples = tuple(x.detach().clone().requires_grad_(x.requires_grad) for x in inputs)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                whole = _Function(self._owner, self._function)
-                return torch.cuda.make_graphed_callables(
-                    whole,
-                    samples,
-                    allow_unused_input=True,
-                    capture_error_mode="thread_local",  # another thread may be pinning the next batch
-                )
+            return graph.record_module(_Function(self._owner, self._function), samples)
         except Exception as error:  # of whatever the modules are made of
             print(f"{self._name}: no CUDA graph, its kernels are launched one by one ({one_line(error)})")
             return None
@@ -74,8 +66,8 @@ class _Function(nn.Module):
 
 
 def on_gpu(inputs: tuple[Tensor, ...]) -> bool:
-    """Whether all inputs are where graphs are."""
-    return all(x.is_cuda for x in inputs)
+    """Whether all inputs are tensors, and where graphs are; of several cameras there is a mapping of them."""
+    return all(isinstance(x, Tensor) and x.is_cuda for x in inputs)
 
 
 def capture(policy: DiffusionPolicy) -> Callable[[], None]:

@@ -4,14 +4,19 @@ What the function does must lie in kernels alone: nothing of Python happens at a
 where they lay when it was recorded, and writes there. See PyTorch's notes on CUDA graphs.
 """
 
+import contextlib
+import gc
+import inspect
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 Outputs = tuple[Tensor, ...]
 OURS = ("align.", "torch.", "torchvision.")
+MODE = "thread_local"
+"""Of errors while it is recorded: another thread may be pinning the next batch."""
 ALIKE = 0.02
 """What a replay may differ by from the function itself, as a share: sums come in any order."""
 
@@ -59,12 +64,13 @@ def record(
     Raises:
         RuntimeError: Something in it cannot be recorded.
     """
-    graph = torch.cuda.CUDAGraph()
+    graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
     if generator is not None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # later versions find the generator by themselves
             graph.register_generator_state(generator)
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # a thread may be pinning the next batch
+    own = {"pool": pool, "stream": torch.cuda.Stream()}  # of one stream, workspaces lie in another's memory
+    with _recoverable(pool), torch.cuda.graph(graph, **own, capture_error_mode=MODE):
         outputs = function()
 
     def replay() -> Outputs:
@@ -72,3 +78,49 @@ def record(
         return outputs
 
     return replay
+
+
+def record_module(module: nn.Module, samples: tuple[Tensor, ...]) -> Callable:
+    """Record the forward and the backward pass of a module, as `torch.cuda.make_graphed_callables`.
+
+    Args:
+        module: Called with tensors; returns tensors.
+        samples: What it is called with, of the shapes of later calls.
+
+    Returns:
+        What computes both anew. Its outputs are overwritten by the next call.
+
+    Raises:
+        RuntimeError: Something in it cannot be recorded.
+    """
+    pool, make = torch.cuda.graph_pool_handle(), torch.cuda.make_graphed_callables
+    mode = {"capture_error_mode": MODE} if "capture_error_mode" in inspect.signature(make).parameters else {}
+    torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)  # a wait each, and nothing wrong
+    with _recoverable(pool), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return make(module, samples, allow_unused_input=True, pool=pool, **mode)
+
+
+@contextlib.contextmanager
+def _recoverable(pool: tuple[int, int]) -> Iterator[None]:
+    """Go on as before where a recording fails, which PyTorch leaves as it is, and say what began it.
+
+    Nothing is collected meanwhile: to end an older graph is not permitted.
+    """
+    here, collecting = torch.cuda.current_stream(), gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    except Exception as error:
+        torch.cuda.set_stream(here)
+        with contextlib.suppress(Exception):  # later versions have ended it
+            torch._C._cuda_endAllocateToPool(here.device_index, pool)
+        drawn = torch.cuda.default_generators[here.device_index]  # it takes itself for recorded still
+        drawn.graphsafe_set_state(torch.Generator(here.device).manual_seed(drawn.initial_seed()))
+        while error.__context__ is not None:
+            error = error.__context__
+        raise error from None
+    finally:
+        if collecting:
+            gc.enable()

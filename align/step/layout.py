@@ -1,4 +1,7 @@
-"""How images lie in memory while a policy trains on a GPU: channels last, as its convolutions compute."""
+"""How images lie in memory while a policy trains on a GPU: channels last, as its convolutions compute.
+
+PyTorch's group norm gives channels first on a GPU, so that pictures are turned before each convolution.
+"""
 
 from collections.abc import Callable
 
@@ -7,7 +10,7 @@ from torch import Tensor, nn
 
 
 def channels_last(module: nn.Module) -> Callable[[], None]:
-    """Have convolutions of pictures take them with channels last, and so give them on to each other.
+    """Have convolutions of pictures take them with channels last.
 
     Their weights stay as they lie, in memory and in checkpoints: each convolution turns its own round, which
     are small. Where cuDNN is given channels first it may turn the pictures round instead, forth and back.

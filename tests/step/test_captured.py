@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from align.cli import main
-from align.step import captured
+from align.step import captured, graph
 from align.step.captured import Captured, capture
 
 
@@ -25,7 +25,7 @@ def recorded(monkeypatch):
     """Number of replays by kind of module."""
     counts: dict[str, int] = {}
 
-    def record(module, samples, allow_unused_input, capture_error_mode):
+    def record(module, samples):
         assert not any(s.data_ptr() == 0 for s in samples)
         name, static = type(module.owner).__name__, []
         counts[name] = 0
@@ -41,7 +41,7 @@ def recorded(monkeypatch):
 
         return replay
 
-    monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
+    monkeypatch.setattr(graph, "record_module", record)
     monkeypatch.setattr(captured, "on_gpu", lambda inputs: True)
     return counts
 
@@ -91,7 +91,7 @@ def test_what_cannot_be_recorded_runs_as_ever_and_says_so_once(monkeypatch, caps
     def refuse(*_, **__):
         raise RuntimeError("operation not permitted\nwhen stream is capturing")
 
-    monkeypatch.setattr(torch.cuda, "make_graphed_callables", refuse)
+    monkeypatch.setattr(graph, "record_module", refuse)
     monkeypatch.setattr(captured, "on_gpu", lambda inputs: True)
     layer, x = nn.Linear(3, 2), torch.randn(4, 3)
     function = Captured(layer, layer.forward, "encoder")
@@ -104,7 +104,7 @@ def test_what_cannot_be_recorded_runs_as_ever_and_says_so_once(monkeypatch, caps
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_gradients_of_a_graph_are_those_of_the_kernels():
+def test_gradients_of_a_graph_are_those_of_the_kernels(capsys):
     torch.manual_seed(0)
     layer = nn.Sequential(nn.Linear(8, 16), nn.SiLU(), nn.Linear(16, 4)).cuda()
     function = Captured(layer, layer.forward, "layer")
@@ -117,3 +117,26 @@ def test_gradients_of_a_graph_are_those_of_the_kernels():
         for ours, parameter in zip(found, layer.parameters(), strict=True):
             torch.testing.assert_close(ours, parameter.grad)
         layer.zero_grad()
+    assert capsys.readouterr().out == "", "nothing was recorded"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_recording_that_fails_leaves_no_trace(capsys):
+    """The next module is recorded, drawn from as ever, and memory is given back."""
+    layer, x = nn.Linear(8, 4).cuda(), torch.randn(5, 8, device="cuda")
+    stream = torch.cuda.current_stream()
+    waits = Captured(layer, lambda x: layer(x) * float(x.sum()), "waiting")
+    assert torch.equal(waits(x), layer(x) * float(x.sum()))
+    assert "waiting: no CUDA graph" in capsys.readouterr().out
+    assert torch.cuda.current_stream() == stream
+    torch.cuda.empty_cache()
+    torch.randn(3, device="cuda")
+    function = Captured(layer, layer.forward, "layer")
+    torch.testing.assert_close(function(x), layer(x))
+    torch.testing.assert_close(function(x), layer(x))
+    assert capsys.readouterr().out == ""
+
+
+def test_inputs_that_are_no_tensors_run_as_ever():
+    """As of an encoder of several cameras, which takes a mapping."""
+    assert not captured.on_gpu(({"top": torch.zeros(1)},))
