@@ -11,6 +11,7 @@ import pandas as pd
 import yaml
 
 from align.analysis.reports.sweep import kept
+from align.analysis.reports.sweep.arm import as_point
 from align.analysis.reports.sweep.kept import made_as
 from align.analysis.reports.sweep.metric import Metric
 from align.analysis.reports.sweep.run_paths import motion, repeated
@@ -24,16 +25,18 @@ from align.run.layout import (
     CONFIG,
     GEOMETRY,
     GEOMETRY_PICTURE,
+    GRID,
     PROBE,
     PROBE_PICTURE,
     PROBE_STEPS_PICTURE,
     PROVENANCE,
     RESULTS,
     ROLLOUTS_PICTURE,
+    TAKEN_OVER,
     TASK_PROBE,
     TASK_PROBE_PICTURE,
 )
-from align.run.reading import is_there
+from align.run.reading import is_there, read_json
 
 TIMES = "times.json"
 """How long the runs took, and how many ran at once."""
@@ -80,8 +83,7 @@ def keep(
         raise InputError(f"sweep={str(sweep_dir)!r}: expected a sweep with {RESULTS}, made by its report")
     sources = {p.name: p for pattern in KEPT for p in sorted(sweep_dir.glob(pattern))}
     frame = collect(sweep_dir)
-    first = frame.sort_values("missing", key=lambda lacking: lacking != "", kind="stable")["run"]
-    run = next((sweep_dir / name for name in first if (sweep_dir / name).is_dir()), sweep_dir)
+    run = next(iter(sorted((sweep_dir / name for name in _shown(sweep_dir, frame)), key=_is_copy)), sweep_dir)
     sources |= {name: run / name for name in OF_ONE_RUN if (run / name).is_file()}
     with tempfile.TemporaryDirectory() as folder:
         trials = _trials([sweep_dir / name for name in frame["run"]])
@@ -101,6 +103,23 @@ def keep(
                 shutil.copyfile(source, path)
     write_text(results_dir / "command.txt", f"{command}\n")
     return [results_dir / name for name in (*sources, "command.txt")]
+
+
+def _shown(sweep_dir: Path, frame: pd.DataFrame) -> list[str]:
+    """Names of the runs that are there, those first of which all is, and of these that of the reference."""
+    wanted = (read_json(sweep_dir / GRID).get("reference") if is_there(sweep_dir / GRID) else None) or {}
+    at = pd.Series(True, frame.index)
+    for axis, value in wanted.items():
+        at &= frame[axis].map(as_point) == as_point(value) if axis in frame else False
+    order = frame.assign(lacking=frame["missing"] != "", other=~at).sort_values(
+        ["lacking", "other"], kind="stable"
+    )
+    return [name for name in order["run"] if (sweep_dir / name).is_dir()]
+
+
+def _is_copy(run: Path) -> bool:
+    """Whether a run was taken over from another sweep, which has its pictures."""
+    return is_there(run / TAKEN_OVER)
 
 
 def _made(run: Path) -> dict[str, Any] | None:

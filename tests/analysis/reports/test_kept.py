@@ -61,6 +61,27 @@ def _write_paths(run, seeds, paths):
     write_paths(run / "paths.npz", seeds, {"real": paths})
 
 
+def test_the_run_whose_pictures_are_kept_is_of_the_reference_and_no_copy(sweep, tmp_path):
+    """A copy's pictures are those of the sweep that it is from."""
+    folder = tmp_path / "copied"
+    shutil.copytree(sweep, folder)
+
+    def shown() -> str:
+        keep(folder, tmp_path / "kept", "made")
+        found = yaml.safe_load((tmp_path / "kept/config.yaml").read_text())
+        shutil.rmtree(tmp_path / "kept")
+        return found["data"]["real"]
+
+    for run in folder.glob("*/point.json"):
+        (run.parent / "config.yaml").write_text(f"data:\n  real: '{run.parent.name}'\n")
+    names = []
+    for copied in ("plain,0", "plain,1"):
+        names.append(shown())
+        (folder / copied / "taken_over.json").write_text('{"sweep": "another", "run": "a"}')
+    names.append(shown())
+    assert names == ["plain,0", "plain,1", "mmd,0"], "of all that is complete, in the order of their names"
+
+
 def test_folders_of_the_machine_are_not_kept(sweep, tmp_path):
     copy = shutil.copytree(sweep, tmp_path / "copy")
     labs = ["/lab/monday/demos.zarr", "/lab/tuesday/demos.zarr"]
