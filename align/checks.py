@@ -2,6 +2,7 @@
 
 from difflib import get_close_matches
 
+from align.alignment.adversarial import DANN
 from align.alignment.auxiliary import Auxiliary
 from align.alignment.objective import Objective
 from align.alignment.weighting import Fixed, Weighting
@@ -56,7 +57,7 @@ def check_training(
         raise InputError(
             f"alignment={type(alignment).__name__}: expected a subclass of align.alignment.Objective"
         )
-    if weighting.measures and (ramp := getattr(alignment, "ramp", 0)):
+    if weighting.measures and isinstance(alignment, DANN) and (ramp := alignment.ramp):
         raise InputError(
             f"alignment.ramp={ramp}: {setting(weighting)} holds the gradient's share however much of it is "
             f"reversed, so that nothing would rise; expected alignment.init_args.ramp=0"

@@ -318,8 +318,8 @@ class DiffusionPolicy(Expectations):
         if noise.shape != (n, self.horizon, self.action_dim):
             expected = (n, self.horizon, self.action_dim)
             raise InputError(f"noise: has shape {tuple(noise.shape)}; expected {expected}")
-        writing = self.writing(domain) if as_stored else None
-        return self.plan(observation, noise, generator, domain, skip, writing)
+        writing = DiffusionPolicy.writing(self, domain) if as_stored else None  # whatever a subclass calls so
+        return DiffusionPolicy.plan(self, observation, noise, generator, domain, skip, writing)
 
     def writing(self, domain: Domain = Domain.REAL) -> tuple[Representation, Representation]:
         """How the stores of a domain write "agent_pos" and "action"."""

@@ -73,6 +73,7 @@ def losses(
             "trainer.max_steps": steps,
             "trainer.log_every_n_steps": 1,
             "trainer.accelerator": "cpu",
+            "model.alignment_weight": 0.1,
             "embeddings.per_domain": 20,
         }
         if main(["fit", "--config", "own_data", *[f"--{k}={v}" for k, v in options.items()]]):

@@ -14,9 +14,9 @@ class GradientRatio(Weighting):
     last steps: one exponential average for both, so that what it lacks at first cancels in their ratio, as
     the scale of the loss in fp16 does. A ratio of averages has no outliers where a single gradient is small.
 
-    This is a unit for λ, the same for every objective, and no optimum. Near a distance of 0 gradients of an
-    unbiased distance are the noise of the batch, and λ · D keeps the share ρ of it: `largest` bounds λ where
-    gradients vanish.
+    This is a unit for λ, the same for every objective, and no optimum; DANN's `ramp` is to be 0. Near a
+    distance of 0 gradients of an unbiased distance are the noise of the batch, and λ · D keeps the share ρ of
+    it: `largest` bounds λ where gradients vanish.
 
     Args:
         ratio: ρ, the share.

@@ -81,9 +81,10 @@ class RecordedAct:
     @torch.no_grad()
     def _recorded(self, kind: tuple, inputs: Mapping[str, Tensor], domain: Domain, skip: int) -> Tensor:
         static = {key: x.to(self._policy.device, copy=True) for key, x in inputs.items()}
-        expected, writing = self._plain(static, None, domain, skip), self._policy.writing(domain)
+        expected = self._plain(static, None, domain, skip)
+        writing = DiffusionPolicy.writing(self._policy, domain)
         seen = {key: x for key, x in static.items() if key != "noise"}
-        plan = partial(self._policy.plan, seen, static["noise"], None, domain, skip, writing)
+        plan = partial(DiffusionPolicy.plan, self._policy, seen, static["noise"], None, domain, skip, writing)
         try:
             replay = (self._given or graph.record)(lambda: (plan(),))
             found = replay()[0].clone()

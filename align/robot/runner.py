@@ -66,17 +66,7 @@ class PolicyRunner:
         domain: Domain = Domain.REAL,
         source: str = "observation",
     ):
-        if ahead:  # a policy need not know more than it is used for
-            most = min(
-                policy.n_action_steps - 1, policy.horizon - policy.n_obs_steps + 1 - policy.n_action_steps
-            )
-            if most < 1:
-                raise InputError(
-                    f"ahead={ahead}: with horizon={policy.horizon}, n_obs_steps={policy.n_obs_steps} and "
-                    f"n_action_steps={policy.n_action_steps} a policy plans no further than it executes; "
-                    "expected 0"
-                )
-            check_numbers(f"[0, {most}]", whole=True, ahead=ahead)
+        _check_ahead(policy, ahead)
         if image_fit is not None and image_fit not in get_args(Fit):
             raise InputError(f"image_fit={image_fit!r}: expected one of {', '.join(get_args(Fit))}, or None")
         self.policy, self.ahead, self.image_fit = policy, ahead, image_fit
@@ -127,8 +117,10 @@ class PolicyRunner:
                 acts as it would alone.
 
         Raises:
-            InputError: It is no seed.
+            InputError: It is no seed, or the policy executes so few actions by now that it does not plan far
+                enough `ahead`.
         """
+        _check_ahead(self.policy, self.ahead)  # `execute` may have changed how many are executed
         self._single = not isinstance(seed, Sequence | np.ndarray)
         self._seeds = [seed] if self._single else list(seed)
         check_numbers(SEED, whole=True, seed=self._seeds)
@@ -223,3 +215,15 @@ class PolicyRunner:
         actions = actions.double().cpu().numpy()
         self._planned.append(time.perf_counter() - started)
         return actions
+
+
+def _check_ahead(policy: DiffusionPolicy, ahead: int) -> None:
+    if ahead == 0:  # a policy need not know more than it is used for
+        return
+    most = min(policy.n_action_steps - 1, policy.horizon - policy.n_obs_steps + 1 - policy.n_action_steps)
+    if most < 1:
+        raise InputError(
+            f"ahead={ahead}: with horizon={policy.horizon}, n_obs_steps={policy.n_obs_steps} and "
+            f"n_action_steps={policy.n_action_steps} a policy plans no further than it executes; expected 0"
+        )
+    check_numbers(f"[0, {most}]", whole=True, ahead=ahead)

@@ -59,15 +59,17 @@ def run_config(run: str | os.PathLike) -> dict[str, Any]:
 def place_of(run: str | os.PathLike, path: str) -> Path:
     """Where a path lies that a run's configuration names.
 
-    A relative one is of the folder in which `align fit` ran: that is told by where the run directory is and
-    what the configuration calls it. Where these do not agree, as of a run that was moved, it is taken to be
-    the current folder.
+    A relative one is of the folder in which `align fit` ran: that is told by where the run directory is, as
+    it is called or where links lead, and what the configuration calls it. Where these do not agree, as of a
+    run that was moved, or nothing is there, it is of the current folder.
     """
-    place, name = Path(run).resolve(), Path(str(run_config(run).get("run") or ""))
-    folder, depth = Path(), len(name.parts)
-    if 0 < depth <= len(place.parts) - 1 and place.parts[-depth:] == name.parts:
-        folder = Path(*place.parts[:-depth])
-    return folder / user_path(path)
+    name, path = Path(str(run_config(run).get("run") or "")), user_path(path)
+    depth = len(name.parts)
+    for place in (Path(os.path.abspath(run)), Path(run).resolve()):
+        if 0 < depth < len(place.parts) and place.parts[-depth:] == name.parts:
+            if (found := Path(*place.parts[:-depth], path)).exists():
+                return found
+    return path
 
 
 def fit_config(run: str | os.PathLike) -> dict[str, Any]:

@@ -108,6 +108,7 @@ def _recoverable(pool: tuple[int, int]) -> Iterator[None]:
     Nothing is collected meanwhile: to end an older graph is not permitted.
     """
     here, collecting = torch.cuda.current_stream(), gc.isenabled()
+    drawn_so_far = torch.cuda.get_rng_state(here.device_index)
     gc.collect()
     gc.disable()
     try:
@@ -117,7 +118,9 @@ def _recoverable(pool: tuple[int, int]) -> Iterator[None]:
         with contextlib.suppress(Exception):  # later versions have ended it
             torch._C._cuda_endAllocateToPool(here.device_index, pool)
         drawn = torch.cuda.default_generators[here.device_index]  # it takes itself for recorded still
-        drawn.graphsafe_set_state(torch.Generator(here.device).manual_seed(drawn.initial_seed()))
+        fresh = torch.Generator(here.device)
+        fresh.set_state(drawn_so_far)
+        drawn.graphsafe_set_state(fresh)
         while error.__context__ is not None:
             error = error.__context__
         raise error from None

@@ -79,6 +79,9 @@ def report(sweep: Sweep) -> list[Path]:
         caption = behind(sweep, arms)
         figure = figure_aggregates(found, THRESHOLDS, title, against, one, caption, sweep.title, kinds)
         figures.save(figure, written[-1])
+    else:
+        for end in (".csv", ".md", ".png"):  # of an older version
+            (sweep.path / f"aggregates{end}").unlink(missing_ok=True)
     success = Metric("rollout", sweep.target, sweep.success)
     if rows := paired(sweep, arms, bases, success):
         notes = [note.format(target=sweep.target, success=success.title) for note in PAIRED]

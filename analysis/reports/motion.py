@@ -102,6 +102,7 @@ def _paths(sweep: Sweep, world: str, plans: Mapping[Domain, Plans]) -> Figure | 
             some = list(read_paths(run / PATHS)[world].items())[:SHOWN]
             good, bad = ([path for s, path in some if reached[s] == which] for which in (True, False))
             success = sweep.estimate(arm.runs, Metric("rollout", world, sweep.success))
-            rollouts.append(RolloutPaths(arm.label, success.interval.value, good, bad))
+            share = reached.mean() if success is None else success.interval.value
+            rollouts.append(RolloutPaths(arm.label, share, good, bad))
     shown = [PlanPaths(p.title, domain, p.paths[:SHOWN]) for domain, p in plans.items()]
     return figure_paths(shown, rollouts, next(iter(plans.values())).scene, sweep.title)

@@ -243,3 +243,16 @@ def test_a_run_knows_how_its_images_were_resized(tmp_path, monkeypatch):
     runner = PolicyRunner.from_run("last.ckpt", image_fit="pad")
     runner.reset(0)
     np.testing.assert_array_equal(runner.select_action(moment(0)), by_hand(policy, 1, 0)[0])
+
+
+def test_what_is_executed_may_change_between_episodes_but_not_under_planning_ahead():
+    policy = make_policy(n_action_steps=8)
+    runner = PolicyRunner(policy, ahead=3)
+    policy.execute(2)
+    with pytest.raises(InputError, match=r"ahead=3: expected .*0 to 1|ahead=3.*\[0, 1\]"):
+        runner.reset(0)
+    policy.execute(4)
+    runner.reset(0)
+    taken = [runner.select_action(moment(step) if runner.looks else None) for step in range(9)]
+    np.testing.assert_array_equal(taken, by_hand(policy, 9, 0, 3))
+    runner.close()

@@ -36,11 +36,11 @@ def name_points(ax: Axes, points: Mapping[int, tuple[float, float]], names: Mapp
     figure = ax.get_figure(root=True)
     renderer, scale = figure.canvas.get_renderer(), figure.dpi / 72
     at = {i: ax.transData.transform(point) for i, point in points.items()}
-    taken = [Bbox.from_extents(*(xy - 2.5 * scale), *(xy + 2.5 * scale)) for xy in at.values()]
-    taken += [text.get_window_extent(renderer) for text in ax.texts]
+    taken = [(*(xy - 2.5 * scale), *(xy + 2.5 * scale)) for xy in at.values()]
+    taken += [text.get_window_extent(renderer).extents for text in ax.texts]
     drawn = [xy for line in ax.lines for xy in _along(line)]
     drawn += [xy for lines in ax.collections if isinstance(lines, LineCollection) for xy in _whiskers(lines)]
-    taken += [Bbox.from_extents(*(xy - 1), *(xy + 1)) for xy in drawn]
+    taken += [(*(xy - 1), *(xy + 1)) for xy in drawn]
     inside = ax.get_window_extent(renderer)
     for i, name in names.items():
         text = ax.annotate(
@@ -50,19 +50,25 @@ def name_points(ax: Axes, points: Mapping[int, tuple[float, float]], names: Mapp
         )  # fmt: skip
         text.set_in_layout(False)
         box = Text.get_window_extent(text, renderer)  # an annotation's own has the line to its point
-        half = np.array([box.width, box.height]) / 2
+        half, boxes = np.array([box.width, box.height]) / 2, np.array(taken)
         for offset in _around(half / scale):
             middle = at[i] + offset * scale
             box = Bbox.from_extents(*(middle - half), *(middle + half))
             fits = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
             away = {k: _distance(box, xy) for k, xy in at.items()}
             fits = fits and away[i] <= min(away.values()) + 0.5 * scale
-            if fits and not any(box.overlaps(other) for other in taken):
+            if fits and not _overlaps(box, boxes).any():
                 text.set_position(tuple(offset))
-                taken.append(box.padded(scale))
+                taken.append(tuple(box.padded(scale).extents))
                 break
         else:
             text.remove()
+
+
+def _overlaps(box: Bbox, others: np.ndarray) -> np.ndarray:
+    """Which of other boxes (n, 4), by their x0, y0, x1 and y1, it overlaps."""
+    x0, y0, x1, y1 = others.T
+    return (x0 <= box.x1) & (x1 >= box.x0) & (y0 <= box.y1) & (y1 >= box.y0)
 
 
 def _along(line: Line2D) -> np.ndarray:

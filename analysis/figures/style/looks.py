@@ -68,8 +68,8 @@ _ARMS = {"co": 0, "co-training": 0, "real": 1, "real-only": 1, "sim": 2, "sim-on
 def arm_looks(family: Sequence[str]) -> list[Look]:
     """Colour and marker of each arm: one hue a family, paler and of another marker from arm to arm of it.
 
-    Co-training, real data alone and sim data alone have the same hue in every figure. Where there are more
-    families than hues, those that come later and have but one arm share grey.
+    Co-training, real data alone and sim data alone have the same hue in every figure whose grid names no
+    families. Where there are more families than hues, those that come later and have but one arm share grey.
 
     Args:
         family: That of each arm.
@@ -78,8 +78,9 @@ def arm_looks(family: Sequence[str]) -> list[Look]:
     single = [name for name in order if family.count(name) == 1]
     spare = set(single[::-1][: len(order) - len(CYCLE) + 1]) if len(order) > len(CYCLE) else set()
     own = {name: _ARMS[name] for name in order if name in _ARMS and name not in spare}
-    free = [i for i in range(len(CYCLE)) if i not in own.values()]
-    hues = own | dict(zip([name for name in order if name not in (*spare, *own)], free, strict=False))
+    others = [name for name in order if name not in (*spare, *own)]
+    free = [i for i in range(len(CYCLE) + len(order)) if i not in own.values()]  # `look` begins anew
+    hues = own | dict(zip(others, free, strict=False))
     looks, seen = [], dict.fromkeys(["", *order], 0)
     for name in family:
         key = "" if name in spare else name

@@ -83,7 +83,7 @@ def keep(
         raise InputError(f"sweep={str(sweep_dir)!r}: expected a sweep with {RESULTS}, made by its report")
     sources = {p.name: p for pattern in KEPT for p in sorted(sweep_dir.glob(pattern))}
     frame = collect(sweep_dir)
-    run = next(iter(sorted((sweep_dir / name for name in _shown(sweep_dir, frame)), key=_is_copy)), sweep_dir)
+    run = next((sweep_dir / name for name in _shown(sweep_dir, frame)), sweep_dir)
     sources |= {name: run / name for name in OF_ONE_RUN if (run / name).is_file()}
     with tempfile.TemporaryDirectory() as folder:
         trials = _trials([sweep_dir / name for name in frame["run"]])
@@ -106,20 +106,18 @@ def keep(
 
 
 def _shown(sweep_dir: Path, frame: pd.DataFrame) -> list[str]:
-    """Names of the runs that are there, those first of which all is, and of these that of the reference."""
+    """Names of the runs that are there: first those of which all is, of these those that are no copies, whose
+    pictures another sweep has, and of these the reference's."""
     wanted = (read_json(sweep_dir / GRID).get("reference") if is_there(sweep_dir / GRID) else None) or {}
-    at = pd.Series(True, frame.index)
-    for axis, value in wanted.items():
-        at &= frame[axis].map(as_point) == as_point(value) if axis in frame else False
-    order = frame.assign(lacking=frame["missing"] != "", other=~at).sort_values(
-        ["lacking", "other"], kind="stable"
-    )
+    values = [frame[axis] if axis in frame else [object()] * len(frame) for axis in wanted]
+    at = [
+        all(as_point(v) == as_point(w) for v, w in zip(row, wanted.values(), strict=True))
+        for row in zip(*values, strict=True)
+    ] or [True] * len(frame)
+    copied = [is_there(sweep_dir / name / TAKEN_OVER) for name in frame["run"]]
+    order = frame.assign(lacking=frame["missing"] != "", copied=copied, other=[not there for there in at])
+    order = order.sort_values(["lacking", "copied", "other"], kind="stable")
     return [name for name in order["run"] if (sweep_dir / name).is_dir()]
-
-
-def _is_copy(run: Path) -> bool:
-    """Whether a run was taken over from another sweep, which has its pictures."""
-    return is_there(run / TAKEN_OVER)
 
 
 def _made(run: Path) -> dict[str, Any] | None:

@@ -33,7 +33,8 @@ def of_each_arm(arms: Sequence[Sequence[Interval]]) -> list[Dispersion | None]:
     """How the trainings of each arm of a sweep scatter, pooled over those that scatter alike.
 
     An arm is judged by itself where its multiple is an outlier, by Cochran's test as for trials
-    (`variance_components.scattered`).
+    (`variance_components.scattered`), of two arms as well: one may be all that is left beside it. An arm
+    whose trainings all have the same value, as at the end of a scale, tells nothing of the others.
 
     Args:
         arms: Of each an interval a training.
@@ -41,10 +42,10 @@ def of_each_arm(arms: Sequence[Sequence[Interval]]) -> list[Dispersion | None]:
     Returns:
         Of each arm; all None where no arm has two trainings whose intervals have a width.
     """
-    known = [i for i, runs in enumerate(arms) if len(runs) > 1 and 0 < _own_variance(arms[i]) < np.inf]
+    known = [i for i, runs in enumerate(arms) if _tells(runs)]
     ratios = [np.var([run.value for run in arms[i]], ddof=1) / _own_variance(arms[i]) for i in known]
     df = [len(arms[i]) - 1 for i in known]
-    aside = outlying(ratios, df)
+    aside = outlying(ratios, df, fewest=2)
     own = {known[k]: Dispersion(float(ratios[k]), float(df[k])) for k in aside}
     alike = [k for k in range(len(known)) if k not in aside]
     total = float(sum(df[k] for k in alike))
@@ -79,6 +80,12 @@ def over_trainings(
     wider = float(ndtri(upper)) / NORMAL
     below, above = np.hypot(between, [wider * np.mean(value - low), wider * np.mean(high - value)])
     return Interval(float(mean), float(max(mean - below, bounds[0])), float(min(mean + above, bounds[1])))
+
+
+def _tells(runs: Sequence[Interval]) -> bool:
+    """Whether an arm says how trainings scatter."""
+    differ = len({run.value for run in runs}) > 1
+    return differ and bool(0 < _own_variance(runs) < np.inf)
 
 
 def _own_variance(runs: Sequence[Interval]) -> float:

@@ -136,17 +136,18 @@ def scattered(
     return [known[i] for i in outlying(variances, [found[i].trainings - 1 for i in known], level)]
 
 
-def outlying(variances: ArrayLike, df: ArrayLike, level: float = 0.01) -> list[int]:
+def outlying(variances: ArrayLike, df: ArrayLike, level: float = 0.01, fewest: int = 3) -> list[int]:
     """Numbers of the variances that are outliers among all, in ascending order; see `scattered`.
 
     Args:
         variances: (n,) estimates.
         df: (n,) degrees of freedom, above 0.
         level: Probability of finding any where all are of one variance.
+        fewest: Of fewer none is an outlier.
     """
     df = np.asarray(df, float)
     sums, kept, out = df * variances, list(range(len(df))), []
-    while len(kept) > 2:
+    while len(kept) >= fewest:
         rest_df = df[kept].sum() - df[kept]
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = (sums[kept] / df[kept]) / ((sums[kept].sum() - sums[kept]) / rest_df)

@@ -179,3 +179,9 @@ def test_a_name_lies_on_no_whisker_and_nearer_to_its_point_than_to_any_other():
         assert not any(box.contains(*xy) for line in lines for xy in np.linspace(*line, 200))
         away = {i: np.hypot(*np.maximum(np.maximum(box.min - xy, xy - box.max), 0)) for i, xy in at.items()}
         assert min(away, key=away.get) == (3 if name == "below" else int(name))
+
+
+def test_of_more_families_than_hues_each_has_a_look():
+    labels = [f"alpha={a}, real={r}" for r in range(10, 22) for a in (0.1, 0.5)]
+    looks = figures.arm_looks(figures.families(labels))
+    assert len(looks) == 24 and len({tuple(look.values()) for look in looks}) > 18

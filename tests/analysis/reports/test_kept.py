@@ -74,12 +74,16 @@ def test_the_run_whose_pictures_are_kept_is_of_the_reference_and_no_copy(sweep, 
 
     for run in folder.glob("*/point.json"):
         (run.parent / "config.yaml").write_text(f"data:\n  real: '{run.parent.name}'\n")
+    (folder / "natural,1/probe.json").unlink()
     names = []
     for copied in ("plain,0", "plain,1"):
         names.append(shown())
         (folder / copied / "taken_over.json").write_text('{"sweep": "another", "run": "a"}')
     names.append(shown())
-    assert names == ["plain,0", "plain,1", "mmd,0"], "of all that is complete, in the order of their names"
+    for copied in ("mmd,0", "mmd,1", "natural,0"):
+        (folder / copied / "taken_over.json").write_text('{"sweep": "another", "run": "a"}')
+    names.append(shown())
+    assert names == ["plain,0", "plain,1", "mmd,0", "plain,0"], "of all that is complete; natural,1 is not"
 
 
 def test_folders_of_the_machine_are_not_kept(sweep, tmp_path):

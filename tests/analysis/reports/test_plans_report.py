@@ -156,6 +156,23 @@ def test_stores_are_found_from_any_folder(run, sweep_dir, tmp_path, monkeypatch,
     assert _tables(sweep_dir) == expected and measured_beside(sweep_dir)["plans"]["maze"][0][0] == "GCS"
 
 
+def test_stores_are_found_where_runs_lie_behind_a_link(sweep_dir, tmp_path, monkeypatch):
+    """As on a scratch disk: a relative store is of the folder that the run was called from."""
+    expected, scratch = _tables(sweep_dir), tmp_path / "scratch"
+    scratch.mkdir()
+    sweep_dir.rename(scratch / "sweep")
+    (tmp_path / "repository").mkdir()
+    for name in ("gcs", "reference"):
+        (tmp_path / f"{name}.zarr").rename(tmp_path / f"repository/{name}.zarr")
+    (tmp_path / "repository/runs").symlink_to(scratch)
+    for config in scratch.glob("sweep/*/config.yaml"):
+        text = config.read_text().replace(f"{tmp_path}/", "")
+        config.write_text(f"run: runs/sweep/{config.parent.name}\n{text}")
+    for here in (tmp_path / "repository", tmp_path):
+        monkeypatch.chdir(here)
+        assert _tables(tmp_path / "repository/runs/sweep") == expected
+
+
 def test_without_reference_plans_nothing_is_compared(sweep_dir, tmp_path):
     for file in (tmp_path / "reference.zarr").rglob("*"):
         if file.is_file():

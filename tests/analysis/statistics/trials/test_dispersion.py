@@ -65,12 +65,24 @@ def test_an_arm_that_scatters_far_more_is_judged_by_itself_and_widens_no_other()
     assert 0.92 <= np.mean(held) <= 0.98 and 0.93 <= np.mean(others) <= 0.98 and np.mean(pooled) < 0.8
 
 
-def test_the_recorded_sweep_over_the_weight_has_such_an_arm():
-    """Of five trainings at λ = 10 three tell the domains apart and two do not."""
-    values = {10: (0.586, 0.718, 0.988, 0.999, 1.0), 1: (0.9999, 1, 1, 0.9999, 1), 0: (1, 0.9998, 1, 1, 1)}
-    widths = {10: 0.06, 1: 0.004, 0: 0.004}
-    made = [[Interval(v, v - widths[k], v + widths[k]) for v in values[k]] for k in values]
-    found = [*map(over_trainings, made, of_each_arm(made))]
-    alone = stats.ttest_1samp(values[10], 0).confidence_interval()
-    assert found[0].low < alone.low and found[0].high > alone.high
-    assert all(i.high - i.low < 0.02 for i in found[1:])
+def test_arms_at_the_end_of_the_scale_tell_nothing_of_the_others():
+    """As recorded over λ: AUCs of 1 in all trainings but one; at λ = 10 two of five are near chance."""
+    saturated = [Interval(1.0, 0.9922, 1.0)] * 5
+    near = [*saturated[:4], Interval(0.99997, 0.9922, 1.0)]
+    wild = [Interval(v, v - 0.06, min(v + 0.06, 1.0)) for v in (0.586, 0.718, 0.988, 0.999, 1.0)]
+    *calm, own = of_each_arm([saturated, saturated, saturated, near, wild])
+    assert len(set(calm)) == 1 and calm[0].df == own.df == 4 and own.factor > 20 > 1e-3 > calm[0].factor > 0
+    found = over_trainings(wild, own)
+    alone = stats.ttest_1samp([run.value for run in wild], 0).confidence_interval()
+    assert found.low < alone.low and found.high > alone.high
+    assert all(over_trainings(arm, calm[0]).low > 0.99 for arm in (saturated, near))
+
+
+@pytest.mark.parametrize("trainings", [2, 5])
+def test_arms_that_scatter_alike_are_seldom_judged_by_themselves(trainings):
+    """Also beside arms at the end of the scale, which have no scatter."""
+    rng, aside = np.random.default_rng(0), []
+    for _ in range(400):
+        made = [[Interval(1.0, 0.99, 1.0)] * trainings] * 6 + arms(rng, 4, trainings, 2.0, np.full(4, 0.01))
+        aside.append(len(set(of_each_arm(made))) > 1)
+    assert np.mean(aside) < 0.03
