@@ -207,7 +207,7 @@ def test_a_run_that_is_killed_while_it_is_claimed_records_its_provenance_later(
 ):
     config = write_config(**{"trainer.max_steps": 1})
 
-    def killed(_):
+    def killed(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

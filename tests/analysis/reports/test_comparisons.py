@@ -116,15 +116,17 @@ def test_tables_mark_both_and_say_it_in_words(sweep):
 
 
 def test_figures_mark_both(sweep):
-    *panels, last = (ax for ax in arms.draw(sweep)["arms.png"].axes if ax.get_visible())
+    panels = [ax for ax in arms.draw(sweep)["arms.png"].axes if ax.get_visible()]
     colour = arms.figures.place_look("real")["color"]
-    shown = [w for w in whiskers(last, horizontal=True) if w.colour == colour]
-    pairs = [pair for pair in compare(sweep, _pairs(sweep), SCORE).pairs if pair]
-    assert len(shown) == 2 * len(pairs)
-    drawn = {(round(w.low, 6), round(w.high, 6)) for w in shown}
-    for pair in pairs:
-        for ends in (pair.single, pair.simultaneous):
-            assert tuple(np.round(ends[1:], 6)) in drawn
+    success = Metric("rollout", "real", sweep.success)
+    for last, metric in zip(panels[2:], (SCORE, success), strict=True):
+        shown = [w for w in whiskers(last, horizontal=True) if w.colour == colour]
+        pairs = [pair for pair in compare(sweep, _pairs(sweep), metric).pairs if pair]
+        assert len(shown) == 2 * len(pairs)
+        drawn = {(round(w.low, 6), round(w.high, 6)) for w in shown}
+        for pair in pairs:
+            for ends in (pair.single, pair.simultaneous):
+                assert tuple(np.round(ends[1:], 6)) in drawn
     best = may_be_best(sweep, sweep.arms(), SCORE)
     filled = [
         container[0].get_markerfacecolor() != "white"
