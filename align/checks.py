@@ -60,7 +60,7 @@ def check_training(
     if weighting.measures and isinstance(alignment, DANN) and (ramp := alignment.ramp):
         raise InputError(
             f"alignment.ramp={ramp}: {setting(weighting)} holds the gradient's share however much of it is "
-            f"reversed, so that nothing would rise; expected alignment.init_args.ramp=0"
+            "reversed, so that nothing would rise; expected alignment.init_args.ramp=0"
         )
     if encoder_learning_rate is not None and policy.encoder is None:
         raise InputError(

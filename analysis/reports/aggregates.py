@@ -60,7 +60,24 @@ def report(sweep: Sweep) -> list[Path]:
     if len(arms) < 2:
         return []
     against, bases = sweep.references(arms)
-    against = against.replace("\n", " ")
+    if sweep.is_binary:
+        written = []
+        for end in (".csv", ".md", ".png"):  # of an older version
+            (sweep.path / f"aggregates{end}").unlink(missing_ok=True)
+    else:
+        written = _distributions(sweep, arms, bases, against.replace("\n", " "), metric)
+    success = Metric("rollout", sweep.target, sweep.success)
+    if rows := paired(sweep, arms, bases, success):
+        notes = [note.format(target=sweep.target, success=success.title) for note in PAIRED]
+        notes += not_shared(sweep, success)
+        written += write_tables(sweep.path / "paired_successes", rows, notes)
+    return written
+
+
+def _distributions(
+    sweep: Sweep, arms: Sequence[Arm], bases: Sequence[Arm], against: str, metric: Metric
+) -> list[Path]:
+    """Write `aggregates.csv`, `.md` and `.png`."""
     found = describe(sweep, arms, bases, metric)
     rows = [
         {"arm": arm.label, "interquartile mean": arm.middle, f"better than {against}": arm.improvement}
@@ -69,24 +86,11 @@ def report(sweep: Sweep) -> list[Path]:
     notes = [note.format(target=sweep.target) for note in NOTES]
     notes += [LONE] if all(sweep.scatter(metric)[arm.label] is None for arm in arms) else []
     notes += not_shared(sweep, metric)
-    written: list[Path] = []
-    if not sweep.is_binary:
-        written = write_tables(sweep.path / "aggregates", rows, notes)
-        one = arms.index(bases[0]) if all(base is bases[0] for base in bases) else None
-        written.append(sweep.path / "aggregates.png")
-        title = f"{metric.title} in {sweep.target}"
-        kinds = families(sweep, arms)
-        caption = behind(sweep, arms)
-        figure = figure_aggregates(found, THRESHOLDS, title, against, one, caption, sweep.title, kinds)
-        figures.save(figure, written[-1])
-    else:
-        for end in (".csv", ".md", ".png"):  # of an older version
-            (sweep.path / f"aggregates{end}").unlink(missing_ok=True)
-    success = Metric("rollout", sweep.target, sweep.success)
-    if rows := paired(sweep, arms, bases, success):
-        notes = [note.format(target=sweep.target, success=success.title) for note in PAIRED]
-        notes += not_shared(sweep, success)
-        written += write_tables(sweep.path / "paired_successes", rows, notes)
+    written = [*write_tables(sweep.path / "aggregates", rows, notes), sweep.path / "aggregates.png"]
+    one = arms.index(bases[0]) if all(base is bases[0] for base in bases) else None
+    title, kinds, caption = f"{metric.title} in {sweep.target}", families(sweep, arms), behind(sweep, arms)
+    figure = figure_aggregates(found, THRESHOLDS, title, against, one, caption, sweep.title, kinds)
+    figures.save(figure, written[-1])
     return written
 
 

@@ -1,6 +1,7 @@
 """Arms compared all at once, as tables and figures show them, and the outcomes beside their means."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -191,3 +192,21 @@ def test_the_order_of_arms_and_trials_does_not_matter(sweep, tmp_path):
         np.testing.assert_allclose(one.simultaneous, other.simultaneous, atol=1e-3)
         assert one.adjusted == pytest.approx(other.adjusted, abs=1e-3)
     assert set(may_be_best(moved, moved.arms(), SCORE)) == set(may_be_best(sweep, sweep.arms(), SCORE))
+
+
+def test_where_the_score_is_success_itself_it_is_told_once(sweep, tmp_path):
+    """No distribution of zeros and ones, and no panel twice; what an older version wrote of one goes."""
+    folder = tmp_path / "binary"
+    shutil.copytree(sweep.path, folder)
+    (folder / "aggregates.md").write_text("older")
+    for path in folder.glob("*/rollouts.csv"):
+        rows = pd.read_csv(path)
+        rows.assign(score=rows[sweep.success].astype(float)).to_csv(path, index=False)
+    binary = Sweep(folder)
+    assert binary.is_binary and not sweep.is_binary
+    assert {path.name for path in aggregates.report(binary)} <= {
+        "paired_successes.csv",
+        "paired_successes.md",
+    }
+    assert not list(folder.glob("aggregates.*"))
+    assert len([ax for ax in arms.draw(binary)["arms.png"].axes if ax.get_visible()]) == 2
