@@ -16,7 +16,7 @@ PLANNING = pytest.mark.skipif(
 CALLBACK = "trainer.callbacks.0.init_args"
 
 
-def _sweep(name: str, out: Path, data: Path) -> pd.DataFrame:
+def _sweep(name: str, out: Path, data: Path, *more: str) -> pd.DataFrame:
     command = [
         "sweep",
         f"experiments/{name}.yaml",
@@ -27,7 +27,8 @@ def _sweep(name: str, out: Path, data: Path) -> pd.DataFrame:
         "--data",
         str(data),
     ]
-    for option in ("trainer.max_steps=20", "trainer.val_check_interval=10", f"{CALLBACK}.trials=4"):
+    fewer = [f"{CALLBACK}.trials=4", f"{CALLBACK}.film=1", "embeddings.per_domain=40", *more]
+    for option in ("trainer.max_steps=20", "trainer.val_check_interval=10", *fewer):
         command.append(f"--set+={option}")
     assert main(command) == 0
     table = pd.read_csv(out / "results.csv").set_index("run")
@@ -38,7 +39,7 @@ def _sweep(name: str, out: Path, data: Path) -> pd.DataFrame:
 @PLANNING
 def test_smoke_sweep_of_the_maze(tmp_path):
     out = tmp_path / "sweep"
-    table = _sweep("ambient", out, tmp_path / "data")
+    table = _sweep("ambient", out, tmp_path / "data", "embeddings.sites=[observation]")
     assert list(table["arm"].sort_values()) == ["ambient-.35", "co-training", "gated-per-sample", "gcs-only"]
     levels = table.set_index("arm")["summary/sigma_min"]
     assert levels["ambient-.35"] == pytest.approx(0.35) and levels[["gcs-only", "co-training"]].isna().all()
@@ -48,7 +49,7 @@ def test_smoke_sweep_of_the_maze(tmp_path):
 
 def test_smoke_sweep_of_pushing(tmp_path):
     out = tmp_path / "sweep"
-    table = _sweep("ambient_pushing", out, tmp_path / "data")
+    table = _sweep("ambient_pushing", out, tmp_path / "data", f"{CALLBACK}.steps=20", "embeddings.sites=[image]")
     arms = {(arm, weight) for arm, weight in zip(table["arm"], table["lambda"], strict=True)}
     unaligned = {(arm, 0.0) for arm in ("real-only", "co-training", "gated-annotated")}
     assert arms == unaligned | {("gated-per-sample", 0.1)}, "gating runs with alignment, too"

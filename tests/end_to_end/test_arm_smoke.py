@@ -37,6 +37,7 @@ def test_smoke_sweep_of_the_arm(tmp_path, monkeypatch, capfd):
 
     out, data = tmp_path / "sweep", tmp_path / "data"
     command = ["sweep", str(tmp_path / "ambient_arm.yaml"), "--scale", "smoke", "--jobs", "1"]
+    command += ["--set+", "embeddings.sites=[observation]"]
     assert main([*command, "--out", str(out), "--data", str(data)]) == 0
     (run,) = (path.parent for path in out.glob("*/point.json"))
     config = yaml.safe_load((run / "config.yaml").read_text())

@@ -66,6 +66,7 @@ def test_a_sweep_runs_where_it_is_installed(wheel, tmp_path):
     short = {"max_steps": 10, "val_check_interval": 10}
     short |= {f"callbacks.0.init_args.{name}": value for name, value in (("trials", 4), ("steps", 8))}
     options = [f"--set+=trainer.{name}={value}" for name, value in short.items()]
+    options.append("--set+=embeddings.sites=[image]")
     run(installed / "bin/align", "sweep", "lambda", "--scale", "smoke", "--jobs", "2", *options)
     out = elsewhere / "runs/lambda-smoke"
     table = pd.read_csv(out / "results.csv")

@@ -4,6 +4,7 @@ Figures are drawn without pyplot, so no state is shared and no display is needed
 """
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -144,27 +145,32 @@ def wrap(text: str, size: float, room: float, weight: str = "normal") -> str:
         room: Width in inches.
         weight: Of the font.
     """
-    font, lines = FontProperties(size=size, weight=weight), []
+    lines, space = [], _width(" ", size, weight)
     widest = 0.97 * 72 * room  # as drawn it may be a little wider, since letters sit on pixels
-
-    def fits(line: str) -> bool:
-        return text_to_path.get_text_width_height_descent(line, font, "$" in line)[0] <= widest
-
     for paragraph in text.split("\n"):
-        line = ""
+        line, width = "", 0.0
         for word in paragraph.split(" "):
-            if line and not fits(f"{line} {word}"):
+            more = _width(word, size, weight)
+            if line and width + space + more > widest:
                 lines.append(line)
-                line = word
-            else:
-                line = f"{line} {word}" if line else word
-            while not fits(line) and len(line) > 1:
-                cut = next(n for n in range(len(line) - 1, 0, -1) if n == 1 or fits(line[:n]))
+                line = ""
+            line, width = (f"{line} {word}", width + space + more) if line else (word, more)
+            while width > widest and len(line) > 1:
+                inside = range(len(line) - 1, 0, -1)
+                cut = next(n for n in inside if n == 1 or _width(line[:n], size, weight) <= widest)
                 cut = max((i + 1 for i in range(cut) if line[i] in SOFT and i > cut // 3), default=cut)
                 lines.append(line[:cut])
                 line = line[cut:]
+                width = _width(line, size, weight)
         lines.append(line)
     return "\n".join(lines)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _width(text: str, size: float, weight: str) -> float:
+    """Of text on one line, in points: a report writes the same words many times."""
+    font = FontProperties(size=size, weight=weight)
+    return text_to_path.get_text_width_height_descent(text, font, "$" in text)[0]
 
 
 def _extent(figure: Figure, artist: Artist):

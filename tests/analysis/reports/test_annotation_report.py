@@ -187,7 +187,7 @@ def test_sigma_max_is_from_the_longest_stretch_that_is_right(tmp_path):
         stores[domain] = str(tmp_path / f"{domain}.zarr")
         write_store(stores[domain], [_local(rng, loops) for _ in range(150)])
     out = tmp_path / "annotation.npz"
-    classifier = "{width: 64, blocks: 2, max_steps: 1500, every: 100, folds: 2, levels: 8, patience: 15}"
+    classifier = "{width: 64, blocks: 2, max_steps: 600, learning_rate: 0.003, folds: 2, levels: 8}"
     options = ["--validation", "5", "--crop_lengths", "[4, 16]", "--classifier", classifier]
     assert _annotate(stores, out, *options) == 0
     report = json.loads(out.with_suffix(".json").read_text())

@@ -130,7 +130,7 @@ def _tables(sweep_dir):
     """The tables of plans, by name, of a report that is made now."""
     for path in sweep_dir.glob("plans_*"):
         path.unlink()
-    written = {path for path in report(sweep_dir) if path.name in ("plans_maze.csv", "plans_maze.md")}
+    written = {path for path in plans_report(Sweep(sweep_dir)) if path.suffix in (".csv", ".md")}
     return {path.name: path.read_bytes() for path in written}
 
 
@@ -178,13 +178,13 @@ def test_without_reference_plans_nothing_is_compared(sweep_dir, tmp_path):
         if file.is_file():
             file.unlink()
     (tmp_path / "reference.zarr").rename(tmp_path / "gone")
-    assert not any(path.name.startswith("plans_") for path in report(sweep_dir))
+    assert not any(path.name.startswith("plans_") for path in plans_report(Sweep(sweep_dir)))
 
 
 def test_an_arm_whose_first_run_is_missing_is_reported(sweep_dir):
     for name in ("paths.npz", "rollouts.csv"):
         (sweep_dir / "arm=smooth,seed=0" / name).unlink()
-    report(sweep_dir)
+    plans_report(Sweep(sweep_dir))
     table = pd.read_csv(sweep_dir / "plans_maze.csv").set_index("arm")
     assert table.loc["smooth", "length"] == pytest.approx(1, abs=0.005)
 
