@@ -49,7 +49,8 @@ def test_smoke_sweep_of_the_maze(tmp_path):
 
 def test_smoke_sweep_of_pushing(tmp_path):
     out = tmp_path / "sweep"
-    table = _sweep("ambient_pushing", out, tmp_path / "data", f"{CALLBACK}.steps=20", "embeddings.sites=[image]")
+    fewer = (f"{CALLBACK}.steps=20", "embeddings.sites=[image]")
+    table = _sweep("ambient_pushing", out, tmp_path / "data", *fewer)
     arms = {(arm, weight) for arm, weight in zip(table["arm"], table["lambda"], strict=True)}
     unaligned = {(arm, 0.0) for arm in ("real-only", "co-training", "gated-annotated")}
     assert arms == unaligned | {("gated-per-sample", 0.1)}, "gating runs with alignment, too"
