@@ -10,12 +10,13 @@ from align.analysis.figures.table import figure_table
 from align.analysis.reports.arm_table import short_table
 from align.analysis.reports.arm_table.cells import Cell
 from align.analysis.reports.arm_table.table import ArmTable
-from align.analysis.reports.arm_table.words import AT_ONCE, LONE, NOTE, NOTES, OWN, has_column
+from align.analysis.reports.arm_table.words import AT_ONCE, BEST, LONE, NOTE, NOTES, OWN, has_column
 from align.analysis.reports.sweep import Sweep
 from align.files import atomic_path, write_text
 from align.run.layout import GRID, RESULTS
 
-NOT_PRINTED = ("trainings", "success", "jerk", "MLP AUC", "mixing", "MMD p", AT_ONCE)  # too much for a page
+NOT_PRINTED = ("trainings", "jerk", "MLP AUC", "mixing", "MMD p", AT_ONCE)  # too much for a page
+OF_TARGET = ("success", " − ", BEST)  # printed of the world that policies are made for, and of no other
 BELOW = ("R²", "acceleration", "action error", OWN)  # columns that the picture explains, too
 PRINTED = (
     "Means with 95 % intervals over trainings and trials or held-out episodes. Differences on the same "
@@ -37,7 +38,7 @@ def report(sweep: Sweep) -> list[Path]:
     _write_csv(table.frame(), csv)
     titles, rows = table.cells()
     write_text(markdown, _markdown(titles, rows, table.short(titles, rows), table.notes(), sweep))
-    printed = [j for j, title in enumerate(titles) if not any(name in title for name in NOT_PRINTED)]
+    printed = [j for j, title in enumerate(titles) if _is_printed(title, sweep)]
     some = [[row[j] for j in printed] for row in rows]
     text, bold = ([[cell[k] for cell in row] for row in some] for k in (0, 1))
     names = [titles[j] for j in printed]
@@ -46,6 +47,14 @@ def report(sweep: Sweep) -> list[Path]:
     figure = figure_table(names, text, bold, sweep.title, " ".join(said).replace("`", ""))
     figures.save(figure, picture)
     return written
+
+
+def _is_printed(title: str, sweep: Sweep) -> bool:
+    """Whether a column is in the picture."""
+    elsewhere = title.partition(": ")[0] in set(sweep.worlds) - {sweep.target}
+    if any(name in title for name in (*NOT_PRINTED, *(OF_TARGET if elsewhere else ()))):
+        return False
+    return elsewhere or not (sweep.is_binary and ": score" in title)
 
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> None:

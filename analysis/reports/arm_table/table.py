@@ -174,8 +174,9 @@ class ArmTable:
         if not shown:
             return ""
         place = shown[0].place
-        told = [f"{place}: {TOLD.get(name, name)}" for name in names]
-        kept = [*titles[:2], *told, *(self._against(m) for m in self.differences if m.place == place)]
+        told = [Metric(shown[0].kind, place, name) for name in names[self.sweep.is_binary :]]
+        against = [self._against(metric) for metric in told if metric in self.differences]
+        kept = [*titles[:2], *(f"{place}: {TOLD.get(m.name, m.name)}" for m in told), *against]
         pairs, best = self._compared(shown[0]).pairs, self._best[shown[0]]
         cells = [[cell.text for cell in row] for row in rows]
         found = short_table.short_table(titles, cells, kept, pairs, best, shown[0].sign)

@@ -213,3 +213,28 @@ def test_comparisons_of_lone_trainings_are_marked_and_promise_nothing(sweep):
     difference, verdict = short.strip("| ").split(" | ")[-2:]
     assert difference.endswith("] †") and verdict.endswith(" †"), short
     assert "would be found in 80 %" not in lone and "† of these trainings" in lone.replace("†:", "†")
+
+
+def _printed(drawn) -> list[str]:
+    """Titles of the columns of the picture, which begin with a world."""
+    texts = (text.get_text().replace("\n", " ") for text in drawn["table.png"].axes[0].texts)
+    return [text for text in texts if text.startswith(("real:", "sim:"))]
+
+
+def test_the_picture_has_success_in_the_target_and_scores_elsewhere(sweep, drawn):
+    arm_table.report(Sweep(sweep))
+    of_real = ["real: score", "real: success_90", "real: score − co-training"]
+    of_real += ["real: success_90 − co-training", "real: may be best"]
+    assert sorted(_printed(drawn)) == sorted([*of_real, "sim: score"])
+
+
+def test_where_trials_are_scored_by_success_alone_no_score_is_beside_it(sweep, drawn):
+    for trials in sweep.glob("*/rollouts.csv"):
+        table = pd.read_csv(trials)
+        table["score"] = table["success_90"].astype(float)
+        table.to_csv(trials, index=False)
+    written = arm_table.report(Sweep(sweep))
+    of_real = ["real: success_90", "real: success_90 − co-training", "real: may be best"]
+    assert sorted(_printed(drawn)) == sorted([*of_real, "sim: score"])
+    first = next(path for path in written if path.name == "results.md").read_text().splitlines()[0]
+    assert first == "| arm | trainings | real: success_90 | real: success_90 − co-training | verdict |"
