@@ -11,13 +11,12 @@ from align.domain import Domain
 
 SIGMA_MIN = r"$\sigma_{min}$"
 CAPTION = (
-    "A classifier is to tell sim windows, noised to level σ, from real ones (clean). (a) accuracy, and "
-    "what the "
-    f"classifier says of sim windows, on held-out episodes; dashed: chance; grey: {SIGMA_MIN}, the lowest "
-    "level from "
-    "which on sim passes for clean with probability τ or more. (b) dashed: that of all windows together; "
-    "never: told apart at every level. (c) dashed: as often clean as said. (d) dashed: the τ that was used. "
-    "(e) a curve a fold of the cross-validation; dot: the checkpoint of least loss, which was kept"
+    "A classifier is to tell sim windows, noised to level σ, from real ones (clean). (a) accuracy, and what "
+    f"the classifier says of sim windows, on held-out episodes; dashed: chance; grey: {SIGMA_MIN}, the "
+    "lowest level from which on sim passes for clean with probability τ or more. (b) that of each window, how many "
+    "pass at every level and how many at none; dashed: that of all together. (c) dashed: as often clean as "
+    "said. (d) dashed: the τ that was used. (e) a curve a fold of the cross-validation; dot: the checkpoint "
+    "of least loss, which was kept"
 )
 LENGTHS = (
     r"; (f) the same of crops of fewer steps. $\sigma_{max}$: level below which sim is trusted again, "
@@ -47,7 +46,8 @@ def annotation_figure(result: Trust, stores: str = "") -> Figure:
             axes[1, 1].set_subplotspec(axes[0, 0].get_gridspec()[1, 1:])
         figures.letter(figure.axes)
         caption = CAPTION + (LENGTHS if result.lengths else "") + "."
-        figures.finish(figure, title=stores and f"{stores}: annotation", caption=caption)
+        title = "From which noise level on sim passes for real" + (stores and f": {stores}")
+        figures.finish(figure, title=title, caption=caption)
         return figure
 
 
@@ -73,7 +73,8 @@ def _samples(ax: Axes, result: Trust) -> None:
     ax.hist(result.sigma_min, bins=np.linspace(0, 1, 41), color=sim, alpha=0.6)
     figures.reference(ax, x=result.dataset_sigma_min)
     ax.set(xlabel=f"{SIGMA_MIN} of a window", ylabel="Sim windows", xlim=(0, 1))
-    ax.set_title(f"Per window; {np.mean(result.sigma_min >= 1):.1%} never", loc="left")
+    always, never = np.mean(result.sigma_min <= 0), np.mean(result.sigma_min >= 1)
+    ax.set_title(f"{always:.0%} from 0 on, {never:.1%} never", loc="left")
 
 
 def _calibration(ax: Axes, result: Trust) -> None:

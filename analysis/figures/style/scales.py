@@ -15,7 +15,7 @@ from align.analysis.statistics.intervals import Interval
 EDGE = 0.999  # an AUC beyond is drawn here: it is that of every pair told apart, but for the sample's size
 OUTER = 0.9999  # where an axis of AUCs ends: markers at the edge have room
 AUCS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
-
+LETTER = 0.034  # width of one, as a share of the narrowest panel
 
 Scale = Literal["linear", "auc", "root"]
 """Of an axis of what tells sim from real: at equal steps, of d' for AUCs, of the square root for an MMD²."""
@@ -45,7 +45,9 @@ def auc_axis(ax: Axes) -> None:
         texts[-1] = f"≥ {EDGE:g}"
     if low <= 1 - EDGE:
         texts[0] = f"≤ {1 - EDGE:.3g}"
-    _ticks(ax, shown, texts)
+    room = np.diff(_probit(np.array(ax.get_xlim()))).item()
+    fit = _apart(_probit(np.array(shown)) / room, texts, first=shown.index(0.5))
+    _ticks(ax, [shown[i] for i in fit], [texts[i] for i in fit])
 
 
 def at_edge(interval: Interval) -> Interval:
@@ -81,6 +83,22 @@ def _root(x: np.ndarray) -> np.ndarray:
 
 def _square(x: np.ndarray) -> np.ndarray:
     return np.sign(x) * np.square(x)
+
+
+def _apart(at: Sequence[float], texts: Sequence[str], first: int) -> list[int]:
+    """Numbers of the texts that can stand beside each other: the outermost, one more, then what else fits.
+
+    Args:
+        at: Their middles, as shares of the panel's width.
+        texts: What they say.
+        first: The one more.
+    """
+    outwards = sorted(range(len(at)), key=lambda i: -abs(at[i] - at[first]))
+    kept: list[int] = []
+    for i in dict.fromkeys((0, len(at) - 1, first, *outwards)):
+        if all(abs(at[i] - at[j]) >= LETTER * (len(texts[i] + texts[j]) / 2 + 0.6) for j in kept):
+            kept.append(i)
+    return sorted(kept)
 
 
 def _ticks(ax: Axes, at: Sequence[float], texts: Sequence[str]) -> None:

@@ -1,5 +1,7 @@
 """Placement of what figures write."""
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.colors import rgb_to_hsv, to_rgb
@@ -85,6 +87,21 @@ def test_an_auc_axis_spreads_what_is_near_1():
     )
     assert [t.get_text() for t in ax.get_xticklabels()][-1] == "≥ 0.999"
     assert figures.at_edge(Interval(1.0, 0.97, 1.0)) == Interval(0.999, 0.97, 0.999)
+
+
+@pytest.mark.parametrize("low", [0.0, 0.03, 0.3, 0.5])
+def test_numbers_of_an_auc_axis_do_not_run_into_each_other(low):
+    """In the narrowest panel, one of three; the ends and chance are always there."""
+    with figures.style():
+        figure, axes = figures.canvas(1, 3, figures.DOUBLE, 2)
+        ax = axes[0, 1]
+        ax.plot(figures.to_edge([low, 1]), [0, 1])
+        figures.auc_axis(ax)
+        figure.draw_without_rendering()
+        boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+    shown = [label.get_text() for label in ax.get_xticklabels()]
+    assert "0.5" in shown and shown[-1] == "≥ 0.999" and (shown[0] == "≤ 0.001") == (low == 0)
+    assert all(a.x1 + 2 < b.x0 for a, b in itertools.pairwise(boxes)), shown
 
 
 def test_sim_and_real_have_one_colour_each_in_every_figure():
