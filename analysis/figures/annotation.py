@@ -13,10 +13,10 @@ SIGMA_MIN = r"$\sigma_{min}$"
 CAPTION = (
     "A classifier is to tell sim windows, noised to level σ, from real ones (clean). (a) accuracy, and what "
     f"the classifier says of sim windows, on held-out episodes; dashed: chance; grey: {SIGMA_MIN}, the "
-    "lowest level from which on sim passes for clean with probability τ or more. (b) that of each window, how many "
-    "pass at every level and how many at none; dashed: that of all together. (c) dashed: as often clean as "
-    "said. (d) dashed: the τ that was used. (e) a curve a fold of the cross-validation; dot: the checkpoint "
-    "of least loss, which was kept"
+    "lowest level from which on sim passes for clean with probability τ or more. (b) that of each window, "
+    "how many pass at every level and how many at none; dashed: that of all together. (c) dashed: as often "
+    "clean as said. (d) dashed: the τ that was used. (e) a curve a fold of the cross-validation; dot: the "
+    "checkpoint of least loss, which was kept"
 )
 LENGTHS = (
     r"; (f) the same of crops of fewer steps. $\sigma_{max}$: level below which sim is trusted again, "
