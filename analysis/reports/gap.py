@@ -19,6 +19,8 @@ GAPS = ("visual", "physics", "expert")
 LABEL, PLAIN, ONE_HOT = "label", "plain", "one-hot"
 TOLD = {PLAIN: "policy is not told its domain", ONE_HOT: "policy is told its domain"}
 CLAIMS = (
+    ("no gap − visual", {}, PLAIN, {"visual": 1}, PLAIN),
+    ("no gap − physics", {}, PLAIN, {"physics": 1}, PLAIN),
     ("no gap − both", {}, PLAIN, {"visual": 1, "physics": 1}, PLAIN),
     ("physics removed, visual left", {"visual": 1}, PLAIN, {"visual": 1, "physics": 1}, PLAIN),
     ("visual removed, physics left", {"physics": 1}, PLAIN, {"visual": 1, "physics": 1}, PLAIN),
@@ -48,30 +50,38 @@ def report(sweep: Sweep) -> list[Path]:
     over = (*GAPS, *([LABEL] if LABEL in sweep.axes else []))
     if not sweep.spans(over) or not sweep.worlds:
         return []
-    score = Metric("rollout", sweep.target, "score")
-    claims = []
+    pairs, rows = [], []
     for name, gaps, label, other, other_label in CLAIMS:
         a, b = _find(sweep, gaps, label), _find(sweep, other, other_label)
         if a and b and a is not b:
-            claims.append(((a, b), name, _name(gaps, label), _name(other, other_label)))
-    rows = [
-        {"change": name, "arm": arm, "minus": minus, "difference of score": found.single,
-         "all at once": found.simultaneous, "verdict": verdict(found.simultaneous)}
-        for (_, name, arm, minus), found in zip(
-            claims, compare(sweep, [pair for pair, *_ in claims], score).pairs, strict=True
-        )
-        if found is not None
-    ]  # fmt: skip
+            pairs.append((a, b))
+            arm, minus = _name(gaps, label), _name(other, other_label)
+            rows.append({"change": name, "arm": arm, "minus": minus})
+    outcomes = _outcomes(sweep)
+    for metric in outcomes:
+        name = metric.name.partition("_")[0]
+        found = compare(sweep, pairs, metric).pairs
+        for row, difference in zip(rows, found, strict=True):
+            if difference is not None:
+                row[f"difference of {name}"] = difference.single
+                row[f"{name}, all at once"] = difference.simultaneous
+                row[f"{name}, verdict"] = verdict(difference.simultaneous)
     notes = [
         f"In {sweep.target}, difference [95 % interval] over trainings and shared trials, of each by itself; "
         "all at once: so wide that in 95 % of sweeps all of them hold, which the verdict goes by. The world "
         "of the trials is that of the arm's own real demonstrations: a change of the gap also changes the "
         "task; what a gap costs is not told apart from what makes the task harder.",
-        *not_shared(sweep, score),
+        *not_shared(sweep, *outcomes),
     ]
     path = sweep.path / "gap.png"
     figures.save(draw(sweep), path)
     return [*write_tables(sweep.path / "gap", rows, notes), path]
+
+
+def _outcomes(sweep: Sweep) -> list[Metric]:
+    """Score and success in the target, or success alone where it is what trials are scored by."""
+    names = [sweep.success] if sweep.is_binary else ["score", sweep.success]
+    return [metric for name in names if sweep.has(metric := Metric("rollout", sweep.target, name))]
 
 
 def verdict(difference: Interval) -> str:
@@ -92,34 +102,33 @@ def _name(gaps: Mapping[str, float], label: str) -> str:
 
 def draw(sweep: Sweep) -> Figure:
     """The 2 x 2 by label, and success and discernibility against the level of each gap alone."""
-    score = Metric("rollout", sweep.target, "score")
-    success = f"{score.title} in {sweep.target}"
+    outcomes, nothing = _outcomes(sweep), start_score(sweep, [sweep.target])
+    shown = {metric: f"{metric.title} in {sweep.target}" for metric in outcomes}
     corners = [
-        _series(sweep, TOLD[label], dict(enumerate(CORNERS.values())), label, score)
-        for label in (PLAIN, ONE_HOT)
+        Panel(
+            title,
+            [
+                _series(sweep, TOLD[label], dict(enumerate(CORNERS.values())), label, metric)
+                for label in (PLAIN, ONE_HOT)
+            ],
+            nothing=nothing if metric.name == "score" else None,
+        )
+        for metric, title in shown.items()
     ]
     site = "image" if "image" in sweep.sites else next(iter(sweep.sites), None)
-    shown = {score: success}
     if site:
         probed = [Metric("probe", site, name) for name in STATISTICS]
         shown |= {metric: f"{metric.title}, {site}" for metric in probed}
-    nothing = start_score(sweep, [sweep.target])
     levels = [
         Panel(
             title,
             [_series(sweep, gap, _levels(sweep, gap), PLAIN, metric) for gap in GAPS],
             metric.chance,
-            nothing if metric is score else None,
+            nothing if metric.name == "score" else None,
         )
         for metric, title in shown.items()
     ]
-    return figure_gap(
-        Panel(success, corners, nothing=nothing),
-        list(CORNERS),
-        levels,
-        f"{len(sweep.frame)} runs",
-        sweep.title,
-    )
+    return figure_gap(corners, list(CORNERS), levels, f"{len(sweep.frame)} runs", sweep.title)
 
 
 def _levels(sweep: Sweep, gap: str) -> dict[float, dict[str, float]]:

@@ -79,7 +79,8 @@ def gap():
     told = [Series(n, [(x, TWO) for x in range(4)]) for n in ("policy is told its domain", "policy is not")]
     levels = [Series(n, [(x, ONE) for x in (0, 0.5, 1)]) for n in ("visual", "physics", "expert")]
     corners = Panel("Score in lab/real-world-of-a-user", told, nothing=0.2)
-    return corners, ["none", "visual", "physics", "both"], [Panel("Probe AUC", levels, 0.5)] * 2, CAPTION, RUN
+    names, by_level = ["none", "visual", "physics", "both"], [Panel("Probe AUC", levels, 0.5)] * 3
+    return [corners] * 2, names, by_level, CAPTION, RUN
 
 
 def alpha(count):

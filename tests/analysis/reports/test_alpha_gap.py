@@ -14,7 +14,7 @@ from align.analysis.reports.everything import report
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.statistics.intervals import Interval
 
-SCORE = Metric("rollout", "real", "score")
+SCORE, SUCCESS = Metric("rollout", "real", "score"), Metric("rollout", "real", "success_90")
 
 
 def test_the_best_alpha_is_chosen_and_its_weight_is_the_realised_one(tmp_path):
@@ -59,28 +59,34 @@ def test_gaps_are_told_from_each_other_and_the_label_from_none(tmp_path):
                 write_run(run, point, skill=skill + better, seed=seed, episodes=4, windows=1, trials=60)
     assert {"gap.csv", "gap.md", "gap.png"} <= {path.name for path in report(tmp_path)}
     table = pd.read_csv(tmp_path / "gap.csv").set_index("change")
-    assert table.loc["no gap − both", "verdict"] == "better"
     both = table.loc["no gap − both"]
-    assert both["all at once low"] < both["difference of score low"] < both["difference of score"]
+    for name in ("score", "success"):
+        assert both[f"{name}, verdict"] == "better"
+        difference = both[f"difference of {name}"]
+        assert both[f"{name}, all at once low"] < both[f"difference of {name} low"] < difference
+    pair = [Sweep(tmp_path).arms({"visual": x, "physics": x, "label": "plain"})[0].runs for x in (0, 1)]
+    assert both["difference of success"] == pytest.approx(Sweep(tmp_path).difference(*pair, SUCCESS).value)
+    assert {"no gap − visual", "no gap − physics"} <= set(table.index)
     assert table.loc["label, physics alone", "difference of score"] == pytest.approx(0.3, abs=0.08)
-    assert table.loc["visual removed, physics left", "verdict"] == "not distinguishable"
+    assert table.loc["visual removed, physics left", "score, verdict"] == "not distinguishable"
     assert "half the physics gap removed" not in table.index  # a level that was not run
     sweep = Sweep(tmp_path)
     assert alpha_report.report(sweep) == []
-    corners, visual_physics, *_ = gap_report.draw(sweep).axes
-    assert corners.get_ylabel() == visual_physics.get_ylabel() == "Score in real"
-    assert len(dotted(corners)[1]) == len(dotted(visual_physics)[1]) == 1
-    for label, told in gap_report.TOLD.items():
-        shown = [w.y for w in whiskers(corners) if w.label == told]
-        names = [t.get_text() for t in corners.get_xticklabels()]
-        assert names == ["none", "visual", "physics", "both"]
-        for y, (visual, physics) in zip(shown, ((0, 0), (1, 0), (0, 1), (1, 1)), strict=True):
-            point = {"visual": visual, "physics": physics, "expert": 0, "label": label}
-            (arm,) = sweep.arms(point)
-            assert y == pytest.approx(sweep.estimate(arm.runs, SCORE).interval.value)
-    for gap in ("visual", "physics"):
-        none, whole = [w.y for w in whiskers(visual_physics) if w.label == gap]
-        levels = [sweep.arms({"visual": 0, "physics": 0, "label": "plain", gap: x})[0] for x in (0, 1)]
-        expected = [sweep.estimate(arm.runs, SCORE).interval.value for arm in levels]
-        assert [none, whole] == pytest.approx(expected)
+    axes = gap_report.draw(sweep).axes
+    for metric, corners, levels in ((SCORE, axes[0], axes[2]), (SUCCESS, axes[1], axes[3])):
+        assert corners.get_ylabel() == levels.get_ylabel() == f"{metric.title} in real"
+        assert len(dotted(corners)[1]) == len(dotted(levels)[1]) == (metric is SCORE)  # doing nothing
+        for label, told in gap_report.TOLD.items():
+            shown = [w.y for w in whiskers(corners) if w.label == told]
+            names = [t.get_text() for t in corners.get_xticklabels()]
+            assert names == ["none", "visual", "physics", "both"]
+            for y, (visual, physics) in zip(shown, ((0, 0), (1, 0), (0, 1), (1, 1)), strict=True):
+                point = {"visual": visual, "physics": physics, "expert": 0, "label": label}
+                (arm,) = sweep.arms(point)
+                assert y == pytest.approx(sweep.estimate(arm.runs, metric).interval.value)
+        for gap in ("visual", "physics"):
+            none, whole = [w.y for w in whiskers(levels) if w.label == gap]
+            at = [sweep.arms({"visual": 0, "physics": 0, "label": "plain", gap: x})[0] for x in (0, 1)]
+            expected = [sweep.estimate(arm.runs, metric).interval.value for arm in at]
+            assert [none, whole] == pytest.approx(expected)
     assert gap_report.verdict(Interval(-0.1, -0.2, -0.01)) == "worse"
