@@ -16,6 +16,8 @@ import torch
 import yaml
 from waiting import LONG, until
 
+from align.cli import main
+
 SCRIPT = Path(__file__).with_name("cluster.sh")
 TOOLS = ("slurmctld", "slurmd", "munged", "sbatch")
 pytestmark = [
@@ -40,7 +42,7 @@ def slurm(tmp_path_factory):
 
 @pytest.fixture
 def grid(write_config, make_store, tmp_path, monkeypatch):
-    """A grid over λ of the smallest runs; returns a function that starts its sweep."""
+    """A grid over λ of the smallest runs; returns a function that says what its sweep is asked for."""
     monkeypatch.chdir(tmp_path)
     config = yaml.safe_load(Path(write_config()).read_text())
     del config["run"]
@@ -54,7 +56,7 @@ def grid(write_config, make_store, tmp_path, monkeypatch):
         yaml.safe_dump({"demos": {}, "config": config, "scales": {"laptop": {}}})
     )
 
-    def start(values, *options: str, steps: int = 6, out: str = "out") -> subprocess.Popen:
+    def command(values, *options: str, steps: int = 6, out: str = "out") -> list[str]:
         content = {
             "title": "tiny",
             "base": "base.yaml",
@@ -62,11 +64,33 @@ def grid(write_config, make_store, tmp_path, monkeypatch):
         }
         content["axes"]["lambda"]["values"] = values
         (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(content))
-        command = [sys.executable, "-P", "-m", "align.cli", "sweep", "tiny.yaml", "--cluster", "slurm"]
-        command += ["--out", out, "--set+", f"trainer.max_steps={steps}", "--report", "false", *options]
+        fixed = ["--cluster", "slurm", "--out", out, "--report", "false"]
+        return ["sweep", "tiny.yaml", *fixed, "--set+", f"trainer.max_steps={steps}", *options]
+
+    return command
+
+
+@pytest.fixture
+def start(grid):
+    """Starts a sweep in a process of its own, which can be killed."""
+
+    def start(*values, **options) -> subprocess.Popen:
+        command = [sys.executable, "-P", "-m", "align.cli", *grid(*values, **options)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     return start
+
+
+@pytest.fixture
+def ended(grid, capfd):
+    """Exit status of a sweep, and what it printed."""
+
+    def ended(*values, **options) -> tuple[int, str]:
+        capfd.readouterr()
+        status = main(grid(*values, **options))
+        return status, "".join(capfd.readouterr())
+
+    return ended
 
 
 def _jobs(*states: str) -> list[str]:
@@ -86,19 +110,18 @@ ENDLESS = {"steps": 100_000}
 OFTEN = ("--set+", "progress.seconds=0.5")
 
 
-def test_runs_are_submitted_and_one_that_fails_is_named(slurm, grid, tmp_path):
+def test_runs_are_submitted_and_one_that_fails_is_named(slurm, ended, tmp_path):
     (tmp_path / "out/lambda=2.0/checkpoints").mkdir(parents=True)
     (tmp_path / "out/lambda=2.0/checkpoints/last.ckpt").write_bytes(b"no checkpoint")
-    sweep = grid([0.0, 1.0, 2.0], "--jobs", "3")
-    told, _ = sweep.communicate(timeout=LONG)
-    assert sweep.returncode == 1, told
+    status, told = ended([0.0, 1.0, 2.0], "--jobs", "3")
+    assert status == 1, told
     assert {p.parent.name for p in tmp_path.glob("out/*/summary.json")} == {"lambda=0.0", "lambda=1.0"}, told
     assert "failed: lambda=2.0" in told and "last.ckpt" in told
     assert not _jobs("PENDING", "RUNNING")
 
 
-def test_a_cancelled_run_has_failed_and_goes_on_with_the_next_sweep(slurm, grid, tmp_path):
-    sweep = grid([0.0], *OFTEN, **ENDLESS)
+def test_a_cancelled_run_has_failed_and_goes_on_with_the_next_sweep(slurm, start, tmp_path):
+    sweep = start([0.0], *OFTEN, **ENDLESS)
     until(lambda: _step(tmp_path / "out/lambda=0.0"))
     (job,) = _jobs("RUNNING")
     subprocess.run(["scancel", job], check=True)
@@ -107,16 +130,16 @@ def test_a_cancelled_run_has_failed_and_goes_on_with_the_next_sweep(slurm, grid,
     last = tmp_path / "out/lambda=0.0/checkpoints/last.ckpt"
     reached = torch.load(last, weights_only=True)["global_step"]  # written when it was told to stop
     (tmp_path / "out/lambda=0.0/progress.json").unlink()
-    sweep = grid([0.0], *OFTEN, **ENDLESS)
+    sweep = start([0.0], *OFTEN, **ENDLESS)
     assert until(lambda: _step(tmp_path / "out/lambda=0.0")) > reached > 0
     sweep.send_signal(signal.SIGTERM)  # a sweep takes its jobs along
     assert sweep.wait(LONG)
     until(lambda: not _jobs("PENDING", "RUNNING", "COMPLETING"))
 
 
-def test_a_run_out_of_time_is_put_back_into_the_queue_and_goes_on(slurm, grid, tmp_path):
+def test_a_run_out_of_time_is_put_back_into_the_queue_and_goes_on(slurm, start, tmp_path):
     run = tmp_path / "out/lambda=0.0"
-    sweep = grid([0.0], *OFTEN, **ENDLESS)
+    sweep = start([0.0], *OFTEN, **ENDLESS)
     until(lambda: _step(run))
     (job,) = _jobs("RUNNING")
     subprocess.run(["scancel", "--signal", "USR2", job], check=True)  # as SLURM does before the time is up
@@ -131,31 +154,27 @@ def test_a_run_out_of_time_is_put_back_into_the_queue_and_goes_on(slurm, grid, t
     until(lambda: not _jobs("PENDING", "RUNNING", "COMPLETING"))
 
 
-def test_jobs_that_outlive_their_sweep_are_waited_for(slurm, grid, tmp_path):
+def test_jobs_that_outlive_their_sweep_are_waited_for(slurm, start, ended, tmp_path):
     steps = {"steps": 400}
-    sweep = grid([0.0], *OFTEN, **steps)
+    sweep = start([0.0], *OFTEN, **steps)
     until(lambda: _step(tmp_path / "out/lambda=0.0"))
     sweep.kill()
     sweep.wait()
-    sweep = grid([0.0], *OFTEN, **steps)
-    told, _ = sweep.communicate(timeout=LONG)
-    assert sweep.returncode == 0, told
+    status, told = ended([0.0], *OFTEN, **steps)
+    assert status == 0, told
     log = (tmp_path / "out/lambda=0.0/log.txt").read_text()
     assert log.count("training on ") == 1  # the first job trained, the second found it done
 
 
-def test_two_tasks_train_one_run(slurm, grid, tmp_path):
+def test_two_tasks_train_one_run(slurm, ended, tmp_path):
     distributed = [f"--set+=trainer.{o}" for o in ("devices=2", "strategy=ddp", "accelerator=cpu")]
-    alone = grid([0.5], *distributed, "--cluster_parameters", "{tasks_per_node: 1}", out="alone")
-    told, _ = alone.communicate(timeout=LONG)
-    assert alone.returncode == 1 and "ntasks-per-node" in told, told
-    sweep = grid([0.5], *distributed, "--cluster_parameters", "{tasks_per_node: 2}")
-    told, _ = sweep.communicate(timeout=LONG)
-    assert sweep.returncode == 0, told
+    status, told = ended([0.5], *distributed, "--cluster_parameters", "{tasks_per_node: 1}", out="alone")
+    assert status == 1 and "ntasks-per-node" in told, told
+    status, told = ended([0.5], *distributed, "--cluster_parameters", "{tasks_per_node: 2}")
+    assert status == 0, told
     assert json.loads((tmp_path / "out/lambda=0.5/summary.json").read_text())["steps"] == 6
 
 
-def test_a_refusal_of_sbatch_is_one_line(slurm, grid):
-    sweep = grid([0.0], "--cluster_parameters", "{slurm_partition: nowhere}")
-    told, _ = sweep.communicate(timeout=LONG)
-    assert sweep.returncode == 2 and "nowhere" in told and "Traceback" not in told, told
+def test_a_refusal_of_sbatch_is_one_line(slurm, ended):
+    status, told = ended([0.0], "--cluster_parameters", "{slurm_partition: nowhere}")
+    assert status == 2 and "nowhere" in told and "Traceback" not in told, told
