@@ -1,6 +1,7 @@
 """What the runs of a sweep would refuse, found before the sweep claims a directory or starts anything."""
 
 import copy
+import gc
 import json
 import os
 import tempfile
@@ -65,6 +66,8 @@ def check(configs: Mapping[str, Mapping[str, Any]], elsewhere: bool = False) -> 
                 checked(str(path))
             except InputError as error:
                 raise InputError(f"{name}: {one_line(error)}") from None
+    del checked
+    gc.collect()  # a sweep lives for hours, and has no use for the data that were tried
 
 
 def check_names(configs: Mapping[str, Mapping[str, Any]]) -> None:

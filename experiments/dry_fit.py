@@ -1,5 +1,6 @@
 """What `align fit` would refuse, found without a run directory and without training."""
 
+import gc
 import json
 from functools import partial
 from pathlib import Path
@@ -103,6 +104,7 @@ class _DryCLI(RunCLI):
             self.datamodule = self._dry.read[1]
         else:
             self._dry.read = None  # let go of before others are read
+            gc.collect()  # they are gigabytes, and in the circles of references that a trainer leaves behind
         self.find_mistakes()
         self._dry.read = served, self.datamodule
         lacking = self.datamodule.too_few_to_probe(asked["embeddings"]["per_domain"])
