@@ -1,5 +1,6 @@
 """What `align fit` would refuse, found without a run directory and without training."""
 
+import contextvars
 import gc
 import json
 from functools import partial
@@ -25,7 +26,8 @@ class DryFit:
         self.read: tuple[str, CotrainingData] | None = None
 
     def __call__(self, config: str) -> None:
-        main(["fit", "--config", config], partial(_DryCLI, self))
+        # Its context is where jsonargparse keeps the last parser, and with it all that it made.
+        contextvars.copy_context().run(main, ["fit", "--config", config], partial(_DryCLI, self))
 
 
 def is_same(run: Path, config: Path, after_the_same: bool = False) -> bool:
