@@ -6,6 +6,7 @@ Figures are drawn without pyplot, so no state is shared and no display is needed
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 import matplotlib as mpl
 import numpy as np
@@ -16,6 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.legend import Legend
 from matplotlib.legend_handler import HandlerTuple
+from matplotlib.mathtext import MathTextParser
+from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from align.analysis.figures.style.looks import CYCLE
@@ -103,6 +106,7 @@ def finish(
             artist.set_bbox_to_anchor((0.5, at), transform=figure.transFigure)
         else:
             artist.set_position((MARGIN / width, at))
+    _read_plainly(figure)
     figure.draw_without_rendering()  # so that positions are final
 
 
@@ -148,7 +152,7 @@ def wrap(text: str, size: float, room: float, weight: str = "normal") -> str:
     widest = 0.97 * 72 * room  # as drawn it may be a little wider, since letters sit on pixels
 
     def fits(line: str) -> bool:
-        return text_to_path.get_text_width_height_descent(line, font, "$" in line)[0] <= widest
+        return text_to_path.get_text_width_height_descent(line, font, _is_mathematics(line))[0] <= widest
 
     for paragraph in text.split("\n"):
         line = ""
@@ -167,7 +171,30 @@ def wrap(text: str, size: float, room: float, weight: str = "normal") -> str:
     return "\n".join(lines)
 
 
+@cache
+def _is_mathematics(line: str) -> bool:
+    """Whether what stands between dollar signs is mathematics; names of a user's may have such signs, too."""
+    if "$" not in line:
+        return False
+    try:
+        MathTextParser("path").parse(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_plainly(artist: Artist) -> None:
+    """Have texts with dollar signs that are no mathematics be drawn as they are; they would be an error."""
+    for ax in artist.axes if isinstance(artist, Figure) else ():
+        ax.get_xticklabels(), ax.get_yticklabels()  # which are not there before they are asked for
+    for text in artist.findobj(Text):
+        lines = text.get_text().split("\n")
+        if not all(_is_mathematics(line) for line in lines if "$" in line):
+            text.set_parse_math(False)
+
+
 def _extent(figure: Figure, artist: Artist):
+    _read_plainly(artist)
     return artist.get_window_extent(figure.canvas.get_renderer())
 
 
@@ -178,4 +205,5 @@ def _height(figure: Figure, artist: Artist) -> float:
 def save(figure: Figure, path: str | os.PathLike) -> None:
     """Write a figure in the project's style, atomically; the format is that of the suffix."""
     with style(), atomic_path(path) as target:  # some of the style is looked up only when it is drawn
+        _read_plainly(figure)
         figure.savefig(target)
