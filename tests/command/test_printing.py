@@ -67,3 +67,11 @@ def test_a_configuration_that_repeats_itself_without_end_is_one_line(text, tmp_p
         read_yaml(path)
     path.write_text("a: &a [1, 2]\nb: [*a, *a]")
     assert read_yaml(path)["b"] == [[1, 2], [1, 2]]
+
+
+def test_a_dry_run_tells_of_demonstrations_without_braces(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["sweep", "lambda", "--scale", "smoke", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "(to be made): n=16, domain=SIM, world={}, seed=1" in told and '"' not in told
+    assert "world={visual: 0.2, physics: 1.0, expert: 1.0}" in told
