@@ -71,7 +71,7 @@ def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def run_config(run: str | os.PathLike) -> dict[str, Any]:
-    """The recorded configuration of a run; empty where there is none.
+    """The recorded configuration of a run, without sections that hold nothing; empty where there is none.
 
     Raises:
         InputError: The file is not a mapping in YAML, or a section of it is none.
@@ -81,7 +81,7 @@ def run_config(run: str | os.PathLike) -> dict[str, Any]:
     for name in SECTIONS:
         if not isinstance(config.get(name), dict | None):
             raise InputError(f"{path}: {name}={shown(config[name])}; expected a mapping of options")
-    return config
+    return {name: value for name, value in config.items() if value is not None or name not in SECTIONS}
 
 
 def place_of(run: str | os.PathLike, path: str) -> Path:
