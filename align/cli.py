@@ -9,6 +9,7 @@ import importlib
 import inspect
 import itertools
 import json
+import logging
 import os
 import re
 import sys
@@ -313,6 +314,7 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric)\..*")
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # of its cache on a full disk
     warnings.filterwarnings("ignore", message="Glyph ")  # of names in figures: their signs are boxes there
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from align.analysis.reports.sweep.markdown import markdown_lines
 from align.analysis.statistics.intervals import Interval, minus
 from align.files import atomic_path, write_text
 
@@ -44,18 +45,6 @@ def markdown_table(rows: Sequence[Mapping[str, object]]) -> str:
     """Rows as a Markdown table: an `Interval` is one cell, what a row lacks is a dash."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     return markdown_lines([names, *([_cell(row.get(name)) for name in names] for row in rows)])
-
-
-def markdown_lines(lines: Sequence[Sequence[str]], numbers: bool = False) -> str:
-    """A table in Markdown; a cell may hold any text.
-
-    Args:
-        lines: Its lines, the first of which is its head.
-        numbers: All columns but the first are written at the right.
-    """
-    head, *rows = [[" ".join(cell.splitlines()).replace("|", "\\|") for cell in line] for line in lines]
-    below = ["---:" if numbers and n else "---" for n in range(len(head))]
-    return "".join("| " + " | ".join(line) + " |\n" for line in (head, below, *rows))
 
 
 def _flat(row: Mapping[str, object]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from align.analysis.reports.sweep.comparisons import Comparison
-from align.analysis.reports.tables import markdown_lines
+from align.analysis.reports.sweep.markdown import markdown_lines
 
 VERDICT = "verdict"
 NOTE = (
