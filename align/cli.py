@@ -9,11 +9,13 @@ import importlib
 import inspect
 import itertools
 import json
+import logging
 import os
 import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, redirect_stdout
 from enum import Enum
 from typing import get_args
 
@@ -29,9 +31,10 @@ from align.command.options import (
     with_config,
 )
 from align.command.parse_errors import options_of
+from align.command.printing import Printable
 from align.command.signatures import signature
 from align.command.usage import command_help, fit_help
-from align.errors import Unfinished, is_out_of_memory, mistake_behind, one_line
+from align.errors import Unfinished, is_out_of_memory, mistake_behind, one_line, printable
 from align.files import UNWRITABLE
 
 SUBCOMMANDS = {
@@ -108,6 +111,8 @@ SUBCOMMANDS = {
 }
 
 
+WITH_TABLE = ("sweep",)
+"""Commands that draw on the terminal."""
 WITH_FIT = "--config FIT.yaml takes data and policy from a configuration of align fit."
 
 
@@ -148,8 +153,9 @@ def main(arguments: list[str] | None = None) -> int:
             given = configs_first(_with_shipped(arguments))
             check_fit_configs(given)
             return called(given) or 0
-        status = _call(called, f"align {name}", rest) or 0
-        sys.stdout.flush()
+        with nullcontext() if name in WITH_TABLE else redirect_stdout(Printable(sys.stdout)):
+            status = _call(called, f"align {name}", rest) or 0
+            sys.stdout.flush()
         return status
 
     return guarded(run, arguments if module == "align.fit" else ())
@@ -174,13 +180,13 @@ def guarded(run: Callable[[], int | None], fit_arguments: Sequence[str] = ()) ->
         print("align: interrupted", file=sys.stderr)
         return 130
     except Unfinished as stopped:
-        print(f"align: {stopped}", file=sys.stderr)
+        print(f"align: {printable(str(stopped))}", file=sys.stderr)
         return stopped.status
     except Exception as error:
         told = _told(error)
         if told is None:  # a fault of ours
             raise
-        print(f"align: error: {with_config(told, fit_arguments)}", file=sys.stderr)
+        print(f"align: error: {printable(with_config(told, fit_arguments))}", file=sys.stderr)
         return 2
 
 
@@ -308,6 +314,8 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric)\..*")
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # of its cache on a full disk
+    warnings.filterwarnings("ignore", message="Glyph ")  # of names in figures: their signs are boxes there
 
 
 if __name__ == "__main__":

@@ -212,7 +212,7 @@ def rollout(
     from align.policy import DiffusionPolicy
     from align.rollout import rollout as run
     from align.rollout import summarise
-    from align.run.layout import PATHS, ROLLOUTS
+    from align.run.layout import CONFIG, PATHS, ROLLOUTS, ROLLOUTS_FILM, ROLLOUTS_PICTURE
     from align.run.paths import write_paths
     from align.run.trials import write_film, write_trials
 
@@ -226,6 +226,10 @@ def rollout(
     torch.set_num_threads(threads)
     if out is not None:
         check_writable(Path(out) / ROLLOUTS)
+        if (Path(out) / CONFIG).exists():
+            raise InputError(
+                f"out={out!r}: is a run, whose own {ROLLOUTS} would be lost; expected another folder"
+            )
     trained = DiffusionPolicy.from_checkpoint(policy, trust or ())
     if guidance_weight is not None:
         trained.guide(guidance_weight)
@@ -239,10 +243,14 @@ def rollout(
     for measure, mean in summarise(rows).items():
         print(f"{measure}: {mean:.3f}")
     if out is not None:
+        paths = worlds.paths()
         write_trials(Path(out) / ROLLOUTS, rows)
-        write_paths(Path(out) / PATHS, seeds, {name: worlds.paths()})
-        if film:
-            write_film(out, {name: films}, rows)
+        write_paths(Path(out) / PATHS, seeds, {name: paths})
+        write_film(out, {name: films}, rows)
+        of_others = [PATHS] * (paths is None) + [ROLLOUTS_FILM, ROLLOUTS_PICTURE] * (len(films) == 0)
+        for left in of_others:  # of trials that were here before
+            (Path(out) / left).unlink(missing_ok=True)
+        print(f"written: {Path(out) / ROLLOUTS}")
 
 
 def embed(

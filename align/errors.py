@@ -35,6 +35,18 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(mistake_behind(error) or error).split())
 
 
+def printable(text: str) -> str:
+    """A text in which what a terminal would obey, and not show, is written out as JSON writes it.
+
+    Names in files that others made may hold it: it could clear what was printed, or change what is read.
+    """
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+_OBEYED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but for tabs and ends of lines, and those that turn the direction of writing."""
+
+
 def shown(value: Any) -> str:
     """A value for a message, as Python writes it; of a long text, list or mapping the beginning."""
     return _BRIEF.repr(value)

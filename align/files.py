@@ -4,14 +4,17 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import glob
 import json
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from align.errors import InputError, mistake_behind
 
@@ -69,7 +72,8 @@ def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]
         raise InputError(f"{path} exists; choose another path")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{path.name}.", dir=path.parent))
+        _remove_left(path)
+        aside, held = _held_aside(path)
     except NO_PATH as error:
         raise InputError(f"{path} cannot be written: {_reason(error)}") from error
     target = aside / path.name
@@ -92,6 +96,31 @@ def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]
         ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        os.close(held)
+
+
+def _held_aside(path: Path) -> tuple[Path, int]:
+    """A new folder beside `path`, and the lock that tells others that somebody is writing there."""
+    while True:
+        aside = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{path.name}.", dir=path.parent))
+        held = os.open(aside, os.O_RDONLY)
+        with contextlib.suppress(OSError):  # on a file system without locks nobody removes it
+            fcntl.flock(held, fcntl.LOCK_EX)
+        if aside.exists():  # else somebody took it for left, before it was locked
+            return aside, held
+        os.close(held)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove what killed processes left of writing `path`; what is still being written is locked."""
+    for left in path.parent.glob(f"{TEMPORARY}{glob.escape(path.name)}.*"):
+        with contextlib.suppress(OSError):
+            found = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(found)
 
 
 def check_writable(path: str | os.PathLike) -> None:
@@ -174,6 +203,33 @@ def _exchange(a: Path, b: Path) -> None:
     a.rename(b)
 
 
+def append_to(path: str | os.PathLike, buffering: int = -1) -> TextIO:
+    """Open a text file to write behind what it holds, where it lies.
+
+    A link would lead what is written out of a folder that somebody else made; a pipe would be waited for.
+
+    Raises:
+        OSError: There is a link, or something else that is no file; or it cannot be written to.
+    """
+    return open(path, "a", buffering, "utf-8", opener=_no_link)
+
+
+def _no_link(path: str, flags: int) -> int:
+    try:
+        found = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        raise OSError(errno.EEXIST, NO_FILE, str(path)) from None
+    if not stat.S_ISREG(os.fstat(found).st_mode):
+        os.close(found)
+        raise OSError(errno.EEXIST, NO_FILE, str(path))
+    return found
+
+
+NO_FILE = "a link or no file is in the place of one that is to be written"
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write `text` to `path` atomically."""
     with atomic_path(path) as target:
@@ -211,7 +267,7 @@ def locked(folder: str | os.PathLike, what: str, wait: bool = False) -> Iterator
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(Path(folder) / ".lock", "w", encoding="utf-8")
+        file = append_to(Path(folder) / ".lock")
     except NO_PATH as error:
         raise InputError(f"{what} {str(folder)!r} cannot be written to: {_reason(error)}") from error
     with file:

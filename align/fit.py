@@ -18,6 +18,7 @@ from align.callbacks.embeddings import Embeddings
 from align.callbacks.logger import StepLogger
 from align.callbacks.progress import Progress
 from align.callbacks.termination import Termination, is_trained
+from align.checkpoints.trust import importing_nothing_new
 from align.command.fit_options import RUN_OPTIONS, TRAINER_DEFAULTS, check_trains
 from align.command.fit_summary import summary, what_next
 from align.command.options import check_nulls, read_nested_null
@@ -224,14 +225,18 @@ class RunCLI(LightningCLI):
         find_mistakes(self.trainer, self.model, self.datamodule)
 
     def _completed(self, recorded: dict) -> dict:
-        """A run's configuration with the defaults of options that did not exist when it was recorded."""
+        """A run's configuration with the defaults of options that did not exist when it was recorded.
+
+        Others may have written it: of what it names only that is imported which this configuration names.
+        """
         from jsonargparse import ArgumentError
 
         parser = self._parser(self.subcommand)
         try:
-            return yaml.safe_load(parser.dump(parser.parse_object(recorded), skip_none=False))
-        except (ArgumentError, KeyError, TypeError, ValueError):
-            return recorded  # it names what is no more, and so it differs as it stands
+            with importing_nothing_new():
+                return yaml.safe_load(parser.dump(parser.parse_object(recorded), skip_none=False))
+        except (ArgumentError, ImportError, KeyError, TypeError, ValueError):
+            return recorded  # it names what is no more, or is not known, and so it differs as it stands
 
     def _callback(self, kind: type) -> Any:
         return next(c for c in self.trainer.callbacks if isinstance(c, kind))

@@ -19,6 +19,7 @@ from align.cli import guarded
 from align.data.windows import Windows
 from align.domain import Domain
 from align.errors import InputError, Unfinished, one_line
+from align.files import append_to
 from align.fit import STOPPED, RunCLI
 from align.fit import main as fit
 from align.run.config import read_yaml
@@ -71,7 +72,7 @@ def train_together(configs: Sequence[str]) -> None:
         for config in configs:
             log = Path(read_yaml(config)["run"]) / LOG
             log.parent.mkdir(parents=True, exist_ok=True)
-            output = held.enter_context(open(log, "a", buffering=1, encoding="utf-8"))
+            output = held.enter_context(append_to(log, buffering=1))
             with contextlib.redirect_stdout(output):
                 fit(["fit", "--config", config], Cli)
             held.enter_context(clis[-1]._held)

@@ -153,11 +153,10 @@ def mechanism(
     found: dict[str, list[Path]] = {}
     for folder in _sweeps_below(path):
         found.setdefault(folder.name, []).append(folder)
-    unknown = [name for name in sweeps or [] if name not in found]
-    if unknown or not found:
-        raise InputError(
-            f"path={path!r}, sweeps={unknown}: expected some of {', '.join(found) or 'no sweep there'}"
-        )
+    if not found:
+        raise InputError(f"path={path!r}: no sweep there; expected a folder of sweeps that have run, or one")
+    if unknown := [name for name in sweeps or [] if name not in found]:
+        raise InputError(f"path={path!r}, sweeps={unknown}: expected some of {', '.join(found)}")
     taken = [folder for name in sweeps or found for folder in found[name]]
     if regime is not None:
         settings = read_regime(Path(path) / DECLARED, regime)
@@ -270,6 +269,8 @@ def keep(sweep: str, results: str, command: str) -> None:
         results: Directory to copy to, e.g. results/lambda.
         command: The command that made them, which is recorded.
     """
+    if not (Path(sweep) / RESULTS).is_file():
+        raise InputError(f"sweep={sweep!r}: holds no {RESULTS}; expected a sweep with its report")
     check_writable(Path(results) / RESULTS)
     for path in keep_files(sweep, results, command, measured_beside(sweep)):
         print(path)

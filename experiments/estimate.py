@@ -53,7 +53,8 @@ def expected(runs: Sequence[Run], folder: Path, jobs: int, sources: Sequence[Sou
             used.append(source.words)
     measured = [times for of_run in like for times in of_run]
     if not measured:
-        return f"expected time: unknown, as no run like these is finished in {folder.parent}"
+        hint = "; --measure tries them here" if sources else ""
+        return f"expected time: unknown, as no run like these is finished in {folder.parent}{hint}"
     step, rest, unlike = median(m.step for m in measured), _rest(measured), 0
     seconds = 0.0
     for run, found in zip(runs, like, strict=True):

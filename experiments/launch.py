@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from align.errors import InputError, one_line
+from align.errors import InputError, one_line, printable
 from align.experiments import warm
 from align.experiments.warm import ONE_THREAD
-from align.files import locked, remove_temporaries, write_json
+from align.files import append_to, locked, remove_temporaries, write_json
 from align.run.layout import CONFIG, LAUNCHED, LOG, PROGRESS, REQUEST, SECONDS, TOGETHER
 from align.run.reading import read_json, reading
 from align.run.state import is_finished
@@ -66,7 +66,10 @@ class Job:
     def note(self, text: str) -> None:
         """Add a line to the run's log; where that cannot be written, as on a full disk, it is kept here."""
         self.noted = text
-        with contextlib.suppress(OSError), open(self.folder / LOG, "a", encoding="utf-8") as log:
+        with (
+            contextlib.suppress(OSError),
+            append_to(self.folder / LOG) as log,
+        ):
             log.write(f"{text}\n")
 
     def last_line(self) -> str:
@@ -75,7 +78,7 @@ class Job:
             lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         except OSError:
             return self.noted or "no log"
-        return lines[-1] if lines else self.noted or "empty log"
+        return printable(lines[-1]) if lines else self.noted or "empty log"
 
 
 def execute(folder: str, call: Callable[[list[str], IO], int] | None = None) -> int:
@@ -101,7 +104,7 @@ def execute(folder: str, call: Callable[[list[str], IO], int] | None = None) -> 
 def _train_together(folder: Path) -> int:
     """Train the runs that are listed in a folder, as one batch of seeds, in a new process."""
     runs = [Path(run) for run in read_json(folder / TOGETHER)["runs"]]
-    with ExitStack() as held, open(folder / LOG, "a", encoding="utf-8") as log:
+    with ExitStack() as held, append_to(folder / LOG) as log:
         for run in runs:
             held.enter_context(locked(run / LAUNCHED, "run", wait=True))
         return _new_process("align.together", [f"{run}/{REQUEST}" for run in runs], log)
@@ -109,13 +112,13 @@ def _train_together(folder: Path) -> int:
 
 def fit_only(folder: str) -> int:
     """Train beside the process that executes a run, as another of its distributed processes."""
-    with open(Path(folder) / LOG, "a", encoding="utf-8") as log:
+    with append_to(Path(folder) / LOG) as log:
         return _cold(["fit", "--config", f"{folder}/{REQUEST}"], log)
 
 
 def _execute(folder: str, call: Callable[[list[str], IO], int]) -> int:
     resumed, seconds = (Path(folder) / CONFIG).exists(), {}
-    with open(Path(folder) / LOG, "a", encoding="utf-8") as log:
+    with append_to(Path(folder) / LOG) as log:
         for command in (["fit", "--config", f"{folder}/{REQUEST}"], ["probe", folder]):
             started = time.perf_counter()
             status = call(command, log)

@@ -122,7 +122,8 @@ def take_over(
     for name, run in found.items():
         if is_begun(run):
             with atomic_path(folder / name) as target:
-                shutil.copytree(run, target, ignore=shutil.ignore_patterns(f"{TEMPORARY}*", SECONDS))
+                left_out = shutil.ignore_patterns(f"{TEMPORARY}*", SECONDS)
+                shutil.copytree(run, target, ignore=left_out, ignore_dangling_symlinks=True)
                 if not is_there(run / TAKEN_OVER):  # of a copy, where the first came from
                     write_json(target / TAKEN_OVER, {"sweep": run.parent.name, "run": run.name})
         elif (folder / name).is_dir():  # it was claimed and never began

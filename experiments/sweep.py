@@ -251,7 +251,8 @@ def _describe(
     }
     for (option, _), (path, arguments) in stores.items():
         state = "there" if path is not None and path.exists() else "to be made"
-        print(f"{option}: {path or f'in {data}'} ({state}) {json.dumps(arguments)}")
+        described = ", ".join(f"{name}={_plainly(value)}" for name, value in arguments.items())
+        print(f"{option}: {path or f'in {data}'} ({state}): {described}")
     left, kept = [], kept_here(folder)
     taken, unmade = _would_take(grid, folder, data, others) if others else ({}, set())
     counted = 0
@@ -274,6 +275,17 @@ def _describe(
     )
     print(expected(left, folder, jobs, _sources(measure) if here else ()))
     return 0
+
+
+def _plainly(value: Any) -> str:
+    """A value of a grid as its file would have it, in one line."""
+    return (
+        value
+        if isinstance(value, str)
+        else yaml.safe_dump(value, default_flow_style=True, width=1 << 20, sort_keys=False)
+        .removesuffix("...\n")
+        .strip()
+    )
 
 
 def _would_take(grid: Grid, folder: Path, data: Path, others: Finished) -> tuple[dict[str, Path], set[str]]:

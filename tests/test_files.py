@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from align.cli import main
@@ -179,3 +180,74 @@ def test_a_folder_that_was_made_for_nothing_is_removed_again(tmp_path):
         (tmp_path / "run/file").touch()
         raise RuntimeError("something")
     assert (tmp_path / "run/file").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_what_a_shared_folder_leads_elsewhere_is_not_written_to(kind, tmp_path):
+    """A lock and a log that are links would empty, or grow, any file of whoever uses a shared run."""
+    from align.experiments.launch import Job, execute
+
+    precious, run = tmp_path / "precious", tmp_path / "run"
+    precious.write_text("precious")
+    run.mkdir()
+    for name in (".lock", "log.txt"):
+        (run / name).symlink_to(precious) if kind == "link" else os.mkfifo(run / name)
+    with pytest.raises(InputError, match=r"a link or no file is in the place"), locked(run, "run"):
+        pass
+    Job("run", run).note("a word")
+    (run / ".lock").unlink()
+    with pytest.raises(OSError, match=r"a link or no file is in the place.*log\.txt"):
+        execute(str(run), lambda *_: 0)
+    assert precious.read_text() == "precious"
+
+
+def test_images_are_not_decoded_over_a_file_elsewhere(make_store, tmp_path):
+    """Beside a store that was downloaded its cache may lie already, begun as a link."""
+    from align.data.images.cache import cached
+    from align.data.readers import open_store
+
+    store, precious = open_store(make_store("sim", 2)), tmp_path / "precious"
+    frames, arguments = store.frames("img"), ({"camera": "img"}, store.files("img"), store.path)
+    images = np.concatenate(list(frames)).transpose(0, 3, 1, 2)
+
+    def decoded():
+        return cached(lambda row: iter([images[row:]]), images.shape, *arguments, folder=tmp_path / "cache")
+
+    assert np.array_equal(decoded(), images)
+    precious.write_text("precious")
+    (done,) = tmp_path.glob("cache/*/frames.npy")
+    done.unlink()
+    done.with_name("frames.part.npy").symlink_to(precious)
+    assert np.array_equal(decoded(), images) and precious.read_text() == "precious"
+
+
+def test_what_a_killed_process_left_is_removed_by_whoever_writes_the_same_and_what_is_written_is_not(
+    tmp_path,
+):
+    """A store of many gigabytes beside the one that was asked for would stay for good."""
+    path = tmp_path / "store [1]"
+    killed = (
+        "import os, sys; from align.files import atomic_path\n"
+        "with atomic_path(sys.argv[1]) as target: target.write_text('half'); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", killed, str(path)], check=False).returncode == 9
+    (left,) = tmp_path.glob(".~*")
+    with atomic_path(path) as first:
+        assert not left.exists()
+        with atomic_path(path) as second:
+            assert first.parent.is_dir() and second.parent != first.parent
+            second.write_text("second")
+        first.write_text("first")
+    assert path.read_text() == "first" and [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_what_is_kept_of_a_sweep_lies_in_it(tmp_path):
+    from align.analysis.reports.sweep.keep import inside
+
+    sweep = tmp_path / "sweep"
+    sweep.mkdir()
+    (tmp_path / "secret").write_text("secret")
+    (sweep / "notes.md").write_text("notes")
+    (sweep / "table.md").symlink_to("notes.md")
+    (sweep / "key.md").symlink_to(tmp_path / "secret")
+    assert [p.name for p in sorted(sweep.glob("*.md")) if inside(p, sweep)] == ["notes.md", "table.md"]

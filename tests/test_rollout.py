@@ -159,8 +159,15 @@ def test_command_evaluates_a_run(write_config, tmp_path, capsys):
     assert main(["fit", "--config", write_config()]) == 0
     out = tmp_path / "evaluation"
     arguments = ["--trials", "2", "--steps", "8", "--size", "16", "--film", "0", "--out", str(out)]
+    out.mkdir()
+    (out / "paths.npz").write_text("of another world, which keeps paths")
     assert main(["rollout", str(tmp_path / "run"), *arguments, "--world", "{visual: 0.5}"]) == 0
-    assert "score:" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "score:" in told and f"written: {out / 'rollouts.csv'}" in told
+    assert [path.name for path in out.iterdir()] == ["rollouts.csv"]
+    into = [*arguments[:-1], str(tmp_path / "run")]
+    assert main(["rollout", str(tmp_path / "run"), *into]) == 2  # the run's own trials may be of other worlds
+    assert "expected another folder" in capsys.readouterr().err
     assert len((out / "rollouts.csv").read_text().splitlines()) == 3
     assert main(["rollout", str(tmp_path / "run"), *arguments[:-2], "--n_action_steps", "1"]) == 0
     assert main(["rollout", str(tmp_path / "run"), *arguments[:-2], "--n_action_steps", "16"]) == 2

@@ -3,6 +3,7 @@
 import copy
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from align.checkpoints.description import build, fresh
 from align.checkpoints.trust import named_modules, trusting
 from align.cli import main
 from align.errors import InputError
+from align.experiments.dry_fit import is_same
+from align.experiments.options import set_option
 from align.policy import DiffusionPolicy
 
 ENCODER = """
@@ -64,6 +67,54 @@ def test_from_checkpoint_takes_what_it_is_told_to_trust_and_forgets_it(shared):
     assert DiffusionPolicy.from_checkpoint(run, ["their_encoders"]).encoder.features == 8
     with pytest.raises(InputError, match="trust="):
         DiffusionPolicy.from_checkpoint(run)
+
+
+THEIRS = """
+from pathlib import Path
+from pytorch_lightning.callbacks import Callback
+from align.data.readers.encoding import Encoding
+Path("marker").write_text("imported")
+class Mine(Callback): ...
+class Codec(Encoding): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("trainer.callbacks", [{"class_path": "downloads.theirs.Mine"}]),
+        ("trainer.callbacks", ["downloads.theirs.Mine"]),
+        ("trainer.logger", {"class_path": "downloads.theirs.Mine"}),
+        ("trainer.plugins", ["downloads.theirs.Mine"]),
+        ("model.alignment", "downloads.theirs.Mine"),
+        ("model.weighting", {"class_path": "downloads.theirs.Mine"}),
+        ("data.reader", "downloads.theirs.Mine"),
+        ("data.sim_codec", {"class_path": "downloads.theirs.Codec"}),
+        ("data.sim_codec", "downloads.theirs.Codec"),
+        ("data.sim_codec", {"class_path": "antigravity.Codec"}),
+    ],
+)
+def test_what_a_recorded_configuration_names_is_not_imported(
+    option, value, write_config, tmp_path, monkeypatch, capsys
+):
+    """Not where a run is resumed, compared with one of another sweep, or embedded; nor from beside it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads/theirs.py").write_text(THEIRS)
+    config = write_config(run="downloads/run")
+    assert main(["fit", "--config", config]) == 0
+    recorded = tmp_path / "downloads/run/config.yaml"
+    content = yaml.safe_load(recorded.read_text())
+    set_option(content, option, value)
+    recorded.write_text(yaml.safe_dump(content))
+    capsys.readouterr()
+    assert main(["fit", "--config", config]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "another configuration" in error and option in error
+    assert not is_same(tmp_path / "downloads/run", Path(config))
+    if main(["embed", "downloads/run"]):
+        assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "marker").exists() and not {"downloads", "antigravity"} & set(sys.modules)
 
 
 def test_an_initial_policy_gives_its_weights_and_no_code(shared, write_config, tmp_path, capsys):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from align.checkpoints.trust import importing_nothing_new
 from align.command.parse_errors import REQUIRED, explained
 from align.command.signatures import signature
 from align.errors import InputError
@@ -168,7 +169,7 @@ def check_nulls(options: object, where: str = "") -> None:
 def check_arguments(kind: type, values: Mapping[str, Any], where: str) -> None:
     """Refuse what a file says of a class's constructor arguments where it has other types than they have.
 
-    It may name no class: one would be imported.
+    What it names is not imported.
 
     Raises:
         InputError: A value does not fit, or there is no such argument.
@@ -178,8 +179,9 @@ def check_arguments(kind: type, values: Mapping[str, Any], where: str) -> None:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind, fail_untyped=True)
     try:
-        parser.parse_object(dict(values))
-    except (ArgumentError, TypeError, ValueError) as error:
+        with importing_nothing_new():
+            parser.parse_object(dict(values))
+    except (ArgumentError, ImportError, TypeError, ValueError) as error:
         raise InputError(f"{where}: {explained(error, {})}") from None
 
 

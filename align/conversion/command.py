@@ -20,7 +20,7 @@ from align.data.readers import open_store
 from align.data.readers.reader import Reader
 from align.data.readers.times import attributes, check_rate
 from align.errors import InputError, check_numbers
-from align.files import user_path
+from align.files import check_writable, user_path
 from align.run.ticking import with_progress
 
 
@@ -56,6 +56,9 @@ def convert(
     source, target = (Path(os.path.realpath(user_path(path))) for path in (store, out))
     if target == source or source in target.parents:
         raise InputError(f"out={out!r}: lies in the store; expected another path")
+    if not overwrite and os.path.lexists(user_path(out)):
+        raise InputError(f"out={out!r} exists; expected a path that is free, or overwrite")
+    check_writable(user_path(out))
     with closing(open_store(store, reader)) as opened:
         found = _keys(opened, keys or {})
         lengths = opened.episode_ends()

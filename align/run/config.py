@@ -13,6 +13,8 @@ from align.run.layout import CONFIG
 from align.run.moved import renamed
 from align.run.reading import reading
 
+MOST_VALUES = 1_000_000
+"""So many values no configuration has."""
 SECTIONS = ("model", "data", "trainer", "embeddings", "checkpoint", "progress")
 """Options of a configuration that hold options."""
 
@@ -24,10 +26,36 @@ def load_yaml(path: str | os.PathLike) -> Any:
         InputError: It cannot be read, or is not YAML.
     """
     with reading(path, "a YAML file"):
-        try:
-            return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise InputError(f"{path}: not YAML ({one_line(error)})") from None
+        return parse_yaml(Path(path).read_text(encoding="utf-8"), str(path))
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """What YAML holds; of parts that it names once and repeats (`&a`, `*a`) each repetition counts.
+
+    Raises:
+        InputError: It is not YAML; or with all repetitions it is larger than any configuration, or without
+            end, which whoever goes through it would find out in hours.
+    """
+    try:
+        content = yaml.safe_load(text)
+    except (RecursionError, yaml.YAMLError) as error:
+        raise InputError(f"{where}: not YAML ({one_line(error)})") from None
+    if not _values(content, {}) <= MOST_VALUES:
+        raise InputError(
+            f"{where}: its repetitions (*) make more than {MOST_VALUES:,} values of it; expected fewer"
+        )
+    return content
+
+
+def _values(content: Any, known: dict[int, float]) -> float:
+    """How many values there are in nested mappings and lists; infinitely many where one holds itself."""
+    if not isinstance(content, dict | list):
+        return 1
+    if id(content) not in known:
+        known[id(content)] = float("inf")
+        parts = content.values() if isinstance(content, dict) else content
+        known[id(content)] = 1 + sum(_values(part, known) for part in parts)
+    return known[id(content)]
 
 
 def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
@@ -43,7 +71,7 @@ def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def run_config(run: str | os.PathLike) -> dict[str, Any]:
-    """The recorded configuration of a run; empty where there is none.
+    """The recorded configuration of a run, without sections that hold nothing; empty where there is none.
 
     Raises:
         InputError: The file is not a mapping in YAML, or a section of it is none.
@@ -53,7 +81,7 @@ def run_config(run: str | os.PathLike) -> dict[str, Any]:
     for name in SECTIONS:
         if not isinstance(config.get(name), dict | None):
             raise InputError(f"{path}: {name}={shown(config[name])}; expected a mapping of options")
-    return config
+    return {name: value for name, value in config.items() if value is not None or name not in SECTIONS}
 
 
 def place_of(run: str | os.PathLike, path: str) -> Path:

@@ -1,11 +1,13 @@
 """The annotations that a sweep's gated runs were trained with, as part of its report."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from align.analysis.reports.sweep import Sweep
 from align.files import atomic_path
-from align.run.config import run_config
+from align.run.config import place_of, run_config
+from align.run.place import ANNOTATION
 
 REPORTS = (".png", ".json")
 """What `align annotate` leaves beside an annotation."""
@@ -30,5 +32,6 @@ def report(sweep: Sweep) -> list[Path]:
 
 def _annotation(run: Path) -> list[Path]:
     """The path of a run's annotation, if it has one."""
-    path = (run_config(run).get("data", {}).get("gating") or {}).get("annotation")
-    return [] if path is None else [Path(path)]
+    gating = (run_config(run).get("data") or {}).get("gating")
+    path = gating.get(ANNOTATION) if isinstance(gating, Mapping) else None
+    return [place_of(run, path)] if isinstance(path, str) else []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from align.analysis.reports.sweep.markdown import markdown_lines
 from align.analysis.statistics.intervals import Interval, minus
 from align.files import atomic_path, write_text
 
@@ -43,9 +44,7 @@ def write_csv(path: str | os.PathLike, rows: Sequence[Mapping[str, object]]) -> 
 def markdown_table(rows: Sequence[Mapping[str, object]]) -> str:
     """Rows as a Markdown table: an `Interval` is one cell, what a row lacks is a dash."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [names, ["---"] * len(names)]
-    lines += [[_cell(row.get(name)) for name in names] for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return markdown_lines([names, *([_cell(row.get(name)) for name in names] for row in rows)])
 
 
 def _flat(row: Mapping[str, object]) -> dict[str, object]:

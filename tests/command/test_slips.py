@@ -98,6 +98,9 @@ SLIPS = [
     (["rollout", "r", "--world", "gym-push"], ["world=gym-push", "did you mean gym-pusht?"]),
     (["annotate", "--policy.horizon", "x"], ["policy.horizon=x: expected a whole number"]),
     (["annotate", "--model.policy.horizn", "8"], ["policy.horizn", "did you mean horizon?"]),
+    (["keep", ".", "kept", "made"], ["sweep='.': holds no results.csv; expected a sweep with its report"]),
+    (["mechanism", "."], ["path='.': no sweep there; expected a folder of sweeps"]),
+    (["convert", "absent.zarr", "null.yaml"], ["out='null.yaml' exists; expected a path that is free"]),
     (["embed", "r", "--sites", "image"], ["sites=image: expected a list, as '[a, b]'"]),
 ]
 

@@ -3,12 +3,14 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
 from align.cli import main
 from align.command.options import with_config
+from align.errors import InputError
 
 
 @pytest.fixture
@@ -99,3 +101,31 @@ def test_the_configuration_that_gives_a_bad_option_is_named(write_config, capsys
         assert with_config(message, arguments) == message
     assert with_config("every=0: expected", arguments) == f"{config}: every=0: expected"
     assert with_config("--run: unknown", ["fit", "--config", config]) == f"{config}: --run: unknown"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"data": None, "trainer": None, "model": None},
+        {"trainer": {"callbacks": [{"init_args": {"reference": 7}}]}},
+        {"data": {"sim": 7, "real": [1]}, "trainer": {"callbacks": None}},
+    ],
+)
+def test_reports_take_a_configuration_that_says_nothing_for_one(config, tmp_path):
+    from align.analysis.reports.arm_table.own_distance import own_distance
+    from align.analysis.reports.sweep.run_paths import learnt_plans, learnt_stores, reference_store
+
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    n = np.arange(80)
+    np.savez(
+        tmp_path / "embeddings.npz",
+        image=np.eye(80, 3, dtype=np.float32),
+        domain=n // 40,
+        episode=n // 5,
+        step=n,
+    )
+    assert learnt_plans(tmp_path) == learnt_stores(tmp_path) == {}
+    assert reference_store(tmp_path) is None and own_distance(tmp_path, tmp_path) is None
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"model": {"alignment": "MMD", "site": "image"}}))
+    with pytest.raises(InputError, match=r"config\.yaml.*expected a configuration of align fit"):
+        own_distance(tmp_path, tmp_path)

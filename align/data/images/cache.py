@@ -74,6 +74,8 @@ def cached(
 
 def _fill(entry: Path, frames: Callable, shape: Sequence[int], about: Mapping, store: Path) -> None:
     part, progress = entry / "frames.part.npy", entry / "rows.json"
+    if part.is_symlink():  # beside somebody else's store it may lead to any file
+        part.unlink()
     row, out = _begun(part, progress, shape)
     if out is None:
         free = os.statvfs(entry).f_bavail * os.statvfs(entry).f_frsize

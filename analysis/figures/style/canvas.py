@@ -17,6 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.legend import Legend
 from matplotlib.legend_handler import HandlerTuple
+from matplotlib.mathtext import MathTextParser
+from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from align.analysis.figures.style.looks import CYCLE
@@ -104,6 +106,7 @@ def finish(
             artist.set_bbox_to_anchor((0.5, at), transform=figure.transFigure)
         else:
             artist.set_position((MARGIN / width, at))
+    _read_plainly(figure)
     figure.draw_without_rendering()  # so that positions are final
 
 
@@ -170,10 +173,33 @@ def wrap(text: str, size: float, room: float, weight: str = "normal") -> str:
 def _width(text: str, size: float, weight: str) -> float:
     """Of text on one line, in points: a report writes the same words many times."""
     font = FontProperties(size=size, weight=weight)
-    return text_to_path.get_text_width_height_descent(text, font, "$" in text)[0]
+    return text_to_path.get_text_width_height_descent(text, font, _is_mathematics(text))[0]
+
+
+@functools.cache
+def _is_mathematics(line: str) -> bool:
+    """Whether what stands between dollar signs is mathematics; names of a user's may have such signs, too."""
+    if "$" not in line:
+        return False
+    try:
+        MathTextParser("path").parse(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_plainly(artist: Artist) -> None:
+    """Have texts with dollar signs that are no mathematics be drawn as they are; they would be an error."""
+    for ax in artist.axes if isinstance(artist, Figure) else ():
+        ax.get_xticklabels(), ax.get_yticklabels()  # which are not there before they are asked for
+    for text in artist.findobj(Text):
+        lines = text.get_text().split("\n")
+        if not all(_is_mathematics(line) for line in lines if "$" in line):
+            text.set_parse_math(False)
 
 
 def _extent(figure: Figure, artist: Artist):
+    _read_plainly(artist)
     return artist.get_window_extent(figure.canvas.get_renderer())
 
 
@@ -184,4 +210,5 @@ def _height(figure: Figure, artist: Artist) -> float:
 def save(figure: Figure, path: str | os.PathLike) -> None:
     """Write a figure in the project's style, atomically; the format is that of the suffix."""
     with style(), atomic_path(path) as target:  # some of the style is looked up only when it is drawn
+        _read_plainly(figure)
         figure.savefig(target)

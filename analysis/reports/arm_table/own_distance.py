@@ -13,8 +13,8 @@ from align.analysis.statistics.probing.divergence import divergence
 from align.domain import Domain
 from align.errors import InputError
 from align.run.config import run_config
-from align.run.layout import EMBEDDINGS
-from align.run.reading import read_arrays
+from align.run.layout import CONFIG, EMBEDDINGS
+from align.run.reading import read_arrays, reading
 
 
 def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) -> float | None:
@@ -35,12 +35,14 @@ def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) ->
     from align.alignment.objective import Objective, Samples
     from align.checkpoints.description import build
 
-    model = run_config(objective_of).get("model") or {}
+    model = run_config(objective_of).get("model", {})
     found = {data.site: data for data in load_embeddings(run_dir)}
-    if not model.get("alignment") or model["site"] not in found:
+    if not model.get("alignment") or str(model.get("site")) not in found:
         return None
+    with reading(Path(objective_of) / CONFIG, "a configuration of align fit"):
+        described = {"init_args": {}, **model["alignment"]}
     try:
-        objective = build({"init_args": {}, **model["alignment"]})
+        objective = build(described)
     except InputError as error:
         print(f"{objective_of}: its own distance is not measured: {error}", file=sys.stderr)
         return None

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from align.analysis.reports.sweep.comparisons import Comparison
+from align.analysis.reports.sweep.markdown import markdown_lines
 
 VERDICT = "verdict"
 NOTE = (
@@ -56,5 +57,4 @@ def _said(pair: Comparison | None, sign: int) -> str:
 
 def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of names at the left and numbers at the right."""
-    lines = [[t.replace("\n", " ") for t in titles], ["---", *["---:"] * (len(titles) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return markdown_lines([titles, *rows], numbers=True)

@@ -81,10 +81,11 @@ def keep(
     sweep_dir, results_dir = Path(sweep_dir), Path(results_dir)
     if not (sweep_dir / RESULTS).is_file():
         raise InputError(f"sweep={str(sweep_dir)!r}: expected a sweep with {RESULTS}, made by its report")
-    sources = {p.name: p for pattern in KEPT for p in sorted(sweep_dir.glob(pattern))}
+    found = [p for pattern in KEPT for p in sorted(sweep_dir.glob(pattern))]
+    sources = {path.name: path for path in found if inside(path, sweep_dir)}
     frame = collect(sweep_dir)
     run = next((sweep_dir / name for name in _shown(sweep_dir, frame)), sweep_dir)
-    sources |= {name: run / name for name in OF_ONE_RUN if (run / name).is_file()}
+    sources |= {name: run / name for name in OF_ONE_RUN if inside(run / name, run)}
     with tempfile.TemporaryDirectory() as folder:
         trials = _trials([sweep_dir / name for name in frame["run"]])
         known = {"name": made_as(sweep_dir), kept.REPEATED: _repeated(sweep_dir, frame), **(facts or {})}
@@ -103,6 +104,12 @@ def keep(
                 shutil.copyfile(source, path)
     write_text(results_dir / "command.txt", f"{command}\n")
     return [results_dir / name for name in (*sources, "command.txt")]
+
+
+def inside(path: Path, folder: Path) -> bool:
+    """Whether there is such a file, and its content lies in the folder: a link in a sweep of somebody else's
+    may lead to any file, and what is kept is there to be published."""
+    return path.is_file() and path.resolve().is_relative_to(folder.resolve())
 
 
 def _shown(sweep_dir: Path, frame: pd.DataFrame) -> list[str]:

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from align.errors import InputError, shown
 from align.files import atomic_path
+from align.run.config import parse_yaml
 from align.run.layout import GRID, POINT, RESULTS
 from align.run.layout import KEPT_RUNS as RUNS
 from align.run.layout import KEPT_TRIALS as TRIALS
@@ -163,10 +163,8 @@ def _made(path: Path, _written: int) -> dict[str, dict[str, Any]]:
     found = {}
     with reading(path, "what align keep wrote"):
         for name, how in _runs(path, _written)["facts"].get(MADE, {}).items():
-            try:
-                config, provenance = yaml.safe_load(how["config"]), how["provenance"]
-            except yaml.YAMLError:
-                raise InputError(f"{path}: configuration of {name} is not YAML") from None
+            config = parse_yaml(how["config"], f"{path}: configuration of {name}")
+            provenance = how["provenance"]
             if not all(isinstance(part, dict) for part in (config, provenance, provenance.get("data", {}))):
                 raise InputError(f"{path}: {MADE} of {name} is {shown(how)}; expected mappings")
             found[name] = {"config": config, "text": how["config"], "provenance": {"data": {}, **provenance}}

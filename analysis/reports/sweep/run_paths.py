@@ -140,7 +140,8 @@ def reference_plans(run: str | os.PathLike) -> Plans | None:
 
 def reference_store(run: str | os.PathLike) -> Path | None:
     """The store that a run's rollouts are compared with; None where none was configured."""
-    store = next((o["reference"] for o in callback_options(run) if o.get("reference")), None)
+    named = [options.get("reference") for options in callback_options(run)]
+    store = next((path for path in named if path and isinstance(path, str)), None)
     return None if store is None else place_of(run, store)
 
 

@@ -48,6 +48,25 @@ def test_several_annotations_keep_their_names_and_none_leaves_nothing(gated):
     assert report(Sweep(path)) == []
 
 
+@pytest.mark.parametrize("data", [None, {"gating": 3}, {"gating": {"annotation": [1]}}, {"gating": {}}])
+def test_a_configuration_that_names_no_annotation_is_of_none(data, gated):
+    path = gated("a")
+    (path / "a/config.yaml").write_text(yaml.safe_dump({"data": data}))
+    assert report(Sweep(path)) == []
+
+
+def test_an_annotation_lies_where_the_run_says_wherever_its_report_is_made(gated, tmp_path, monkeypatch):
+    path = gated("a")
+    recorded = {"run": "sweep/a", "data": {"gating": {"annotation": "notes/a.npz"}}}
+    (path / "a/config.yaml").write_text(yaml.safe_dump(recorded))
+    (tmp_path / "notes").mkdir()
+    for name in ("a.npz", "a.json"):
+        (tmp_path / "notes" / name).write_text("of it")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert report(Sweep(path)) == [path / "annotation.json"]
+
+
 def test_tables_tell_the_level_of_gated_arms_only(gated):
     path = gated("a")
     arm_table.report(Sweep(path))
