@@ -130,6 +130,20 @@ def test_a_run_that_goes_on_does_not_ask_its_reference_again(reference, write_co
     assert [t.pop("training_seconds") > 0 for t in told] == [True, True] and told[0] == told[1]
 
 
+def test_a_check_before_training_is_no_validation(reference, write_config, tmp_path):
+    run = tmp_path / "new"
+    changes = _held_against(reference) | {"trainer.num_sanity_val_steps": 2}
+    assert main(["fit", "--config", write_config("new", run=str(run), **changes)]) == 0
+    assert int(last_weights(run)["weighting.validations"]) == 2, "at steps 3 and 6"
+
+
+def test_a_warm_up_that_is_longer_than_training_is_told(write_config, capsys):
+    changes = {"model.alignment_weight": 0.5, "model.alignment_warmup": 50}
+    assert main(["fit", "--config", write_config(**changes)]) == 0
+    told = capsys.readouterr().out
+    assert "warning: alignment_warmup=50: training ends at step 6, and λ comes to 10 % of what" in told
+
+
 def test_a_reference_of_which_validations_are_lost_is_refused(reference, write_config, tmp_path, refused):
     """TensorBoard stops reading where a file is damaged, and says nothing."""
     changes, run = _held_against(reference), str(tmp_path / "new")

@@ -54,7 +54,8 @@ class HeldOut(pl.LightningModule):
         embedding, domain, loss = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
         self._validation.clear()
         if all((domain == d).sum() >= 2 for d in Domain):
-            if self.weighting.refers and self.trainer.state.fn == "fit":
+            trains = self.trainer.state.fn == "fit" and not self.trainer.sanity_checking
+            if self.weighting.refers and trains:
                 self._see_held_out([loss[domain == d].mean() for d in Domain])
             distance = MMD(bandwidth="median").to(embedding)(
                 embedding[domain == Domain.SIM], embedding[domain == Domain.REAL]
