@@ -54,8 +54,8 @@ class HeldOut(pl.LightningModule):
         embedding, domain, loss = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
         self._validation.clear()
         if all((domain == d).sum() >= 2 for d in Domain):
-            trains = self.trainer.state.fn == "fit" and not self.trainer.sanity_checking
-            if self.weighting.refers and trains:
+            trainer = self.trainer
+            if self.weighting.refers and trainer.state.fn == "fit" and not trainer.sanity_checking:
                 self._see_held_out([loss[domain == d].mean() for d in Domain])
             distance = MMD(bandwidth="median").to(embedding)(
                 embedding[domain == Domain.SIM], embedding[domain == Domain.REAL]
