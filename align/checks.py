@@ -134,6 +134,22 @@ def check_alignment(
     )
 
 
+def check_warmup(weighting: Weighting, warmup: int, steps: int) -> str | None:
+    """What to tell where training ends before λ has risen to what it is to be.
+
+    Args:
+        weighting: What sets λ.
+        warmup: Steps over which it rises.
+        steps: Those of training.
+    """
+    if not weighting.aligns or warmup < steps:
+        return None
+    return (
+        f"warning: alignment_warmup={warmup}: training ends at step {steps}, and λ comes to "
+        f"{100 * (steps - 1) / warmup:.2g} % of what {setting(weighting)} says; expected a shorter warm-up"
+    )
+
+
 def check_auxiliary(
     auxiliary: Auxiliary | None, alpha: float, batch_size: int, quota: int | None
 ) -> str | None:

@@ -21,8 +21,8 @@ from typing import get_args
 
 from align import own_modules, shipped
 from align.command.options import (
-    check_empty,
     check_fit_configs,
+    check_lists,
     configs_first,
     from_fit,
     parse,
@@ -228,7 +228,7 @@ def _call(function: Callable, program: str, arguments: list[str]) -> int | None:
     given = _in_capitals(function, _switched(function, _underscored(function, given)))
     config = parse(parser, given, options_of(f"{function.__module__}.{function.__qualname__}"))
     values = parser.instantiate(config)
-    check_empty(function, values)
+    check_lists(function, values)
     return function(**{name.split(".")[0]: values[name.split(".")[0]] for name in names})
 
 

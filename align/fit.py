@@ -40,7 +40,7 @@ from align.run.config import SECTIONS, fit_config, read_yaml, run_config
 from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY, TRAINING_EVENTS
 from align.run.place import at_its_place, first_difference, stores_of, written_anew
 from align.run.provenance import processor, provenance
-from align.run.reference import check_reference, check_validations
+from align.run.reference import check_reference, check_validations, held_out_losses
 from align.run.state import check_free, is_begun, is_fitted
 from align.step.precision import AUTO, Trainer, check_precision, resolve_precision
 
@@ -177,6 +177,8 @@ class RunCLI(LightningCLI):
                     "nothing was overwritten: choose another directory"
                 )
             if not difference:
+                if not is_begun(self.run_dir):  # what has begun keeps what it needs of it
+                    self._check_reference(config)
                 recorded = self._completed(read_yaml(path))
                 if recorded != config and self.trainer.is_global_zero:  # it or its data lie elsewhere now
                     write_text(path, yaml.safe_dump(config, sort_keys=False))
@@ -215,6 +217,7 @@ class RunCLI(LightningCLI):
             )
         check_validations(config["trainer"])
         check_reference(weighting.reference, self._completed(fit_config(weighting.reference)), config)
+        held_out_losses(weighting.reference, 0.5)  # which are read again where the data say how they weigh
 
     def find_mistakes(self) -> None:
         """Read the data, and try all that training and what follows it will need.

@@ -19,7 +19,6 @@ from align.errors import SEED, SIZE, check_numbers
 from align.networks.ema import ExponentialMovingAverage
 from align.optimizer import adamw, clip_apart, warmup_cosine
 from align.policy import DiffusionPolicy, Features
-from align.run.reference import held_out_losses
 from align.seeding import torch_generator
 from align.sites import embed
 from align.step.finite import FiniteWatch
@@ -131,10 +130,6 @@ class CotrainingModule(HeldOut, Weights):
     def setup(self, stage: str) -> None:
         """Make what reads the privileged state, before weights are loaded and optimised."""
         self.make_readout(self.trainer.datamodule)
-        if stage == "fit" and self.weighting.refers:
-            self.weighting.refer(
-                held_out_losses(self.weighting.reference, self.trainer.datamodule.real_alpha)
-            )
 
     def make_readout(self, data) -> None:
         """Make what reads the privileged state of some data's sim windows, if it is asked for and not there.

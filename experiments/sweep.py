@@ -13,7 +13,7 @@ from typing import Any, Literal
 import yaml
 
 from align.checkpoints.trust import named_modules, trusting
-from align.errors import COUNT, JOBS, InputError, check_numbers
+from align.errors import COUNT, JOBS, InputError, check_numbers, shown
 from align.experiments.checking import check, check_names
 from align.experiments.cluster import SubmititLauncher
 from align.experiments.demonstrations import places, prepare
@@ -86,6 +86,10 @@ def sweep(
     """
     check_numbers(JOBS, whole=True, jobs=jobs, together=together)
     check_numbers(COUNT, whole=True, seeds=seeds, reference_seeds=reference_seeds)
+    if cluster_parameters and cluster is None:
+        raise InputError(f"cluster_parameters={shown(cluster_parameters)}: expected with --cluster alone")
+    if measure and not dry_run:
+        raise InputError("measure=true: is of a dry run; expected it with --dry-run alone")
     if Path(data).exists() and not Path(data).is_dir():
         raise InputError(f"data={data!r}: a file; expected a folder")
     overrides = [set_] if isinstance(set_, str) else set_ or []

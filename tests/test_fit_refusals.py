@@ -33,7 +33,8 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(write_co
 
 def test_one_batch_of_validation_is_not_all_of_them():
     """By the function: of int and float the parser takes what the process named first."""
-    trainer = SimpleNamespace(accumulate_grad_batches=1, max_steps=5, log_every_n_steps=1)
+    parts = {"callbacks": [], "strategy": SimpleNamespace(launcher=None)}
+    trainer = SimpleNamespace(accumulate_grad_batches=1, max_steps=5, log_every_n_steps=1, **parts)
     given = dict.fromkeys((*UNUSED, "val_check_interval", "fast_dev_run"))
     check_trains({"ckpt_path": None, "trainer": {**given, "limit_val_batches": 1.0}}, trainer)
     with pytest.raises(InputError, match=r"limit_val_batches=1: expected 1\.0"):
@@ -77,6 +78,19 @@ def test_one_batch_of_validation_is_not_all_of_them():
             ["alignment_weight=0.1", "alpha=0.1", "batch_size=8", "7 sim and 1 real", "MMD", "balanced"],
         ),
         ({"trainer.accumulate_grad_batches": 2}, ["accumulate_grad_batches", "2"]),
+        (
+            {
+                "trainer.callbacks": [
+                    {
+                        "class_path": "pytorch_lightning.callbacks.GradientAccumulationScheduler",
+                        "init_args": {"scheduling": {0: 2}},
+                    }
+                ]
+            },
+            ["trainer.callbacks", "GradientAccumulationScheduler", "batch_size"],
+        ),
+        ({"trainer.strategy": "ddp_spawn"}, ["trainer.strategy=ddp_spawn", "expected ddp"]),
+        ({"data.image_fit": "pad"}, ["data.image_fit=pad", "data.image_size"]),
         ({"trainer.gradient_clip_val": -1}, ["gradient_clip_val=-1", "expected a number in"]),
         ({"threads": 0}, ["threads", "0"]),
         ({"data.real": ""}, ["data.real", "expected the path of a store"]),

@@ -11,6 +11,7 @@ from run_weights import last_weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from align.cli import main
+from align.module import CotrainingModule
 from align.run.config import read_yaml
 from align.run.reference import held_out_losses
 from align.step.held_out import HeldOut
@@ -103,6 +104,57 @@ def test_a_reference_is_a_finished_run_without_alignment_that_trained_alike(
     (tmp_path / "reference/summary.json").unlink()
     config = write_config("unfinished", run=str(tmp_path / "x"), **_held_against(reference))
     assert main(["fit", "--config", config]) == 2 and "no finished run" in capsys.readouterr().err
+
+
+def test_a_run_that_goes_on_does_not_ask_its_reference_again(reference, write_config, tmp_path, monkeypatch):
+    """Whatever has become of it meanwhile, the run ends as one that was never stopped."""
+    runs = [tmp_path / name for name in ("whole", "cut")]
+    changes = _held_against(reference, budget=0.01, initial=0.5) | {"checkpoint": {"every": 2}}
+    configs = [write_config(run.name, run=str(run), **changes) for run in runs]
+    assert main(["fit", "--config", configs[0]]) == 0
+    step = CotrainingModule.training_step
+
+    def killed(self, batch, batch_idx):
+        if self.global_step == 5:
+            raise RuntimeError("killed")
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(CotrainingModule, "training_step", killed)
+        main(["fit", "--config", configs[1]])
+    shutil.rmtree(reference)
+    assert main(["fit", "--config", configs[1]]) == 0
+    states = [last_weights(run) for run in runs]
+    assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
+    told = [json.loads((run / "summary.json").read_text()) for run in runs]
+    assert [t.pop("training_seconds") > 0 for t in told] == [True, True] and told[0] == told[1]
+
+
+def test_a_check_before_training_is_no_validation(reference, write_config, tmp_path):
+    run = tmp_path / "new"
+    changes = _held_against(reference) | {"trainer.num_sanity_val_steps": 2}
+    assert main(["fit", "--config", write_config("new", run=str(run), **changes)]) == 0
+    assert int(last_weights(run)["weighting.validations"]) == 2, "at steps 3 and 6"
+
+
+def test_a_warm_up_that_is_longer_than_training_is_told(write_config, capsys):
+    changes = {"model.alignment_weight": 0.5, "model.alignment_warmup": 50}
+    assert main(["fit", "--config", write_config(**changes)]) == 0
+    told = capsys.readouterr().out
+    assert "warning: alignment_warmup=50: training ends at step 6, and λ comes to 10 % of what" in told
+
+
+def test_a_reference_of_which_validations_are_lost_is_refused(reference, write_config, tmp_path, refused):
+    """TensorBoard stops reading where a file is damaged, and says nothing."""
+    changes, run = _held_against(reference), str(tmp_path / "new")
+    events = next(Path(reference).glob("events*"))
+    whole = events.read_bytes()
+    events.write_bytes(whole[:-200])
+    config = write_config("cut", run=run, **changes)
+    refused(config, f"reference='{reference}'", "lack", "step 6")
+    middle = len(whole) // 2
+    events.write_bytes(whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :])
+    refused(config, f"reference='{reference}'", "lack")
 
 
 @pytest.mark.parametrize(("processes", "seen"), [(1, 0.25 * 4 + 0.75 * 2), (2, 10.0)])

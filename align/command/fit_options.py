@@ -93,6 +93,12 @@ def check_trains(options: Mapping[str, Any], trainer) -> None:
             f"accumulate_grad_batches={trainer.accumulate_grad_batches}: expected 1; raise batch_size instead"
         )
     given = options["trainer"]
+    _check_runs(given, trainer)
+    data = options.get("data") or {}
+    if data.get("image_fit", "stretch") != "stretch" and data.get("image_size") is None:
+        raise InputError(
+            f"data.image_fit={data['image_fit']}: images keep their size; expected data.image_size, too"
+        )
     wanted = {
         "max_steps": trainer.max_steps,
         "val_check_interval": given["val_check_interval"],
@@ -111,4 +117,25 @@ def check_trains(options: Mapping[str, Any], trainer) -> None:
     if given["fast_dev_run"]:
         raise InputError(
             f"trainer.fast_dev_run={given['fast_dev_run']}: expected false; max_steps makes a run short"
+        )
+
+
+def _check_runs(given: Mapping[str, Any], trainer) -> None:
+    """Refuse what takes a run's steps otherwise than they were written, or where nothing of them comes back.
+
+    Raises:
+        InputError: There is such a thing.
+    """
+    from pytorch_lightning.callbacks import GradientAccumulationScheduler  # late, as they take seconds
+    from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
+
+    if any(isinstance(callback, GradientAccumulationScheduler) for callback in trainer.callbacks):
+        raise InputError(
+            "trainer.callbacks: GradientAccumulationScheduler adds up steps of the same noise; expected "
+            "none; raise batch_size instead"
+        )
+    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+        raise InputError(
+            f"trainer.strategy={given['strategy']}: trains in processes of which no state comes back; "
+            "expected ddp, which starts the command anew on each device, or auto"
         )

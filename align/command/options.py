@@ -12,7 +12,7 @@ from typing import Any
 from align.checkpoints.trust import importing_nothing_new
 from align.command.parse_errors import REQUIRED, explained
 from align.command.signatures import signature
-from align.errors import InputError
+from align.errors import InputError, shown
 from align.run.config import read_yaml
 from align.run.moved import ARGUMENTS, renamed
 
@@ -110,8 +110,15 @@ def configs_first(arguments: Sequence[str]) -> list[str]:
     return [*words, *files, *options]
 
 
-def check_empty(function: Callable, values: Mapping[str, Any]) -> None:
-    """Refuse an empty list of names where none is given by default: it would be taken for not given.
+AGAIN = ("set_", "trust", "names")
+"""Lists in which a text may be there twice: two files may be of one arm."""
+
+
+def check_lists(function: Callable, values: Mapping[str, Any]) -> None:
+    """Refuse lists of names that cannot be meant.
+
+    An empty one, where none is given by default, would be taken for not given; what is named twice would
+    count twice.
 
     Args:
         function: A command.
@@ -121,10 +128,13 @@ def check_empty(function: Callable, values: Mapping[str, Any]) -> None:
         InputError: There is one.
     """
     for name, parameter in inspect.signature(function).parameters.items():
-        texts = "list[str]" in str(parameter.annotation)
-        if texts and parameter.default is None and values.get(name) == []:
-            option = name.removesuffix("_")
+        given, option = values.get(name), name.removesuffix("_")
+        if "list[str]" not in str(parameter.annotation) or not isinstance(given, list):
+            continue
+        if parameter.default is None and not given:
             raise InputError(f"{option}=[]: expected one or more, or no --{option}")
+        if name not in AGAIN and (twice := [text for i, text in enumerate(given) if text in given[:i]]):
+            raise InputError(f"{option}={shown(given)}: {twice[0]!r} is there twice; expected it once")
 
 
 def _values(content: object, name: str) -> Iterator[object]:

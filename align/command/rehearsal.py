@@ -5,7 +5,7 @@ import pytorch_lightning as pl
 from align.callbacks.embeddings import Embeddings
 from align.callbacks.rollouts import Rollouts
 from align.checkpoints.initial import start_from
-from align.checks import check_alignment, check_auxiliary
+from align.checks import check_alignment, check_auxiliary, check_warmup
 from align.datamodule import CotrainingData
 from align.errors import InputError, one_line
 from align.module import CotrainingModule
@@ -30,7 +30,8 @@ def find_mistakes(trainer: pl.Trainer, model: CotrainingModule, data: Cotraining
     quota = None if data.gated is not None else data.quota
     told = check_alignment(model.alignment, model.weighting, data.real_alpha, data.batch_size, quota)
     model.make_readout(data)
-    told = [told, check_auxiliary(model.auxiliary, data.real_alpha, data.batch_size, quota)]
+    rises = check_warmup(model.weighting, model.alignment_warmup, trainer.max_steps)
+    told = [told, rises, check_auxiliary(model.auxiliary, data.real_alpha, data.batch_size, quota)]
     if trainer.is_global_zero:
         print(*filter(None, told), sep="\n", end="\n" if any(told) else "")
     _try_policy(trainer, model, data)

@@ -23,6 +23,9 @@ from align.errors import InputError, check_numbers
 from align.files import check_writable, user_path
 from align.run.ticking import with_progress
 
+QUALITY = 30
+"""Of video, where nothing else is asked for: LeRobot's own."""
+
 
 def convert(
     store: str,
@@ -30,7 +33,7 @@ def convert(
     format: Literal["lerobot", "robomimic"] = "lerobot",
     keys: dict[str, str] | None = None,
     codec: Codec = "png",
-    crf: int = 30,
+    crf: int = QUALITY,
     rate: float | None = None,
     task: str | None = None,
     reader: type[Reader] | None = None,
@@ -53,6 +56,10 @@ def convert(
     """
     check_numbers("(0, 1e6]", rate=rate)
     check_quality(codec, crf)
+    if format == "robomimic" and codec != "png":
+        raise InputError(f"codec={codec}: robomimic's images are stored without loss; expected none")
+    if codec == "png" and crf != QUALITY:
+        raise InputError(f"crf={crf}: is of video, and the codec is png, without loss; expected none")
     source, target = (Path(os.path.realpath(user_path(path))) for path in (store, out))
     if target == source or source in target.parents:
         raise InputError(f"out={out!r}: lies in the store; expected another path")

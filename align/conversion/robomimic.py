@@ -11,7 +11,7 @@ from align.data.episodes import Actions
 from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.robomimic import RobomimicFile
-from align.errors import InputError, check_numbers
+from align.errors import InputError, check_numbers, one_line, shown
 from align.files import atomic_path, user_path
 
 
@@ -84,7 +84,7 @@ def write_robomimic(
             end[-1] = 1
             demo.attrs["num_samples"] = length
             if tasks is not None:
-                demo.attrs["task"] = tasks[n - 1]
+                _keep(demo, "task", tasks[n - 1])
             demo.create_dataset("rewards", data=np.zeros(length))
             demo.create_dataset("dones", data=end.astype(np.int64))
             demo.create_group("obs")
@@ -93,7 +93,7 @@ def write_robomimic(
                 array = demo.create_dataset(into, data=value)
                 for what, given in (("names", names), ("units", units)):
                     if said := of_columns(what, given or {}, name, value.shape[1]):
-                        array.attrs[what] = said
+                        _keep(array, what, said)
             for name in layout.cameras:
                 short = name.removeprefix("image.")
                 into = f"obs/{short}" + ("_image" if short != "image" else "")
@@ -106,6 +106,16 @@ def write_robomimic(
         if domain is not None:
             data.attrs["domain"] = domain
     return n
+
+
+def _keep(of, name: str, told: str | list[str]) -> None:
+    """Keep text as an attribute of a group or an array, which HDF5 cannot do with all text."""
+    try:
+        of.attrs[name] = told
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{name} of {of.name}: {shown(told)} cannot be kept in HDF5 ({one_line(error)[:100]})"
+        ) from None
 
 
 def _write_images(

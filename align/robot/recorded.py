@@ -24,7 +24,7 @@ class RecordedAct:
     after a recording that failed or found other actions, with a line that says why.
 
     Args:
-        policy: Its weights stay where they are; their values may change.
+        policy: The values of its weights may change; where they are moved, recording begins anew.
         record: As `align.step.graph.record`; `None` records on a GPU alone, with that.
     """
 
@@ -36,6 +36,7 @@ class RecordedAct:
         self._policy, self._given = policy, record
         self._replays: dict[tuple, tuple[dict[str, Tensor], Callable[[], graph.Outputs]] | None] = {}
         self._failed = False
+        self._places: list[int] = []
 
     def __call__(
         self,
@@ -49,7 +50,11 @@ class RecordedAct:
         policy, inputs = self._policy, {**observation, "noise": noise}
         if not self._may():
             return self._plain(inputs, generator, domain, skip)
-        kind = domain, skip, policy.guidance_weight, policy.n_action_steps
+        places = [weight.data_ptr() for weight in policy.parameters()]
+        if places != self._places:  # graphs read them where they were
+            self._places = places
+            self._replays.clear()
+        kind = domain, skip, policy.guidance_weight, policy.n_action_steps, policy.schedule.inference_steps
         kind += tuple((key, x.shape, x.dtype) for key, x in inputs.items())
         if kind not in self._replays:
             if len(self._replays) < GRAPHS:

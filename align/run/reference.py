@@ -7,6 +7,7 @@ from typing import Any
 
 from align.domain import Domain
 from align.errors import InputError
+from align.run.config import run_config
 from align.run.layout import CONFIG, SUMMARY
 from align.run.place import at_its_place, first_difference, rewritten
 from align.run.reading import reading
@@ -86,8 +87,10 @@ def held_out_losses(run: str | os.PathLike, alpha: float) -> dict[int, float]:
         alpha: Weight of the real loss; that of sim is 1 − α.
 
     Raises:
-        InputError: There are none.
+        InputError: There are none, or some are missing.
     """
+    if not Path(run).is_dir():
+        raise InputError(f"reference={str(run)!r}: no such directory; expected that of a finished run")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # late: seconds
 
     with reading(Path(run) / CONFIG, "a run of align fit"):
@@ -99,4 +102,20 @@ def held_out_losses(run: str | os.PathLike, alpha: float) -> dict[int, float]:
                 f"reference={str(run)!r}: no validation in its events; expected those of a training"
             )
         found = [{e.step + 1: w * e.value for e in events.Scalars(tag)} for tag, w in weight.items()]
-    return {step: found[0][step] + found[1][step] for step in sorted(set(found[0]) & set(found[1]))}
+        losses = {step: found[0][step] + found[1][step] for step in sorted(set(found[0]) & set(found[1]))}
+        if lacking := sorted(_validated(run_config(run).get("trainer") or {}) - set(losses)):
+            raise InputError(
+                f"reference={str(run)!r}: its events lack the validation at step {lacking[0]}, and "
+                f"{len(lacking) - 1} more (a file is damaged, or was cut short); expected all of them: copy "
+                "or train it again"
+            )
+    return losses
+
+
+def _validated(trainer: Mapping[str, Any]) -> set[int]:
+    """The steps at which a finished run was validated, as far as its options say."""
+    steps, interval = trainer.get("max_steps"), trainer.get("val_check_interval")
+    if not isinstance(steps, int):
+        return set()
+    often = isinstance(interval, int) and interval > 0
+    return {steps, *(range(interval, steps + 1, interval) if often else ())}

@@ -54,7 +54,8 @@ class HeldOut(pl.LightningModule):
         embedding, domain, loss = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
         self._validation.clear()
         if all((domain == d).sum() >= 2 for d in Domain):
-            if self.weighting.refers and self.trainer.state.fn == "fit":
+            trainer = self.trainer
+            if self.weighting.refers and trainer.state.fn == "fit" and not trainer.sanity_checking:
                 self._see_held_out([loss[domain == d].mean() for d in Domain])
             distance = MMD(bandwidth="median").to(embedding)(
                 embedding[domain == Domain.SIM], embedding[domain == Domain.REAL]

@@ -258,6 +258,15 @@ def test_tasks_are_carried_over(episodes, tmp_path, format):
         write_lerobot(tmp_path / "short", blind, 20, task=(["it"], np.zeros(19, int)))
 
 
+def test_text_that_hdf5_cannot_keep_is_refused(tmp_path):
+    blind = [{"action": np.eye(5, 2)}]
+    with pytest.raises(InputError, match=r"task of /data/demo_0: 'a\\x00b' cannot be kept in HDF5 \("):
+        write_robomimic(tmp_path / "task.hdf5", blind, 20, tasks=["a\0b"])
+    with pytest.raises(InputError, match=r"names of /data/demo_0/actions: .* cannot be kept"):
+        write_robomimic(tmp_path / "names.hdf5", blind, 20, names={"action": ["a\0", "b"]})
+    assert not any(tmp_path.glob("*.hdf5"))
+
+
 @pytest.mark.parametrize("format", ["lerobot", "robomimic"])
 @pytest.mark.parametrize(("domain", "actions"), [("real", "deltas"), ("sim", "targets"), (None, None)])
 def test_what_a_store_says_of_itself_is_carried_over(tmp_path, format, domain, actions):

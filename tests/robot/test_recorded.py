@@ -77,6 +77,30 @@ def test_plans_are_recorded_at_the_second_call_of_a_kind_and_then_replayed(capsy
     assert graphs.made == GRAPHS == 4 and capsys.readouterr().out == ""
 
 
+class Frozen(Graphs):
+    """As a graph, which reads what it reads where that was, and takes the steps that it took."""
+
+    def __call__(self, function):
+        self.made += 1
+        values = tuple(x.clone() for x in function())
+        return lambda: values
+
+
+def test_a_policy_that_changed_is_recorded_anew():
+    """Its weights lie elsewhere, or it takes other steps: a graph would go on as it was."""
+    policy, graphs = make_policy(), Frozen()
+    act, (seen, noise) = RecordedAct(policy, graphs), inputs(0)
+    for change in (
+        lambda: None,
+        lambda: [w.__setattr__("data", 2 * w.data) for w in policy.denoiser.parameters()],
+        lambda: setattr(policy.schedule, "inference_steps", 10),
+    ):
+        change()
+        for _ in range(3):
+            assert torch.equal(act(seen, noise, None, Domain.REAL, 0), policy.act(seen, noise))
+    assert graphs.made == 3
+
+
 class _Mine(ConvEncoder):
     pass
 

@@ -19,6 +19,7 @@ from align.data.readers.lerobot_episodes import (
     Episode,
     column_of,
     episodes_of,
+    number_of,
     segment_of,
     segments_of,
     tasks_of,
@@ -187,8 +188,8 @@ class LeRobotDataset(Reader):
         """The column `timestamp`, (T,) in seconds, if there is one."""
         if any("timestamp" not in self._files.table(e.data).column_names for e in self._episodes):
             return None
-        columns = (column_of(self._files, e, "timestamp") for e in self._episodes)
-        return np.concatenate([column.astype(np.float64).reshape(-1) for column in columns])
+        columns = (number_of(self._files, e, "timestamp") for e in self._episodes)
+        return np.concatenate([column.astype(np.float64) for column in columns])
 
     def tasks(self) -> tuple[list[str], np.ndarray] | None:
         """`meta/tasks`, and the column `task_index`."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from align.data.readers.lerobot_files import LeRobotFiles
 from align.data.readers.video import VideoSegment
+from align.errors import shown
 from align.run.reading import is_there, reading
 
 _BETWEEN = 0.25
@@ -129,7 +130,7 @@ def column_of(files: LeRobotFiles, episode: Episode, name: str) -> np.ndarray:
         files.refuse(where, f"has no column {name!r}; it has {', '.join(table.column_names)}")
     rows = table.slice(episode.first, episode.length)
     if "episode_index" in table.column_names:
-        numbers = rows.column("episode_index").to_numpy()
+        numbers = _counted(files, where, rows, "episode_index")
         if len(numbers) != episode.length or (numbers != episode.number).any():
             files.refuse(
                 where,
@@ -137,7 +138,7 @@ def column_of(files: LeRobotFiles, episode: Episode, name: str) -> np.ndarray:
                 f"{episode.number}'s, and are not (by meta/episodes)",
             )
     if "frame_index" in table.column_names:
-        numbers = rows.column("frame_index").to_numpy()
+        numbers = _counted(files, where, rows, "frame_index")
         if (numbers != np.arange(episode.length)).any():
             at = int(np.argmax(numbers != np.arange(episode.length)))
             files.refuse(
@@ -154,6 +155,28 @@ def column_of(files: LeRobotFiles, episode: Episode, name: str) -> np.ndarray:
         files.refuse(f"{where}: {name}", f"is {column.type}; expected numbers")
     if values.size % max(episode.length, 1):
         files.refuse(f"{where}: {name}", "has rows of different lengths")
+    return values
+
+
+def number_of(files: LeRobotFiles, episode: Episode, name: str) -> np.ndarray:
+    """`column_of`, of a column that holds one number a row, as "timestamp".
+
+    Raises:
+        InputError: As there, or it holds several, or some that are not finite.
+    """
+    values = column_of(files, episode, name)
+    if len(values) != episode.length or not np.isfinite(values).all():
+        what = f"has {len(values) / max(episode.length, 1):g} numbers a row, or some that are not finite"
+        files.refuse(f"{files.inside(episode.data)}: {name}", f"{what}; expected one finite number")
+    return values
+
+
+def _counted(files: LeRobotFiles, where: str, rows, name: str) -> np.ndarray:
+    """The values of a column that counts, one whole number a row."""
+    column = rows.column(name)
+    values = column.to_numpy()
+    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        files.refuse(f"{where}: {name}", f"is {column.type}; expected one whole number a row")
     return values
 
 
@@ -174,7 +197,7 @@ def tasks_of(files: LeRobotFiles, episodes: Sequence[Episode]) -> tuple[list[str
     told, of = [], []
     for episode in episodes:
         if known and "task_index" in files.table(episode.data).column_names:
-            numbers = column_of(files, episode, "task_index").astype(np.int64)
+            numbers = number_of(files, episode, "task_index").astype(np.int64)
             names = [known.get(number) for number in np.unique(numbers).tolist()]
         else:
             names = list(episode.row.get("tasks") or [None])[:1]
@@ -224,7 +247,13 @@ def segment_of(files: LeRobotFiles, episode: Episode, camera: str) -> VideoSegme
         file = files.file(
             template, video_key=camera, chunk_index=where["chunk_index"], file_index=where["file_index"]
         )
-        begins = float(where["from_timestamp"]) * fps
+        since = where["from_timestamp"]
+        if not isinstance(since, int | float) or not abs(since) < 1e9:
+            files.refuse(
+                f"meta/episodes: row of episode {episode.number}: from_timestamp of {camera}",
+                f"is {shown(since)}; expected seconds",
+            )
+        begins = since * fps
         if not abs(begins - round(begins)) <= _BETWEEN:
             files.refuse(
                 f"meta/episodes: row of episode {episode.number}: from_timestamp of {camera}",
@@ -247,7 +276,7 @@ def _times(files: LeRobotFiles, episode: Episode) -> np.ndarray:
     """Time (T,) of the rows of an episode in seconds, which must go on by one frame each."""
     if "timestamp" not in files.table(episode.data).column_names:
         return np.arange(episode.length) / files.fps
-    times = column_of(files, episode, "timestamp").astype(np.float64).reshape(-1)
+    times = number_of(files, episode, "timestamp").astype(np.float64)
     off = np.abs(times - np.arange(episode.length) / files.fps)
     if not (off < 0.5 / files.fps).all():
         at = int(np.argmax(~(off < 0.5 / files.fps)))

@@ -115,7 +115,7 @@ class RobomimicFile(Reader):
         except _DAMAGE:
             problem = {}
         whole = problem.get("language_instruction") if isinstance(problem, dict) else None
-        whole = " ".join(whole) if isinstance(whole, list) else whole
+        whole = " ".join(map(str, whole)) if isinstance(whole, list) else whole
         each = [self._data[demo].attrs.get("task", whole) for demo in self._demos]
         if not all(isinstance(task, str) for task in each):
             return None

@@ -151,8 +151,11 @@ def _test(entry: Mapping[str, Any], regimes: Mapping[str, Any]) -> Test:
     if ends is not None:
         if not isinstance(ends, list) or len(ends) != 2:
             raise InputError(f"ends={shown(ends)}: expected two numbers")
+        for end in ends:
+            _check_plain(ends=end)
         check_numbers("(0, 1e6]", ends=ends)
         ends = tuple(map(float, ends))
+    _check_plain(null=null, margin=entry["margin"])
     rule = Rule(entry["claimed"], null, entry["margin"], ends)
     _check_threshold(rule, measure, unit)
     published = _published(entry.get("published"), unit)
@@ -167,6 +170,13 @@ def _test(entry: Mapping[str, Any], regimes: Mapping[str, Any]) -> Test:
         published,
         entry.get("name"),
     )
+
+
+def _check_plain(**numbers: object) -> None:
+    """Refuse what is no number by itself, as `check_numbers` takes several, or none."""
+    for name, value in numbers.items():
+        if isinstance(value, dict | list | None):
+            raise InputError(f"{name}={shown(value)}: expected a number")
 
 
 def _check_threshold(rule: Rule, measure: str, unit: str) -> None:
@@ -214,7 +224,8 @@ def _published(found: object, unit: str) -> Interval | None:
     """
     if found is None:
         return None
-    if isinstance(found, dict | list) and None in (found.values() if isinstance(found, dict) else found):
+    parts = found.values() if isinstance(found, dict) else found if isinstance(found, list) else [found]
+    if any(isinstance(part, dict | list | None) for part in parts):
         raise InputError(f"published={shown(found)}: expected numbers")
     if isinstance(found, dict):
         _check_keys("published", found, ("arm", "other", "of"), ("arm", "other"))

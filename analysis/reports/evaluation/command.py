@@ -9,6 +9,7 @@ from align.analysis.figures import style as figures
 from align.analysis.figures.evaluation import Tried, figure_evaluation
 from align.analysis.figures.series import Point
 from align.analysis.reports.evaluation import assisted, sequence
+from align.analysis.reports.evaluation.columns import NONE
 from align.analysis.reports.evaluation.design import Design, arrange
 from align.analysis.reports.evaluation.findings import Findings, find
 from align.analysis.reports.evaluation.outcomes import FullMarks
@@ -67,9 +68,12 @@ def evaluate(
         level: Confidence level.
         out: Folder to write to; by default FILE-evaluation beside the first file.
     """
-    check_numbers("(0, 1)", level=level)
+    check_numbers("(0.5, 1)", level=level)
     check_numbers("(0, 1e6]", full_marks=full_marks)
     check_numbers("[0, 1e6]", values=values)
+    if sequential and (simulated or predicted not in (None, NONE)):
+        option = f"simulated={simulated}" if simulated else f"predicted={predicted}"
+        raise InputError(f"{option}, sequential=true: simulation takes no part in it; expected one of them")
     columns = {"arm": arm, "start": start, "outcome": outcome, "training": training, "predicted": predicted}
     marks = FullMarks(full_marks)
     read = read_trials(files, columns, wide or (), names or (), values, marks, missing, repeats)

@@ -87,6 +87,10 @@ def plan(
     check_numbers("(0, 1)", rate=rate)
     if like is not None and rate is not None:
         raise InputError(f"rate={rate:g} and like={like!r}: expected one of them")
+    folder = isinstance(like, str | list) and _is_folder([like] if isinstance(like, str) else like)
+    if not folder and (world is not None or measure != "score"):
+        option = f"world={world!r}" if world is not None else f"measure={measure!r}"
+        raise InputError(f"{option}: is of a sweep; expected --like SWEEP, or no such option")
     known = _known(
         [like] if isinstance(like, str) else like, rate, training_sd, difference_sd, world, measure
     )
@@ -173,8 +177,7 @@ def _known(
     measure: str,
 ) -> Known:
     if like is not None:
-        folder = len(like) == 1 and Path(like[0]).is_dir()
-        found = _of_sweep(like[0], world, measure) if folder else _of_files(like)
+        found = _of_sweep(like[0], world, measure) if _is_folder(like) else _of_files(like)
         v = found.v
         if training_sd is not None:
             v = Variances(training_sd**2, v.trial, v.rest)
@@ -206,6 +209,10 @@ def _known(
     else:
         said.append(f"SD between trainings: {training_sd:g}, as given.")
     return Known(Variances.of_runs(training_sd, difference_sd), said, rate is not None)
+
+
+def _is_folder(like: list[str]) -> bool:
+    return len(like) == 1 and Path(like[0]).is_dir()
 
 
 def _of_files(files: list[str]) -> Known:

@@ -63,6 +63,19 @@ def test_times_between_two_frames_are_refused(v3):
     )
 
 
+@pytest.mark.parametrize("since", [None, float("nan"), "x", [0.5], 1e30])
+def test_times_of_videos_that_are_no_seconds_are_refused(v3, since):
+    change_meta(v3, lambda rows: [row | {BEGINS: since} for row in rows])
+    refused(v3, r"row of episode 0: from_timestamp of observation\.images\.wrist is .*; expected seconds")
+
+
+@pytest.mark.parametrize("name", ["timestamp", "frame_index"])
+@pytest.mark.parametrize("value", [[0.0, 1.0], "x"])
+def test_indices_that_are_no_numbers_are_refused(v3, name, value):
+    damaging.change_tables(v3, lambda rows: rows | {name: [value] * len(rows[name])})
+    refused(v3, rf"data/chunk-000/file-000\.parquet: {name} .*; expected")
+
+
 def test_times_that_drifted_into_another_episode_are_refused(v3):
     """As where the frames of an episode were fewer than its rows: all after them would be another's."""
     change_meta(
@@ -181,3 +194,12 @@ def test_tasks_are_told_by_row(v3, episodes):
     assert read_store(v3, images=False).notes == []
     info = json.loads((v3 / "meta/info.json").read_text())
     assert "total_tasks" not in info  # nothing else is asked
+
+
+@pytest.mark.parametrize(("told", "task"), [(["pick", "it"], "pick it"), ([1, 2], "1 2"), (3, None)])
+def test_an_instruction_of_all_may_be_anything(tmp_path, episodes, told, task):
+    path = write_robomimic(tmp_path / "libero.hdf5", episodes)
+    with h5py.File(path, "r+") as file:
+        file["data"].attrs["problem_info"] = json.dumps({"language_instruction": told})
+    found = open_store(path).tasks()
+    assert (found and found[0]) == (task and [task])
