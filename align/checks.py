@@ -134,6 +134,18 @@ def check_alignment(
     )
 
 
+def check_image_fit(fit: str, size: object) -> str | None:
+    """What to tell where images are to be fitted, and to no size.
+
+    Args:
+        fit: `data.image_fit`.
+        size: `data.image_size`.
+    """
+    if fit == "stretch" or size is not None:
+        return None
+    return f"warning: data.image_fit={fit}: images keep their size; expected data.image_size, too"
+
+
 def check_warmup(weighting: Weighting, warmup: int, steps: int) -> str | None:
     """What to tell where training ends before λ has risen to what it is to be.
 
@@ -142,11 +154,11 @@ def check_warmup(weighting: Weighting, warmup: int, steps: int) -> str | None:
         warmup: Steps over which it rises.
         steps: Those of training.
     """
-    if not weighting.aligns or warmup < steps:
+    if not weighting.aligns or warmup <= steps:
         return None
     return (
         f"warning: alignment_warmup={warmup}: training ends at step {steps}, and λ comes to "
-        f"{100 * (steps - 1) / warmup:.2g} % of what {setting(weighting)} says; expected a shorter warm-up"
+        f"{100 * (steps - 1) / warmup:.3g} % of what {setting(weighting)} says; expected a shorter warm-up"
     )
 
 

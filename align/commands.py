@@ -226,7 +226,7 @@ def rollout(
     torch.set_num_threads(threads)
     if out is not None:
         check_writable(Path(out) / ROLLOUTS)
-        if (Path(out) / CONFIG).exists():
+        if all((Path(out) / name).exists() for name in (CONFIG, ROLLOUTS)):
             raise InputError(
                 f"out={out!r}: is a run, whose own {ROLLOUTS} would be lost; expected another folder"
             )

@@ -99,26 +99,36 @@ def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]
         os.close(held)
 
 
+HELD = ".held"
+"""In a folder beside what is to be written: locked as long as somebody writes there."""
+
+
 def _held_aside(path: Path) -> tuple[Path, int]:
     """A new folder beside `path`, and the lock that tells others that somebody is writing there."""
     while True:
         aside = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{path.name}.", dir=path.parent))
-        held = os.open(aside, os.O_RDONLY)
+        try:  # a file, since network file systems tell other machines of locks of files alone
+            held = os.open(aside / HELD, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
         with contextlib.suppress(OSError):  # on a file system without locks nobody removes it
             fcntl.flock(held, fcntl.LOCK_EX)
-        if aside.exists():  # else somebody took it for left, before it was locked
+        if (aside / HELD).exists():  # else somebody took it for left, before it was locked
             return aside, held
         os.close(held)
 
 
 def _remove_left(path: Path) -> None:
     """Remove what killed processes left of writing `path`; what is still being written is locked."""
-    for left in path.parent.glob(f"{TEMPORARY}{glob.escape(path.name)}.*"):
+    for held in path.parent.glob(f"{TEMPORARY}{glob.escape(path.name)}.????????/{HELD}"):
+        if held.parent.is_symlink():
+            continue
         with contextlib.suppress(OSError):
-            found = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            found = os.open(held, os.O_RDWR | os.O_NOFOLLOW)
             try:
                 fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(held.parent, ignore_errors=True)
             finally:
                 os.close(found)
 

@@ -239,7 +239,11 @@ class RunCLI(LightningCLI):
             with importing_nothing_new():
                 return yaml.safe_load(parser.dump(parser.parse_object(recorded), skip_none=False))
         except (ArgumentError, ImportError, KeyError, TypeError, ValueError):
-            return recorded  # it names what is no more, or is not known, and so it differs as it stands
+            # It names what is no more, or not known: that stays as it is, the rest has its defaults.
+            defaults = yaml.safe_load(
+                parser.dump(parser.get_defaults(), skip_none=False, skip_validation=True)
+            )
+            return _with_defaults(recorded, defaults)
 
     def _callback(self, kind: type) -> Any:
         return next(c for c in self.trainer.callbacks if isinstance(c, kind))
@@ -287,6 +291,16 @@ class RunCLI(LightningCLI):
         if own and (changed := written_anew(self.run_dir, config)):  # other stores are what the user asks for
             raise InputError(f"run={str(self.run_dir)!r}: {changed}")
         getattr(self.trainer, how)(model, **{**kwargs, "ckpt_path": str(path), "weights_only": True})
+
+
+def _with_defaults(recorded: dict, defaults: dict) -> dict:
+    """A configuration with what it lacks of the defaults; arguments of classes stay as they are."""
+    filled = defaults | recorded
+    for name, value in recorded.items():
+        default = defaults.get(name)
+        if isinstance(value, dict) and isinstance(default, dict) and "class_path" not in value | default:
+            filled[name] = _with_defaults(value, default)
+    return filled
 
 
 def _listed(value) -> list:

@@ -1,7 +1,9 @@
 """Files that appear whole or not at all, whatever happens to the disk or the process."""
 
 import errno
+import fcntl
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -232,8 +234,16 @@ def test_what_a_killed_process_left_is_removed_by_whoever_writes_the_same_and_wh
     )
     assert subprocess.run([sys.executable, "-c", killed, str(path)], check=False).returncode == 9
     (left,) = tmp_path.glob(".~*")
+    unlocked = tmp_path / ".~store [1].begun_00"  # by a process that has not come to its lock yet
+    unlocked.mkdir()
+    with atomic_path(tmp_path / "store [1].zarr") as of_another:
+        with atomic_path(path) as first:
+            assert not left.exists() and unlocked.is_dir() and of_another.parent.is_dir()
+            first.write_text("first")
+        of_another.write_text("of another")
+    unlocked.rmdir()
+    (tmp_path / "store [1].zarr").unlink()
     with atomic_path(path) as first:
-        assert not left.exists()
         with atomic_path(path) as second:
             assert first.parent.is_dir() and second.parent != first.parent
             second.write_text("second")
@@ -251,3 +261,23 @@ def test_what_is_kept_of_a_sweep_lies_in_it(tmp_path):
     (sweep / "table.md").symlink_to("notes.md")
     (sweep / "key.md").symlink_to(tmp_path / "secret")
     assert [p.name for p in sorted(sweep.glob("*.md")) if inside(p, sweep)] == ["notes.md", "table.md"]
+
+
+def test_no_writer_takes_anothers_folder_on_another_machine_for_left(tmp_path, monkeypatch):
+    """A network file system tells other machines of locks of files that are written, and of no others."""
+    of_files, flock = [], fcntl.flock
+
+    def told_of_files_alone(file, how):
+        mode = fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE
+        if stat.S_ISREG(os.fstat(file).st_mode) and mode != os.O_RDONLY:
+            of_files.append(file)
+            return flock(file, how)
+        return None  # granted by this machine, which knows of no other's
+
+    monkeypatch.setattr(fcntl, "flock", told_of_files_alone)
+    with atomic_path(tmp_path / "pairs.npz") as first:
+        with atomic_path(tmp_path / "pairs.npz") as second:
+            assert first.parent.is_dir()
+            second.write_text("second")
+        first.write_text("first")
+    assert (tmp_path / "pairs.npz").read_text() == "first" and of_files

@@ -90,7 +90,6 @@ def test_one_batch_of_validation_is_not_all_of_them():
             ["trainer.callbacks", "GradientAccumulationScheduler", "batch_size"],
         ),
         ({"trainer.strategy": "ddp_spawn"}, ["trainer.strategy=ddp_spawn", "expected ddp"]),
-        ({"data.image_fit": "pad"}, ["data.image_fit=pad", "data.image_size"]),
         ({"trainer.gradient_clip_val": -1}, ["gradient_clip_val=-1", "expected a number in"]),
         ({"threads": 0}, ["threads", "0"]),
         ({"data.real": ""}, ["data.real", "expected the path of a store"]),

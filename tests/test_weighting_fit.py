@@ -7,9 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 from run_weights import last_weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from align.alignment.weighting import Fixed
+from align.checks import check_warmup
 from align.cli import main
 from align.module import CotrainingModule
 from align.run.config import read_yaml
@@ -137,11 +140,31 @@ def test_a_check_before_training_is_no_validation(reference, write_config, tmp_p
     assert int(last_weights(run)["weighting.validations"]) == 2, "at steps 3 and 6"
 
 
+def test_a_reference_with_a_class_of_its_authors_is_completed_with_newer_defaults(
+    reference, write_config, tmp_path
+):
+    """The class may be anywhere else; what it is does not matter, and is not imported."""
+    config = Path(reference) / "config.yaml"
+    recorded = read_yaml(config)
+    recorded["model"]["alignment"] = {"class_path": "of_its_author.Mine"}
+    del recorded["model"]["channels_last"]
+    config.write_text(yaml.safe_dump(recorded))
+    held = write_config("held", run=str(tmp_path / "x"), **_held_against(reference))
+    assert main(["fit", "--config", held]) == 0
+
+
 def test_a_warm_up_that_is_longer_than_training_is_told(write_config, capsys):
     changes = {"model.alignment_weight": 0.5, "model.alignment_warmup": 50}
     assert main(["fit", "--config", write_config(**changes)]) == 0
     told = capsys.readouterr().out
     assert "warning: alignment_warmup=50: training ends at step 6, and λ comes to 10 % of what" in told
+    assert check_warmup(Fixed(0.5), 1000, 1000) is None
+    assert "comes to 99.8 %" in check_warmup(Fixed(0.5), 1001, 1000)
+
+
+def test_images_that_are_fitted_to_no_size_are_told_of(write_config, capsys):
+    assert main(["fit", "--config", write_config(**{"data.image_fit": "pad"})]) == 0
+    assert "warning: data.image_fit=pad: images keep their size" in capsys.readouterr().out
 
 
 def test_a_reference_of_which_validations_are_lost_is_refused(reference, write_config, tmp_path, refused):

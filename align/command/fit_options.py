@@ -94,11 +94,6 @@ def check_trains(options: Mapping[str, Any], trainer) -> None:
         )
     given = options["trainer"]
     _check_runs(given, trainer)
-    data = options.get("data") or {}
-    if data.get("image_fit", "stretch") != "stretch" and data.get("image_size") is None:
-        raise InputError(
-            f"data.image_fit={data['image_fit']}: images keep their size; expected data.image_size, too"
-        )
     wanted = {
         "max_steps": trainer.max_steps,
         "val_check_interval": given["val_check_interval"],

@@ -5,7 +5,7 @@ import pytorch_lightning as pl
 from align.callbacks.embeddings import Embeddings
 from align.callbacks.rollouts import Rollouts
 from align.checkpoints.initial import start_from
-from align.checks import check_alignment, check_auxiliary, check_warmup
+from align.checks import check_alignment, check_auxiliary, check_image_fit, check_warmup
 from align.datamodule import CotrainingData
 from align.errors import InputError, one_line
 from align.module import CotrainingModule
@@ -32,6 +32,7 @@ def find_mistakes(trainer: pl.Trainer, model: CotrainingModule, data: Cotraining
     model.make_readout(data)
     rises = check_warmup(model.weighting, model.alignment_warmup, trainer.max_steps)
     told = [told, rises, check_auxiliary(model.auxiliary, data.real_alpha, data.batch_size, quota)]
+    told.append(check_image_fit(data.reading.image_fit, data.reading.image_size))
     if trainer.is_global_zero:
         print(*filter(None, told), sep="\n", end="\n" if any(told) else "")
     _try_policy(trainer, model, data)

@@ -148,9 +148,7 @@ def column_of(files: LeRobotFiles, episode: Episode, name: str) -> np.ndarray:
     column = rows.column(name).combine_chunks()
     if column.null_count:
         files.refuse(f"{where}: {name}", f"lacks {column.null_count} values")
-    while hasattr(column, "storage") or str(column.type).startswith(("list", "fixed_size", "large_list")):
-        column = column.storage if hasattr(column, "storage") else column.flatten()
-    values = column.to_numpy(zero_copy_only=False)
+    values = _flat(column)
     if values.dtype.kind not in "fiub":
         files.refuse(f"{where}: {name}", f"is {column.type}; expected numbers")
     if values.size % max(episode.length, 1):
@@ -171,11 +169,20 @@ def number_of(files: LeRobotFiles, episode: Episode, name: str) -> np.ndarray:
     return values
 
 
+def _flat(column) -> np.ndarray:
+    """The values of a column, those of lists one after the other."""
+    while hasattr(column, "storage") or str(column.type).startswith(("list", "fixed_size", "large_list")):
+        column = column.storage if hasattr(column, "storage") else column.flatten()
+    return column.to_numpy(zero_copy_only=False)
+
+
 def _counted(files: LeRobotFiles, where: str, rows, name: str) -> np.ndarray:
     """The values of a column that counts, one whole number a row."""
-    column = rows.column(name)
-    values = column.to_numpy()
-    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+    column = rows.column(name).combine_chunks()
+    values = _flat(column)
+    if str(column.type).startswith("decimal") and not column.null_count:
+        values = values.astype(np.float64)
+    if len(values) != len(column) or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
         files.refuse(f"{where}: {name}", f"is {column.type}; expected one whole number a row")
     return values
 

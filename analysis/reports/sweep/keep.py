@@ -82,10 +82,13 @@ def keep(
     if not (sweep_dir / RESULTS).is_file():
         raise InputError(f"sweep={str(sweep_dir)!r}: expected a sweep with {RESULTS}, made by its report")
     found = [p for pattern in KEPT for p in sorted(sweep_dir.glob(pattern))]
-    sources = {path.name: path for path in found if inside(path, sweep_dir)}
     frame = collect(sweep_dir)
     run = next((sweep_dir / name for name in _shown(sweep_dir, frame)), sweep_dir)
+    sources = {path.name: path for path in found if inside(path, sweep_dir)}
     sources |= {name: run / name for name in OF_ONE_RUN if inside(run / name, run)}
+    links = [path for path in (*found, *(run / name for name in OF_ONE_RUN)) if path.is_symlink()]
+    if led := sorted({path.name for path in links} - set(sources)):
+        print(f"{sweep_dir}: links that lead out of it are not kept: {', '.join(led)}")
     with tempfile.TemporaryDirectory() as folder:
         trials = _trials([sweep_dir / name for name in frame["run"]])
         known = {"name": made_as(sweep_dir), kept.REPEATED: _repeated(sweep_dir, frame), **(facts or {})}

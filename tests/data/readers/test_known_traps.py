@@ -1,6 +1,7 @@
 """What is known to go wrong with data sets in the wild: handled, or refused in a line that says where."""
 
 import json
+from decimal import Decimal
 from functools import partial
 
 import damaging
@@ -74,6 +75,16 @@ def test_times_of_videos_that_are_no_seconds_are_refused(v3, since):
 def test_indices_that_are_no_numbers_are_refused(v3, name, value):
     damaging.change_tables(v3, lambda rows: rows | {name: [value] * len(rows[name])})
     refused(v3, rf"data/chunk-000/file-000\.parquet: {name} .*; expected")
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("timestamp", lambda x: [x]), ("frame_index", lambda x: [x]), ("frame_index", Decimal)]
+)
+def test_indices_in_lists_of_one_and_as_decimals_are_read(v3, name, form):
+    before = read_store(v3, images=False)
+    damaging.change_tables(v3, lambda rows: rows | {name: [form(x) for x in rows[name]]})
+    after = read_store(v3, images=False)
+    np.testing.assert_array_equal(after.action, before.action)
 
 
 def test_times_that_drifted_into_another_episode_are_refused(v3):
