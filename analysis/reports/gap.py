@@ -66,6 +66,7 @@ def report(sweep: Sweep) -> list[Path]:
                 row[f"difference of {name}"] = difference.single
                 row[f"{name}, all at once"] = difference.simultaneous
                 row[f"{name}, verdict"] = verdict(difference.simultaneous)
+    rows = [row for row in rows if any(isinstance(cell, Interval) for cell in row.values())]
     notes = [
         f"In {sweep.target}, difference [95 % interval] over trainings and shared trials, of each by itself; "
         "all at once: so wide that in 95 % of sweeps all of them hold, which the verdict goes by. The world "
@@ -122,19 +123,27 @@ def draw(sweep: Sweep) -> Figure:
     levels = [
         Panel(
             title,
-            [_series(sweep, gap, _levels(sweep, gap), PLAIN, metric) for gap in GAPS],
+            [_curve(sweep, gap, metric) for gap in GAPS],
             metric.chance,
             nothing if metric.name == "score" else None,
         )
         for metric, title in shown.items()
     ]
-    return figure_gap(corners, list(CORNERS), levels, f"{len(sweep.frame)} runs", sweep.title)
+    there, asked = sweep.frame[str(outcomes[0])].count(), len(sweep.frame)
+    runs = f"{asked} runs" if there == asked else f"{there} of {asked} runs"
+    return figure_gap(corners, list(CORNERS), levels, runs, sweep.title)
 
 
 def _levels(sweep: Sweep, gap: str) -> dict[float, dict[str, float]]:
     """The levels of one gap alone, if it has several."""
     levels = sorted(sweep.frame[gap].dropna().unique())
     return {level: {gap: level} for level in levels} if len(levels) > 1 else {}
+
+
+def _curve(sweep: Sweep, gap: str, metric: Metric) -> Series:
+    """A metric by the level of one gap alone; without points, if it was measured at one level alone."""
+    found = _series(sweep, gap, _levels(sweep, gap), PLAIN, metric)
+    return found if len(found.points) > 1 else Series(gap, [])
 
 
 def _series(
