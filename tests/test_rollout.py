@@ -166,7 +166,8 @@ def test_command_evaluates_a_run(write_config, tmp_path, capsys):
     assert "score:" in told and f"written: {out / 'rollouts.csv'}" in told
     assert [path.name for path in out.iterdir()] == ["rollouts.csv"]
     into = [*arguments[:-1], str(tmp_path / "run")]
-    assert main(["rollout", str(tmp_path / "run"), *into]) == 2  # the run's own trials may be of other worlds
+    assert main(["rollout", str(tmp_path / "run"), *into]) == 0  # which has none of its own
+    assert main(["rollout", str(tmp_path / "run"), *into]) == 2  # a run's trials may be of other worlds
     assert "expected another folder" in capsys.readouterr().err
     assert len((out / "rollouts.csv").read_text().splitlines()) == 3
     assert main(["rollout", str(tmp_path / "run"), *arguments[:-2], "--n_action_steps", "1"]) == 0
