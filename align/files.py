@@ -95,8 +95,8 @@ def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]
             f"{path} cannot be written: {unwritable.strerror}; what was there is kept"
         ) from error
     finally:
+        os.close(held)  # first, since a network file system keeps the name of a file that is open
         shutil.rmtree(aside, ignore_errors=True)
-        os.close(held)
 
 
 HELD = ".held"

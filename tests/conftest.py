@@ -90,26 +90,37 @@ def refused(capsys):
 
 
 @pytest.fixture
-def resumed_equals_whole(tmp_path, monkeypatch):
+def killed_in_training(monkeypatch):
+    """`align fit` of a configuration, killed at its sixth step."""
+    from align.cli import main
+    from align.module import CotrainingModule
+
+    step = CotrainingModule.training_step
+
+    def killed(self, batch, batch_idx):
+        if self.global_step == 5:
+            raise RuntimeError("killed")
+        return step(self, batch, batch_idx)
+
+    def fit(config):
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+            patch.setattr(CotrainingModule, "training_step", killed)
+            main(["fit", "--config", config])
+
+    return fit
+
+
+@pytest.fixture
+def resumed_equals_whole(tmp_path, killed_in_training):
     """Trains twice, `write(name, run=...)` giving the configuration: once through, and once killed at step 5
     and resumed. Says whether both end with the same weights; returns the run that was resumed."""
     from align.cli import main
-    from align.module import CotrainingModule
 
     def check(write):
         runs = {name: tmp_path / name for name in ("whole", "cut")}
         configs = {name: write(name, run=str(run)) for name, run in runs.items()}
         assert main(["fit", "--config", configs["whole"]]) == 0
-        step = CotrainingModule.training_step
-
-        def killed(self, batch, batch_idx):
-            if self.global_step == 5:
-                raise RuntimeError("killed")
-            return step(self, batch, batch_idx)
-
-        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
-            patch.setattr(CotrainingModule, "training_step", killed)
-            main(["fit", "--config", configs["cut"]])
+        killed_in_training(configs["cut"])
         assert not (runs["cut"] / "summary.json").exists()
         torch.manual_seed(99)  # what is global does not matter
         assert main(["fit", "--config", configs["cut"]]) == 0

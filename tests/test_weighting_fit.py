@@ -14,7 +14,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from align.alignment.weighting import Fixed
 from align.checks import check_warmup
 from align.cli import main
-from align.module import CotrainingModule
 from align.run.config import read_yaml
 from align.run.reference import held_out_losses
 from align.step.held_out import HeldOut
@@ -109,22 +108,15 @@ def test_a_reference_is_a_finished_run_without_alignment_that_trained_alike(
     assert main(["fit", "--config", config]) == 2 and "no finished run" in capsys.readouterr().err
 
 
-def test_a_run_that_goes_on_does_not_ask_its_reference_again(reference, write_config, tmp_path, monkeypatch):
+def test_a_run_that_goes_on_does_not_ask_its_reference_again(
+    reference, write_config, tmp_path, killed_in_training
+):
     """Whatever has become of it meanwhile, the run ends as one that was never stopped."""
     runs = [tmp_path / name for name in ("whole", "cut")]
     changes = _held_against(reference, budget=0.01, initial=0.5) | {"checkpoint": {"every": 2}}
     configs = [write_config(run.name, run=str(run), **changes) for run in runs]
     assert main(["fit", "--config", configs[0]]) == 0
-    step = CotrainingModule.training_step
-
-    def killed(self, batch, batch_idx):
-        if self.global_step == 5:
-            raise RuntimeError("killed")
-        return step(self, batch, batch_idx)
-
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
-        patch.setattr(CotrainingModule, "training_step", killed)
-        main(["fit", "--config", configs[1]])
+    killed_in_training(configs[1])
     shutil.rmtree(reference)
     assert main(["fit", "--config", configs[1]]) == 0
     states = [last_weights(run) for run in runs]
