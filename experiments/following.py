@@ -63,7 +63,8 @@ def table(jobs: Sequence[Job], parallel: int, height: int = 1000) -> Table:
         if report:
             loss = report.get("loss")
             cells += [f"{report['step']}/{report['steps']}", "" if loss is None else f"{loss:.4f}"]
-            cells += [f"{report['steps_per_second']:.1f}", duration(_training(report))]
+            left = duration(_training(report)) if report["step"] < report["steps"] else ""
+            cells += [f"{report['steps_per_second']:.1f}", left]
         found.add_row(*cells)
     hidden = f" ({len(jobs) - len(shown)} not shown)" if len(shown) < len(jobs) else ""
     found.caption = f"{_counts(jobs)}{hidden}; {_total(jobs, parallel)}"
@@ -119,6 +120,8 @@ def _total(jobs: Sequence[Job], parallel: int) -> str:
     if found is None:
         return "time left: not known yet"
     seconds, whole = found
+    if not seconds and any(job.state == "running" for job in jobs):
+        return "the last are evaluated"
     return f"about {duration(seconds)} left in all" + ("" if whole else ", for training alone")
 
 

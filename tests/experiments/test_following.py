@@ -38,7 +38,8 @@ def test_the_table_names_arm_seed_step_loss_pace_and_time(jobs):
     text = _text(table(jobs, 3))
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if "│" in line]
     assert ["lambda=0", "1", "training", "250/1000", "0.1234", "10.0", "75 s"] in rows
-    assert rows[2][:3] == ["lambda=1", "0", "evaluating"] and rows[3][2] == "starting"
+    assert rows[2] == ["lambda=1", "0", "evaluating", "1000/1000", "0.1234", "10.0", ""]
+    assert rows[3][2] == "starting"
     assert "1 finished, 3 running, 2 waiting of 6" in text.replace("\n", " ")
     few = _text(table(jobs, 3, height=following.ROUND_THE_TABLE + 3))
     assert few.count("lambda=") == 3 and "3 not shown" in few and "finished" in few
@@ -53,6 +54,7 @@ def test_time_left_is_by_what_finished_or_by_the_pace(jobs):
     assert "about 2 min left in all" in status(jobs, 3)
     assert "left in all, for training alone" in status(jobs[1:], 3)
     assert "not known yet" in status(jobs[3:], 3)
+    assert status([jobs[2]], 3).endswith("; the last are evaluated")  # that takes longer than no time at all
 
 
 def test_without_a_terminal_there_is_a_line_a_change_and_one_now_and_then(jobs, capsys, monkeypatch):
