@@ -89,7 +89,7 @@ def _tests(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
         ax.barh(i, high - low, left=low, height=0.5, color=figures.GREY, alpha=0.45, linewidth=0)
         ax.plot(test.effect, i, "o", color=figures.BLACK)
         ax.annotate(
-            f"p = {p:.2g}", (1.0, i + 0.27), xycoords=ax.get_yaxis_transform(),
+            f"p = {p:.2g}", (1.0, i - 0.27), xycoords=ax.get_yaxis_transform(),
             xytext=(0, 0), textcoords="offset points", ha="right", va="bottom", fontsize=6,
         )  # fmt: skip
     ax.set_xscale("symlog", linthresh=3)

@@ -97,7 +97,12 @@ def test_tests_are_effects_beside_what_permutations_give(axes):
         assert (bar.get_x(), bar.get_x() + bar.get_width()) == pytest.approx((low, high))
         assert bar.get_y() + bar.get_height() / 2 == pytest.approx(i)
     corrected = ("p = 0.003", "p = 0.004", "p = 0.004")  # of .001, .002 and .003, by Holm
-    assert [(t.get_text(), t.xy[1]) for t in ax.texts] == [(p, i + 0.27) for i, p in enumerate(corrected)]
+    assert tuple(t.get_text() for t in ax.texts) == corrected
+    texts = [t.get_window_extent() for t in ax.texts]
+    drawn = [shape.get_window_extent() for shape in (*bars, *(x for x in ax.lines if x.get_marker() == "o"))]
+    assert not any(text.overlaps(shape) for text in texts for shape in drawn)
+    rows = ax.transData.transform([(0, i) for i in range(3)])[:, 1]
+    assert [int(np.abs(rows - text.y0).argmin()) for text in texts] == [0, 1, 2]
 
 
 def test_distances_run_along_x(axes):
