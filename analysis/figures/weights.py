@@ -14,7 +14,7 @@ from align.analysis.figures.style import BrokenLogAxis
 STAR = {"marker": (6, 2, 0), "markersize": 4, "markeredgewidth": 0.7, "linestyle": "none", "clip_on": False}
 CAPTION = (
     "λ: weight of the alignment in the loss. Whiskers: 95 % intervals over trainings and over trials or "
-    "held-out episodes; bands: the same at λ = 0, with the estimate dotted. Score, success: filled where λ "
+    "held-out episodes; bands: the same at λ = 0, with the estimate dotted. (a), (b): filled where λ "
     "may be the best, hollow where it is not; ∗: differs from λ = 0, all λ compared at once"
 )
 
