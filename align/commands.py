@@ -293,11 +293,11 @@ def embed(
         name: value for name, value in given.items() if value is not None
     }
     where, data = f"{run}/{CONFIG}", recorded["data"]
-    if store := rewritten(run, {"data": {**data, "gating": None}}):
-        raise InputError(f"{store}: was written anew since {run} began; expected what it was trained on")
     check_arguments(Embeddings, options, f"{where}: embeddings")
     named = ("pairing", "gating", "reader")  # classes, of which none is imported because a file names it
     check_arguments(CotrainingData, {k: v for k, v in data.items() if k not in named}, f"{where}: data")
+    if store := rewritten(run, {"data": {**data, "gating": None}}):
+        raise InputError(f"{store}: was written anew since {run} began; expected what it was trained on")
     torch.set_num_threads(threads)
     policy = DiffusionPolicy.from_checkpoint(run, trust or ())
     with of_file(where):

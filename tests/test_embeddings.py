@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from align.cli import main
 from align.commands import demos
@@ -74,6 +75,16 @@ def test_a_finished_runs_embeddings_are_computed_again_bit_for_bit(write_config,
     assert "encoder.backbone" in capsys.readouterr().err
     assert main(["embed", str(tmp_path / "nowhere")]) == 2
     assert "config.yaml" in capsys.readouterr().err
+    recorded = yaml.safe_load((run / "config.yaml").read_text())
+    for section, name, value in (
+        ("data", "sim", 10**30),
+        ("data", "seed", None),
+        ("embeddings", "paired", None),
+    ):
+        damaged = recorded | {section: recorded[section] | {name: value}}
+        (run / "config.yaml").write_text(yaml.safe_dump(damaged))
+        assert main(["embed", str(run)]) == 2
+        assert f"config.yaml: {section}" in (error := capsys.readouterr().err) and name in error
 
 
 def test_arrays_are_of_the_windows_they_stand_beside(worlds):

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from align.checkpoints.trust import importing_nothing_new
 from align.command.parse_errors import REQUIRED, explained
@@ -186,6 +186,9 @@ def check_arguments(kind: type, values: Mapping[str, Any], where: str) -> None:
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
+    for name, hint in get_type_hints(kind.__init__).items():
+        if values.get(name, "") is None and type(None) not in (hint, *get_args(hint)):
+            raise InputError(f"{where}.{name}=None: expected {getattr(hint, '__name__', hint)}")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind, fail_untyped=True)
     try:
