@@ -275,7 +275,7 @@ def embed(
     import torch
 
     from align.callbacks.embeddings import Embeddings
-    from align.command.options import check_arguments
+    from align.command.options import check_arguments, check_nulls
     from align.datamodule import CotrainingData
     from align.embeddings import write_embeddings
     from align.policy import DiffusionPolicy
@@ -293,6 +293,8 @@ def embed(
         name: value for name, value in given.items() if value is not None
     }
     where, data = f"{run}/{CONFIG}", recorded["data"]
+    with of_file(where):
+        check_nulls({"data": data, "embeddings": options})
     check_arguments(Embeddings, options, f"{where}: embeddings")
     named = ("pairing", "gating", "reader")  # classes, of which none is imported because a file names it
     check_arguments(CotrainingData, {k: v for k, v in data.items() if k not in named}, f"{where}: data")

@@ -7,9 +7,10 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from align.checkpoints.trust import importing_nothing_new
+from align.command.fit_options import SECTIONS
 from align.command.parse_errors import REQUIRED, explained
 from align.command.signatures import signature
 from align.errors import InputError, shown
@@ -147,7 +148,7 @@ def _values(content: object, name: str) -> Iterator[object]:
 
 
 def check_nulls(options: object, where: str = "") -> None:
-    """Refuse `null` where an argument of ours takes none; jsonargparse does not in what is made later.
+    """Refuse `null` where an argument of ours takes none; jsonargparse does so of the command line alone.
 
     Args:
         options: What is parsed, as nested mappings and lists.
@@ -165,6 +166,8 @@ def check_nulls(options: object, where: str = "") -> None:
     for name, value in options.items():
         check_nulls(value, f"{where}.{name}" if where else str(name))
     given, kind = options.get("init_args"), options.get("class_path")
+    if where in SECTIONS:
+        given, kind = options, SECTIONS[where]
     if isinstance(given, Mapping) and isinstance(kind, str):
         try:
             arguments = signature(kind).arguments
@@ -186,9 +189,6 @@ def check_arguments(kind: type, values: Mapping[str, Any], where: str) -> None:
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
-    for name, hint in get_type_hints(kind.__init__).items():
-        if values.get(name, "") is None and type(None) not in (hint, *get_args(hint)):
-            raise InputError(f"{where}.{name}=None: expected {getattr(hint, '__name__', hint)}")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind, fail_untyped=True)
     try:

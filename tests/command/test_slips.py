@@ -11,6 +11,7 @@ YAML = {
     "misspelt.yaml": "model: {policy: {class_path: align.policy.DiffusionPolicy}, learning_rat: 1}\n",
 }
 
+POLICY = "model: {policy: {class_path: align.policy.DiffusionPolicy}}\n"
 DENOISER = """model:
   policy:
     class_path: align.policy.DiffusionPolicy
@@ -20,7 +21,9 @@ YAML |= {
     "null.yaml": DENOISER % "{step_features: null}",
     "noargs.yaml": DENOISER % "[]",
     "nomodel.yaml": "data: {alpha: 0.5}\n",
-    "listed.yaml": "model: {policy: {class_path: align.policy.DiffusionPolicy}}\ncheckpoint: [3]\n",
+    "nullseed.yaml": f"{POLICY}data: {{seed: null}}\n",
+    "nullpaired.yaml": f"{POLICY}embeddings: {{paired: null}}\n",
+    "listed.yaml": f"{POLICY}checkpoint: [3]\n",
 }
 
 SLIPS = [
@@ -28,6 +31,8 @@ SLIPS = [
         ["fit", "--config", "null.yaml"],
         ["null.yaml", "model.policy.denoiser.step_features=null: expected int"],
     ),
+    (["fit", "--config", "nullseed.yaml"], ["nullseed.yaml", "data.seed=null: expected int"]),
+    (["fit", "--config", "nullpaired.yaml"], ["nullpaired.yaml", "embeddings.paired=null: expected int"]),
     (["fit", "--config", "noargs.yaml"], ["noargs.yaml", "denoiser=Namespace("]),
     (["fit", "--config", "nomodel.yaml"], ["nomodel.yaml", "required: model.policy"]),
     ([*FIT, "--model.alignment", "MDD"], ["model.alignment=MDD", "CORAL", "did you mean MMD?"]),

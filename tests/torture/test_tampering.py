@@ -139,8 +139,10 @@ def _named(error: str, file: Path, way: str) -> bool:
     if any(part in error for part in file.parts[-2:]):
         return True
     option = re.search(r"error: (?:(?:--)?([A-Za-z_][\w.]*)[=:]|store data/(sim)\.zarr: no such)", error)
-    cut = way in CUT and file.suffix == ".yaml" and option is not None
-    return cut and f"{(option[1] or option[2]).rpartition('.')[2]}:" not in file.read_text()
+    if way not in CUT or file.suffix != ".yaml" or option is None:
+        return False
+    begins = f"\n  {option[2]}:" if option[2] else f"{option[1].rpartition('.')[2]}:"
+    return begins not in file.read_text()
 
 
 @cache
