@@ -26,7 +26,7 @@ from align.analysis.reports.probes.probe import load_embeddings
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.run_table import HELD_OUT, PROBED, measures, read_trials
 from align.domain import Domain
-from align.errors import InputError
+from align.errors import InputError, check_numbers
 from align.files import atomic_path, write_text, writing_below
 from align.run.layout import (
     EMBEDDINGS,
@@ -44,7 +44,7 @@ from align.run.layout import (
     SWEEP_EVENTS,
     TASK_PROBE_PICTURE,
 )
-from align.run.reading import is_there, read_arrays, read_json, reading
+from align.run.reading import is_there, of_file, read_arrays, read_json, reading
 
 PICTURES = {
     "rollouts": ROLLOUTS_PICTURE,
@@ -304,5 +304,10 @@ def _pixels(path: Path) -> np.ndarray | None:
 
 def _last_step(run_dir: Path) -> int:
     path = run_dir / SUMMARY
+    if not is_there(path):
+        return 0
     with reading(path, "what align fit wrote"):
-        return int(read_json(path).get("steps", 0)) if is_there(path) else 0
+        step = int(read_json(path).get("steps", 0))
+    with of_file(str(path)):
+        check_numbers("[0, 1e12]", whole=True, steps=step)
+    return step

@@ -226,7 +226,7 @@ def test_an_annotation_is_found_by_episode_and_start(windows, tmp_path):
 def test_an_annotation_of_other_windows_is_refused(windows, tmp_path, changes, words):
     normalizer = _fitted(windows)
     _annotation(windows[Domain.SIM], normalizer, **changes).save(tmp_path / "a.npz")
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=f"a.npz: .*{words}"):
         _gated(windows, Gating(annotation=str(tmp_path / "a.npz")))
 
 

@@ -16,6 +16,7 @@ from align.data.gating.annotation import Annotation
 from align.data.normalizer import Normalizer
 from align.data.windows import Windows
 from align.errors import InputError, check_numbers
+from align.run.reading import of_file
 
 
 class Thresholds(NamedTuple):
@@ -74,7 +75,8 @@ class Gating:
         if self.annotation is None:
             return Thresholds(torch.full((len(windows),), self.sigma_min), self.sigma_min, self.sigma_max)
         annotation = Annotation.load(self.annotation)
-        each = annotation.of(windows, normalizer)
+        with of_file(str(self.annotation)):
+            each = annotation.of(windows, normalizer)
         overall = annotation.dataset_sigma_min
         each = each if self.per_sample else torch.full_like(each, overall)
         each = each.clamp_min(overall) if self.exclusive else each

@@ -23,7 +23,7 @@ def check_values(path: Path, name: str, x: np.ndarray) -> None:
     """
     if x.dtype.kind not in "iuf" or not x.ndim:
         raise InputError(f"{path}: {name} is {x.dtype} of shape {x.shape}; expected real numbers, (N, D)")
-    fine = (np.abs(x) <= LARGEST).reshape(len(x), -1).all(1)  # NaN is not
+    fine = (np.abs(x) <= LARGEST).all(tuple(range(1, x.ndim)))  # NaN is not
     if not fine.all():
         what = f"numbers beyond {LARGEST:g}" if np.isfinite(x).all() else "NaN or infinity"
         raise InputError(

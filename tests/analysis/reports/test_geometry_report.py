@@ -115,6 +115,7 @@ def test_arrays_that_do_not_fit_are_refused_in_one_line(run, found, damage, mess
         (lambda run: add(run, store=np.full(5, "lab")), r"store is <U3 of shape \(5,\)"),
         (lambda run: add(run, **{"untrained/image": np.full((96, 3), 1e300)}), "image has numbers beyond 1e"),
         (lambda run: pair(run, np.float32(1), np.zeros((4, 2))), r"sim/image is float32 of shape \(\)"),
+        (lambda run: pair(run, np.ones((0, 2)), np.ones((0, 2))), "four or more"),
         (lambda run: pair(run, np.ones(8), np.ones(8)), r"sim/image \(8,\) and real/image \(8,\)"),
         (lambda run: pair(run, np.ones((8, 2)), np.ones((8, 2)) * 1e300), "real/image has numbers beyond 1e"),
         (lambda run: pair(run, np.ones((8, 2)), np.full((8, 2), "x")), "real/image is <U1"),
