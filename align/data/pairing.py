@@ -160,8 +160,8 @@ class Pairing:
         low, high = arrays["low"], arrays["high"]
         if (
             (len(arrays["demonstration"]), len(low), arrays["n_windows"]) != (real, real, sim)
-            or len({a.shape[1] for a in (low, high, arrays["cumulative"], arrays["distance"])}) > 1
-            or not len(arrays["cumulative"]) == len(arrays["distance"]) == len(x)
+            or low.shape != high.shape
+            or not arrays["cumulative"].shape == arrays["distance"].shape == (len(x), low.shape[1])
             or not ((low >= 0) & (low <= high) & (high < sim)).all()
             or not (arrays["cumulative"][:, -1:] == 1).all()
             or (np.diff(arrays["cumulative"], axis=1, prepend=0) < 0).any()

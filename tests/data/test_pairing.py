@@ -192,7 +192,9 @@ def test_the_cache_holds_what_is_computed_and_knows_data_and_arguments(domains, 
     with pytest.raises(InputError, match=r"\.npz: cannot be read .*delete it"):
         Pairing(cache=folder).match(*domains)
     arrays = {n: np.asarray(v) for n, v in vars(fresh).items()}
-    for damaged in ({n: v - 9 for n, v in arrays.items()}, {**arrays, "cumulative": -arrays["cumulative"]}):
+    damages = [{**arrays, name: arrays[name][:0]} for name in ("low", "high", "cumulative", "distance")]
+    damages += [{n: v - 9 for n, v in arrays.items()}, {**arrays, "cumulative": -arrays["cumulative"]}]
+    for damaged in damages:
         monkeypatch.setattr(module, "read_table", lambda *_, found=damaged: found)
         with pytest.raises(InputError, match="do not go together"):
             Pairing(cache=folder).match(*domains)
