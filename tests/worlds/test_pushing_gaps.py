@@ -114,3 +114,6 @@ def test_bad_sizes_and_looks_are_named(size):
         Renderer(Look(), size)
     with pytest.raises(InputError, match=r"Look.table=\(1, 2\): expected 3 numbers, each in \[0, 255\]"):
         Look(table=(1, 2))
+    for nothing in ({}, None):
+        with pytest.raises(InputError, match=r"Look.perspective=.*: expected a number in"):
+            Look(perspective=nothing)
