@@ -136,7 +136,8 @@ def readable(pristine, tmp_path_factory):
 
 def _named(error: str, file: Path, way: str) -> bool:
     """Whether a line names the file, or of a configuration cut short an option that it no longer holds."""
-    if any(part in error for part in file.parts[-2:]):
+    named = re.search(r"error: store (\S+?): ", error)  # of many files, which are one store
+    if any(part in error for part in file.parts[-2:]) or (named and Path(named[1]).name in file.parts):
         return True
     option = re.search(r"error: (?:(?:--)?([A-Za-z_][\w.]*)[=:]|store data/(sim)\.zarr: no such)", error)
     if way not in CUT or file.suffix != ".yaml" or option is None:

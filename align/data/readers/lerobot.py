@@ -32,6 +32,8 @@ from align.errors import InputError
 
 _INDICES = ("index", "episode_index", "frame_index", "task_index", "timestamp")
 _BLOCK = 256
+_SIDE = 65_536
+"""No picture is larger."""
 _QUALITY = 30
 """The CRF at which lerobot encodes unless told otherwise."""
 
@@ -231,7 +233,7 @@ class LeRobotDataset(Reader):
     def _image_shape(self, name: str, feature: dict) -> tuple[int, int, int]:
         """(H, W, C) of a camera, whose shape some datasets give channels first."""
         shape, names = list(feature.get("shape") or []), list(feature.get("names") or [])
-        if len(shape) != 3 or not all(isinstance(n, int) and n > 0 for n in shape):
+        if len(shape) != 3 or not all(isinstance(n, int) and 0 < n <= _SIDE for n in shape):
             self._refuse(
                 "meta/info.json", f"{name} has the shape {shape}; expected [height, width, channels]"
             )

@@ -27,9 +27,8 @@ def check_knobs(settings: Any) -> None:
         low, high = field.metadata["bounds"]
         name = f"{type(settings).__name__}.{field.name}"
         count = len(field.default) if isinstance(field.default, tuple) else None
-        if (len(value) if isinstance(value, tuple | list) else None) != count or isinstance(
-            value, dict | None
-        ):
+        length = len(value) if isinstance(value, tuple | list) else None
+        if length != count or isinstance(value, dict | None):
             raise InputError(f"{name}={value!r}: expected {_shape(field.default)} in [{low:g}, {high:g}]")
         check_numbers(f"[{low:g}, {high:g}]", whole=isinstance(field.default, int), **{name: value})
 

@@ -72,6 +72,11 @@ def test_unfinished_and_foreign_files(v3, tmp_path, made):
     shutil.copy(made["v3"] / "data/chunk-000/file-001.parquet", file)
     refused(v3, "cannot be (decoded|read)", keep="memory")
     info = json.loads((v3 / "meta/info.json").read_text())
+
+    def camera_of(shape):
+        name = next(n for n, f in info["features"].items() if f["dtype"] == "video")
+        return {"features": {**info["features"], name: {**info["features"][name], "shape": shape}}}
+
     for change, message in (
         ({"codebase_version": "v1.6"}, "codebase_version '1.6'; expected v2.0, v2.1 or v3.0"),
         ({"fps": 0}, "fps 0; expected a positive number"),
@@ -80,6 +85,7 @@ def test_unfinished_and_foreign_files(v3, tmp_path, made):
         ({"features": {"action": {"dtype": "float32", "shape": ["x"]}}}, r"shape of action is \['x'\]"),
         ({"features": {"action": {"dtype": "float32", "names": 3}}}, "names of action is 3"),
         ({"features": {"c": {"dtype": "video", "info": []}}}, r"info of c is \[\]; expected a mapping"),
+        (camera_of([10**30, 24, 3]), r"has the shape \[1000.*expected \[height"),
         ({"data_path": "../../{chunk_index}{file_index}"}, "leads out of the folder"),
         ({"data_path": "{chunk_index.__class__}/{nope}"}, "has an unknown part|leads|is missing"),
     ):
