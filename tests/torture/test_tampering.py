@@ -93,7 +93,7 @@ SURVIVES = {
     "kept/results.csv": "what it holds is kept trial by trial, too",
 }
 """Files whose loss is not told."""
-REMADE = {"pairs/*.npz": "a loop"}
+REMADE = {"pairs/*.npz": "a loop", "images/*/frames.npy": "a loop"}
 """Files of a cache, and what in the place of one is no file: it is made again."""
 MEMORY = {"images/files.json"}
 """Files in which it is kept what need not be done again, whatever comes of a command."""

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from align.run.reading import DAMAGE, reading
 
 FOLDER = ".align-cache"
 VERSION = 1
+HASH = re.compile("[0-9a-f]{32}")
 """To be raised by whoever changes what a pixel becomes: reading, decoding or resizing."""
 _SAY_SECONDS = 5.0
 _SAVE_BYTES = 256 << 20
@@ -182,8 +184,8 @@ def _key(about: Mapping, shape: Sequence[int], files: Sequence[Path], root: Path
     memory = root / "files.json"
     try:
         known = json.loads(memory.read_text(encoding="utf-8"))
-        known = known if isinstance(known, dict) else {}
-    except (OSError, ValueError, RecursionError):
+        known = {n: d for n, d in dict(known).items() if isinstance(d, str) and HASH.fullmatch(d)}
+    except (OSError, TypeError, ValueError, RecursionError):
         known = {}
     digest = hashlib.blake2b(json.dumps([VERSION, about, list(shape)]).encode(), digest_size=16)
     seen = {}

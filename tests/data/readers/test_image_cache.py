@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import sys
 from types import ModuleType
@@ -156,3 +157,20 @@ def test_the_cache_is_of_the_code_that_filled_it(tmp_path, v3, monkeypatch):
     monkeypatch.setattr("align.data.images.cache.VERSION", 10**6)
     read_store(v3, **ask, reader=module.Own)
     assert len(list((tmp_path / "cache").glob("*/frames.npy"))) == 3
+
+
+@pytest.mark.parametrize("value", ["NaN", "{}", '"hello"', "1e400", "null"])
+def test_what_is_remembered_of_a_file_and_is_no_hash_is_forgotten(tmp_path, value):
+    from align.data.images.cache import cached
+
+    source, folder = tmp_path / "source", tmp_path / "cache"
+    source.write_bytes(b"x")
+    images = np.full((6, 1, 2, 2), 7, np.uint8)
+    ask = {"shape": images.shape, "about": {"camera": "c"}, "files": [source], "store": source}
+    cached(lambda row: iter([images[row:]]), **ask, folder=folder)
+    before = (folder / "files.json").read_text()
+    (folder / "files.json").write_text(re.sub(r'": "[0-9a-f]+"', f'": {value}', before))
+    np.testing.assert_array_equal(
+        cached(lambda row: 1 / 0, **ask, folder=folder), images
+    )  # nothing is decoded
+    assert (folder / "files.json").read_text() == before
