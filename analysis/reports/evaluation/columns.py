@@ -39,6 +39,7 @@ NAMES = {
 SEED = "seed"
 """Of trainings, or of starts: see `find_columns`."""
 PERCENT = re.compile(r"%|\bpercent\b|\bpct\b", re.I)
+BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")  # whose search ends at the next one, however many there are
 NONE = "none"
 
 
@@ -169,7 +170,7 @@ def _seed_of(sheet: Sheet, seed: int, found: Mapping[str, tuple[int, ...]]) -> s
 
 def _plain(name: str) -> str:
     """A column's name without case, punctuation and what stands in brackets."""
-    name = re.sub(r"\(.*?\)|\[.*?\]", " ", PERCENT.sub(" ", name.casefold()))
+    name = BRACKETS.sub(" ", PERCENT.sub(" ", name.casefold()))
     return " ".join(re.sub(r"[_\-.:?/]", " ", name).split())
 
 

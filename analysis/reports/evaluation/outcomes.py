@@ -16,11 +16,11 @@ MISSING = ["", "n/a", "na", "#n/a", "nan", "null", "none"]
 WORDS = dict.fromkeys(YES, 1.0) | dict.fromkeys(NO, 0.0) | dict.fromkeys(PARTIAL, 0.5)
 AS_YAML = {"true": ("true", "yes", "on"), "false": ("false", "no", "off")}
 """What YAML takes for each of its two truth values: `{no: 0.5}` says something of False."""
-NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?", re.I)
+NUMBER = re.compile(r"[+-]?(\d+(?:[.,]\d*)?|[.,]\d+)(e[+-]?\d+)?", re.I)
 THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")  # or thousandths behind a decimal comma
 FRACTIONS = "fractions, as 3/5, are each the partial credit of one trial and no counts of trials"
 SHARE = re.compile(r"(\d+)\s*/\s*(\d+)")
-PAIR = re.compile(r"(.*[^\s:=])[\s:=]+(\d*[.,]?\d+|null)")
+PAIR = re.compile(r"(.*[^\s:=])[\s:=]+(\d+(?:[.,]\d+)?|[.,]\d+|null)")
 
 
 def _meant(word: object) -> tuple[str, ...]:

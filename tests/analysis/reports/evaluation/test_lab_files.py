@@ -1,6 +1,7 @@
 """Files as labs keep them are read right, or refused in one line that names file and row."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,16 @@ HEADER = "arm,start,success\nA,1,yes\n"
 def test_what_cannot_be_read_is_one_line(kept, text, line):
     with pytest.raises(InputError, match=line):
         kept(text)
+
+
+@pytest.mark.parametrize("cell", ["1" * 30_000 + "x", "a " + "1" * 30_000 + "x", " " * 30_000 + "x"])
+def test_long_cells_are_refused_at_once(kept, cell):
+    before = time.process_time()
+    with pytest.raises(InputError):
+        kept("[" * 60_000)
+    with pytest.raises(InputError):
+        kept(f"arm,success\nold,1\nnew,{cell}\n")
+    assert time.process_time() - before < 5
 
 
 def test_commas_are_decimal_where_thousands_make_no_sense(kept):
