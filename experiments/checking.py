@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from align.command.fit_options import SECTIONS
+from align.command.options import check_nulls
 from align.command.parse_errors import fit_options, unknown_option
 from align.command.signatures import signature
 from align.errors import InputError, one_line
@@ -90,6 +91,7 @@ def check_names(configs: Mapping[str, Mapping[str, Any]]) -> None:
         for section in (name for name in SECTIONS if isinstance(config.get(name), Mapping)):
             found |= {f"{section}.{key}": value for key, value in config[section].items()}
         with of_file(run):
+            check_nulls(dict(config))
             for name, value in found.items():
                 if name not in known:
                     raise InputError(unknown_option(name, options))

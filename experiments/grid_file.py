@@ -7,7 +7,7 @@ from typing import Any
 
 from align.errors import InputError, shown
 from align.experiments.options import check_keys, merge
-from align.run.config import load_yaml
+from align.run.config import SECTIONS, load_yaml
 from align.run.reading import of_file
 from align.shipped import find, names
 
@@ -47,10 +47,17 @@ def read_grid(path: Path, scale: str, base: str | None) -> tuple[dict[str, Any],
             )
         check_keys(other, SCALE_KEYS, f"base={str(common_path)!r}", "scales", name)
     _check_scales(path, grid, scales)
+    if not scales:
+        raise InputError(f"scales of base={str(common_path)!r}: there is none; expected {scale!r}")
     if scale not in scales:
         raise InputError(f"scale={scale!r}: expected one of {', '.join(scales)}")
     common = merge(common, scales[scale])
     _require(common_path, common, config=dict, demos=dict)
+    for name, section in common["config"].items():
+        if name in SECTIONS and not isinstance(section, Mapping):
+            raise InputError(
+                f"config.{name} of base={str(common_path)!r}: {shown(section)}; expected a mapping of options"
+            )
     for name, arguments in common["demos"].items():
         if not isinstance(arguments, Mapping | None):
             raise InputError(

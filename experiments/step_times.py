@@ -106,9 +106,10 @@ def kind(config: Mapping[str, Any]) -> tuple[str, str, int, int]:
 
 
 def _written(component: Any) -> str:
-    if not isinstance(component, Mapping):
+    given = (component.get("init_args") or {}) if isinstance(component, Mapping) else None
+    if not isinstance(given, Mapping):
         return str(component)
-    arguments = (f"{name}={value}" for name, value in sorted((component.get("init_args") or {}).items()))
+    arguments = (f"{name}={value}" for name, value in sorted(given.items()))
     return f"{str(component.get('class_path')).rpartition('.')[2]}({', '.join(arguments)})"
 
 

@@ -6,7 +6,7 @@ import json
 import signal
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ from align.run.layout import GRID, LOG, POINT, REQUEST
 from align.run.moved import renamed
 from align.run.place import rewritten
 from align.run.provenance import hash_store
+from align.run.reading import of_file
 from align.run.state import is_begun, is_finished
 from align.run.tidying import tidy
 
@@ -94,7 +95,8 @@ def sweep(
         raise InputError(f"data={data!r}: a file; expected a folder")
     overrides = [set_] if isinstance(set_, str) else set_ or []
     expanded = load_grid(grid, scale, base, overrides, seeds, reference_seeds)
-    check_names({run.name: run.config for run in expanded.runs})
+    with of_file(grid) if Path(grid).suffix in (".yaml", ".yml") else nullcontext():
+        check_names({run.name: run.config for run in expanded.runs})
     if expanded.taken:
         print(
             "from the stores:", ", ".join(f"{o}={_short(v)}" for o, v in expanded.taken.items()), flush=True

@@ -148,7 +148,9 @@ def _values(content: object, name: str) -> Iterator[object]:
 
 
 def check_nulls(options: object, where: str = "") -> None:
-    """Refuse `null` where an argument of ours takes none; jsonargparse does so of the command line alone.
+    """Refuse `null` where an argument of ours takes none, and arguments of a class that are no mapping.
+
+    Jsonargparse refuses `null` of the command line alone.
 
     Args:
         options: What is parsed, as nested mappings and lists.
@@ -168,6 +170,8 @@ def check_nulls(options: object, where: str = "") -> None:
     given, kind = options.get("init_args"), options.get("class_path")
     if where in SECTIONS:
         given, kind = options, SECTIONS[where]
+    if kind is not None and not isinstance(given, Mapping | None):
+        raise InputError(f"{where}.init_args={shown(given)}: expected a mapping of arguments")
     if isinstance(given, Mapping) and isinstance(kind, str):
         try:
             arguments = signature(kind).arguments

@@ -113,6 +113,33 @@ def test_what_runs_would_refuse_is_told_before_anything_is_claimed(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("file", "place", "value", "words"),
+    [
+        ("grid", ("axes", "lambda", "values"), [0, "x"], "grid.yaml: lambda=x: model.alignment_weight='x'"),
+        ("base", ("config", "model"), None, "base.yaml': None; expected a mapping of options"),
+        (
+            "base",
+            ("config", "model", "policy", "init_args"),
+            -1,
+            "model.policy.init_args=-1: expected a mapping",
+        ),
+        ("base", ("config", "data", "seed"), None, "lambda=0: data.seed=null: expected int"),
+        ("base", ("scales",), {}, "base.yaml': there is none; expected 'laptop'"),
+    ],
+)
+def test_a_mistake_in_a_file_is_told_with_the_file(file, place, value, words, tiny, tmp_path, capsys):
+    path = tmp_path / f"{file}.yaml"
+    content = inner = yaml.safe_load(path.read_text())
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = value
+    path.write_text(yaml.safe_dump(content))
+    assert _sweep(tiny, tmp_path / "out", "--dry-run") == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+
+
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]])
 def test_no_demonstrations_are_made_where_some_cannot_be(dry, tiny, tmp_path, capsys):
     base = yaml.safe_load((tmp_path / "base.yaml").read_text())
