@@ -120,9 +120,9 @@ def test_what_runs_would_refuse_is_told_before_anything_is_claimed(
         ("base", ("config", "model"), None, "base.yaml': None; expected a mapping of options"),
         (
             "base",
-            ("config", "model", "policy", "init_args"),
+            ("config", "model", "policy", "encoder", "init_args"),
             -1,
-            "model.policy.init_args=-1: expected a mapping",
+            "init_args=-1: expected a mapping",
         ),
         ("base", ("config", "data", "seed"), None, "lambda=0: data.seed=null: expected int"),
         ("base", ("scales",), {}, "base.yaml': there is none; expected 'laptop'"),
