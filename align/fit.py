@@ -75,6 +75,11 @@ class RunCLI(LightningCLI):
             self._parsed[self._asked] = {k: v for k, v in vars(self).items() if k not in before}
         vars(self).update(self._parsed[self._asked])
 
+    def parse_arguments(self, *given: Any) -> None:
+        made = self._parsed.pop(self._asked)
+        super().parse_arguments(*given)
+        self._parsed[self._asked] = made  # what fails, or ends by --print_config, may leave a mark on it
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for name, (kind, default, text) in RUN_OPTIONS.items():
             parser.add_argument(f"--{name}", type=kind, default=default, help=text)
