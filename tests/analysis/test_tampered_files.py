@@ -20,6 +20,7 @@ from align.analysis.reports.probes.task_probe import task_probe_run
 from align.analysis.reports.sweep import Sweep
 from align.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("unlaid")
 JSON = (
     b"",
     b"{",
