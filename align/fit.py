@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import yaml
@@ -49,7 +49,36 @@ STOPPED = 75
 
 
 class RunCLI(LightningCLI):
-    """A LightningCLI whose runs live in a self-contained directory, resume, and are never overwritten."""
+    """A LightningCLI whose runs live in a self-contained directory, resume, and are never overwritten.
+
+    Args:
+        args: The sub-command and its options.
+        more: Of LightningCLI; its parser is made of them once a process.
+    """
+
+    _parsed: ClassVar[dict[str, dict[str, Any]]] = {}
+    """By sub-command, what its parser left in the one that made it."""
+
+    def __init__(self, *given: Any, args: list[str], **more: Any):
+        self._asked = args[0]
+        super().__init__(*given, args=args, **more)
+
+    def subcommands(self) -> dict[str, set[str]]:
+        """The one that is asked for: to read all signatures again for each of the others takes a while."""
+        return {self._asked: super().subcommands()[self._asked]}
+
+    def setup_parser(self, *given: Any) -> None:
+        """Made once: a sweep looks at many configurations."""
+        if self._asked not in self._parsed:
+            before = set(vars(self))
+            super().setup_parser(*given)
+            self._parsed[self._asked] = {k: v for k, v in vars(self).items() if k not in before}
+        vars(self).update(self._parsed[self._asked])
+
+    def parse_arguments(self, *given: Any) -> None:
+        made = self._parsed.pop(self._asked)
+        super().parse_arguments(*given)
+        self._parsed[self._asked] = made  # what fails, or ends by --print_config, may leave a mark on it
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for name, (kind, default, text) in RUN_OPTIONS.items():
@@ -164,7 +193,8 @@ class RunCLI(LightningCLI):
 
     def resolved(self) -> dict:
         """The configuration with all defaults, as plain data."""
-        return yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.subcommand]
+        dumped = self.parser.dump(self.config, skip_none=False, skip_validation=True)  # it was parsed
+        return yaml.safe_load(dumped)[self.subcommand]
 
     def _check_and_record(self) -> None:
         config = self.resolved()
@@ -237,7 +267,8 @@ class RunCLI(LightningCLI):
         parser = self._parser(self.subcommand)
         try:
             with importing_nothing_new():
-                return yaml.safe_load(parser.dump(parser.parse_object(recorded), skip_none=False))
+                parsed = parser.parse_object(recorded)
+                return yaml.safe_load(parser.dump(parsed, skip_none=False, skip_validation=True))
         except (ArgumentError, ImportError, KeyError, TypeError, ValueError):
             # It names what is no more, or not known: that stays as it is, the rest has its defaults.
             defaults = yaml.safe_load(
@@ -332,6 +363,7 @@ def main(arguments: list[str], cli: type[RunCLI] = RunCLI) -> None:
             seed_everything_default=0,
             trainer_defaults=TRAINER_DEFAULTS,
             save_config_callback=None,
+            load_from_checkpoint_support=False,  # a checkpoint holds what it needs
             parser_kwargs={"exit_on_error": False},
         )
     except ArgumentError as error:

@@ -68,7 +68,7 @@ def write_run(path: Path, point: dict, skill=0.7, shift=2.0, trials=30, seed=0, 
                "val_loss_real": 0.06, "seconds": 12.0}  # fmt: skip
     (path / "summary.json").write_text(json.dumps(summary))
     rollouts(skill, trials, seed).to_csv(path / "rollouts.csv", index=False)
-    np.savez_compressed(path / "embeddings.npz", **embeddings(shift, seed=seed, **kwargs))
+    np.savez(path / "embeddings.npz", **embeddings(shift, seed=seed, **kwargs))
     Image.fromarray(numpy_rng(0, "picture").integers(0, 255, (64, 128, 3), dtype=np.uint8)).save(
         path / "rollouts.png"
     )

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -128,18 +129,19 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == [".hidden", "a.npz"]
 
 
-def test_a_run_that_outgrows_the_disk_ends_with_one_line_and_goes_on_with_more(write_config, tmp_path):
+def test_a_run_that_outgrows_the_disk_ends_with_one_line_and_goes_on_with_more(
+    write_config, tmp_path, capsys
+):
     """A limit on the size of files stands for the disk: a checkpoint no longer fits, all before it did."""
-    config = write_config()
-    limited = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
-        "from align.cli import main; sys.exit(main(sys.argv[1:]))"
-    )
-    command = [sys.executable, "-c", limited, "fit", "--config", config]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("align: error: ") and done.stderr.count("\n") == 1, done.stderr
-    assert "last.ckpt cannot be written" in done.stderr
+    config, most = write_config(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, most[1]))
+    try:
+        assert main(["fit", "--config", config]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    error = capsys.readouterr().err
+    assert error.startswith("align: error: ") and error.count("\n") == 1, error
+    assert "last.ckpt cannot be written" in error
     assert not list((tmp_path / "run").rglob(".~*"))
     assert main(["fit", "--config", config]) == 0
     assert (tmp_path / "run/summary.json").exists()

@@ -11,6 +11,7 @@ import yaml
 from run_weights import last_weights
 
 from align.cli import main
+from align.fit import RunCLI
 from align.policy import DiffusionPolicy
 
 
@@ -133,6 +134,19 @@ def test_evaluation_uses_the_last_checkpoint(command, write_config, tmp_path, ca
     numbers = [float(word) for word in re.findall(r"\d+\.\d+", printed)]
     assert any(number == pytest.approx(trained["val_loss_real"], rel=1e-5) for number in numbers)
     assert len(list((tmp_path / "run").glob("events*"))) == 1
+
+
+def test_the_parser_is_made_once_and_what_did_not_parse_leaves_no_mark_on_it(
+    write_config, tmp_path, monkeypatch, capsys
+):
+    config = write_config(**{"trainer.max_steps": 1})
+    assert main(["fit", "--config", config, "--print_config", "--data.alpha", "much"]) == 2
+    assert main(["fit", "--config", config]) == 0
+    assert "print_config" not in capsys.readouterr().out and (tmp_path / "run/summary.json").exists()
+    monkeypatch.setattr(RunCLI, "add_core_arguments_to_parser", lambda *_: pytest.fail("made again"))
+    another = write_config("another", run=str(tmp_path / "another"), **{"trainer.max_steps": 2})
+    assert main(["fit", "--config", another]) == 0
+    assert json.loads((tmp_path / "another/summary.json").read_text())["steps"] == 2
 
 
 def test_one_domain_alone_measures_no_alignment(write_config, tmp_path):

@@ -94,7 +94,7 @@ class Reader:
         changes = {
             "run": str(run),
             "trainer.max_steps": 300 if base.endswith(".yaml") else 5,
-            "embeddings.per_domain": 200,
+            "embeddings.per_domain": 200 if base.endswith(".yaml") else 60,
         }
         for option, value in changes.items():
             set_option(config, option, value)

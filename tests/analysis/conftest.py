@@ -3,9 +3,18 @@
 from pathlib import Path
 
 import pytest
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from synthetic_runs import write_probe, write_run
 
 from align.analysis.figures import style
+
+
+@pytest.fixture(scope="module")
+def unlaid():
+    """Figures are drawn without the layout that takes a third of a report; that is looked at in figures/."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConstrainedLayoutEngine, "execute", lambda *_: None)
+        yield
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import struct
 import zipfile
 
@@ -19,6 +20,7 @@ from align.analysis.reports.probes.task_probe import task_probe_run
 from align.analysis.reports.sweep import Sweep
 from align.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("unlaid")
 JSON = (
     b"",
     b"{",
@@ -54,13 +56,20 @@ CSV = (
 )
 
 
-@pytest.fixture
-def sweep(tmp_path):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
     """A sweep of two runs, with probes."""
+    folder = tmp_path_factory.mktemp("whole") / "sweep"
     for i, weight in enumerate((0.0, 1.0)):
-        run = write_run(tmp_path / f"sweep/lambda={weight}", {"lambda": weight, "seed": 0}, seed=i)
+        run = write_run(folder / f"lambda={weight}", {"lambda": weight, "seed": 0}, seed=i)
         write_probe(run)
-    return tmp_path / "sweep"
+    return folder
+
+
+@pytest.fixture
+def sweep(whole, tmp_path):
+    """A copy of it, to tamper with."""
+    return shutil.copytree(whole, tmp_path / "sweep")
 
 
 def _one_line(call, *arguments) -> bool:
@@ -226,6 +235,7 @@ def test_tampered_pairs(sweep):
 
 def test_damaged_bytes_of_compressed_arrays_give_no_traceback(sweep):
     path = sweep / "lambda=1.0/embeddings.npz"
+    np.savez_compressed(path, **np.load(path))
     good = path.read_bytes()
     for at in np.random.default_rng(0).integers(60, len(good) // 2, 40):
         path.write_bytes(good[:at] + bytes([good[at] ^ 0x55]) + good[at + 1 :])

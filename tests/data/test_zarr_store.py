@@ -10,7 +10,7 @@ import pytest
 import zarr
 
 from align.data.episodes import read_store
-from align.data.readers import memory
+from align.data.readers import memory, open_store
 from align.errors import InputError
 
 CHUNKS = {"img": (10, 12, 12, 3), "state": (10, 5), "action": (10, 2), "n_contacts": (10, 1)}
@@ -311,3 +311,14 @@ def test_pickles_are_never_loaded(store, tmp_path):
     (store / "data" / "action" / "0.0").write_bytes(pickle.dumps(Trap()))
     assert_refused(store, "data/action (cannot be opened|is)")
     assert not (tmp_path / "sprung").exists()
+
+
+def test_what_describes_an_array_is_read_once(make_store, monkeypatch):
+    """Over a network it takes a while."""
+    opened, real = [], zarr.Group.__getitem__
+    monkeypatch.setattr(zarr.Group, "__getitem__", lambda group, n: opened.append(n) or real(group, n))
+    store = open_store(make_store("sim", 2))
+    for _ in range(2):
+        assert store.vectors()["action"] == 2 and set(store.cameras()) == {"img"}
+        assert store.vector("action").shape == (40, 2) and store.units("action") is None
+    assert "action" in opened and len(opened) == len(set(opened))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from torch import nn
+from waiting import LONG
 
 sys.path.append(str(Path(__file__).parents[1] / "alignment"))
 
@@ -17,6 +17,7 @@ from align.alignment.auxiliary import Auxiliary, Readout
 from align.alignment.gather import gather, gather_domains
 from align.batch_loss import told_samples
 from align.errors import InputError
+from align.experiments import warm
 from align.step.finite import FiniteWatch
 from align.step.pulls import global_norms, watch_pulls
 
@@ -128,7 +129,10 @@ def _worker(rank: int, folder: str) -> None:
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory) -> list[dict]:
     folder = tmp_path_factory.mktemp("ranks")
-    mp.spawn(_worker, (str(folder),), nprocs=2)
+    workers = [warm.start(_worker, rank, str(folder)) for rank in range(2)]
+    for worker in workers:
+        worker.join(LONG)
+    assert [worker.exitcode for worker in workers] == [0, 0]
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,9 +11,13 @@ import pytest
 import torch
 import yaml
 from run_weights import last_weights
-from waiting import LONG, until
+from waiting import until
 
 from align.cli import main
+
+sys.path.append(str(Path(__file__).parents[1] / "torture"))
+
+import forked
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 STEPS, EVERY, GATES = 80, 10, (15, 35, 55)
@@ -37,9 +40,16 @@ class Gate(Callback):
 """Before some steps, waits until a file says that the run may go on."""
 
 
+def _interruptible(*given, main=forked._main) -> None:
+    """Who runs the tests in the background has SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    main(*given)
+
+
 @pytest.fixture
 def start(write_config, tmp_path, monkeypatch):
     """Starts a sweep of two runs, one at a time, in a process of its own."""
+    monkeypatch.setattr(forked, "_main", _interruptible)
     (tmp_path / "gate.py").write_text(GATE)
     monkeypatch.syspath_prepend(tmp_path)
     config = yaml.safe_load(Path(write_config()).read_text())
@@ -55,17 +65,9 @@ def start(write_config, tmp_path, monkeypatch):
     for name, content in (("base", base), ("grid", {"title": "two", "base": "base.yaml", "axes": axes})):
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
 
-    def run(out: Path) -> subprocess.Popen:
-        command = [sys.executable, "-m", "align.cli", "sweep", str(tmp_path / "grid.yaml"), "--out", str(out)]
-        with open(tmp_path / "output.txt", "a") as output:
-            return subprocess.Popen(
-                [*command, "--jobs", "1", "--report", "false"],
-                cwd=tmp_path,
-                stdout=output,
-                stderr=output,
-                # Who runs the tests in the background has it ignored.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            )
+    def run(out: Path) -> forked.Forked:
+        command = ["sweep", "grid.yaml", "--out", str(out), "--jobs", "1", "--report", "false"]
+        return forked.Forked(tmp_path, command, tmp_path / "output.txt")
 
     return run
 
@@ -97,8 +99,8 @@ def test_stopped_and_killed_anywhere_it_ends_with_the_same_weights(start, tmp_pa
     for end, gate in zip((signal.SIGINT, signal.SIGTERM, signal.SIGKILL), GATES, strict=True):
         sweep, since = start(cut), time.time_ns()  # each time the first run gets a little further
         until(lambda since=since: trained(runs[0], since))
-        sweep.send_signal(end)
-        assert sweep.wait(LONG) != 0
+        os.kill(sweep.pid, end)
+        assert sweep.wait() != 0
         assert not (runs[0] / "summary.json").exists() and not trained(runs[1])
         if end != signal.SIGKILL:
             assert not _processes(runs[0]), "a sweep that is stopped takes its runs along"
@@ -109,9 +111,9 @@ def test_stopped_and_killed_anywhere_it_ends_with_the_same_weights(start, tmp_pa
     until(lambda: trained(runs[1]))
     for process in _processes(runs[1]):
         os.kill(process, signal.SIGKILL)
-    assert sweep.wait(LONG) == 1, "the run that was killed is reported"
+    assert sweep.wait() == 1, "the run that was killed is reported"
     open_gates(runs[1], *GATES)
-    assert start(cut).wait(LONG) == 0
+    assert start(cut).wait() == 0
     for run in runs:
         assert main(["fit", "--config", str(run / "request.yaml"), "--run", str(whole / run.name)]) == 0
         states = [last_weights(folder / run.name) for folder in (whole, cut)]

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -224,8 +225,15 @@ def test_mistakes_are_one_line(tiny, tmp_path, capsys, option):
 @pytest.mark.parametrize("cluster", ["local", "debug"])
 def test_cluster_runs_real_runs(tiny, tmp_path, cluster, capsys, monkeypatch):
     """Through submitit: training itself, and its failure (two episodes are too few to probe) reported."""
+
+    def here(command, log):
+        with redirect_stdout(log), redirect_stderr(log):
+            return main(command)
+
     out = tmp_path / "out"
     monkeypatch.setattr("align.experiments.sweep.check", lambda *_, **__: None)
+    if cluster == "debug":  # the job is in this process: so may be what it starts, which takes seconds
+        monkeypatch.setattr("align.experiments.launch._cold", here)
     base = yaml.safe_load((tmp_path / "base.yaml").read_text())
     base["config"]["data"]["validation"] = 2
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))

@@ -18,6 +18,10 @@ from waiting import LONG, until
 
 from align.cli import main
 
+sys.path.append(str(Path(__file__).parents[1] / "torture"))
+
+from forked import Forked
+
 SCRIPT = Path(__file__).with_name("cluster.sh")
 TOOLS = ("slurmctld", "slurmd", "munged", "sbatch")
 pytestmark = [
@@ -71,12 +75,11 @@ def grid(write_config, make_store, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def start(grid):
-    """Starts a sweep in a process of its own, which can be killed."""
+def start(grid, tmp_path):
+    """Starts a sweep in a process of its own, which can be killed; what it prints is added to told.txt."""
 
-    def start(*values, **options) -> subprocess.Popen:
-        command = [sys.executable, "-P", "-m", "align.cli", *grid(*values, **options)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def start(*values, **options) -> Forked:
+        return Forked(tmp_path, grid(*values, **options), tmp_path / "told.txt")
 
     return start
 
@@ -111,46 +114,37 @@ OFTEN = ("--set+", "progress.seconds=0.5")
 
 
 def test_runs_are_submitted_and_one_that_fails_is_named(slurm, ended, tmp_path):
-    (tmp_path / "out/lambda=2.0/checkpoints").mkdir(parents=True)
-    (tmp_path / "out/lambda=2.0/checkpoints/last.ckpt").write_bytes(b"no checkpoint")
-    status, told = ended([0.0, 1.0, 2.0], "--jobs", "3")
+    (tmp_path / "out/lambda=1.0/checkpoints").mkdir(parents=True)
+    (tmp_path / "out/lambda=1.0/checkpoints/last.ckpt").write_bytes(b"no checkpoint")
+    status, told = ended([0.0, 1.0], "--jobs", "2")
     assert status == 1, told
-    assert {p.parent.name for p in tmp_path.glob("out/*/summary.json")} == {"lambda=0.0", "lambda=1.0"}, told
-    assert "failed: lambda=2.0" in told and "last.ckpt" in told
+    assert [p.parent.name for p in tmp_path.glob("out/*/summary.json")] == ["lambda=0.0"], told
+    assert "failed: lambda=1.0" in told and "last.ckpt" in told
     assert not _jobs("PENDING", "RUNNING")
 
 
-def test_a_cancelled_run_has_failed_and_goes_on_with_the_next_sweep(slurm, start, tmp_path):
-    sweep = start([0.0], *OFTEN, **ENDLESS)
-    until(lambda: _step(tmp_path / "out/lambda=0.0"))
-    (job,) = _jobs("RUNNING")
-    subprocess.run(["scancel", job], check=True)
-    told, _ = sweep.communicate(timeout=LONG)
-    assert sweep.returncode == 1 and "failed: lambda=0.0" in told
-    last = tmp_path / "out/lambda=0.0/checkpoints/last.ckpt"
-    reached = torch.load(last, weights_only=True)["global_step"]  # written when it was told to stop
-    (tmp_path / "out/lambda=0.0/progress.json").unlink()
-    sweep = start([0.0], *OFTEN, **ENDLESS)
-    assert until(lambda: _step(tmp_path / "out/lambda=0.0")) > reached > 0
-    sweep.send_signal(signal.SIGTERM)  # a sweep takes its jobs along
-    assert sweep.wait(LONG)
-    until(lambda: not _jobs("PENDING", "RUNNING", "COMPLETING"))
-
-
-def test_a_run_out_of_time_is_put_back_into_the_queue_and_goes_on(slurm, start, tmp_path):
+def test_a_run_out_of_time_or_cancelled_goes_on(slurm, start, tmp_path):
+    """Out of time it is put back into the queue, and its sweep waits; cancelled it has failed, and
+    goes on with the next sweep."""
     run = tmp_path / "out/lambda=0.0"
+    last = run / "checkpoints/last.ckpt"  # written by a validation, and when it is told to stop in training
     sweep = start([0.0], *OFTEN, **ENDLESS)
     until(lambda: _step(run))
     (job,) = _jobs("RUNNING")
     subprocess.run(["scancel", "--signal", "USR2", job], check=True)  # as SLURM does before the time is up
-    last = run / "checkpoints/last.ckpt"
     until(last.exists)
-    reached = torch.load(last, weights_only=True)["global_step"]
+    requeued = torch.load(last, weights_only=True)["global_step"]
     (run / "progress.json").unlink()
-    assert until(lambda: _step(run)) > reached > 0
-    assert _jobs("RUNNING") == [job] and sweep.poll() is None  # the same job, and the sweep waits for it
-    sweep.send_signal(signal.SIGTERM)
-    assert sweep.wait(LONG)
+    assert until(lambda: _step(run)) > requeued > 0
+    assert _jobs("RUNNING") == [job] and not sweep.has_ended()  # the same job
+    subprocess.run(["scancel", job], check=True)
+    assert sweep.wait() == 1 and "failed: lambda=0.0" in (tmp_path / "told.txt").read_text()
+    cancelled = torch.load(last, weights_only=True)["global_step"]
+    (run / "progress.json").unlink()
+    sweep = start([0.0], *OFTEN, **ENDLESS)
+    assert until(lambda: _step(run)) > cancelled >= requeued
+    os.kill(sweep.pid, signal.SIGTERM)  # a sweep takes its jobs along
+    assert sweep.wait()
     until(lambda: not _jobs("PENDING", "RUNNING", "COMPLETING"))
 
 
@@ -158,7 +152,7 @@ def test_jobs_that_outlive_their_sweep_are_waited_for(slurm, start, ended, tmp_p
     steps = {"steps": 400}
     sweep = start([0.0], *OFTEN, **steps)
     until(lambda: _step(tmp_path / "out/lambda=0.0"))
-    sweep.kill()
+    os.kill(sweep.pid, signal.SIGKILL)
     sweep.wait()
     status, told = ended([0.0], *OFTEN, **steps)
     assert status == 0, told

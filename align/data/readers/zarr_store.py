@@ -51,6 +51,7 @@ class ZarrStore(Reader):
 
     def __init__(self, path: str | os.PathLike):
         super().__init__(path)
+        self._opened: dict[str, zarr.Array | zarr.Group] = {}
         try:
             if self.path.is_dir() and (wrong := not_a_file(self.path)) is not None:
                 raise TypeError(f"{wrong} is no file")
@@ -132,13 +133,13 @@ class ZarrStore(Reader):
 
     def names(self, vector: str) -> list[str] | None:
         """The array's attribute `names`, if it names every column."""
-        names = self._data[vector].attrs.get("names")
-        fits = isinstance(names, list) and len(names) == self._data[vector].shape[1]
+        names = self._member(vector).attrs.get("names")
+        fits = isinstance(names, list) and len(names) == self._member(vector).shape[1]
         return [str(name) for name in names] if fits else None
 
     def units(self, vector: str) -> list[str] | None:
         """The array's attribute `units`: one for all columns, or one of each."""
-        return each_unit(self._data[vector].attrs.get("units"), self._data[vector].shape[1])
+        return each_unit(self._member(vector).attrs.get("units"), self._member(vector).shape[1])
 
     def times(self) -> np.ndarray | None:
         """`data/timestamp`, as Diffusion Policy's real robots have it, if there is one, (T,) in seconds."""
@@ -238,10 +239,13 @@ class ZarrStore(Reader):
         return sorted({parts[1] for parts in inside if len(parts) > 2})
 
     def _member(self, name: str) -> zarr.Array | zarr.Group:
-        member = self._data[name]
-        if not isinstance(member.metadata.attributes, dict):  # which zarr takes as it is
-            raise TypeError("its attributes are no mapping")
-        return member
+        """Opened once: to read what describes an array takes a while, the more so over a network."""
+        if name not in self._opened:
+            member = self._data[name]
+            if not isinstance(member.metadata.attributes, dict):  # which zarr takes as it is
+                raise TypeError("its attributes are no mapping")
+            self._opened[name] = member
+        return self._opened[name]
 
     def _lookup(self, name: str) -> zarr.Array | None:
         try:

@@ -271,7 +271,7 @@ def drawn(figure) -> list[tuple[str, Bbox]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Text, "draw", record)
-        figure.canvas.draw()
+        figure.draw_without_rendering()
     return found
 
 
