@@ -4,10 +4,12 @@ They are forked from one that has imported everything: two new ones would take l
 trains.
 """
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
 sys.path.append(str(Path(__file__).with_name("torture")))
@@ -15,6 +17,39 @@ sys.path.append(str(Path(__file__).with_name("torture")))
 from forked import Forked
 
 N_RANKS = 2
+
+
+class EachRank(pl.Callback):
+    """Writes what a process saw by itself into `rank-N.json` of the run.
+
+    That is `denoise`, its own loss at each step; `held_out`, its own held-out losses; and `multiplier`, that
+    of the weighting after the last step.
+    """
+
+    def setup(self, trainer, module, stage):
+        self.seen = {"denoise": [], "held_out": [], "multiplier": None}
+        log, see = module._log_terms, module._see_held_out
+
+        def log_terms(terms, batch):
+            self.seen["denoise"].append(float(terms.denoise))
+            log(terms, batch)
+
+        def see_held_out(losses):
+            self.seen["held_out"].append([float(loss) for loss in losses])
+            see(losses)
+
+        module._log_terms, module._see_held_out = log_terms, see_held_out
+
+    def on_train_end(self, trainer, module):
+        if hasattr(module.weighting, "log_multiplier"):
+            self.seen["multiplier"] = float(module.weighting.log_multiplier)
+        path = Path(trainer.default_root_dir, f"rank-{trainer.global_rank}.json")
+        path.write_text(json.dumps(self.seen))
+
+
+def seen(run: str | Path) -> list[dict]:
+    """What each of the processes saw that trained a run with `EachRank`."""
+    return [json.loads(Path(run, f"rank-{rank}.json").read_text()) for rank in range(N_RANKS)]
 
 
 def fit(config: str) -> None:
