@@ -4,6 +4,7 @@ A case is a kill; a test goes on until so many have struck, a run or sweep takin
 """
 
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -73,9 +74,9 @@ class Bench:
 
     def torture(self, seed: int, kills: int) -> None:
         """Kill so many times, and compare what each command leaves that had been killed."""
-        draw, struck = random.Random(seed), 0
+        draw, struck, places = random.Random(seed), 0, itertools.count()
         while struck < kills:
-            name, before = f"cut-{seed}-{struck}", struck
+            name, before = f"cut-{seed}-{next(places)}", struck  # a new one: what ended by itself stays ended
             while struck < kills and self.kill_later(name, draw.random(), draw):
                 struck += 1
             found = self.finished(name)
