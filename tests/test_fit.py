@@ -36,7 +36,7 @@ def test_a_run_is_self_contained(write_config, tmp_path):
     provenance = json.loads((run / "provenance.json").read_text())
     assert set(provenance["data"]) == {"sim", "real"} and provenance["versions"]["torch"]
     assert provenance["processor"].endswith(" cores")
-    assert list(run.glob("events.out.tfevents.*"))
+    assert list(run.glob("events.out.tfevents.*")) and not (run / "hparams.yaml").exists()
 
     again = tmp_path / "again"
     config = yaml.safe_load((run / "config.yaml").read_text()) | {"run": str(again)}

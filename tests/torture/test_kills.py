@@ -30,32 +30,36 @@ class Bench:
 
     Args:
         folder: Where the stores are.
+        kind: What the names of folders begin with that it writes.
         command: Arguments of `align`, with OUT for the folder that it writes.
         lock: The file in it that a process touches when it begins.
     """
 
-    def __init__(self, folder: Path, command: str, lock: str):
-        self.folder, self.command, self.lock = folder, command, lock
+    def __init__(self, folder: Path, kind: str, command: str, lock: str):
+        self.folder, self.kind, self.command, self.lock = folder, kind, command, lock
         self.finished("warm")  # the first one waits for what all are forked from
         victim = self.start("whole")
         self.until_begun("whole", victim, 0)
         started = time.monotonic()
         assert victim.wait() == 0
         self.seconds = time.monotonic() - started
-        self.whole = contents(folder / "whole/out")
+        self.whole = contents(self.place("whole") / "out")
+
+    def place(self, name: str) -> Path:
+        return self.folder / f"{self.kind}-{name}"
 
     def start(self, name: str) -> Forked:
-        out = self.folder / name / "out"
-        return Forked(self.folder, self.command.replace("OUT", str(out)).split(), self.folder / f"{name}.txt")
+        command = self.command.replace("OUT", f"{self.place(name)}/out").split()
+        return Forked(self.folder, command, self.place(name).with_suffix(".txt"))
 
     def finished(self, name: str) -> dict[str, object]:
         """The contents after a command that nothing disturbs."""
-        assert self.start(name).wait() == 0, (self.folder / f"{name}.txt").read_text()[-2000:]
-        assert not holding_open(self.folder / name), "a process was left behind"
-        return contents(self.folder / name / "out")
+        assert self.start(name).wait() == 0, self.place(name).with_suffix(".txt").read_text()[-2000:]
+        assert not holding_open(self.place(name)), "a process was left behind"
+        return contents(self.place(name) / "out")
 
     def until_begun(self, name: str, victim: Forked, since: int) -> None:
-        lock = self.folder / name / "out" / self.lock
+        lock = self.place(name) / "out" / self.lock
         until(lambda: victim.has_ended() or (lock.exists() and lock.stat().st_mtime_ns > since), every=0.002)
 
     def kill_later(self, name: str, moment: float, draw: random.Random) -> bool:
@@ -64,7 +68,7 @@ class Bench:
         self.until_begun(name, victim, since)
         victim.process.join(moment * self.seconds)
         victims = set() if victim.has_ended() else {victim.pid}
-        others = set(holding_open(self.folder / name)) - victims
+        others = set(holding_open(self.place(name))) - victims
         which = draw.choice((victims, victims | others, others or victims))
         for process in which:
             with contextlib.suppress(ProcessLookupError):
@@ -96,12 +100,12 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(data):
-    return Bench(data, "fit --config fit.yaml --run OUT", ".lock")
+    return Bench(data, "run", "fit --config fit.yaml --run OUT", ".lock")
 
 
 @pytest.fixture(scope="module")
 def sweeps(data):
-    return Bench(data, "sweep grid.yaml --out OUT --jobs 2", ".lock")
+    return Bench(data, "sweep", "sweep grid.yaml --out OUT --jobs 2", ".lock")
 
 
 @pytest.mark.parametrize("seed", SEEDS_OF_RUNS)
