@@ -10,8 +10,8 @@ from pytorch_lightning.utilities import rank_zero_only
 class StepLogger(TensorBoardLogger):
     """Logs against the step alone; the epoch that Lightning adds would be the first card that is shown.
 
-    It leaves no `hparams.yaml`: `config.yaml` holds the options. Lightning's would hold nothing, and be cut short
-    where a kill strikes meanwhile.
+    It leaves no `hparams.yaml`: `config.yaml` holds the options. Lightning's would hold nothing, and be cut
+    short where a kill strikes meanwhile.
     """
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> Any:
