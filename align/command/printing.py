@@ -49,6 +49,8 @@ def on_terminal(bars: object) -> None:
     for name in dir(bars):
         if name.startswith("init_") and callable(begin := getattr(bars, name)):
             setattr(bars, name, wraps(begin)(partial(_begun_there, begin)))
+    if hasattr(bars, "_console_kwargs"):  # rich's, which Lightning takes where it is installed
+        bars._console_kwargs = {"file": terminal(), **bars._console_kwargs}
 
 
 def _begun_there(begin: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

@@ -99,10 +99,6 @@ def test_a_training_says_nothing_to_the_terminal(tmp_path, stores, write_config,
         assert not any(sign in told.out for sign in ("\x1b", "\x07")), told.out
     assert main(["fit", "--config", config]) == 0
     assert "run\\u001b[2J" in capsys.readouterr().out
-    shutil.rmtree(run)
-    assert main(["fit", "--config", config, "--trainer.enable_progress_bar=true"]) == 0
-    told = capsys.readouterr().out
-    assert "\r" in told and "\x07" not in told and "\\u000d" not in told, "bars are drawn"
 
 
 def test_a_sweep_says_nothing_to_the_terminal(tmp_path, monkeypatch, capsys):
@@ -139,6 +135,22 @@ def test_what_draws_does_so_on_the_terminal_itself(capsys):
         assert not sys.stdout.isatty()
         terminal().write("\r")
     assert capsys.readouterr().out == "\\u001b[1m\r"
+
+
+def test_progress_bars_of_training_are_drawn_where_names_are_not_obeyed(capsys):
+    from contextlib import redirect_stdout
+
+    from pytorch_lightning.callbacks import RichProgressBar, TQDMProgressBar
+
+    from align.command.printing import Printable, on_terminal
+
+    stream, lines, rich = sys.stdout, TQDMProgressBar(), RichProgressBar()
+    with redirect_stdout(Printable(sys.stdout)):
+        for bars in (lines, rich, None):
+            on_terminal(bars)
+        lines.init_train_tqdm().refresh()
+    assert "\r" in (told := capsys.readouterr().out) and "\\u000d" not in told
+    assert rich._console_kwargs["file"] is stream
 
 
 NAMES = [
