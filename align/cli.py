@@ -15,7 +15,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, redirect_stdout
+from contextlib import redirect_stdout
 from enum import Enum
 from typing import get_args
 
@@ -111,8 +111,6 @@ SUBCOMMANDS = {
 }
 
 
-WITH_TABLE = ("sweep",)
-"""Commands that draw on the terminal."""
 WITH_FIT = "--config FIT.yaml takes data and policy from a configuration of align fit."
 
 
@@ -149,12 +147,13 @@ def main(arguments: list[str] | None = None) -> int:
 
     def run() -> int:
         called: Callable = getattr(importlib.import_module(module), function)
-        if module == "align.fit":
-            given = configs_first(_with_shipped(arguments))
-            check_fit_configs(given)
-            return called(given) or 0
-        with nullcontext() if name in WITH_TABLE else redirect_stdout(Printable(sys.stdout)):
-            status = _call(called, f"align {name}", rest) or 0
+        with redirect_stdout(Printable(sys.stdout)):
+            if module == "align.fit":
+                given = configs_first(_with_shipped(arguments))
+                check_fit_configs(given)
+                status = called(given) or 0
+            else:
+                status = _call(called, f"align {name}", rest) or 0
             sys.stdout.flush()
         return status
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from align.data.writing import write_store
 from align.domain import Domain
 from align.errors import COUNT, JOBS, SEED, SIZE, InputError, check_numbers
 from align.files import check_writable
+from align.run.held import held
 from align.run.ticking import telling, with_progress
 from align.worlds.make import WorldLike, make_worlds
 from align.worlds.planning import arm_plans as arm_planning
@@ -226,31 +228,32 @@ def rollout(
     torch.set_num_threads(threads)
     if out is not None:
         check_writable(Path(out) / ROLLOUTS)
-        if all((Path(out) / name).exists() for name in (CONFIG, ROLLOUTS)):
+    with nullcontext() if out is None else held(out, "align rollout", new=True):
+        if out is not None and all((Path(out) / name).exists() for name in (CONFIG, ROLLOUTS)):
             raise InputError(
                 f"out={out!r}: is a run, whose own {ROLLOUTS} would be lost; expected another folder"
             )
-    trained = DiffusionPolicy.from_checkpoint(policy, trust or ())
-    if guidance_weight is not None:
-        trained.guide(guidance_weight)
-    if n_action_steps is not None:
-        trained.execute(n_action_steps)
-    world = world or Gap()
-    name = world if isinstance(world, str) else "world"
-    worlds, seeds = make_worlds(world, size, difficulty), range(first_seed, first_seed + trials)
-    with telling(f"{trials} trials"):
-        rows, films = run(trained, worlds, seeds, steps, name, min(film, trials), domain=domain)
-    for measure, mean in summarise(rows).items():
-        print(f"{measure}: {mean:.3f}")
-    if out is not None:
-        paths = worlds.paths()
-        write_trials(Path(out) / ROLLOUTS, rows)
-        write_paths(Path(out) / PATHS, seeds, {name: paths})
-        write_film(out, {name: films}, rows)
-        of_others = [PATHS] * (paths is None) + [ROLLOUTS_FILM, ROLLOUTS_PICTURE] * (len(films) == 0)
-        for left in of_others:  # of trials that were here before
-            (Path(out) / left).unlink(missing_ok=True)
-        print(f"written: {Path(out) / ROLLOUTS}")
+        trained = DiffusionPolicy.from_checkpoint(policy, trust or ())
+        if guidance_weight is not None:
+            trained.guide(guidance_weight)
+        if n_action_steps is not None:
+            trained.execute(n_action_steps)
+        world = world or Gap()
+        name = world if isinstance(world, str) else "world"
+        worlds, seeds = make_worlds(world, size, difficulty), range(first_seed, first_seed + trials)
+        with telling(f"{trials} trials"):
+            rows, films = run(trained, worlds, seeds, steps, name, min(film, trials), domain=domain)
+        for measure, mean in summarise(rows).items():
+            print(f"{measure}: {mean:.3f}")
+        if out is not None:
+            paths = worlds.paths()
+            write_trials(Path(out) / ROLLOUTS, rows)
+            write_paths(Path(out) / PATHS, seeds, {name: paths})
+            write_film(out, {name: films}, rows)
+            of_others = [PATHS] * (paths is None) + [ROLLOUTS_FILM, ROLLOUTS_PICTURE] * (len(films) == 0)
+            for left in of_others:  # of trials that were here before
+                (Path(out) / left).unlink(missing_ok=True)
+            print(f"written: {Path(out) / ROLLOUTS}")
 
 
 def embed(
@@ -287,33 +290,34 @@ def embed(
     check_numbers(COUNT, whole=True, per_domain=per_domain)
     check_numbers("[0, 1e9]", whole=True, paired=paired)
     check_numbers(JOBS, whole=True, threads=threads)
-    recorded = fit_config(run)
-    given = {"sites": sites, "per_domain": per_domain, "paired": paired}
-    options = dict(recorded.get("embeddings") or {}) | {
-        name: value for name, value in given.items() if value is not None
-    }
-    where, data = f"{run}/{CONFIG}", recorded["data"]
-    with of_file(where):
-        check_nulls({"data": data, "embeddings": options})
-    check_arguments(Embeddings, options, f"{where}: embeddings")
-    named = ("pairing", "gating", "reader")  # classes, of which none is imported because a file names it
-    check_arguments(CotrainingData, {k: v for k, v in data.items() if k not in named}, f"{where}: data")
-    if store := rewritten(run, {"data": {**data, "gating": None}}):
-        raise InputError(f"{store}: was written anew since {run} began; expected what it was trained on")
-    torch.set_num_threads(threads)
-    policy = DiffusionPolicy.from_checkpoint(run, trust or ())
-    with of_file(where):
-        chosen, held_out = Embeddings(**options), CotrainingData.recorded(data, policy)
-        check_numbers("[0, 1e9]", whole=True, **{"model.probe_step": recorded["model"].get("probe_step")})
-    for path in write_embeddings(
-        run,
-        policy,
-        held_out,
-        chosen.sites,
-        chosen.per_domain,
-        chosen.paired,
-        chosen.thumbnail,
-        recorded["model"]["probe_step"],
-        recorded["seed_everything"],
-    ):
-        print(path)
+    with held(run, "align embed"):
+        recorded = fit_config(run)
+        given = {"sites": sites, "per_domain": per_domain, "paired": paired}
+        options = dict(recorded.get("embeddings") or {}) | {
+            name: value for name, value in given.items() if value is not None
+        }
+        where, data = f"{run}/{CONFIG}", recorded["data"]
+        with of_file(where):
+            check_nulls({"data": data, "embeddings": options})
+        check_arguments(Embeddings, options, f"{where}: embeddings")
+        named = ("pairing", "gating", "reader")  # classes, of which none is imported because a file names it
+        check_arguments(CotrainingData, {k: v for k, v in data.items() if k not in named}, f"{where}: data")
+        if store := rewritten(run, {"data": {**data, "gating": None}}):
+            raise InputError(f"{store}: was written anew since {run} began; expected what it was trained on")
+        torch.set_num_threads(threads)
+        policy = DiffusionPolicy.from_checkpoint(run, trust or ())
+        with of_file(where):
+            chosen, held_out = Embeddings(**options), CotrainingData.recorded(data, policy)
+            check_numbers("[0, 1e9]", whole=True, **{"model.probe_step": recorded["model"].get("probe_step")})
+        for path in write_embeddings(
+            run,
+            policy,
+            held_out,
+            chosen.sites,
+            chosen.per_domain,
+            chosen.paired,
+            chosen.thumbnail,
+            recorded["model"]["probe_step"],
+            recorded["seed_everything"],
+        ):
+            print(path)

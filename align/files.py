@@ -8,6 +8,7 @@ import glob
 import json
 import os
 import shutil
+import socket
 import stat
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from align.errors import InputError, mistake_behind
+from align.errors import InputError, mistake_behind, printable
 
 TEMPORARY = ".~"
 """How the names of what is being written begin; what a killed process left of it is removed later."""
@@ -24,7 +25,7 @@ UNWRITABLE = {
     getattr(errno, name)
     for name in (
         *("ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EFBIG", "EIO", "ENOTEMPTY", "EEXIST"),
-        *("EISDIR", "ENOTDIR", "ELOOP", "ENAMETOOLONG"),
+        *("EISDIR", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EBUSY", "EXDEV"),
     )
 }
 """Errors of a disk, of permissions or of a path, which are no faults of the program."""
@@ -50,6 +51,50 @@ def user_path(path: str | os.PathLike) -> Path:
         home = written.partition("/")[0]
         raise InputError(f"{path}: no folder {home} is known; expected a path from / on, or HOME to be set")
     return Path(written)
+
+
+KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+"""What is no file and no folder: to read it waits, maybe for ever, or has no end."""
+OPENED = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
+"""Where pipes lie that whoever called has opened already, as a shell does for `<(...)`."""
+
+
+def other_kind(path: str | os.PathLike) -> str | None:
+    """What is at a path, in words, if it is neither file nor folder; None if it is, or nothing is there."""
+    try:
+        kind = KINDS.get(stat.S_IFMT(os.stat(path).st_mode))
+    except NO_PATH:
+        return None
+    return None if kind == KINDS[stat.S_IFIFO] and os.fspath(path).startswith(OPENED) else kind
+
+
+def check_kind(path: str | os.PathLike, expected: str = "a file") -> None:
+    """Refuse to read what is neither file nor folder, for which a process might wait without end.
+
+    Args:
+        path: What is to be read; nothing may be there.
+        expected: What it should be, for the message.
+
+    Raises:
+        InputError: It is a pipe, a socket or a device.
+    """
+    if (kind := other_kind(path)) is not None:
+        raise InputError(f"{path}: is {kind}; expected {expected}")
+
+
+def check_kinds_below(folder: str | os.PathLike) -> None:
+    """`check_kind` of all that lies anywhere in a folder, before it is copied.
+
+    Raises:
+        InputError: Something is neither file nor folder.
+    """
+    for path in sorted(Path(folder).rglob("*")):
+        check_kind(path)
 
 
 @contextlib.contextmanager
@@ -96,9 +141,11 @@ def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]
         ) from error
     finally:
         os.close(held)  # first, since a network file system keeps the name of a file that is open
-        shutil.rmtree(aside, ignore_errors=True)
+        _remove_aside(aside)
 
 
+REPLACED = ".replaced"
+"""What was there before, while a folder is replaced in two steps."""
 HELD = ".held"
 """In a folder beside what is to be written: locked as long as somebody writes there."""
 
@@ -128,9 +175,24 @@ def _remove_left(path: Path) -> None:
             found = os.open(held, os.O_RDWR | os.O_NOFOLLOW)
             try:
                 fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(held.parent, ignore_errors=True)
+                _remove_aside(held.parent)
             finally:
                 os.close(found)
+
+
+def _remove_aside(aside: Path) -> None:
+    """Remove a folder that something was being written in.
+
+    What was to be replaced is put back first, where its writer was killed between the two steps that this
+    takes on some systems.
+    """
+    replaced, path = aside / REPLACED, aside.parent / aside.name[len(TEMPORARY) :].rpartition(".")[0]
+    if os.path.lexists(replaced) and not os.path.lexists(path):
+        try:
+            replaced.rename(path)
+        except OSError:
+            return  # it is kept where it lies
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def check_writable(path: str | os.PathLike) -> None:
@@ -198,7 +260,7 @@ def remove_temporaries(folder: str | os.PathLike, name: str = "*") -> None:
     Nobody else may be writing them: hold the folder's lock.
     """
     for left in Path(folder).glob(f"{TEMPORARY}{name}.*"):
-        shutil.rmtree(left, ignore_errors=True)
+        _remove_aside(left)
 
 
 def _exchange(a: Path, b: Path) -> None:
@@ -209,7 +271,7 @@ def _exchange(a: Path, b: Path) -> None:
         return
     if renameat2 is not None and ctypes.get_errno() not in (errno.ENOSYS, errno.EINVAL):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(b))
-    b.rename(a.parent / "replaced")
+    b.rename(a.parent / REPLACED)
     a.rename(b)
 
 
@@ -256,49 +318,128 @@ def empty(folder: str | os.PathLike) -> None:
     for path in Path(folder).iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name != ".lock":
+        elif path.name != LOCK:
             path.unlink()
 
 
 @contextlib.contextmanager
-def locked(folder: str | os.PathLike, what: str, wait: bool = False) -> Iterator[None]:
+def locked(
+    folder: str | os.PathLike, what: str, wait: bool = False, by: str = "", leave: bool = True
+) -> Iterator[None]:
     """Hold a folder for this process alone; the lock goes with the process, however it ends.
 
     Args:
         folder: The folder; the lock is its file `.lock`. It is created if need be, and removed again where
             an error leaves no other file in it.
-        what: What holds it, for the message.
+        what: What the folder is, for the message.
         wait: Wait for another process to let go of it, instead of refusing.
+        by: The command that holds it, for the message of whoever is refused.
+        leave: Leave the file of the lock there, as in a run or a sweep; elsewhere it would be litter.
 
     Raises:
         InputError: Another process holds it.
     """
     folder = Path(folder)
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = append_to(Path(folder) / ".lock")
-    except NO_PATH as error:
-        raise InputError(f"{what} {str(folder)!r} cannot be written to: {_reason(error)}") from error
-    with file:
+    with _lock_of(folder, what, wait) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise InputError(f"{what} {str(folder)!r} is in use by another process; wait for it") from None
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-            print(
-                f"{folder}: its file system has no locks; see to it that no other process uses this {what}",
-                file=sys.stderr,
-            )
-        try:
+            with contextlib.suppress(OSError):  # a full disk: then its holder has no name
+                _sign(file, by)
             yield
         except BaseException:
             files = [name for _, _, names in os.walk(folder) for name in names] if made else []
-            if files == [".lock"]:  # it was made for nothing
+            if files == [LOCK]:  # it was made for nothing
                 shutil.rmtree(folder, ignore_errors=True)
                 for path in made[1:]:
                     with contextlib.suppress(OSError):  # a folder that holds something else
                         path.rmdir()
             raise
+        finally:
+            with contextlib.suppress(OSError):
+                _sign(file, "")
+            if not leave:  # while it is held: whoever waits for it finds that it is gone, and makes another
+                with contextlib.suppress(OSError):
+                    (folder / LOCK).unlink()
+
+
+@contextlib.contextmanager
+def unwritten(folder: str | os.PathLike, what: str) -> Iterator[None]:
+    """Keep out who would write into a folder that is read, as far as it is to be locked by who may only read.
+
+    Args:
+        folder: The folder.
+        what: What it is, for the message.
+
+    Raises:
+        InputError: A process is writing into it.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):  # there is none, or it is not to be read
+            found = os.open(Path(folder) / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            held.callback(os.close, found)
+            try:
+                fcntl.flock(found, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise _in_use(Path(folder), what) from None
+        yield
+
+
+LOCK = ".lock"
+
+
+def _lock_of(folder: Path, what: str, wait: bool) -> TextIO:
+    """The file of a folder's lock, locked."""
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = append_to(folder / LOCK)
+        except NO_PATH as error:
+            raise InputError(f"{what} {str(folder)!r} cannot be written to: {_reason(error)}") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            file.close()
+            raise _in_use(folder, what) from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                file.close()
+                raise
+            print(
+                f"{printable(str(folder))}: its file system has no locks; see to it that no other process "
+                f"uses this {what}",
+                file=sys.stderr,
+            )
+        found = os.fstat(file.fileno())
+        with contextlib.suppress(OSError):
+            if found.st_nlink or os.path.samestat(found, os.stat(folder / LOCK)):
+                return file
+        file.close()  # whoever held it has removed it
+
+
+def _sign(file: TextIO, by: str) -> None:
+    """Say in the file of a lock who holds it, or nobody."""
+    file.truncate(0)
+    if by:
+        file.write(json.dumps({"by": by, "process": os.getpid(), "host": socket.gethostname()}))
+        file.flush()
+
+
+def _in_use(folder: Path, what: str) -> InputError:
+    holder = "another process"
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        told = json.loads((folder / LOCK).read_text(encoding="utf-8")[:1000])
+        if told["host"] != socket.gethostname():
+            holder = f"{told['by']} (process {int(told['process'])} on {told['host']})"
+        elif _is_alive(int(told["process"])):  # or else it was killed, and another has not said its name
+            holder = f"{told['by']} (process {int(told['process'])})"
+    return InputError(f"{what} {str(folder)!r} is in use by {holder}; wait for it")
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True

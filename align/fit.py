@@ -23,6 +23,7 @@ from align.command.fit_options import RUN_OPTIONS, TRAINER_DEFAULTS, check_train
 from align.command.fit_summary import summary, what_next
 from align.command.options import check_nulls, read_nested_null
 from align.command.parse_errors import explained, fit_options
+from align.command.printing import on_terminal
 from align.command.rehearsal import find_mistakes
 from align.command.resuming import train
 from align.datamodule import CotrainingData
@@ -143,7 +144,9 @@ class RunCLI(LightningCLI):
         loggers = self._loggers(trainer["logger"])
         plugins = [*_listed(trainer["plugins"]), AtomicCheckpointIO()]
         try:
-            return super().instantiate_trainer(logger=loggers or False, plugins=plugins, **kwargs)
+            made = super().instantiate_trainer(logger=loggers or False, plugins=plugins, **kwargs)
+            on_terminal(made.progress_bar_callback)
+            return made
         except InputError:
             raise
         except (
@@ -180,7 +183,7 @@ class RunCLI(LightningCLI):
         existed = self.run_dir.exists()
         self._held = ExitStack()
         if self.trainer.is_global_zero:
-            self._held.enter_context(locked(self.run_dir, "run"))
+            self._held.enter_context(locked(self.run_dir, "run", by="align fit"))
             for folder in (self.run_dir, (self.run_dir / LAST_CHECKPOINT).parent):
                 remove_temporaries(folder)
         try:

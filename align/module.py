@@ -154,10 +154,16 @@ class CotrainingModule(HeldOut, Weights):
 
     def alignment_lambda(self) -> float | Tensor:
         """λ at the current step."""
-        value = self.weighting.weight(self.global_step)
-        if self.alignment_warmup == 0:
-            return value
-        return value * min(1.0, self.global_step / self.alignment_warmup)
+        return self.lambda_at(self.global_step)
+
+    def lambda_at(self, step: int) -> float | Tensor:
+        """λ of a step, warm-up included, as the weighting has it now.
+
+        Args:
+            step: Optimiser steps taken before it.
+        """
+        value = self.weighting.weight(step)
+        return value if self.alignment_warmup == 0 else value * min(1.0, step / self.alignment_warmup)
 
     def is_aligning(self) -> bool:
         """Whether λ is above 0 at the current step, which may be known on the device alone."""

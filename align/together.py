@@ -16,6 +16,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from align.callbacks.termination import Termination, is_trained
 from align.cli import guarded
+from align.command.printing import Printable
 from align.data.windows import Windows
 from align.domain import Domain
 from align.errors import InputError, Unfinished, one_line
@@ -72,7 +73,7 @@ def train_together(configs: Sequence[str]) -> None:
         for config in configs:
             log = Path(read_yaml(config)["run"]) / LOG
             log.parent.mkdir(parents=True, exist_ok=True)
-            output = held.enter_context(append_to(log, buffering=1))
+            output = Printable(held.enter_context(append_to(log, buffering=1)))
             with contextlib.redirect_stdout(output):
                 fit(["fit", "--config", config], Cli)
             held.enter_context(clis[-1]._held)

@@ -5,6 +5,7 @@ Their arguments are the options.
 
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -32,7 +33,8 @@ from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.probing.probe import Kind
 from align.checkpoints.trust import trusting
 from align.errors import JOBS, SEED, InputError, check_numbers
-from align.files import atomic_path, check_writable
+from align.files import LOCK, atomic_path, check_kinds_below, check_writable, unwritten
+from align.run.held import held
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
 from align.run.ticking import pinned, telling
 
@@ -72,20 +74,24 @@ def probe(
     if not runs:
         raise InputError(f"path={path!r}: holds no {EMBEDDINGS}; expected a run or sweep that has trained")
     failures = []
-    for probed in probe_runs(runs, probe, umap, seed, threads, jobs, device):
-        if isinstance(probed, InputError):
-            failures.append(probed)
-        else:
-            print(*probed, sep="\n", flush=True)
-    for sweep in sorted({run.parent for run in runs if (run / POINT).exists() and run != Path(path)}):
-        with trusting(trust or ()):
-            report_sweep(sweep)
+    sweeps = sorted({run.parent for run in runs if (run / POINT).exists() and run != Path(path)})
+    with ExitStack() as all_of_them:
+        for sweep in sweeps:  # before hours of probing, that it need not be done again
+            all_of_them.enter_context(held(sweep, "align probe"))
+        for probed in probe_runs(runs, probe, umap, seed, threads, jobs, device):
+            if isinstance(probed, InputError):
+                failures.append(probed)
+            else:
+                print(*probed, sep="\n", flush=True)
+        for sweep in sweeps:
+            with trusting(trust or ()):
+                report_sweep(sweep)
     if failures:
         raise InputError(f"{len(failures)} of {len(runs)} runs could not be probed: {failures[0]}")
 
 
 def report_sweep(path: str | Path) -> None:
-    """Write a sweep's tables, figures and dashboard, and say where they are."""
+    """Write the tables, figures and dashboard of a sweep that the caller holds, and say where they are."""
     with pinned(1), telling(f"reporting on {path}"):
         files, dashboard = report_everything(path), write_sweep(path)
     for written in files:
@@ -129,9 +135,11 @@ def compare(path: str, reference: str, arms: list[str] | None = None, out: str |
                 row[f"{world}: acceleration / {base.label}"] = sweep.ratio(arm.runs, base.runs, metric)
         rows.append(row)
     name = f"compared-with-{base.label}".replace("/", "-").replace(", ", "-")
-    for written in write_tables(out or sweep.path / name, rows):
-        print(written)
-    print(Path(f"{out or sweep.path / name}.md").read_text(encoding="utf-8"), end="")
+    to = Path(out or sweep.path / name)
+    with held(to.parent, "align compare", new=True):
+        for written in write_tables(to, rows):
+            print(written)
+        print(Path(f"{to}.md").read_text(encoding="utf-8"), end="")
 
 
 def mechanism(
@@ -165,8 +173,9 @@ def mechanism(
             raise InputError(f"regime={regime!r}: no sweep of {path} is of it")
     out = Path(out or Path(path) / "mechanism")
     check_writable(out / "mechanism.md")
-    for written in report_mechanism(taken, out, world):
-        print(written)
+    with held(out, "align mechanism", new=True):
+        for written in report_mechanism(taken, out, world):
+            print(written)
 
 
 def agreement(sweeps: list[str], out: str = "agreement") -> None:
@@ -178,11 +187,12 @@ def agreement(sweeps: list[str], out: str = "agreement") -> None:
     """
     found = _sweeps(sweeps)
     check_writable(Path(out) / "agreement.md")
-    written = report_agreement(found, out)
-    if not written:
-        raise InputError(f"sweeps={sweeps}: expected {FEWEST} arms or more in two worlds, in one of them")
-    print(*written, sep="\n")
-    print(Path(out, "agreement.md").read_text(encoding="utf-8"), end="")
+    with held(out, "align agreement", new=True):
+        written = report_agreement(found, out)
+        if not written:
+            raise InputError(f"sweeps={sweeps}: expected {FEWEST} arms or more in two worlds, in one of them")
+        print(*written, sep="\n")
+        print(Path(out, "agreement.md").read_text(encoding="utf-8"), end="")
 
 
 def _sweeps_below(path: str) -> list[Path]:
@@ -231,9 +241,10 @@ def select(
         raise InputError(
             f"given={unknown}: no axis of these sweeps; expected some of {', '.join(sorted(axes))}"
         )
-    written, missing = select_arms(found, Path(out), GIVEN_AXES if given is None else given, leave_out)
-    print(*missing, *written, sep="\n")
-    print(Path(out, "select.md").read_text(encoding="utf-8"), end="")
+    with held(out, "align select", new=True):
+        written, missing = select_arms(found, Path(out), GIVEN_AXES if given is None else given, leave_out)
+        print(*missing, *written, sep="\n")
+        print(Path(out, "select.md").read_text(encoding="utf-8"), end="")
 
 
 def report(path: str, out: str | None = None) -> None:
@@ -250,12 +261,14 @@ def report(path: str, out: str | None = None) -> None:
             )
         if Path(out).exists():
             raise InputError(f"out={out!r} exists; choose another folder")
-        with atomic_path(out) as folder:
-            shutil.copytree(path, folder)
+        with unwritten(path, "folder"), atomic_path(out, replace=False) as folder:
+            check_kinds_below(path)
+            shutil.copytree(path, folder, ignore=shutil.ignore_patterns(LOCK))
             report_everything(folder)
         path = out
     else:
-        report_everything(path)
+        with held(path, "align report"):
+            report_everything(path)
     print(f"written: {path}")
     if is_kept(path) and (same := not_redrawn(path)):
         print(f"as they were, for what they show was not kept: {', '.join(same)}")
@@ -271,6 +284,6 @@ def keep(sweep: str, results: str, command: str) -> None:
     """
     if not (Path(sweep) / RESULTS).is_file():
         raise InputError(f"sweep={sweep!r}: holds no {RESULTS}; expected a sweep with its report")
-    check_writable(Path(results) / RESULTS)
-    for path in keep_files(sweep, results, command, measured_beside(sweep)):
-        print(path)
+    with unwritten(sweep, "sweep"):
+        for path in keep_files(sweep, results, command, measured_beside(sweep)):
+            print(path)

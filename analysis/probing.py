@@ -22,6 +22,7 @@ from align.analysis.reports.probes.task_probe import load_tasks, task_probe_run
 from align.analysis.statistics.probing.probe import GIVEN, Kind
 from align.errors import InputError
 from align.run.config import aligned_site, callback_options
+from align.run.held import held
 from align.run.ticking import pinned, telling
 from align.run.tidying import tidy
 
@@ -83,17 +84,29 @@ def _probed(
 ) -> list[str] | InputError:
     """Probe a run, with PNG reports and its dashboard; what to tell of it, or what is wrong with it."""
     tidy(run)
+    try:
+        with held(run, "align probe"):
+            return _probed_alone(run, probe, umap, seed, threads, device)
+    except InputError as error:
+        return InputError(str(error))
+
+
+def _probed_alone(
+    run: Path, probe: Kind | ClassifierMixin, umap: bool, seed: int, threads: int, device: str
+) -> list[str]:
+    """`_probed` of a run that is held.
+
+    Raises:
+        InputError: Something is wrong with it.
+    """
     with pinned(threads):
-        try:
-            aligned_site(run), callback_options(run)  # what cannot be read is said before anything is written
-            check_shown(run)
-            _check_arrays(run)
-            with telling(f"probing {run}"):
-                result = probe_run(run, seed, probe)
-                measure_run(run, result, seed, umap, device)
-                tasks = task_probe_run(run, seed)
-        except InputError as error:
-            return InputError(str(error))
+        aligned_site(run), callback_options(run)  # what cannot be read is said before anything is written
+        check_shown(run)
+        _check_arrays(run)
+        with telling(f"probing {run}"):
+            result = probe_run(run, seed, probe)
+            measure_run(run, result, seed, umap, device)
+            tasks = task_probe_run(run, seed)
         write_run(run)
     told = [] if tasks else [f"{run}: older embeddings, no task probe; align embed {run} makes new ones"]
     return told + list(_told(run, result))

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from align.errors import InputError
+from align.errors import InputError, printable
 from align.experiments.launch import Job, execute, fit_only
 
 REQUEUES = 20  # times that a run which is out of time is put back into the queue
@@ -76,14 +76,17 @@ class SubmititLauncher:
         else:  # submitit would ask SLURM's accounting
             done = all(handle.task(i).paths.result_pickle.exists() for i in range(handle.num_tasks))
             if not done and not self.queued.holds(handle.job_id):
-                print(f"{job.name}: job {handle.job_id} left the queue without a result", file=sys.stderr)
+                print(
+                    printable(f"{job.name}: job {handle.job_id} left the queue without a result"),
+                    file=sys.stderr,
+                )
                 return 1
         if not done:
             return None
         try:
             return next((status for status in handle.results() if status), 0)
         except Exception as error:  # the job died: submitit raises whatever ended it
-            print(f"{job.name}: {error}", file=sys.stderr)
+            print(printable(f"{job.name}: {error}"), file=sys.stderr)
             return 1
 
     def stop(self, job: Job) -> None:

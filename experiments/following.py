@@ -8,7 +8,10 @@ from statistics import median
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
+from align.command.printing import terminal
+from align.errors import printable
 from align.experiments.axes import SEED
 from align.experiments.estimate import duration
 from align.experiments.launch import Job
@@ -25,7 +28,7 @@ def follow(states: Iterator[Sequence[Job]], parallel: int, console: Console | No
         parallel: Jobs at once.
         console: Where to; by default standard output.
     """
-    console = console or Console()
+    console = console or Console(file=terminal())
     if console.is_terminal:
         with Live(console=console, refresh_per_second=2) as live:
             for jobs in states:
@@ -65,9 +68,9 @@ def table(jobs: Sequence[Job], parallel: int, height: int = 1000) -> Table:
             cells += [f"{report['step']}/{report['steps']}", "" if loss is None else f"{loss:.4f}"]
             left = duration(_training(report)) if report["step"] < report["steps"] else ""
             cells += [f"{report['steps_per_second']:.1f}", left]
-        found.add_row(*cells)
+        found.add_row(*(Text(printable(cell)) for cell in cells))  # a name may look like markup, too
     hidden = f" ({len(jobs) - len(shown)} not shown)" if len(shown) < len(jobs) else ""
-    found.caption = f"{_counts(jobs)}{hidden}; {_total(jobs, parallel)}"
+    found.caption = Text(f"{_counts(jobs)}{hidden}; {_total(jobs, parallel)}")
     return found
 
 

@@ -16,7 +16,7 @@ from typing import IO, Any
 from align.errors import InputError, one_line, printable
 from align.experiments import warm
 from align.experiments.warm import ONE_THREAD
-from align.files import append_to, locked, remove_temporaries, write_json
+from align.files import append_to, locked, other_kind, remove_temporaries, write_json
 from align.run.layout import CONFIG, LAUNCHED, LOG, PROGRESS, REQUEST, SECONDS, TOGETHER
 from align.run.reading import read_json, reading
 from align.run.state import is_finished
@@ -74,6 +74,8 @@ class Job:
 
     def last_line(self) -> str:
         """The last line of the run's log."""
+        if other_kind(self.folder / LOG) is not None:
+            return self.noted or "no log"
         try:
             lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         except OSError:
@@ -120,6 +122,8 @@ def _execute(folder: str, call: Callable[[list[str], IO], int]) -> int:
     resumed, seconds = (Path(folder) / CONFIG).exists(), {}
     with append_to(Path(folder) / LOG) as log:
         for command in (["fit", "--config", f"{folder}/{REQUEST}"], ["probe", folder]):
+            with locked(folder, "run", wait=True):
+                pass  # nobody else writes into it: to embed it anew takes minutes, and would fail this run
             started = time.perf_counter()
             status = call(command, log)
             if status:
@@ -194,7 +198,7 @@ def _lead(folder: str) -> None:
     try:
         sys.exit(execute(folder, warm.call if warm.fits(Path(folder)) else None))
     except (InputError, OSError) as error:  # not even its log can be written, say
-        print(f"{folder}: {one_line(error)}", file=sys.stderr, flush=True)
+        print(printable(f"{folder}: {one_line(error)}"), file=sys.stderr, flush=True)
         sys.exit(2)
 
 

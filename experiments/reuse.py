@@ -20,7 +20,7 @@ from align.domain import Domain
 from align.errors import InputError
 from align.experiments.checking import without_slurm
 from align.experiments.options import get_option, set_option
-from align.files import TEMPORARY, atomic_path, write_json, write_text
+from align.files import TEMPORARY, atomic_path, check_kinds_below, write_json, write_text
 from align.run.config import read_yaml
 from align.run.layout import CONFIG, GRID, KEPT_RUNS, PROVENANCE, REQUEST, SECONDS, TAKEN_OVER, runs
 from align.run.moved import renamed
@@ -121,6 +121,7 @@ def take_over(
         take(folder, new, {name: asked[name].point for name in new})
     for name, run in found.items():
         if is_begun(run):
+            check_kinds_below(run)
             with atomic_path(folder / name) as target:
                 left_out = shutil.ignore_patterns(f"{TEMPORARY}*", SECONDS)
                 shutil.copytree(run, target, ignore=left_out, ignore_dangling_symlinks=True)

@@ -113,7 +113,7 @@ def sweep(
         ):
             print(f"{option}: {path}")
         return 0
-    with locked(folder, "sweep"):
+    with locked(folder, "sweep", by="align sweep"):
         remove_temporaries(folder)
         takes = f" ({expanded.takes})" if expanded.takes else ""
         print(f"{expanded.title}{takes}\n{len(expanded.runs)} runs into {folder}, {jobs} at a time")

@@ -36,7 +36,8 @@ def test_a_gradient_ratio_resumes_to_the_bit(write_config, resumed_equals_whole)
     assert all(0.05 < ratio[step] < 5 for step in range(3, 6))
     assert _scalars(cut, "train/grad_ratio_smoothed")[5] == pytest.approx(0.5)
     summary = json.loads((cut / "summary.json").read_text())
-    assert summary["weighting"] == "GradientRatio" and summary["lambda"] > 0
+    assert summary["weighting"] == "GradientRatio"
+    assert summary["lambda"] == weight[5], "that of the last step; the average has gone on since"
 
 
 @pytest.fixture
@@ -185,3 +186,12 @@ def test_every_process_sees_the_same_held_out_loss(processes, seen):
     module = SimpleNamespace(trainer=trainer, weighting=weighting, global_step=7)
     HeldOut._see_held_out(module, [torch.tensor(2.0), torch.tensor(4.0)])
     assert shown == [(7, seen)]
+
+
+def test_the_summary_has_the_lambda_of_the_last_step(write_config, resumed_equals_whole, tmp_path):
+    """Training ends inside the warm-up here: λ never came to the weight that was asked for."""
+    options = {"model.alignment_weight": 0.5, "model.alignment_warmup": 12, "checkpoint": {"every": 2}}
+    resumed_equals_whole(lambda name, run: write_config(name, run=run, **options))
+    found = [json.loads((tmp_path / name / "summary.json").read_text()) for name in ("whole", "cut")]
+    assert [each["lambda"] for each in found] == [0.5 * 5 / 12] * 2
+    assert found[0]["train_lambda"] == pytest.approx(found[0]["lambda"])

@@ -21,7 +21,7 @@ def summary(module: CotrainingModule, data: CotrainingData, progress: Progress, 
     """
     weighting = module.weighting
     found = {
-        "lambda": float(weighting.weight(step)),
+        "lambda": _last_lambda(module, progress, step),
         "seed": module.seed,
         "alpha": data.real_alpha,
         "site": module.site,
@@ -44,6 +44,15 @@ def summary(module: CotrainingModule, data: CotrainingData, progress: Progress, 
         found |= {"auxiliary": told.targets, "auxiliary_weight": told.weight}
         found |= {"auxiliary_schedule": told.schedule, "auxiliary_steps": told.steps}
     return found | {name.replace("/", "_"): value for name, value in sorted(progress.metrics.items())}
+
+
+def _last_lambda(module: CotrainingModule, progress: Progress, step: int) -> float:
+    """λ of the last step, which is logged; where λ is learnt, the weighting has gone on since then.
+
+    Where something ended the training before, that of the last step that was logged.
+    """
+    weight, logged = module.lambda_at(max(step - 1, 0)), progress.metrics.get("train/lambda")
+    return float(weight) if isinstance(weight, float | int) or logged is None else logged
 
 
 def what_next(run_dir: Path, step: int) -> str:

@@ -3,6 +3,7 @@
 import pytorch_lightning as pl
 
 from align.callbacks.embeddings import Embeddings
+from align.callbacks.monitors import check_monitors
 from align.callbacks.rollouts import Rollouts
 from align.checkpoints.initial import start_from
 from align.checks import check_alignment, check_auxiliary, check_image_fit, check_warmup
@@ -25,6 +26,7 @@ def find_mistakes(trainer: pl.Trainer, model: CotrainingModule, data: Cotraining
     model.policy.description()  # a component that no checkpoint could hold is refused now
     with telling("reading the demonstrations"):
         data.setup("fit")
+    check_monitors(trainer, model.validated(data))
     if model.initial is not None:
         start_from(model.initial, model.policy, model.ema.model)
     quota = None if data.gated is not None else data.quota

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from align.callbacks.monitors import unknown_monitor
 from align.callbacks.termination import Termination
 from align.errors import InputError, is_out_of_memory, mistake_behind, one_line
 from align.files import writing_below
@@ -29,8 +30,8 @@ def train(
         **kwargs: Of `trainer.fit`.
 
     Raises:
-        InputError: The checkpoint holds something else than the state of this training, or Lightning refuses
-            the trainer's options.
+        InputError: The checkpoint holds something else than the state of this training, Lightning refuses
+            the trainer's options, or a callback watches a metric that there is not.
     """
     last = run_dir / LAST_CHECKPOINT
     goes_on = os.path.lexists(last)
@@ -45,6 +46,9 @@ def train(
             for file in set(run_dir.glob(TRAINING_EVENTS)) - events:
                 file.unlink()  # the logger opens one before the checkpoint is read
         told = mistake_behind(error) or is_out_of_memory(error)
+        if isinstance(error, MisconfigurationException | RuntimeError) and not told:
+            if (unknown := unknown_monitor(trainer, error)) is not None:
+                raise unknown from None
         if isinstance(error, MisconfigurationException) and not termination.has_begun:  # some options clash
             raise InputError(one_line(error)) from None
         if goes_on and not termination.has_begun and isinstance(error, RESTORING) and not told:

@@ -16,7 +16,7 @@ from align.data.rates import resampled
 from align.data.readers import open_store
 from align.data.readers.encoding import Encoding
 from align.data.readers.reader import Reader
-from align.data.readers.times import MEASURED, attributes
+from align.data.readers.times import MEASURED, attributes, other_domain
 from align.data.refusals import Refusals
 from align.data.writing import write_store as write_store
 from align.errors import InputError
@@ -166,8 +166,8 @@ def read_store(
         rows, attrs = None, {}
         with refusals.collected():
             attrs, times = attributes(store, ends)
-            told = [*([str(times.gaps)] if times.gaps else []), *([times.doubt] if times.doubt else [])]
-            notes += [f"warning: store {store.path}: {line}" for line in told]
+            told = [str(times.gaps) if times.gaps else None, times.doubt, other_domain(attrs)]
+            notes += [f"warning: store {store.path}: {line}" for line in told if line]
         if actions is not None or attrs.get("actions") not in (None, *ACTIONS):
             attrs = attrs | {"actions": actions}
         if rate_hz is not None and not refusals:

@@ -16,7 +16,7 @@ from align.data.labels import labels_of
 from align.data.plausibility import check_world
 from align.data.readers import FORMATS, Reader, open_store
 from align.data.readers.encoding import Encoding
-from align.data.readers.times import Gaps, attributes
+from align.data.readers.times import Gaps, attributes, other_domain
 from align.data.signals import delta_columns, find_flips, find_wraps
 from align.errors import InputError, one_line
 from align.inspection.cameras import common_cameras
@@ -147,7 +147,7 @@ def inspect_store(
         with _told(found):
             attrs, times = attributes(store, ends)
             found.gaps = times.gaps
-            found.notes += [f"warning: {times.doubt}"] if times.doubt else []
+            found.notes += [f"warning: {line}" for line in (times.doubt, other_domain(attrs)) if line]
         found.domain = attrs.get("domain") if attrs.get("domain") in ("sim", "real") else None
         found.rate_hz = attrs.get("rate_hz") or attrs.get("measured_hz")
         found.rate_from = found.rate_hz and ("timestamps" if "measured_hz" in attrs else "stored")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from align.errors import InputError
+from align.files import check_kind
 
 DAMAGE = (
     OSError,
@@ -44,8 +45,10 @@ def reading(path: str | os.PathLike, expected: str = "what the run wrote") -> It
     """Turn what goes wrong in reading a file, or in making sense of it, into a line.
 
     Raises:
-        InputError: Instead of any error of `DAMAGE`, or of a file that does not fit into memory.
+        InputError: Instead of any error of `DAMAGE`, or of a file that does not fit into memory; or a pipe or
+            a device is in its place, for which it would wait.
     """
+    check_kind(path, expected)
     try:
         yield
     except InputError:

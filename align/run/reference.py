@@ -7,6 +7,7 @@ from typing import Any
 
 from align.domain import Domain
 from align.errors import InputError
+from align.files import check_kind
 from align.run.config import run_config
 from align.run.layout import CONFIG, SUMMARY
 from align.run.place import at_its_place, first_difference, rewritten
@@ -93,6 +94,8 @@ def held_out_losses(run: str | os.PathLike, alpha: float) -> dict[int, float]:
         raise InputError(f"reference={str(run)!r}: no such directory; expected that of a finished run")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # late: seconds
 
+    for file in Path(run).glob("*tfevents*"):
+        check_kind(file)
     with reading(Path(run) / CONFIG, "a run of align fit"):
         events = EventAccumulator(str(run), size_guidance={"scalars": 0}).Reload()
         # Lightning logs a validation under the number of the step it follows, counted from 0.

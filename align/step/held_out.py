@@ -37,6 +37,22 @@ class HeldOut(pl.LightningModule):
                     self.log(f"val/{name}_{label}", value[rows].mean(), batch_size=n, on_epoch=True)
         self._validation.append((self._at_site(features, hidden), batch["domain"], loss))
 
+    def validated(self, data) -> list[str]:
+        """Names of the metrics that a validation logs.
+
+        Args:
+            data: The `CotrainingData`, read.
+        """
+        several = [data.stores[domain] for domain in Domain]
+        labels = [domain.label for domain in Domain]
+        labels += [
+            f"{domain.label}.{store.name}"
+            for domain, stores in zip(Domain, several, strict=True)
+            if len(stores) > 1
+            for store in stores
+        ]
+        return [*(f"val/{name}_{label}" for name in ("loss", "action_mse") for label in labels), "val/mmd2"]
+
     def _held_out_rows(self, batch: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
         """The rows (B,) of each domain, and of each store where there are several of it, by its name."""
         data = getattr(self.trainer, "datamodule", None)  # batches may come without

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from align.analysis.reports.sweep.markdown import markdown_lines
+from align.analysis.reports.sweep.markdown import Markup, markdown_lines, prose
 from align.analysis.statistics.intervals import Interval, minus
 from align.files import atomic_path, write_text
 
@@ -31,7 +31,7 @@ def write_tables(
     csv, markdown = Path(f"{path}.csv"), Path(f"{path}.md")
     write_csv(csv, rows)
     text = markdown_table([{k: v for k, v in row.items() if k not in csv_only} for row in rows])
-    write_text(markdown, text + "".join(f"\n{note}\n" for note in notes))
+    write_text(markdown, text + "".join(f"\n{prose(note)}\n" for note in notes))
     return [csv, markdown]
 
 
@@ -60,4 +60,6 @@ def _flat(row: Mapping[str, object]) -> dict[str, object]:
 def _cell(value: object) -> str:
     if value is None:
         return "—"
+    if isinstance(value, Markup):
+        return value
     return minus(f"{value:.3g}") if isinstance(value, float) else str(value)

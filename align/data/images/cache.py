@@ -18,8 +18,8 @@ from typing import Literal
 
 import numpy as np
 
-from align.errors import InputError
-from align.files import UNWRITABLE, locked, user_cache, user_path, write_json
+from align.errors import InputError, printable
+from align.files import UNWRITABLE, check_kind, locked, user_cache, user_path, write_json
 from align.run.reading import DAMAGE, reading
 
 FOLDER = ".align-cache"
@@ -121,6 +121,7 @@ def _fill(entry: Path, frames: Callable, shape: Sequence[int], about: Mapping, s
 def _begun(part: Path, progress: Path, shape: Sequence[int]) -> tuple[int, np.ndarray | None]:
     """The rows that a killed process is known to have filled, and the file; none where either is damaged."""
     with contextlib.suppress(*DAMAGE):
+        check_kind(progress)
         rows = json.loads(progress.read_text(encoding="utf-8"))["rows"]
         if isinstance(rows, int) and 0 <= rows <= shape[0]:
             return rows, _mapped(part, "r+", shape)
@@ -128,6 +129,7 @@ def _begun(part: Path, progress: Path, shape: Sequence[int]) -> tuple[int, np.nd
 
 
 def _mapped(file: Path, mode: Literal["c", "r+"], shape: Sequence[int]) -> np.ndarray:
+    check_kind(file)
     images = np.load(file, mmap_mode="r")  # NumPy fills up a cut file that it may write to
     if images.dtype != np.uint8 or images.shape != tuple(shape):
         raise ValueError(f"{images.dtype} of shape {images.shape}, not uint8 of {tuple(shape)}")
@@ -162,7 +164,7 @@ class _Progress:
         speed = (done - self.first) / (now - self.start)
         left = (self.total - done) / max(speed, 1e-9)
         print(
-            f"{self.what}: {done:,} of {self.total:,} images, {speed:,.0f}/s, {left:,.0f} s left",
+            f"{printable(self.what)}: {done:,} of {self.total:,} images, {speed:,.0f}/s, {left:,.0f} s left",
             file=sys.stderr,
         )
 
@@ -183,6 +185,7 @@ def _key(about: Mapping, shape: Sequence[int], files: Sequence[Path], root: Path
     """
     memory = root / "files.json"
     try:
+        check_kind(memory)
         known = json.loads(memory.read_text(encoding="utf-8"))
         known = {n: d for n, d in dict(known).items() if isinstance(d, str) and HASH.fullmatch(d)}
     except (OSError, TypeError, ValueError, RecursionError):

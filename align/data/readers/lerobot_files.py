@@ -10,6 +10,7 @@ from align.data.readers.encoding import Encoding
 from align.data.readers.extras import extra
 from align.data.readers.jpeg import is_jpeg, jpeg_encoding
 from align.errors import InputError, shown
+from align.files import other_kind
 from align.run.reading import DAMAGE
 
 _LOOKED_AT = 16
@@ -81,6 +82,7 @@ class LeRobotFiles:
         images = {name for name, f in self.features.items() if f.get("dtype") == "image"}
         if columns is None and file in self._tables:
             return self._tables[file]
+        self.check_kind(file)
         try:
             if columns is None:
                 names = [n for n in self._parquet.read_schema(file).names if n not in images]
@@ -108,6 +110,7 @@ class LeRobotFiles:
 
     def _first(self, camera: str, file: Path) -> bytes:
         """The first image of a camera in a table, nothing where it cannot be read."""
+        self.check_kind(file)
         try:
             with self._parquet.ParquetFile(file) as opened:
                 first = next(opened.iter_batches(1, columns=[camera])).column(0)[0].as_py()
@@ -129,6 +132,7 @@ class LeRobotFiles:
 
     def json(self, name: str) -> dict:
         """A file of JSON that holds a mapping."""
+        self.check_kind(self.path / name)
         try:
             value = json.loads((self.path / name).read_text(encoding="utf-8"))
         except DAMAGE as error:
@@ -139,12 +143,18 @@ class LeRobotFiles:
 
     def json_lines(self, name: str, numbers: Sequence[str]) -> list[dict]:
         """A file of JSON lines, each with these whole numbers."""
+        self.check_kind(self.path / name)
         try:
             lines = (self.path / name).read_text(encoding="utf-8").splitlines()
             rows = [json.loads(line) for line in lines if line.strip()]
             return [{**row, **{number: int(row[number]) for number in numbers}} for row in rows]
         except DAMAGE as error:
             self.refuse(name, f"cannot be read ({error!r})")
+
+    def check_kind(self, file: Path) -> None:
+        """Refuse what is no file, for which whoever reads it would wait."""
+        if (kind := other_kind(file)) is not None:
+            self.refuse(self.inside(file), f"is {kind}; expected a file")
 
     def inside(self, file: Path) -> str:
         """A file's place in the folder, for messages."""

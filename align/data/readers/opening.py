@@ -10,7 +10,7 @@ from align.data.readers.reader import Reader
 from align.data.readers.robomimic import RobomimicFile
 from align.data.readers.zarr_store import ZarrStore
 from align.errors import InputError
-from align.files import user_path
+from align.files import check_kind, user_path
 
 FORMATS: dict[type[Reader], str] = {
     ZarrStore: "a Zarr group with data/ and meta/episode_ends",
@@ -33,6 +33,7 @@ def open_store(path: str | os.PathLike, reader: type[Reader] | None = None) -> R
     where = user_path(path)
     if not where.exists():
         raise InputError(f"store {where}: no such file or folder")
+    check_kind(where, "a store")
     for known in [*([reader] if reader else []), *FORMATS]:
         if known.recognises(where):
             return known(where)

@@ -11,7 +11,7 @@ import numpy as np
 
 from align.data.readers.encoding import Encoding
 from align.errors import InputError
-from align.files import user_path
+from align.files import check_kind, user_path
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class Reader(ABC):
         self.path = user_path(path)
         if not self.path.exists():
             raise InputError(f"store {self.path}: no such file or folder")
+        check_kind(self.path, "a store")
 
     @classmethod
     @abstractmethod

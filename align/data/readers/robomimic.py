@@ -92,7 +92,10 @@ class RobomimicFile(Reader):
 
         And the `domain`, where `align convert` kept it.
         """
-        domain = self._data.attrs.get("domain")
+        try:
+            domain = self._data.attrs.get("domain")
+        except _DAMAGE as error:
+            self._refuse("data", f"has an attribute 'domain' that is damaged ({one_line(error)})")
         found = {} if domain is None else {"domain": domain}
         try:
             arguments = json.loads(self._data.attrs.get("env_args", "{}"))

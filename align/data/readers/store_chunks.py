@@ -9,6 +9,7 @@ import zarr
 from numcodecs import CRC32, Blosc
 
 from align.errors import InputError
+from align.files import other_kind
 
 _CHUNK_BYTES = 2 << 20
 _METADATA = (".zgroup", ".zarray", ".zattrs", ".zmetadata", "zarr.json")
@@ -79,6 +80,15 @@ def not_a_file(store: Path) -> str | None:
     places = (folder / name for folder in groups + arrays for name in _METADATA)
     wrong = (place for place in places if os.path.lexists(place) and not place.is_file())
     return next((str(place.relative_to(store)) for place in wrong), None)
+
+
+def no_chunk(folder: Path) -> str | None:
+    """What lies in an array's folder and is neither file nor folder, in words."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if (kind := other_kind(os.path.join(place, name))) is not None:
+                return f"{kind} in the place of chunk {os.path.relpath(os.path.join(place, name), folder)}"
+    return None
 
 
 def cut_chunks(folder: Path, array: zarr.Array) -> list[str]:

@@ -1,11 +1,13 @@
 """What stores say of time: their rate, held to their timestamps, and where these have gaps."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
 
 from align.data.readers.reader import Reader
+from align.domain import Domain
 from align.errors import InputError, shown
 
 MEASURED = 0.05
@@ -108,16 +110,35 @@ def attributes(store: Reader, ends: np.ndarray) -> tuple[dict, Times]:
             none, or the domain no word.
     """
     attrs = dict(store.attrs)
-    rate, domain = attrs.get("rate_hz"), attrs.get("domain")
+    rate, domain = attrs.get("rate_hz"), _word(attrs.get("domain"))
     if rate is not None and not (isinstance(rate, Real) and not isinstance(rate, bool) and 0 < rate < 1e6):
         store._refuse("its attribute rate_hz", f"is {shown(rate)}; expected a positive number, or none")
     if domain is not None and not isinstance(domain, str):
         store._refuse("its attribute domain", f"is {shown(domain)}; expected sim, real, or none")
+    if domain is not None:
+        attrs["domain"] = domain
     times = look_at(store.times(), ends, rate)
     if rate is None:
         return attrs | ({"measured_hz": times.rate_hz} if times.rate_hz else {}), times
     check_rate(f"store {store.path}: its rate is {rate:g} Hz", rate, times)
     return attrs, times
+
+
+_DOMAINS = [domain.label for domain in Domain]
+
+
+def _word(domain: object) -> object:
+    """What a store says of its domain, as options write it: HDF5 may hold it as bytes, people write Real."""
+    word = domain.decode(errors="replace") if isinstance(domain, bytes) else domain
+    return word.lower() if isinstance(word, str) and word.lower() in _DOMAINS else word
+
+
+def other_domain(attrs: Mapping) -> str | None:
+    """A line on a store that says that it is of another domain than there are; None of any other."""
+    domain = attrs.get("domain")
+    if domain is None or domain in _DOMAINS:
+        return None
+    return f"its attribute domain is {shown(domain)}, neither sim nor real; it is held to neither"
 
 
 def check_rate(what: str, rate_hz: float, times: Times) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from align.data.readers.encoding import Encoding, left_by_encoder
 from align.data.readers.extras import extra
 from align.errors import InputError
+from align.files import other_kind
 
 _BLOCK_BYTES = 32 << 20
 _LONGEST_GOP = 600  # packets that are looked at for a second key frame
@@ -116,6 +117,8 @@ def _opened(store: Path, segment: VideoSegment) -> Iterator:
     label = segment.file.relative_to(store)
     if not segment.file.exists():
         raise InputError(f"store {store}: {label} is missing; meta/ says it is there")
+    if (kind := other_kind(segment.file)) is not None:
+        raise InputError(f"store {store}: {label} is {kind}; expected a video")
     try:
         with av.open(str(segment.file)) as container:
             yield container

@@ -18,7 +18,7 @@ from align.data.readers.layout import channels_last, picture_shape
 from align.data.readers.memory import check_fits
 from align.data.readers.pixels import pixel_scale
 from align.data.readers.reader import Camera, Preset, Reader, check_ends, check_finite, each_unit
-from align.data.readers.store_chunks import codecs, cut_chunks, not_a_file
+from align.data.readers.store_chunks import codecs, cut_chunks, no_chunk, not_a_file
 from align.errors import InputError
 
 _BLOCK_BYTES = 64 << 20  # decoded at a time, so that float images never lie in memory whole
@@ -263,7 +263,12 @@ class ZarrStore(Reader):
             return f"keys that cannot be opened ({_line(error)})"
 
     def _check_chunks(self, label: str, array: zarr.Array) -> None:
-        """Refuse chunks that are absent or cut short; Zarr would read the former as zeros, silently."""
+        """Refuse chunks that are absent or cut short; Zarr would read the former as zeros, silently.
+
+        And those that are no files: it would wait for a pipe.
+        """
+        if self.path.is_dir() and (wrong := no_chunk(self.path / array.path)) is not None:
+            self._refuse(label, f"has {wrong}; expected files alone")
         try:
             missing = array.nchunks - array.nchunks_initialized
             cut = cut_chunks(self.path / array.path, array) if self.path.is_dir() else []

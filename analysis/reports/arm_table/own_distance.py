@@ -11,7 +11,7 @@ from pathlib import Path
 from align.analysis.reports.probes.probe import load_embeddings
 from align.analysis.statistics.probing.divergence import divergence
 from align.domain import Domain
-from align.errors import InputError
+from align.errors import InputError, printable
 from align.run.config import run_config
 from align.run.layout import CONFIG, EMBEDDINGS
 from align.run.reading import read_arrays, reading
@@ -44,7 +44,7 @@ def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) ->
     try:
         objective = build(described)
     except InputError as error:
-        print(f"{objective_of}: its own distance is not measured: {error}", file=sys.stderr)
+        print(printable(f"{objective_of}: its own distance is not measured: {error}"), file=sys.stderr)
         return None
     data, parts = found[model["site"]], {}
     stored = read_arrays(Path(run_dir) / EMBEDDINGS, ("action", "agent_pos"))

@@ -12,6 +12,7 @@ from align.analysis.reports.arm_table.cells import Cell
 from align.analysis.reports.arm_table.table import ArmTable
 from align.analysis.reports.arm_table.words import AT_ONCE, BEST, LONE, NOTE, NOTES, OWN, has_column
 from align.analysis.reports.sweep import Sweep
+from align.analysis.reports.sweep.markdown import code, prose
 from align.files import atomic_path, write_text
 from align.run.layout import GRID, RESULTS
 
@@ -69,9 +70,9 @@ def _markdown(
     text = short + short_table.markdown(titles, [[cell.text for cell in row] for row in rows])
     said = [NOTE, *notes, *(note for title, note in NOTES.items() if has_column(titles, title))]
     said += [LONE] if any("†" in cell.text for row in rows for cell in row) else []
-    text += "".join(f"\n{note}\n" for note in said)
-    lacking = [f"`{r.run}` lacks {r.missing}" for r in sweep.incomplete.itertuples()]
-    lacking += [f"`{run}` is not there, but {GRID} names it" for run in sweep.absent]
+    text += "".join(f"\n{prose(note)}\n" for note in said)
+    lacking = [f"{code(r.run)} lacks {r.missing}" for r in sweep.incomplete.itertuples()]
+    lacking += [f"{code(run)} is not there, but {GRID} names it" for run in sweep.absent]
     if lacking:
         text += "\nIncomplete runs, counted only where they were measured:\n\n"
         text += "".join(f"- {each}\n" for each in lacking)

@@ -21,6 +21,7 @@ from align.analysis.reports.claims.declared import (
 from align.analysis.reports.claims.finding import NOT_YET, Finding, over_all
 from align.analysis.reports.claims.findings import find
 from align.analysis.reports.sweep import Metric
+from align.analysis.reports.sweep.markdown import Markup, plain
 from align.analysis.reports.tables import markdown_table, write_csv
 from align.analysis.statistics.intervals import Interval, decimals, minus
 from align.analysis.statistics.trials.power import in_words
@@ -102,7 +103,8 @@ def summary(found: Found) -> str:
             verdict += f"; {power} would be found in 80 %"
         rows.append({
             "claim": claim.title, "published": _published(claim),
-            "ours": "<br>".join(_ours(f, len(findings) > 1) for f in findings), "verdict": verdict,
+            "ours": Markup("<br>".join(plain(_ours(f, len(findings) > 1)) for f in findings)),
+            "verdict": verdict,
         })  # fmt: skip
     return markdown_table(rows)
 

@@ -15,6 +15,7 @@ from align.analysis.reports.evaluation.findings import Findings, find
 from align.analysis.reports.evaluation.outcomes import FullMarks
 from align.analysis.reports.evaluation.trials import Missing, read_trials
 from align.analysis.reports.evaluation.words import Words
+from align.analysis.reports.sweep.markdown import Markup, prose
 from align.analysis.reports.tables import markdown_table, write_csv
 from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.trials.rates import FEW
@@ -102,7 +103,7 @@ def evaluate(
             read.trials, others.trials if others else (), names, findings.reference, level
         )
         said += assisted.words(helped, findings.reference, design.binary, level)
-        explained += [markdown_table(assisted.table(helped, findings.reference)).rstrip("\n")]
+        explained += [Markup(markdown_table(assisted.table(helped, findings.reference)).rstrip("\n"))]
         explained += [
             "With simulation: prediction-powered intervals (Angelopoulos), never trusted by luck alone."
         ]
@@ -183,8 +184,13 @@ def notes(findings: Findings, design: Design) -> list[str]:
 
 def page(paragraphs: Sequence[str], rows: Sequence[dict], notes: Sequence[str], how: Sequence[str]) -> str:
     """All that is said, as Markdown."""
-    lines = "\n".join(f"  - {line.lstrip()}" if line.startswith("  ") else f"- {line}" for line in how)
-    parts = [*paragraphs, markdown_table(rows).rstrip("\n"), *notes, f"How it was read:\n\n{lines}"]
+    lines = "\n".join(("  - " if line.startswith("  ") else "- ") + prose(line.lstrip()) for line in how)
+    parts = [
+        *map(prose, paragraphs),
+        markdown_table(rows).rstrip("\n"),
+        *map(prose, notes),
+        f"How it was read:\n\n{lines}",
+    ]
     return "\n\n".join(parts) + "\n"
 
 

@@ -19,8 +19,18 @@ from align.analysis.reports.sweep.run_table import collect, has_trials, held_out
 from align.analysis.reports.sweep.stores import stores
 from align.analysis.reports.sweep.trained import recorded_of, took, trained_with
 from align.errors import InputError
-from align.files import atomic_path, user_path, write_json, write_text
+from align.files import (
+    LOCK,
+    TEMPORARY,
+    atomic_path,
+    check_kinds_below,
+    check_writable,
+    user_path,
+    write_json,
+    write_text,
+)
 from align.run.config import read_yaml
+from align.run.held import held
 from align.run.layout import (
     CONFIG,
     GEOMETRY,
@@ -38,6 +48,7 @@ from align.run.layout import (
 )
 from align.run.reading import is_there, read_json
 
+COMMAND = "command.txt"
 TIMES = "times.json"
 """How long the runs took, and how many ran at once."""
 PLACES = ("sim", "real", "initial", "reference", "annotation", "cache", "run")
@@ -68,7 +79,8 @@ def keep(
 
     Args:
         sweep_dir: A sweep that was reported on.
-        results_dir: Where to; files already there under the same names are replaced.
+        results_dir: Where to. A folder there is replaced at once by one that holds its files, too, but for
+            those of the same names.
         command: The command line that made the sweep, recorded in `command.txt`.
         facts: What reports take from files of runs that are not kept, by its name, as JSON.
 
@@ -76,11 +88,13 @@ def keep(
         The files written.
 
     Raises:
-        InputError: The sweep has no `results.csv`, or what would be kept is too large: nothing is written.
+        InputError: The sweep has no `results.csv`, what would be kept is too large, or the folder cannot be
+            replaced: nothing is written.
     """
     sweep_dir, results_dir = Path(sweep_dir), Path(results_dir)
     if not (sweep_dir / RESULTS).is_file():
         raise InputError(f"sweep={str(sweep_dir)!r}: expected a sweep with {RESULTS}, made by its report")
+    place = _place(results_dir, sweep_dir)
     found = [p for pattern in KEPT for p in sorted(sweep_dir.glob(pattern))]
     frame = collect(sweep_dir)
     run = next((sweep_dir / name for name in _shown(sweep_dir, frame)), sweep_dir)
@@ -102,11 +116,54 @@ def keep(
             write_text(Path(folder) / CONFIG, _without_folders(sources[CONFIG]))
             sources[CONFIG] = Path(folder) / CONFIG
         _check_size(sweep_dir, sources, len(trials))
-        for name, source in sources.items():
-            with atomic_path(results_dir / name) as path:
-                shutil.copyfile(source, path)
-    write_text(results_dir / "command.txt", f"{command}\n")
-    return [results_dir / name for name in (*sources, "command.txt")]
+        write_text(Path(folder) / COMMAND, f"{command}\n")
+        sources[COMMAND] = Path(folder) / COMMAND
+        with held(place, "align keep"), atomic_path(place) as whole:
+            _begin(whole, place)
+            for name, source in sources.items():
+                (whole / name).unlink(
+                    missing_ok=True
+                )  # it may be the file that is there now, under two names
+                shutil.copyfile(source, whole / name)
+    return [results_dir / name for name in sources]
+
+
+def _place(results_dir: Path, sweep_dir: Path) -> Path:
+    """Where what is kept comes to lie, as a folder that is replaced as a whole.
+
+    Raises:
+        InputError: It cannot be.
+    """
+    place, sweep, here = (Path(os.path.realpath(path)) for path in (results_dir, sweep_dir, "."))
+    for what, other in (("the sweep itself", sweep), ("the current folder", here)):
+        if other.is_relative_to(place):
+            raise InputError(
+                f"results={str(results_dir)!r}: is {what}, or holds it; expected a folder that can be "
+                "replaced as a whole"
+            )
+    if place.exists() and not place.is_dir():
+        raise InputError(f"results={str(results_dir)!r}: a file; expected a folder to write to")
+    check_writable(place / RESULTS)
+    check_writable(place)
+    return place
+
+
+def _begin(whole: Path, place: Path) -> None:
+    """Have in the new folder all that the old one holds: whatever is not replaced stays."""
+    if not place.exists():
+        whole.mkdir()
+        return
+    check_kinds_below(place)
+    left_out = shutil.ignore_patterns(LOCK, f"{TEMPORARY}*")
+    shutil.copytree(place, whole, symlinks=True, ignore=left_out, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    """A second name of a file, where the system has such, or else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def inside(path: Path, folder: Path) -> bool:

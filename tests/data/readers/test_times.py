@@ -8,6 +8,7 @@ from damaging import change_tables
 from writing import demonstrations, write_lerobot_v3
 
 from align.cli import main
+from align.conversion.robomimic import write_robomimic
 from align.data.compatibility import check_rates
 from align.data.episodes import read_store, write_store
 from align.data.readers.times import look_at
@@ -123,3 +124,27 @@ def test_attributes_of_another_type_are_a_line(tmp_path, attrs, said):
     refusal, found = both(path)
     assert said in refusal and any(said in fault for fault in found.faults)
     assert main(["inspect", str(path), str(written(tmp_path / "b.zarr"))]) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
+        ("real", "real"),
+        ("Real", "real"),
+        (np.bytes_("SIM"), "sim"),
+        ("kitchen", None),
+        (np.array([1, 2]), None),
+    ],
+)
+def test_a_robomimic_file_says_its_domain_as_other_stores_do(said, taken, tmp_path, capsys):
+    h5py = pytest.importorskip("h5py")
+    rng = np.random.default_rng(0)
+    episodes = [{name: rng.normal(size=(9, 2)) for name in ("action", "agent_pos")} for _ in range(3)]
+    path = tmp_path / "a.hdf5"
+    write_robomimic(path, episodes, 10)
+    with h5py.File(path, "a") as file:
+        file["data"].attrs["domain"] = said
+    found = inspect_store(str(path))
+    assert found.domain == taken
+    notes = [note for note in (*found.notes, *found.faults) if "its attribute domain is" in note]
+    assert len(notes) == (taken is None) and all("sim" in note and "real" in note for note in notes)
