@@ -19,6 +19,8 @@ from typing import TextIO
 
 from align.errors import InputError, mistake_behind, printable
 
+LOCK, REPORT_LOCK = ".lock", ".report.lock"
+"""Files that a process holds which writes into a folder, or but its tables and figures."""
 TEMPORARY = ".~"
 """How the names of what is being written begin; what a killed process left of it is removed later."""
 UNWRITABLE = {
@@ -324,31 +326,37 @@ def empty(folder: str | os.PathLike) -> None:
 
 @contextlib.contextmanager
 def locked(
-    folder: str | os.PathLike, what: str, wait: bool = False, by: str = "", leave: bool = True
+    folder: str | os.PathLike,
+    what: str,
+    wait: bool = False,
+    by: str = "",
+    leave: bool = True,
+    name: str = LOCK,
 ) -> Iterator[None]:
     """Hold a folder for this process alone; the lock goes with the process, however it ends.
 
     Args:
-        folder: The folder; the lock is its file `.lock`. It is created if need be, and removed again where
-            an error leaves no other file in it.
+        folder: The folder. It is created if need be, and removed again where an error leaves no other file
+            than the lock in it.
         what: What the folder is, for the message.
         wait: Wait for another process to let go of it, instead of refusing.
         by: The command that holds it, for the message of whoever is refused.
         leave: Leave the file of the lock there, as in a run or a sweep; elsewhere it would be litter.
+        name: Of that file in the folder.
 
     Raises:
         InputError: Another process holds it.
     """
     folder = Path(folder)
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    with _lock_of(folder, what, wait) as file:
+    with _lock_of(folder, what, wait, name) as file:
         try:
             with contextlib.suppress(OSError):  # a full disk: then its holder has no name
                 _sign(file, by)
             yield
         except BaseException:
-            files = [name for _, _, names in os.walk(folder) for name in names] if made else []
-            if files == [LOCK]:  # it was made for nothing
+            files = [file for _, _, files in os.walk(folder) for file in files] if made else []
+            if files == [name]:  # it was made for nothing
                 shutil.rmtree(folder, ignore_errors=True)
                 for path in made[1:]:
                     with contextlib.suppress(OSError):  # a folder that holds something else
@@ -359,7 +367,7 @@ def locked(
                 _sign(file, "")
             if not leave:  # while it is held: whoever waits for it finds that it is gone, and makes another
                 with contextlib.suppress(OSError):
-                    (folder / LOCK).unlink()
+                    (folder / name).unlink()
 
 
 @contextlib.contextmanager
@@ -374,32 +382,31 @@ def unwritten(folder: str | os.PathLike, what: str) -> Iterator[None]:
         InputError: A process is writing into it.
     """
     with contextlib.ExitStack() as held:
-        with contextlib.suppress(OSError):  # there is none, or it is not to be read
-            found = os.open(Path(folder) / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            held.callback(os.close, found)
-            try:
-                fcntl.flock(found, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise _in_use(Path(folder), what) from None
+        for name in (LOCK, REPORT_LOCK):
+            with contextlib.suppress(OSError):  # there is none, or it is not to be read
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                found = os.open(Path(folder) / name, flags)
+                held.callback(os.close, found)
+                try:
+                    fcntl.flock(found, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise _in_use(Path(folder), what, name) from None
         yield
 
 
-LOCK = ".lock"
-
-
-def _lock_of(folder: Path, what: str, wait: bool) -> TextIO:
+def _lock_of(folder: Path, what: str, wait: bool, name: str) -> TextIO:
     """The file of a folder's lock, locked."""
     while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            file = append_to(folder / LOCK)
+            file = append_to(folder / name)
         except NO_PATH as error:
             raise InputError(f"{what} {str(folder)!r} cannot be written to: {_reason(error)}") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             file.close()
-            raise _in_use(folder, what) from None
+            raise _in_use(folder, what, name) from None
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 file.close()
@@ -411,7 +418,7 @@ def _lock_of(folder: Path, what: str, wait: bool) -> TextIO:
             )
         found = os.fstat(file.fileno())
         with contextlib.suppress(OSError):
-            if found.st_nlink or os.path.samestat(found, os.stat(folder / LOCK)):
+            if found.st_nlink or os.path.samestat(found, os.stat(folder / name)):
                 return file
         file.close()  # whoever held it has removed it
 
@@ -424,10 +431,10 @@ def _sign(file: TextIO, by: str) -> None:
         file.flush()
 
 
-def _in_use(folder: Path, what: str) -> InputError:
+def _in_use(folder: Path, what: str, name: str) -> InputError:
     holder = "another process"
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        told = json.loads((folder / LOCK).read_text(encoding="utf-8")[:1000])
+        told = json.loads((folder / name).read_text(encoding="utf-8")[:1000])
         if told["host"] != socket.gethostname():
             holder = f"{told['by']} (process {int(told['process'])} on {told['host']})"
         elif _is_alive(int(told["process"])):  # or else it was killed, and another has not said its name

@@ -33,7 +33,7 @@ from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.probing.probe import Kind
 from align.checkpoints.trust import trusting
 from align.errors import JOBS, SEED, InputError, check_numbers
-from align.files import LOCK, atomic_path, check_kinds_below, check_writable, unwritten
+from align.files import LOCK, REPORT_LOCK, atomic_path, check_kinds_below, check_writable, unwritten
 from align.run.held import held
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
 from align.run.ticking import pinned, telling
@@ -91,8 +91,11 @@ def probe(
 
 
 def report_sweep(path: str | Path) -> None:
-    """Write the tables, figures and dashboard of a sweep that the caller holds, and say where they are."""
-    with pinned(1), telling(f"reporting on {path}"):
+    """Write the tables, figures and dashboard of a sweep that the caller holds, and say where they are.
+
+    Who looks at the sweep by a report meanwhile, while it trains, is waited for.
+    """
+    with held(path, "a sweep's report", report=True, wait=True), pinned(1), telling(f"reporting on {path}"):
         files, dashboard = report_everything(path), write_sweep(path)
     for written in files:
         print(written)
@@ -136,7 +139,7 @@ def compare(path: str, reference: str, arms: list[str] | None = None, out: str |
         rows.append(row)
     name = f"compared-with-{base.label}".replace("/", "-").replace(", ", "-")
     to = Path(out or sweep.path / name)
-    with held(to.parent, "align compare", new=True):
+    with held(to.parent, "align compare", new=True, report=True):
         for written in write_tables(to, rows):
             print(written)
         print(Path(f"{to}.md").read_text(encoding="utf-8"), end="")
@@ -263,11 +266,11 @@ def report(path: str, out: str | None = None) -> None:
             raise InputError(f"out={out!r} exists; choose another folder")
         with unwritten(path, "folder"), atomic_path(out, replace=False) as folder:
             check_kinds_below(path)
-            shutil.copytree(path, folder, ignore=shutil.ignore_patterns(LOCK))
+            shutil.copytree(path, folder, ignore=shutil.ignore_patterns(LOCK, REPORT_LOCK))
             report_everything(folder)
         path = out
     else:
-        with held(path, "align report"):
+        with held(path, "align report", report=True):
             report_everything(path)
     print(f"written: {path}")
     if is_kept(path) and (same := not_redrawn(path)):

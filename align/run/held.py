@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from align.files import locked
+from align.files import LOCK, REPORT_LOCK, locked
 from align.run.layout import CONFIG, GRID, LAST_CHECKPOINT, POINT, RESULTS
 
 
 @contextmanager
-def held(folder: str | os.PathLike, by: str, new: bool = False) -> Iterator[None]:
+def held(
+    folder: str | os.PathLike, by: str, new: bool = False, report: bool = False, wait: bool = False
+) -> Iterator[None]:
     """Hold a folder for a command that looks at what is there and then writes into it.
 
     Args:
@@ -18,6 +20,8 @@ def held(folder: str | os.PathLike, by: str, new: bool = False) -> Iterator[None
         by: The command, for the message of whoever comes second.
         new: Whether the folder may be made; otherwise one that is not there is not held, as its reader
             refuses it.
+        report: Hold but its tables and figures, which may be made while a sweep trains.
+        wait: Wait for who holds it, instead of refusing.
 
     Raises:
         InputError: Another command holds it; says which.
@@ -27,7 +31,11 @@ def held(folder: str | os.PathLike, by: str, new: bool = False) -> Iterator[None
         yield
         return
     what = _kind(folder)
-    with locked(folder, what, by=by, leave=what != "folder"):
+    if report:
+        name, leave = REPORT_LOCK, False
+    else:
+        name, leave = LOCK, what != "folder"
+    with locked(folder, what, wait, by, leave, name):
         yield
 
 

@@ -3,15 +3,17 @@
 import json
 import shutil
 import sys
+import threading
 
 import pytest
 from synthetic_runs import write_probe, write_run
 
+from align.analysis.commands import report_sweep
 from align.analysis.reports.everything import report
 from align.analysis.reports.sweep.keep import keep
 from align.cli import main
 from align.errors import InputError
-from align.files import LOCK, locked, unwritten
+from align.files import LOCK, REPORT_LOCK, locked, unwritten
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,11 @@ def sweep(made, tmp_path):
 
 
 def _times(folder) -> dict:
-    return {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.name != LOCK}
+    return {
+        p: p.stat().st_mtime_ns
+        for p in folder.rglob("*")
+        if p.is_file() and p.name not in (LOCK, REPORT_LOCK)
+    }
 
 
 COMMANDS = [
@@ -40,8 +46,8 @@ COMMANDS = [
     ("align probe", "a,0", ["embed", "a,0"]),
     ("align fit", "a,0", ["rollout", "a,0", "--out", "a,0"]),
     ("align sweep", ".", ["probe", "."]),
-    ("align sweep", ".", ["report", "."]),
-    ("align sweep", ".", ["compare", ".", "a"]),
+    ("align report", ".", ["report", "."]),
+    ("align report", ".", ["compare", ".", "a"]),
     ("align report", ".", ["keep", ".", "../results", "it"]),
     ("align keep", "../kept", ["report", "../kept"]),
     ("align report", "../kept", ["keep", ".", "../kept", "it"]),
@@ -54,12 +60,27 @@ COMMANDS = [
 @pytest.mark.parametrize(("holder", "folder", "command"), COMMANDS, ids=lambda x: str(x))
 def test_whoever_comes_second_says_who_is_at_work(holder, folder, command, sweep, monkeypatch, capsys):
     monkeypatch.chdir(sweep)
-    with locked(folder, "run", by=holder):
+    shown = command[0] in ("report", "compare") and "--out" not in command
+    with locked(folder, "run", by=holder, name=REPORT_LOCK if shown else LOCK):
         before = _times(sweep.parent)
         assert main(command) == 2
         line = capsys.readouterr().err
         assert f"is in use by {holder} (process " in line and line.count("\n") == 1, line
         assert _times(sweep.parent) == before
+
+
+def test_a_sweep_is_reported_on_while_it_trains_and_its_own_report_waits(sweep, capsys):
+    with locked(sweep, "sweep", by="align sweep"):
+        assert main(["report", str(sweep)]) == main(["compare", str(sweep), "a"]) == 0
+        other = threading.Thread(target=report_sweep, args=(sweep,))
+        with locked(sweep, "sweep", by="align report", name=REPORT_LOCK, leave=False):
+            before = _times(sweep)
+            other.start()
+            other.join(1)
+            assert other.is_alive() and _times(sweep) == before
+        other.join(60)
+        assert not other.is_alive() and _times(sweep) != before
+    assert not (sweep / REPORT_LOCK).exists()
 
 
 def test_a_run_that_is_held_is_told_among_those_that_could_not_be_probed(sweep, capsys):
@@ -71,7 +92,10 @@ def test_a_run_that_is_held_is_told_among_those_that_could_not_be_probed(sweep, 
 def test_a_lock_is_left_in_runs_and_sweeps_alone(sweep, capsys):
     kept = sweep.parent / "kept"
     assert main(["report", str(kept)]) == main(["report", str(sweep)]) == 0
-    assert not (kept / LOCK).exists() and (sweep / LOCK).read_text() == ""
+    with held(sweep / "a,0", "align embed"), held(kept, "align keep"):
+        pass
+    assert (sweep / "a,0" / LOCK).read_text() == ""
+    assert not any((folder / name).exists() for folder in (kept, sweep) for name in (LOCK, REPORT_LOCK))
     kept.chmod(0o500)
     assert main(["report", str(kept), "--out", str(sweep.parent / "drawn")]) == 0
     kept.chmod(0o700)

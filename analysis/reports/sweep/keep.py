@@ -21,6 +21,7 @@ from align.analysis.reports.sweep.trained import recorded_of, took, trained_with
 from align.errors import InputError
 from align.files import (
     LOCK,
+    REPORT_LOCK,
     TEMPORARY,
     atomic_path,
     check_kinds_below,
@@ -118,12 +119,13 @@ def keep(
         _check_size(sweep_dir, sources, len(trials))
         write_text(Path(folder) / COMMAND, f"{command}\n")
         sources[COMMAND] = Path(folder) / COMMAND
-        with held(place, "align keep"), atomic_path(place) as whole:
+        both = held(place, "align keep"), held(place, "align keep", report=True)
+        with both[0], both[1], atomic_path(place) as whole:
             _begin(whole, place)
             for name, source in sources.items():
                 (whole / name).unlink(
                     missing_ok=True
-                )  # it may be the file that is there now, under two names
+                )  # it may be the file that is there now, by another name
                 shutil.copyfile(source, whole / name)
     return [results_dir / name for name in sources]
 
@@ -154,7 +156,7 @@ def _begin(whole: Path, place: Path) -> None:
         whole.mkdir()
         return
     check_kinds_below(place)
-    left_out = shutil.ignore_patterns(LOCK, f"{TEMPORARY}*")
+    left_out = shutil.ignore_patterns(LOCK, REPORT_LOCK, f"{TEMPORARY}*")
     shutil.copytree(place, whole, symlinks=True, ignore=left_out, copy_function=_link)
 
 
