@@ -14,6 +14,7 @@ from align.analysis.reports.sweep.keep import keep
 from align.cli import main
 from align.errors import InputError
 from align.files import LOCK, REPORT_LOCK, locked, unwritten
+from align.run.held import held
 
 
 @pytest.fixture(scope="module")

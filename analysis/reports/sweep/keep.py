@@ -123,9 +123,7 @@ def keep(
         with both[0], both[1], atomic_path(place) as whole:
             _begin(whole, place)
             for name, source in sources.items():
-                (whole / name).unlink(
-                    missing_ok=True
-                )  # it may be the file that is there now, by another name
+                (whole / name).unlink(missing_ok=True)  # maybe another name of the file that is there now
                 shutil.copyfile(source, whole / name)
     return [results_dir / name for name in sources]
 
