@@ -183,12 +183,14 @@ def test_max_time_leaves_an_unfinished_run_that_goes_on(write_config, tmp_path, 
         "cut", **{"run": str(run), "trainer.max_steps": 2000, "trainer.max_time": "00:00:00:01"}
     )
     assert main(["fit", "--config", config]) == 75
-    error = capsys.readouterr().err
+    told, error = capsys.readouterr()
+    assert "going on" not in told
     assert "max_time" in error and "of 2000" in error and error.count("\n") == 1
     assert not (run / "summary.json").exists() and not (run / "embeddings.npz").exists()
     first = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"]
     assert main(["fit", "--config", config]) == 75  # a second again
     assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] > first > 0
+    assert f"going on from step {first}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

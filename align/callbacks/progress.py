@@ -39,6 +39,8 @@ class Progress(pl.Callback):
             kept = next((c.per_domain for c in trainer.callbacks if isinstance(c, Embeddings)), 0)
             lacking = data.too_few_to_probe(kept)
             print(*data.notes, *([lacking] if lacking else []), data.describe(), sep="\n", flush=True)
+            if trainer.global_step:
+                print(f"going on from step {trainer.global_step}", flush=True)
         self._start = self._last = self._written = self._counted = time.perf_counter()
         self._first_step = trainer.global_step
 

@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -135,7 +136,9 @@ def test_a_run_out_of_time_or_cancelled_goes_on(slurm, start, tmp_path):
     until(last.exists)
     requeued = torch.load(last, weights_only=True)["global_step"]
     (run / "progress.json").unlink()
-    assert until(lambda: _step(run)) >= requeued > 0  # where it was at least, not from the beginning
+    assert until(lambda: _step(run)) >= requeued > 0
+    (went_on,) = re.findall(r"^going on from step (\d+)$", (run / "log.txt").read_text(), re.M)
+    assert int(went_on) >= requeued
     assert _jobs("RUNNING") == [job] and not sweep.has_ended()  # the same job
     subprocess.run(["scancel", job], check=True)
     assert sweep.wait() == 1 and "failed: lambda=0.0" in (tmp_path / "told.txt").read_text()
@@ -143,6 +146,7 @@ def test_a_run_out_of_time_or_cancelled_goes_on(slurm, start, tmp_path):
     (run / "progress.json").unlink()
     sweep = start([0.0], *OFTEN, **ENDLESS)
     assert until(lambda: _step(run)) >= cancelled >= requeued
+    assert f"going on from step {cancelled}\n" in (run / "log.txt").read_text()
     os.kill(sweep.pid, signal.SIGTERM)  # a sweep takes its jobs along
     assert sweep.wait()
     until(lambda: not _jobs("PENDING", "RUNNING", "COMPLETING"))
