@@ -107,10 +107,7 @@ def finish(
         else:
             artist.set_position((MARGIN / width, at))
     _read_plainly(figure)
-    for _ in range(2):  # the second time from where labels lie after the first
-        figure.get_layout_engine().execute(figure)
-    with mpl.rc_context({"figure.constrained_layout.use": False, "figure.autolayout": False}):
-        figure.set_layout_engine(None)  # to lay it out again when it is saved takes as long as to draw it
+    figure.draw_without_rendering()  # so that positions are final
 
 
 def _legend(

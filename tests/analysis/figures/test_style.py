@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 from matplotlib.colors import rgb_to_hsv, to_rgb
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
@@ -203,15 +202,3 @@ def test_of_more_families_than_hues_each_has_a_look():
     labels = [f"alpha={a}, real={r}" for r in range(10, 22) for a in (0.1, 0.5)]
     looks = figures.arm_looks(figures.families(labels))
     assert len(looks) == 24 and len({tuple(look.values()) for look in looks}) > 18
-
-
-def test_a_finished_figure_is_saved_as_it_was_laid_out(tmp_path, monkeypatch):
-    """To lay it out takes as long as to draw it."""
-    with figures.style():
-        figure, axes = figures.canvas(1, 1, 3, 2)
-        axes[0, 0].set(xlabel="a label")
-        figures.finish(figure, title="A title")
-    at = axes[0, 0].get_position().bounds
-    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda *_: pytest.fail("laid out again"))
-    figures.save(figure, tmp_path / "figure.png")
-    assert (tmp_path / "figure.png").stat().st_size > 0 and axes[0, 0].get_position().bounds == at
