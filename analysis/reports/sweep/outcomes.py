@@ -14,7 +14,7 @@ from align.analysis.reports.sweep.run_paths import motion
 from align.analysis.reports.sweep.run_table import has_trials, held_out, read_trials
 from align.analysis.reports.sweep.stores import stores_of_each
 from align.errors import InputError
-from align.run.layout import EMBEDDINGS
+from align.run.layout import EMBEDDINGS, KEPT_TRIALS
 
 ENOUGH = 0.5
 """The least share of held-out episodes that runs are paired by."""
@@ -62,7 +62,11 @@ class Outcomes:
     def moved(self, runs: Sequence[str], metric: Metric) -> pd.DataFrame:
         """A measure of motion (runs, trials), NaN where a trial failed."""
         found = {run: motion(self.path / run).get(metric.place) for run in runs}
-        return pd.DataFrame({r: t[metric.name] for r, t in found.items() if t is not None}).T
+        tables = {run: table for run, table in found.items() if table is not None}
+        if not all(metric.name in table for table in tables.values()):
+            path = self.path / KEPT_TRIALS
+            raise InputError(f"{path}: no {metric.name} of paths; expected what align keep wrote")
+        return pd.DataFrame({run: table[metric.name] for run, table in tables.items()}).T
 
     def pairs(self, metric: Metric) -> bool:
         """Whether the sweep's runs can be compared trial by trial, or held-out episode by episode.

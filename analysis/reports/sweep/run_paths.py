@@ -17,7 +17,6 @@ from align.domain import Domain
 from align.errors import InputError
 from align.run.config import callback_options, place_of, run_config
 from align.run.layout import CONFIG, PATHS, ROLLOUTS
-from align.run.layout import KEPT_TRIALS as TRIALS
 from align.run.paths import read_paths
 from align.run.reading import is_there, reading
 from align.worlds.batch import shown_success
@@ -47,18 +46,11 @@ def motion(run: str | os.PathLike) -> dict[str, pd.DataFrame]:
         did not move. Paths are compared at equal distances along them: their speed does not count.
 
     Raises:
-        InputError: The paths are of other trials than `rollouts.csv`, or some measure of them was not kept.
+        InputError: The paths are of other trials than `rollouts.csv`.
     """
     files = [Path(run) / name for name in (PATHS, ROLLOUTS)]
     if not is_there(files[0]):
-        found = kept_motion(run)
-        for table in found.values():
-            if absent := MEASURES.keys() - set(table.columns):
-                path = Path(run).parent / TRIALS
-                raise InputError(
-                    f"{path}: no {', '.join(sorted(absent))} of paths; expected what align keep wrote"
-                )
-        return found
+        return kept_motion(run)
     written = []
     for file in files:
         with reading(file, "what a rollout wrote"):

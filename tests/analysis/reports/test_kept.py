@@ -14,11 +14,10 @@ from align.analysis.commands import keep as keep_command
 from align.analysis.commands import report as report_command
 from align.analysis.reports.everything import report
 from align.analysis.reports.mechanism import gap_of
-from align.analysis.reports.sweep import Sweep, kept
+from align.analysis.reports.sweep import Metric, Sweep, kept
 from align.analysis.reports.sweep.keep import keep
 from align.analysis.reports.sweep.kept import ORIGIN
 from align.analysis.reports.sweep.regime import of_regime
-from align.analysis.reports.sweep.run_paths import motion
 from align.analysis.reports.sweep.run_table import HELD_OUT, collect, held_out, recorded
 from align.analysis.reports.sweep.stores import stores, stores_of_each
 from align.analysis.reports.sweep.taking import complete, take
@@ -135,9 +134,9 @@ def test_the_table_of_trials_is_one_to_read_with_anything(sweep, results):
         assert rows["score"].tolist() == there["score"].tolist()
         assert rows["seed"].tolist() == there["seed"].tolist()
     assert set(table["run"]) == {p.name for p in sweep.glob("*,*")} - {"natural,1"}
-    table.drop(columns="path_jerk").to_csv(results / "trials.csv.gz", index=False)
-    with pytest.raises(InputError, match=r"trials\.csv\.gz: no jerk of paths"):
-        motion(results / "mmd,1")
+    table.drop(columns="path_acceleration").to_csv(results / "trials.csv.gz", index=False)
+    with pytest.raises(InputError, match=r"trials\.csv\.gz: no acceleration of paths"):
+        Sweep(results).ratio(["mmd,1"], ["mmd,1"], Metric("motion", "real", "acceleration"))
 
 
 def test_all_commits_are_kept_that_runs_were_trained_at(sweep, tmp_path):
