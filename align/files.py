@@ -424,11 +424,11 @@ def _lock_of(folder: Path, what: str, wait: bool, name: str) -> TextIO:
 
 
 def _sign(file: TextIO, by: str) -> None:
-    """Say in the file of a lock who holds it, or nobody."""
-    file.truncate(0)
+    """Say in the file of a lock who holds it, or nobody; not from a buffer, whose rest would be tried again."""
+    os.ftruncate(file.fileno(), 0)
     if by:
-        file.write(json.dumps({"by": by, "process": os.getpid(), "host": socket.gethostname()}))
-        file.flush()
+        told = json.dumps({"by": by, "process": os.getpid(), "host": socket.gethostname()})
+        os.write(file.fileno(), told.encode())
 
 
 def _in_use(folder: Path, what: str, name: str) -> InputError:
