@@ -424,7 +424,7 @@ def _lock_of(folder: Path, what: str, wait: bool, name: str) -> TextIO:
 
 
 def _sign(file: TextIO, by: str) -> None:
-    """Say in the file of a lock who holds it, or nobody; not from a buffer, whose rest would be tried again."""
+    """Say in the file of a lock who holds it, or nobody; not from a buffer, whose rest is tried again."""
     os.ftruncate(file.fileno(), 0)
     if by:
         told = json.dumps({"by": by, "process": os.getpid(), "host": socket.gethostname()})
