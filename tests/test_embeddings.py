@@ -73,8 +73,11 @@ def test_a_finished_runs_embeddings_are_computed_again_bit_for_bit(write_config,
     capsys.readouterr()
     assert main(["embed", str(run), "--sites", "[encoder.bakbone]"]) == 2
     assert "encoder.backbone" in capsys.readouterr().err
-    assert main(["embed", str(tmp_path / "nowhere")]) == 2
-    assert "config.yaml" in capsys.readouterr().err
+    (tmp_path / "no run").mkdir()
+    for path in ("nowhere", "no run"):
+        assert main(["embed", str(tmp_path / path)]) == 2
+        assert "config.yaml" in capsys.readouterr().err
+    assert not list((tmp_path / "no run").iterdir())
     recorded = yaml.safe_load((run / "config.yaml").read_text())
     for section, name, value in (
         ("data", "sim", 10**30),
