@@ -290,7 +290,8 @@ def embed(
     check_numbers(COUNT, whole=True, per_domain=per_domain)
     check_numbers("[0, 1e9]", whole=True, paired=paired)
     check_numbers(JOBS, whole=True, threads=threads)
-    fit_config(run)  # before anything is written, also the lock
+    if not Path(run, CONFIG).exists():
+        fit_config(run)  # is refused before anything is written, also the lock
     with held(run, "align embed"):
         recorded = fit_config(run)
         given = {"sites": sites, "per_domain": per_domain, "paired": paired}
