@@ -140,6 +140,8 @@ def _named(error: str, file: Path, way: str) -> bool:
     if any(part in error for part in file.parts[-2:]) or (named and Path(named[1]).name in file.parts):
         return True
     option = re.search(r"error: (?:(?:--)?([A-Za-z_][\w.]*)[=:]|store data/(sim)\.zarr: no such)", error)
+    if file.name == "base.yaml" and "grid.yaml: lambda=" in error:  # the run, and the grid that has this base
+        return True
     if way not in CUT or file.suffix != ".yaml" or option is None:
         return False
     begins = f"\n  {option[2]}:" if option[2] else f"{option[1].rpartition('.')[2]}:"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from align.analysis.reports.evaluation.sheet import Sheet
-from align.errors import InputError
+from align.errors import InputError, shown
 
 NAMES = {
     "arm": [
@@ -175,4 +175,4 @@ def _plain(name: str) -> str:
 
 
 def _all(sheet: Sheet) -> str:
-    return ", ".join(map(repr, sheet.header))
+    return ", ".join(map(shown, sheet.header))
