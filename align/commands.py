@@ -10,7 +10,7 @@ from align.data.writing import write_store
 from align.domain import Domain
 from align.errors import COUNT, JOBS, SEED, SIZE, InputError, check_numbers
 from align.files import check_writable
-from align.run.held import held
+from align.run.locks import held
 from align.run.ticking import telling, with_progress
 from align.worlds.make import WorldLike, make_worlds
 from align.worlds.planning import arm_plans as arm_planning

@@ -8,19 +8,15 @@ import glob
 import json
 import os
 import shutil
-import socket
 import stat
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from align.errors import InputError, mistake_behind, printable
+from align.errors import InputError, mistake_behind
 
-LOCK, REPORT_LOCK = ".lock", ".report.lock"
-"""Files that a process holds which writes into a folder, or but its tables and figures."""
 TEMPORARY = ".~"
 """How the names of what is being written begin; what a killed process left of it is removed later."""
 UNWRITABLE = {
@@ -33,8 +29,6 @@ UNWRITABLE = {
 """Errors of a disk, of permissions or of a path, which are no faults of the program."""
 NO_PATH = (OSError, ValueError)
 """What a system, or Python before it, says to a path that cannot be, as one with a null byte in it."""
-NO_LOCKS = {getattr(errno, name) for name in ("ENOLCK", "ENOSYS", "EOPNOTSUPP", "ENOTSUP", "EINVAL")}
-"""Errors of file systems that cannot lock."""
 
 
 def user_cache() -> Path:
@@ -122,7 +116,7 @@ def atomic_path(path: str | os.PathLike, replace: bool = True) -> Iterator[Path]
         _remove_left(path)
         aside, held = _held_aside(path)
     except NO_PATH as error:
-        raise InputError(f"{path} cannot be written: {_reason(error)}") from error
+        raise InputError(f"{path} cannot be written: {reason(error)}") from error
     target = aside / path.name
     try:
         yield target
@@ -213,7 +207,7 @@ def check_writable(path: str | os.PathLike) -> None:
         there = next(p for p in (path.absolute().parent, *path.absolute().parents) if os.path.lexists(p))
         os.rmdir(tempfile.mkdtemp(prefix=f"{TEMPORARY}{path.name}.", dir=there))
     except NO_PATH as error:
-        raise InputError(f"{path} cannot be written: {_reason(error)}") from error
+        raise InputError(f"{path} cannot be written: {reason(error)}") from error
 
 
 @contextlib.contextmanager
@@ -246,7 +240,8 @@ def _unwritable_behind(error: BaseException | None) -> OSError | None:
     return error
 
 
-def _reason(error: OSError | ValueError) -> str:
+def reason(error: OSError | ValueError) -> str:
+    """Why a path cannot be used, in words of the system."""
     return getattr(error, "strerror", None) or str(error)
 
 
@@ -313,140 +308,3 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_json(path: str | os.PathLike, value) -> None:
     """Write `value` to `path` as indented JSON, atomically; a number that is not finite is an error."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
-def empty(folder: str | os.PathLike) -> None:
-    """Remove what is in a folder, but for its lock, which must be held."""
-    for path in Path(folder).iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name != LOCK:
-            path.unlink()
-
-
-@contextlib.contextmanager
-def locked(
-    folder: str | os.PathLike,
-    what: str,
-    wait: bool = False,
-    by: str = "",
-    leave: bool = True,
-    name: str = LOCK,
-) -> Iterator[None]:
-    """Hold a folder for this process alone; the lock goes with the process, however it ends.
-
-    Args:
-        folder: The folder. It is created if need be, and removed again where an error leaves no other file
-            than the lock in it.
-        what: What the folder is, for the message.
-        wait: Wait for another process to let go of it, instead of refusing.
-        by: The command that holds it, for the message of whoever is refused.
-        leave: Leave the file of the lock there, as in a run or a sweep; elsewhere it would be litter.
-        name: Of that file in the folder.
-
-    Raises:
-        InputError: Another process holds it.
-    """
-    folder = Path(folder)
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    with _lock_of(folder, what, wait, name) as file:
-        try:
-            with contextlib.suppress(OSError):  # a full disk: then its holder has no name
-                _sign(file, by)
-            yield
-        except BaseException:
-            files = [file for _, _, files in os.walk(folder) for file in files] if made else []
-            if files == [name]:  # it was made for nothing
-                shutil.rmtree(folder, ignore_errors=True)
-                for path in made[1:]:
-                    with contextlib.suppress(OSError):  # a folder that holds something else
-                        path.rmdir()
-            raise
-        finally:
-            with contextlib.suppress(OSError):
-                _sign(file, "")
-            if not leave:  # while it is held: whoever waits for it finds that it is gone, and makes another
-                with contextlib.suppress(OSError):
-                    (folder / name).unlink()
-
-
-@contextlib.contextmanager
-def unwritten(folder: str | os.PathLike, what: str) -> Iterator[None]:
-    """Keep out who would write into a folder that is read, as far as it is to be locked by who may only read.
-
-    Args:
-        folder: The folder.
-        what: What it is, for the message.
-
-    Raises:
-        InputError: A process is writing into it.
-    """
-    with contextlib.ExitStack() as held:
-        for name in (LOCK, REPORT_LOCK):
-            with contextlib.suppress(OSError):  # there is none, or it is not to be read
-                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-                found = os.open(Path(folder) / name, flags)
-                held.callback(os.close, found)
-                try:
-                    fcntl.flock(found, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise _in_use(Path(folder), what, name) from None
-        yield
-
-
-def _lock_of(folder: Path, what: str, wait: bool, name: str) -> TextIO:
-    """The file of a folder's lock, locked."""
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = append_to(folder / name)
-        except NO_PATH as error:
-            raise InputError(f"{what} {str(folder)!r} cannot be written to: {_reason(error)}") from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            file.close()
-            raise _in_use(folder, what, name) from None
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                file.close()
-                raise
-            print(
-                f"{printable(str(folder))}: its file system has no locks; see to it that no other process "
-                f"uses this {what}",
-                file=sys.stderr,
-            )
-        found = os.fstat(file.fileno())
-        with contextlib.suppress(OSError):
-            if found.st_nlink or os.path.samestat(found, os.stat(folder / name)):
-                return file
-        file.close()  # whoever held it has removed it
-
-
-def _sign(file: TextIO, by: str) -> None:
-    """Say in the file of a lock who holds it, or nobody; not from a buffer, whose rest is tried again."""
-    os.ftruncate(file.fileno(), 0)
-    if by:
-        told = json.dumps({"by": by, "process": os.getpid(), "host": socket.gethostname()})
-        os.write(file.fileno(), told.encode())
-
-
-def _in_use(folder: Path, what: str, name: str) -> InputError:
-    holder = "another process"
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        told = json.loads((folder / name).read_text(encoding="utf-8")[:1000])
-        if told["host"] != socket.gethostname():
-            holder = f"{told['by']} (process {int(told['process'])} on {told['host']})"
-        elif _is_alive(int(told["process"])):  # or else it was killed, and another has not said its name
-            holder = f"{told['by']} (process {int(told['process'])})"
-    return InputError(f"{what} {str(folder)!r} is in use by {holder}; wait for it")
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is somebody else's
-        return True
-    return True

@@ -35,10 +35,11 @@ from align.errors import (
     one_line,
     shown,
 )
-from align.files import empty, locked, remove_temporaries, write_json, write_text
+from align.files import remove_temporaries, write_json, write_text
 from align.module import CotrainingModule
 from align.run.config import SECTIONS, fit_config, read_yaml, run_config
 from align.run.layout import CONFIG, LAST_CHECKPOINT, PROGRESS, PROVENANCE, SUMMARY, TRAINING_EVENTS
+from align.run.locks import empty, locked
 from align.run.place import at_its_place, first_difference, stores_of, written_anew
 from align.run.provenance import processor, provenance
 from align.run.reference import check_reference, check_validations, held_out_losses

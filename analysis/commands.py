@@ -33,9 +33,9 @@ from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.probing.probe import Kind
 from align.checkpoints.trust import trusting
 from align.errors import JOBS, SEED, InputError, check_numbers
-from align.files import LOCK, REPORT_LOCK, atomic_path, check_kinds_below, check_writable, unwritten
-from align.run.held import held
+from align.files import atomic_path, check_kinds_below, check_writable
 from align.run.layout import EMBEDDINGS, GRID, POINT, RESULTS, holding
+from align.run.locks import LOCK, REPORT_LOCK, held, unwritten
 from align.run.ticking import pinned, telling
 
 

@@ -22,7 +22,7 @@ from align.analysis.reports.probes.task_probe import load_tasks, task_probe_run
 from align.analysis.statistics.probing.probe import GIVEN, Kind
 from align.errors import InputError
 from align.run.config import aligned_site, callback_options
-from align.run.held import held
+from align.run.locks import held
 from align.run.ticking import pinned, telling
 from align.run.tidying import tidy
 

@@ -21,7 +21,8 @@ from jsonargparse import ArgumentParser, Namespace
 from align.command.signatures import signature
 from align.errors import InputError, one_line
 from align.experiments.descriptions import is_option, references, resolve
-from align.files import locked, remove_temporaries
+from align.files import remove_temporaries
+from align.run.locks import locked
 from align.run.moved import original, original_arguments, parts, renamed
 
 MAKER = "align.commands.demos"

@@ -16,8 +16,9 @@ from typing import IO, Any
 from align.errors import InputError, one_line, printable
 from align.experiments import warm
 from align.experiments.warm import ONE_THREAD
-from align.files import append_to, locked, other_kind, remove_temporaries, write_json
+from align.files import append_to, other_kind, remove_temporaries, write_json
 from align.run.layout import CONFIG, LAUNCHED, LOG, PROGRESS, REQUEST, SECONDS, TOGETHER
+from align.run.locks import locked
 from align.run.reading import read_json, reading
 from align.run.state import is_finished
 

@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from align.errors import InputError
 from align.experiments.options import get_option
-from align.files import locked, user_cache, write_json
+from align.files import user_cache, write_json
+from align.run.locks import locked
 from align.run.reading import read_json, reading
 
 TELLING = (

@@ -27,9 +27,10 @@ from align.experiments.reuse import Asked, Finished, finished_elsewhere, kept_he
 from align.experiments.step_times import Measured, nominal, recall, remember
 from align.experiments.together import on_cpu
 from align.experiments.together import together as batched
-from align.files import locked, remove_temporaries, write_json, write_text
+from align.files import remove_temporaries, write_json, write_text
 from align.run.config import read_yaml
 from align.run.layout import GRID, LOG, POINT, REQUEST
+from align.run.locks import locked
 from align.run.moved import renamed
 from align.run.place import rewritten
 from align.run.provenance import hash_store

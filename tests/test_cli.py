@@ -9,7 +9,8 @@ import pytest
 from align.cli import main
 from align.data.episodes import read_store
 from align.errors import InputError
-from align.files import atomic_path, locked, write_json
+from align.files import atomic_path, write_json
+from align.run.locks import locked
 
 
 def _error(capsys, arguments: list[str]) -> str:
@@ -78,7 +79,7 @@ def test_files_appear_whole_or_not_at_all(tmp_path):
 
 def test_a_lock_goes_with_its_process(tmp_path):
     hold = (
-        "import sys, time; from align.files import locked\n"
+        "import sys, time; from align.run.locks import locked\n"
         "with locked(sys.argv[1], 'run'): print('held', flush=True); time.sleep(600)"
     )
     holder = subprocess.Popen([sys.executable, "-c", hold, str(tmp_path)], stdout=subprocess.PIPE, text=True)

@@ -14,14 +14,8 @@ import pytest
 
 from align.cli import main
 from align.errors import InputError
-from align.files import (
-    atomic_path,
-    check_writable,
-    locked,
-    remove_temporaries,
-    user_cache,
-    user_path,
-)
+from align.files import atomic_path, check_writable, remove_temporaries, user_cache, user_path
+from align.run.locks import locked
 
 
 def test_a_folder_is_replaced_without_a_moment_in_which_there_is_none(tmp_path, monkeypatch):

@@ -168,7 +168,7 @@ def check_nulls(options: object, where: str = "") -> None:
     for name, value in options.items():
         check_nulls(value, f"{where}.{name}" if where else str(name))
     given, kind = options.get("init_args"), options.get("class_path")
-    if where in SECTIONS:
+    if where in SECTIONS and kind is None:
         given, kind = options, SECTIONS[where]
     if kind is not None and not isinstance(given, Mapping | None):
         raise InputError(f"{where}.init_args={shown(given)}: expected a mapping of arguments")

@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 
 from align.errors import InputError
-from align.files import TEMPORARY, locked, remove_temporaries
+from align.files import TEMPORARY, remove_temporaries
 from align.run.layout import LAUNCHED
+from align.run.locks import locked
 
 
 def tidy(run: str | os.PathLike) -> None:

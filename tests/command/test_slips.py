@@ -18,6 +18,7 @@ DENOISER = """model:
     init_args: {denoiser: {class_path: align.networks.ConditionalMLP, init_args: %s}}
 """
 YAML |= {
+    "nullpolicy.yaml": DENOISER.replace("init_args: {", "init_args: {horizon: null, ", 1) % "{}",
     "null.yaml": DENOISER % "{step_features: null}",
     "noargs.yaml": DENOISER % "[]",
     "nomodel.yaml": "data: {alpha: 0.5}\n",
@@ -31,6 +32,7 @@ SLIPS = [
         ["fit", "--config", "null.yaml"],
         ["null.yaml", "model.policy.denoiser.step_features=null: expected int"],
     ),
+    (["fit", "--config", "nullpolicy.yaml"], ["nullpolicy.yaml", "model.policy.horizon=null: expected int"]),
     (["fit", "--config", "nullseed.yaml"], ["nullseed.yaml", "data.seed=null: expected int"]),
     (["fit", "--config", "nullpaired.yaml"], ["nullpaired.yaml", "embeddings.paired=null: expected int"]),
     (["fit", "--config", "noargs.yaml"], ["noargs.yaml", "denoiser=Namespace("]),

@@ -208,7 +208,7 @@ def test_only_distinct_configurations_are_checked_and_those_that_began_are_not(t
 
 
 def test_second_sweep_on_one_directory_is_refused(tiny, tmp_path, capsys):
-    from align.files import locked
+    from align.run.locks import locked
 
     with locked(tmp_path / "out", "sweep"):
         assert _sweep(tiny, tmp_path / "out") == 2

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from align.errors import InputError
-from align.files import TEMPORARY, locked
+from align.files import TEMPORARY
 from align.run import layout
 from align.run.config import aligned_site, fit_config, run_config
 from align.run.layout import (
@@ -24,6 +24,7 @@ from align.run.layout import (
     holding,
     runs,
 )
+from align.run.locks import locked
 from align.run.state import is_finished, is_fitted, missing
 from align.run.tidying import tidy
 

@@ -19,13 +19,14 @@ from typing import Literal
 import numpy as np
 
 from align.errors import InputError, printable
-from align.files import UNWRITABLE, check_kind, locked, user_cache, user_path, write_json
+from align.files import UNWRITABLE, check_kind, user_cache, user_path, write_json
+from align.run.locks import locked
 from align.run.reading import DAMAGE, reading
 
 FOLDER = ".align-cache"
 VERSION = 1
-HASH = re.compile("[0-9a-f]{32}")
 """To be raised by whoever changes what a pixel becomes: reading, decoding or resizing."""
+HASH = re.compile("[0-9a-f]{32}")
 _SAY_SECONDS = 5.0
 _SAVE_BYTES = 256 << 20
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from align.errors import InputError
-from align.files import atomic_path, locked
+from align.files import atomic_path
+from align.run.locks import locked
 from align.run.reading import read_table
 from align.seeding import numpy_rng
 from align.worlds.planning.arm import JOINTS, Arm, ArmSpec, arm, description

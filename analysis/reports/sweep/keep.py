@@ -20,8 +20,6 @@ from align.analysis.reports.sweep.stores import stores
 from align.analysis.reports.sweep.trained import recorded_of, took, trained_with
 from align.errors import InputError
 from align.files import (
-    LOCK,
-    REPORT_LOCK,
     TEMPORARY,
     atomic_path,
     check_kinds_below,
@@ -31,7 +29,6 @@ from align.files import (
     write_text,
 )
 from align.run.config import read_yaml
-from align.run.held import held
 from align.run.layout import (
     CONFIG,
     GEOMETRY,
@@ -47,6 +44,7 @@ from align.run.layout import (
     TASK_PROBE,
     TASK_PROBE_PICTURE,
 )
+from align.run.locks import LOCK, REPORT_LOCK, held
 from align.run.reading import is_there, read_json
 
 COMMAND = "command.txt"

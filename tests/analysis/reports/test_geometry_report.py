@@ -16,7 +16,7 @@ from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.statistics.permutation import holm
 from align.analysis.statistics.site_geometry import TESTS
 from align.errors import InputError
-from align.files import LOCK
+from align.run.locks import LOCK
 
 SITES = ("image", "observation", "denoiser")
 

@@ -13,8 +13,7 @@ from align.analysis.reports.everything import report
 from align.analysis.reports.sweep.keep import keep
 from align.cli import main
 from align.errors import InputError
-from align.files import LOCK, REPORT_LOCK, locked, unwritten
-from align.run.held import held
+from align.run.locks import LOCK, REPORT_LOCK, held, locked, unwritten
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +133,7 @@ def test_a_lock_that_is_not_left_is_one_for_all(tmp_path):
     import time
 
     wait = (
-        "import sys; from align.files import locked\n"
+        "import sys; from align.run.locks import locked\n"
         "with locked(sys.argv[1], 'folder', wait=True):\n"
         "  print('held', flush=True); sys.stdin.readline()"
     )
