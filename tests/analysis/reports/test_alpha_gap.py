@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 from artists import dotted, whiskers
+from matplotlib.figure import Figure
 from synthetic_runs import write_run
 
 from align.analysis.reports import alpha as alpha_report
@@ -48,7 +49,7 @@ def test_the_best_alpha_is_chosen_and_its_weight_is_the_realised_one(tmp_path):
     assert gap_report.report(Sweep(tmp_path)) == [] == plateau_report.report(Sweep(tmp_path))
 
 
-def test_gaps_are_told_from_each_other_and_the_label_from_none(tmp_path):
+def test_gaps_are_told_from_each_other_and_the_label_from_none(tmp_path, monkeypatch):
     skills = {(0, 0): 0.9, (1, 0): 0.7, (0, 1): 0.5, (1, 1): 0.5}
     for (visual, physics), skill in skills.items():
         for label in ("plain", "one-hot"):
@@ -89,4 +90,13 @@ def test_gaps_are_told_from_each_other_and_the_label_from_none(tmp_path):
             at = [sweep.arms({"visual": 0, "physics": 0, "label": "plain", gap: x})[0] for x in (0, 1)]
             expected = [sweep.estimate(arm.runs, metric).interval.value for arm in at]
             assert [none, whole] == pytest.approx(expected)
+    monkeypatch.setattr(gap_report, "verdict", lambda difference: difference.low)
+    monkeypatch.setattr(gap_report, "draw", lambda _: Figure())
+    gap_report.report(sweep)
+    table = pd.read_csv(tmp_path / "gap.csv")
+    for name in ("score", "success"):  # it goes by what holds for all of them
+        assert table[f"{name}, verdict"].to_numpy() == pytest.approx(
+            table[f"{name}, all at once low"], abs=1e-6
+        )
+    monkeypatch.undo()
     assert gap_report.verdict(Interval(-0.1, -0.2, -0.01)) == "worse"
