@@ -43,6 +43,7 @@ from align.analysis.reports.sweep.comparisons import (
 from align.analysis.reports.sweep.kept import OWN_DISTANCE, facts
 from align.analysis.reports.sweep.run_table import HELD_OUT
 from align.analysis.reports.sweep.shared import not_shared
+from align.analysis.reports.sweep.start import start_score
 from align.analysis.statistics.intervals import Interval, minus
 from align.run.layout import EMBEDDINGS
 
@@ -209,7 +210,7 @@ class ArmTable:
         return [(arm, self._bases[arm.label]) for arm in self.arms]
 
     def notes(self) -> list[str]:
-        """What the columns of comparisons mean in words, which arms are apart, and what could be found."""
+        """What comparisons mean, which arms are apart, what could be found, and what doing nothing scores."""
         found, aside = [], []
         for metric in self.differences:
             aside += [f"{name} ({metric.place})" for name in set_aside(self.sweep, metric)]
@@ -235,6 +236,9 @@ class ArmTable:
                 f"Trainings of {', '.join(aside)} differ far more than those of other arms, and are judged "
                 "by themselves alone."
             )
+        idle = {world: start_score(self.sweep, [world]) for world in self.sweep.worlds}
+        if told := [f"{score:.2f} in {world}" for world, score in idle.items() if score is not None]:
+            found.append(f"A policy that does nothing scores {', '.join(told)}.")
         held_out = [Metric("held_out", domain, name) for domain in self.sweep.held_out for name in HELD_OUT]
         return found + not_shared(self.sweep, *self.differences, *held_out)
 

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from artists import curves, dotted, references, whiskers
 from synthetic_runs import rollouts, write_probe, write_run
@@ -10,6 +11,7 @@ from synthetic_runs import rollouts, write_probe, write_run
 from align.analysis.figures import style as figures
 from align.analysis.figures.style import BrokenLogAxis
 from align.analysis.reports import arms
+from align.analysis.reports.arm_table import ArmTable
 from align.analysis.reports.sweep import Metric, Sweep
 
 WEIGHTS = (0, 0.01, 1.0)
@@ -156,3 +158,15 @@ def test_there_is_no_line_of_doing_nothing_where_trials_do_not_begin_alike(tmp_p
         rollouts(0.5, 30, 0).drop(columns="start_score").to_csv(tmp_path / arm / "rollouts.csv", index=False)
     figure = arms.draw(Sweep(tmp_path))["arms.png"]
     assert dotted(figure.axes[0]) == ([], []), "older runs did not record it"
+
+
+def test_the_table_tells_what_doing_nothing_scores_where_trials_begin_alike(tmp_path):
+    begun = {"sim": 0.41, "real": 0.23}
+    for arm in ("a", "b"):
+        run = write_run(tmp_path / arm, {"method": arm, "seed": 0}, episodes=2, windows=1)
+        trials = rollouts(0.5, 30, 0)
+        trials.assign(start_score=trials["world"].map(begun)).to_csv(run / "rollouts.csv", index=False)
+    notes = ArmTable(Sweep(tmp_path)).notes()
+    assert "A policy that does nothing scores 0.41 in sim, 0.23 in real." in notes
+    trials.assign(start_score=0.3).to_csv(run / "rollouts.csv", index=False)
+    assert not any("nothing" in note for note in ArmTable(Sweep(tmp_path)).notes())
