@@ -43,6 +43,16 @@ class Curve:
         """The plateau in any trials, not in these alone."""
         return None if self.fit is None else widened(self.fit.plateau, self.luck)
 
+    @property
+    def level(self) -> Interval:
+        """What is compared with real data alone, in these trials: the plateau, or most sim data."""
+        return outcome(self.cells, -1) if self.fit is None else self.fit.plateau
+
+    @property
+    def rising(self) -> bool:
+        """Whether the level is extrapolated."""
+        return self.fit is not None and self.fit.rising
+
 
 @dataclass(frozen=True)
 class Alone:
@@ -86,12 +96,13 @@ def figure_plateau(
 ) -> Figure:
     """Success against |D_sim|, against |D_real| of real data alone, and the power law of the error.
 
-    The legend says of each |D_real| what real data alone its plateau is worth. Each |D_real| has one colour.
+    The legend says of each |D_real| what real data alone its plateau is worth, or its largest |D_sim|. Each
+    |D_real| has one colour.
 
     Args:
         curves: One a |D_real|.
         alone: Real data alone; None where fewer than two sizes were trained.
-        law: None where there are too few sizes for one.
+        law: None where there are too few sizes for one; it has no panel then.
         label: What success is, for the y axes.
         runs: How many there are, for the caption.
         title: Above the figure.
@@ -100,36 +111,41 @@ def figure_plateau(
     reals = sorted({*(c.real for c in curves), *([] if law is None else law.sizes["real"])})
     looks = {real: figures.look(i) for i, real in enumerate(reals)}
     with figures.style():
-        figure, axes = figures.canvas(1, 3, figures.DOUBLE, 2.3)
+        figure, axes = figures.canvas(1, 2 if law is None else 3, figures.DOUBLE, 2.3)
         _over_sim(axes[0, 0], curves, looks, label)
         _over_real(axes[0, 1], curves, looks, alone)
         top = max(ax.get_ylim()[1] for ax in axes[0, :2])
         for ax in axes[0, :2]:  # one scale, whatever each shows
             ax.set_ylim(0, top)
-        _law(axes[0, 2], law, looks)
+        if law is not None:
+            _law(axes[0, 2], law, looks)
         figures.letter(axes.flat)
         for ax in axes[0, :2]:
             figures.reference(ax, y=nothing, dotted=True)
         handles = figures.named([axes[0, 0]])
         legend = {worth(curve, alone): handle for curve, handle in zip(curves, handles.values(), strict=True)}
-        caption = _caption(runs, alone, law) + ("" if nothing is None else " Dotted, black: doing nothing.")
+        caption = _caption(runs, curves, alone, law) + (
+            "" if nothing is None else " Dotted, black: doing nothing."
+        )
         figures.finish(figure, title=title, legend=legend, caption=caption)
     return figure
 
 
-def _caption(runs: int, alone: Alone | None, law: Law | None) -> str:
-    text = (
-        f"{runs} runs. Whiskers: 95 % intervals, from the noise of all cells together; hollow: single "
-        "trainings. "
-        "(a) lines: saturating fits; at the right the plateau with its interval, the line across dotted "
-        "where it is "
-        "extrapolated. "
-    )
+def _caption(runs: int, curves: Sequence[Curve], alone: Alone | None, law: Law | None) -> str:
+    text = f"{runs} runs. Whiskers: 95 % intervals, from the noise of all cells together; hollow: "
+    text += "single trainings. "
+    fitted = [curve.fit is not None for curve in curves]
+    if any(fitted):
+        text += (
+            "(a) lines: saturating fits; at the right the plateau with its interval, the line across dotted "
+            "where it is extrapolated. "
+        )
     if alone is not None:
+        level = "most sim data" if not any(fitted) else "the plateau"
+        level += "" if all(fitted) or not any(fitted) else ", or as most sim data where nothing was fitted"
         text += (
             "(b) black: real data alone; ▲: the real data that sim was added to; bar and ◆: the real data "
-            "alone that "
-            "is as good as the plateau, < or > where that is beyond what was tested. "
+            f"alone that is as good as {level}, < or > where that is beyond what was tested. "
         )
     if law is not None:
         exponents = ", ".join(
@@ -146,13 +162,10 @@ def worth(curve: Curve, alone: Alone | None) -> str:
     """What the legend says of one |D_real|: the real data alone that is worth as much."""
     if alone is None:
         return f"{curve.real} real"
-    level, name = (
-        (outcome(curve.cells, -1), f"with {curve.sizes[-1]:g} sim")
-        if curve.fit is None
-        else (curve.fit.plateau, "plateau" + (" (extrapolated)" if curve.fit.rising else ""))
-    )
+    fitted = "plateau" + (" (extrapolated)" if curve.rising else "")
+    name = f"with {curve.sizes[-1]:g} sim" if curve.fit is None else fitted
     flat = "; no change with sim" if curve.fit is not None and curve.fit.flat else ""
-    found = alone.words(alone.ratio(level, curve.real), curve.real)
+    found = alone.words(alone.ratio(curve.level, curve.real), curve.real)
     return f"{curve.real} real, {name}: {found}" + (" real data alone" if "×" in found[:6] else "") + flat
 
 
@@ -179,8 +192,8 @@ def _over_sim(ax: Axes, curves: Sequence[Curve], looks: Mapping[int, dict], labe
 
 
 def _level(ax: Axes, curve: Curve, colour: str) -> None:
-    """A line at the plateau, dotted where it is an extrapolation."""
-    figures.reference(ax, y=float(curve.fit.plateau.value), colour=colour, dotted=curve.fit.rising)
+    """A line at what is compared, dotted where it is an extrapolation."""
+    figures.reference(ax, y=float(curve.level.value), colour=colour, dotted=curve.rising)
 
 
 def _over_real(ax: Axes, curves: Sequence[Curve], looks: Mapping[int, dict], alone: Alone | None) -> None:
@@ -194,10 +207,8 @@ def _over_real(ax: Axes, curves: Sequence[Curve], looks: Mapping[int, dict], alo
     figures.whiskers(ax, alone.sizes, alone.intervals, color=black, marker="o")
     ax.plot(alone.sizes, isotonic(alone.cells.mean, 1 / alone.cells.variance), color=black, linewidth=1.0)
     for curve in curves:
-        if curve.fit is None:
-            continue
-        colour, level = looks[curve.real]["color"], float(curve.fit.plateau.value)
-        ratio = alone.ratio(curve.fit.plateau, curve.real)
+        colour, level = looks[curve.real]["color"], float(curve.level.value)
+        ratio = alone.ratio(curve.level, curve.real)
         ends = np.clip(np.array(ratio) * curve.real, alone.sizes[0], alone.sizes[-1])
         _level(ax, curve, colour)
         ax.plot(ends[1:], [level, level], color=colour, linewidth=2.0, alpha=0.5)
@@ -212,12 +223,9 @@ def _over_real(ax: Axes, curves: Sequence[Curve], looks: Mapping[int, dict], alo
     ax.minorticks_off()
 
 
-def _law(ax: Axes, law: Law | None, looks: Mapping[int, dict]) -> None:
+def _law(ax: Axes, law: Law, looks: Mapping[int, dict]) -> None:
     """Measured against predicted error."""
-    ax.set(xlabel="Predicted by the power law", ylabel="Validation error")
-    if law is None:
-        ax.text(0.5, 0.5, "too few sizes for a power law", transform=ax.transAxes, ha="center", fontsize=7)
-        return
+    ax.set_xlabel("Predicted by the power law")
     predicted = law.fit(law.sizes)
     for real in np.unique(law.sizes["real"]):
         of = law.sizes["real"] == real

@@ -7,7 +7,7 @@ from matplotlib.colors import same_color
 from align.analysis.figures import style as figures
 from align.analysis.figures.plateau import Alone, Curve, Law, figure_plateau
 from align.analysis.statistics.intervals import Interval
-from align.analysis.statistics.plateau import fit_plateau, pool
+from align.analysis.statistics.plateau import fit_plateau, outcome, pool
 from align.analysis.statistics.power_law import fit_power_law
 from align.seeding import numpy_rng
 
@@ -157,4 +157,18 @@ def test_few_sizes_are_shown_without_curves():
     figure = figure_plateau([few], real_alone(), None, "Score", 4)
     assert len(figure.axes[0].containers) == 1
     assert figure.legends[0].get_texts()[0].get_text().startswith("10 real, with 20 sim: ")
-    assert "too few sizes" in figure.axes[2].texts[0].get_text()
+    assert len(figure.axes) == 2, "no law, and no panel of it"
+    caption = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    assert "as good as most sim data, <" in caption and "fits" not in caption and "plateau" not in caption
+
+
+def test_without_a_curve_the_most_simulated_data_is_what_real_data_alone_equals():
+    runs, alone = outcomes(np.array([0.2, 0.4])), real_alone()
+    few = Curve(10, SIM[:2], runs, spread(runs), pool(runs, 1000), None, 0.0)
+    figure = figure_plateau([CURVES[1], few], alone, None, "Score", 4)
+    (_, diamond) = [line for line in figure.axes[1].lines if line.get_marker() == "D"]
+    ratio = alone.ratio(outcome(few.cells, -1), 10)
+    np.testing.assert_allclose(diamond.get_xydata(), [[10 * ratio.value, 0.4]])
+    assert 10 < 10 * ratio.value < 160 and same_color(diamond.get_color(), COLOURS[0])
+    caption = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    assert "as good as the plateau, or as most sim data where nothing was fitted, <" in caption

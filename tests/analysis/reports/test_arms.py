@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 from artists import curves, dotted, references, whiskers
 from synthetic_runs import rollouts, write_probe, write_run
