@@ -46,8 +46,8 @@ NOTES = (
     "about several comparisons holds of every one, where not said otherwise; one that fails refutes it. Else"
     " **undecided**: then the smallest effect that such a sweep tells from none with probability 80 % says "
     "what it could have shown (of ratios a factor; of probes and ratios as of a normal distribution).",
-    "**Not measured yet**: no sweep at today's settings has kept its trials. What an *earlier regime* gave"
-    " stands there without an interval, and decides nothing.",
+    "**Not measured yet**: no sweep at today's settings has kept its trials, or it has too few sizes for a "
+    "plateau. What an *earlier regime* gave stands there without an interval, and decides nothing.",
 )
 LONE = "†: of these trainings alone, since nothing is known of how trainings of an arm differ: no verdict."
 
