@@ -78,8 +78,7 @@ def _draw(
     rng: np.random.Generator,
 ) -> dict[str, float]:
     """One draw of starts for one training."""
-    own = tried[run].to_dict("series") if reference is None else tried[run]
-    real, sim = (np.asarray(own[world], float) for world in (target, "sim"))
+    real, sim = (tried[run][world].to_numpy(float) for world in (target, "sim"))
     here = np.isin(np.arange(len(real)), rng.permutation(len(real))[:n])
     rate = assisted_rate(real[here], sim[here], sim[~here])
     row = {"correlation": rate.correlation, "rate": width(rate), "held": holds(rate, real.mean())}

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from align.analysis.reports.everything import report
+from align.analysis.reports.sweep.keep import keep
 from align.domain import Domain
 from align.seeding import numpy_rng
 
@@ -81,3 +83,11 @@ def write_probe(run, auc=0.8, mmd2=0.1):
                {"auc": auc, "accuracy": 0.7, "margin": 1.0, "mmd2": mmd2}.items()}  # fmt: skip
     site = numbers | {c: {"auc": numbers["auc"]} for c in ("shuffled", "real_vs_real")}
     (run / "probe.json").write_text(json.dumps({"level": 0.95, "seed": 0, "sites": {"image": site}}))
+
+
+def write_kept(folder: Path) -> None:
+    """A sweep of two arms in `folder`/sweep, with its report, and what is kept of it in `folder`/kept."""
+    for arm in ("a", "b"):
+        write_probe(write_run(folder / f"sweep/{arm},0", {"arm": arm, "seed": 0}, episodes=2, windows=1))
+    report(folder / "sweep")
+    keep(folder / "sweep", folder / "kept", "it")

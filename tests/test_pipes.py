@@ -6,10 +6,8 @@ import signal
 
 import numpy as np
 import pytest
-from synthetic_runs import write_probe, write_run
+from synthetic_runs import write_kept
 
-from align.analysis.reports.everything import report
-from align.analysis.reports.sweep.keep import keep
 from align.cli import main
 from align.conversion.lerobot import write_lerobot
 from align.conversion.robomimic import write_robomimic
@@ -85,11 +83,7 @@ def test_files_of_other_formats(tmp_path, capsys):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
-    for arm in ("a", "b"):
-        run = write_run(folder / f"sweep/{arm},0", {"arm": arm, "seed": 0}, episodes=2, windows=1)
-        write_probe(run)
-    report(folder / "sweep")
-    keep(folder / "sweep", folder / "kept", "it")
+    write_kept(folder)
     return folder
 
 

@@ -6,11 +6,9 @@ import sys
 import threading
 
 import pytest
-from synthetic_runs import write_probe, write_run
+from synthetic_runs import write_kept
 
 from align.analysis.commands import report_sweep
-from align.analysis.reports.everything import report
-from align.analysis.reports.sweep.keep import keep
 from align.cli import main
 from align.errors import InputError
 from align.run.locks import LOCK, REPORT_LOCK, held, locked, unwritten
@@ -20,11 +18,7 @@ from align.run.locks import LOCK, REPORT_LOCK, held, locked, unwritten
 def made(tmp_path_factory):
     """A sweep with its report, and what was kept of it."""
     folder = tmp_path_factory.mktemp("made")
-    for arm in ("a", "b"):
-        run = write_run(folder / f"sweep/{arm},0", {"arm": arm, "seed": 0}, episodes=2, windows=1)
-        write_probe(run)
-    report(folder / "sweep")
-    keep(folder / "sweep", folder / "kept", "it")
+    write_kept(folder)
     return folder
 
 
