@@ -4,12 +4,12 @@ A number stands between two comments, which a reader of the page does not see:
 
     <!--= SOURCE | ROW | COLUMN -->0.44 [0.40, 0.48]<!--/-->
 
-SOURCE is a Markdown file below results/, with one table or several, `results.md` of a folder by the folder's
-name alone; ROW is what the row's first cell holds, or its first cells, each behind a bar; COLUMN is the
-column's name, of the first table that has it. The cell is taken as it stands, or brought into a format given
-last, in which {0} is its first number and {1} and {2} the ends of its interval: `{0:.2f}`. One key alone is
-the beginning of a line below the tables. Of a JSON file, the keys are those that
-lead to a number.
+SOURCE is a Markdown file, its path from results/, with one table or several, `results.md` of a folder by the
+folder's name alone; `FILE#Heading` is the section of that heading alone. ROW is what the row's first cell
+holds, or its first cells, each behind a bar; COLUMN is the column's name, of the first table that has it. The
+cell is taken as it stands, or brought into a format given last, in which {0} is its first number and {1} and
+{2} the ends of its interval: `{0:.2f}`. One key alone is the beginning of a line below the tables. Of a JSON
+file, the keys are those that lead to a number.
 
 A whole table, the first one of a Markdown file below results/, stands between two lines, with an empty line
 after the one and before the other:
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 VALUE = re.compile(r"<!--= (?P<where>[^>]*?) -->(?P<text>.*?)<!--/-->", re.S)
 TABLE = re.compile(r"<!--table: (?P<where>\S+) -->\n(?P<text>.*?)<!--/table-->", re.S)
 _TABLES = re.compile(r"(?:^\|.*\n?)+", re.M)
-_NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+_NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?")
 
 
 def pages() -> list[Path]:
@@ -61,14 +61,15 @@ def filled(text: str, results: Path = ROOT / "results") -> str:
 def value(where: str, results: Path = ROOT / "results") -> str:
     """What a mark stands for."""
     source, *keys = where.split(" | ")
+    source, _, heading = source.partition("#")
     layout = keys.pop() if "{" in keys[-1] else None
     path = results / (source if "." in source else f"{source}/results.md")
     if not path.is_file():
         raise LookupError(f"{where}: no file {path}")
-    cell = _entry(path, keys, where) if path.suffix == ".json" else _cell(path, keys, where)
+    cell = _entry(path, keys, where) if path.suffix == ".json" else _cell(path, heading, keys, where)
     numbers = _NUMBER.findall(re.sub(r"−(?=\d)", "-", cell))
     text = cell if layout is None else layout.format(*map(float, numbers))
-    return re.sub(r"-(?=\d)", "−", text)
+    return re.sub(r"-(?=\d)", "−", re.sub(r"(?<=\d)%", " %", text))
 
 
 def table(where: str, results: Path = ROOT / "results") -> str:
@@ -81,8 +82,15 @@ def table(where: str, results: Path = ROOT / "results") -> str:
     return found[0]
 
 
-def _cell(path: Path, keys: list[str], where: str) -> str:
-    lines = path.read_text().splitlines()
+def _cell(path: Path, heading: str, keys: list[str], where: str) -> str:
+    text = path.read_text()
+    if heading:
+        parts = re.split(r"^#+ (.*)\n", text, flags=re.M)
+        found = [part for title, part in zip(parts[1::2], parts[2::2], strict=True) if title == heading]
+        if len(found) != 1:
+            raise LookupError(f"{where}: {len(found)} headings {heading!r} in {path}")
+        (text,) = found
+    lines = text.splitlines()
     if len(keys) == 1:
         notes = [line for line in lines if line.startswith(keys[0])]
         if len(notes) != 1:

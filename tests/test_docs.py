@@ -39,6 +39,13 @@ def test_a_number_is_filled_from_its_cell(tmp_path):
     assert "-->−7.3<!--/-->" in fill("x | b | a: jerk | {0:.1f}")
     assert "-->−0.13<!--/-->" in fill("x | b | a: score | {0:.2f}")
     assert "-->1.5<!--/-->" in fill("x/more.json | runs | 0 | ms")
+    (tmp_path / "x/two.md").write_text(
+        "# One\n\n| a | b |\n| --- | --- |\n| y | .941 |\n\n## Two\n\n| a | b |\n| --- | --- |\n| y | .5 |\n"
+    )
+    assert "-->94 %<!--/-->" in fill("x/two.md | y | b | {0:.0%}"), "of two tables with the column, the first"
+    assert "-->50 %<!--/-->" in fill("x/two.md#Two | y | b | {0:.0%}")
+    with pytest.raises(LookupError, match="0 headings 'Three'"):
+        fill("x/two.md#Three | y | b")
     (tmp_path / "x/law.md").write_text("| a |\n| --- |\n\nLoss ≈ 3.0 · |D|^−(0.09 [0.06, 0.11]), R² 0.9\n")
     assert "-->|D|^−0.09 [0.06]<!--/-->" in fill("x/law.md | Loss | |D|^−{1} [{2}]")
     (tmp_path / "x/empty.md").write_text("| a | b | c | d |\n| --- | --- | --- | --- |\n|  | y | 3 |  |\n")

@@ -13,9 +13,9 @@ SECTIONS: dict[str, tuple[Callable[[], str], str]] = {
         """Shares of the mean's variance that are due to trainings: 5 % (trials dominating), 50 %, 95 %.
 *Own*: by the arm's trainings alone, with Cochran's critical value. *Satterthwaite*: the same
 variance with his degrees of freedom. *Pooled*: the variance between trainings with 17 degrees
-of freedom, as a sweep of 17 arms of two gives. Widths are medians, over that of the interval
-one would have if all variances were known. A percentile bootstrap over two trainings that
-dominate covers 61 %.""",
+of freedom, as a sweep of 17 arms of two gives. *Bootstrap*: percentiles of means of trainings and
+trials that are both drawn anew. Widths are medians, over that of the interval one would have if all
+variances were known.""",
     ),
     "Success rates": (
         lambda: tables.rates_alone(False),

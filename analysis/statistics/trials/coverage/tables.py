@@ -13,6 +13,7 @@ from align.analysis.statistics.trials.rates import rate, rate_difference
 from align.seeding import numpy_rng
 
 TRAININGS, TRIALS = (2, 3, 5), (50, 150, 300)
+BOOTSTRAPPED, DRAWS = 1000, 1000  # tables, and draws of each
 SHARES = {"trials": 0.05, "both": 0.5, "trainings": 0.95}
 LATENT = {
     "trials": Scatter(0.003, 0.5, 0.497),
@@ -48,7 +49,7 @@ def _extremes(cells: Sequence[float]) -> str:
 
 
 def means(repeats: int = 4000) -> str:
-    """Means of unbounded scores, by three critical values."""
+    """Means of unbounded scores, by three critical values and by a bootstrap."""
     rows = []
     for trainings, trials, (name, share) in product(TRAININGS, TRIALS, SHARES.items()):
         rng = numpy_rng(0, "coverage of means", trainings, trials, round(100 * share))
@@ -66,9 +67,9 @@ def means(repeats: int = 4000) -> str:
         own = found.interval()
         widths = [float(np.median(i.high - i.low) / (2 * true)) for i in (own, pooled)]
         naive = _held(Interval(found.value, found.value - half, found.value + half), 0.0)
-        rows.append(
-            [trainings, trials, name, _held(own, 0), naive, _held(pooled, 0), *(f"{w:.2f}" for w in widths)]
-        )
+        drawn = _held(_bootstrap(values[:BOOTSTRAPPED], rng), 0)
+        held = (_held(own, 0), naive, _held(pooled, 0), drawn)
+        rows.append([trainings, trials, name, *held, *(f"{w:.2f}" for w in widths)])
     titles = (
         "trainings",
         "trials",
@@ -76,6 +77,7 @@ def means(repeats: int = 4000) -> str:
         "own",
         "Satterthwaite",
         "pooled",
+        "bootstrap",
         "width own",
         "width pooled",
     )
@@ -84,6 +86,17 @@ def means(repeats: int = 4000) -> str:
         f"\n{name.capitalize()}: {_extremes(cells).strip()}\n"
         for name, cells in (("own", own), ("Satterthwaite", naive), ("pooled", pooled))
     )
+
+
+def _bootstrap(values: np.ndarray, rng: np.random.Generator) -> Interval:
+    """Percentile intervals of means of `values` (tables, trainings, trials), of which both are drawn anew.
+
+    One set of draws serves all tables.
+    """
+    trainings, trials = values.shape[1:]
+    weight = [rng.multinomial(n, np.full(n, 1 / n), DRAWS) / n for n in (trainings, trials)]
+    means = np.einsum("rtk,dt,dk->rd", values, *weight, optimize=True)
+    return Interval(values.mean((1, 2)), *np.quantile(means, (0.025, 0.975), axis=1))
 
 
 def _pool(arms: Sequence[np.ndarray]) -> crossed.Between:

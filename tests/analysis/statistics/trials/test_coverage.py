@@ -24,6 +24,18 @@ def _cells(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
 
 
+def test_a_bootstrap_over_two_trainings_holds_the_truth_far_less_often(monkeypatch):
+    monkeypatch.setattr(tables, "TRAININGS", (2, 5))
+    monkeypatch.setattr(tables, "TRIALS", (50,))
+    rows = _cells(tables.means(400).split("\n\n")[0])
+    held = {tuple(row[:3]): [float(x) for x in row[3:7]] for row in rows}
+    for own, _satterthwaite, pooled, _bootstrap in held.values():
+        assert own > 0.9 and pooled > 0.9
+    bootstrap = {key: found[3] for key, found in held.items()}
+    assert 0.5 < bootstrap["2", "50", "trainings"] < 0.7 < bootstrap["5", "50", "trainings"] < 0.93
+    assert bootstrap["2", "50", "trials"] > 0.9
+
+
 def test_differences_at_once_hold_together_where_single_ones_do_not(monkeypatch):
     monkeypatch.setattr(many, "TRUTHS", {"success rates": many.TRUTHS["success rates"]})
     rows = np.array([[float(x) for x in row[3:]] for row in _cells(many.at_once(repeats=12))])

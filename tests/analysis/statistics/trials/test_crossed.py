@@ -141,7 +141,7 @@ def test_pairing_removes_what_trials_share():
 @pytest.mark.parametrize("trainings", [2, 3, 5])
 @pytest.mark.parametrize("training", [0.03, 0.15, 2.0])  # a small share of the variance, a middle one, all
 def test_means_cover(trainings, training):
-    """The percentile bootstrap over two trainings covers 61 % where trainings dominate."""
+    """A bootstrap over two trainings does not, where they dominate: see docs/coverage.md."""
     values = tables(np.random.default_rng(trainings), 6000, trainings, 50, training, 0.7, 0.7)
     assert 0.93 <= covered(crossed.mean(values).interval()) <= 0.99
 
