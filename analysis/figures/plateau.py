@@ -141,9 +141,10 @@ def _caption(runs: int, curves: Sequence[Curve], alone: Alone | None, law: Law |
             "where it is extrapolated. "
         )
     if alone is not None:
-        level = "the plateau" if any(fitted) else "the most sim data"
+        most = "co-training with the most sim data"
+        level = "the plateau" if any(fitted) else most
         if any(fitted) and not all(fitted):
-            level += ", or as the most sim data where nothing was fitted"
+            level += f", or as {most} where nothing was fitted"
         text += (
             "(b) black: real data alone; ▲: the real data that sim was added to; bar and ◆: the real data "
             f"alone that is as good as {level}, < or > where that is beyond what was tested. "
