@@ -6,6 +6,7 @@ from pathlib import Path
 
 import loaders
 import pieces
+import steps
 import torch
 import training
 from jsonargparse import auto_cli
@@ -51,7 +52,7 @@ def benchmark(
         for scale in scales:
             table.part("latency", pieces.latency, table, device, scale)
         table.part("permutation tests", pieces.two_sample, table, device)
-        table.part("training steps", training.measure, table, Path(folder), device, scales, peak)
+        table.part("training steps", steps.measure, table, Path(folder), device, scales, peak)
         for scale in scales:
             table.part("windows gathered", pieces.data, table, Path(folder), scale)
         table.part("worlds", pieces.worlds, table, device)
@@ -66,7 +67,7 @@ def benchmark(
 def shrink() -> None:
     """Have everything measured at sizes that take no time."""
     training.BATCH = pieces.BATCH = loaders.BATCH = 8
-    training.STEPS = dict.fromkeys(training.STEPS, training.FEW_STEPS)
+    steps.STEPS = dict.fromkeys(steps.STEPS, steps.FEW_STEPS)
     pieces.MMD_SAMPLES, pieces.TESTED_SAMPLES, pieces.TRIALS, pieces.CHUNKS = (8,), (20,), 2, 3
 
 

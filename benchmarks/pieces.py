@@ -53,16 +53,17 @@ def authors_mmd(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 def mmd(table: Table, device: str) -> None:
     """Forward and backward of the MMD at several sizes, 64 features."""
 
-    def milliseconds(function, x: torch.Tensor, y: torch.Tensor) -> list[float]:
-        return [1e3 * s for s in repeated(lambda: (function(x, y).backward(), now(x.device)))]
+    def call(function, x: torch.Tensor, y: torch.Tensor) -> None:
+        function(x, y).backward()
+        now(x.device)
 
     largest = 1024 if device == "cuda" else 64  # (2 n, 2 n, 64) differences
     for n in MMD_SAMPLES:
         x, y = (torch.randn(n, 64, device=device).requires_grad_() for _ in range(2))
-        name = f"MMD of {n} and {n}, forward and backward"
-        table.measure(name, "align", "ms", milliseconds, MMD().to(device), x, y)
+        functions = {"align": functools.partial(call, MMD().to(device), x, y)}
         if n <= largest:
-            table.measure(name, "its authors' formula", "ms", milliseconds, authors_mmd, x, y)
+            functions["its authors' formula"] = functools.partial(call, authors_mmd, x, y)
+        table.beside(f"MMD of {n} and {n}, forward and backward", "ms", 1e3, functions)
 
 
 def numpy_test(x: np.ndarray, label: np.ndarray) -> float:
@@ -83,21 +84,16 @@ def numpy_test(x: np.ndarray, label: np.ndarray) -> float:
 def two_sample(table: Table, device: str) -> None:
     """Permutation tests by MMD² with 1,000 permutations, 64 features; align's also tells the power."""
 
-    def ours(x: np.ndarray, label: np.ndarray, device: str = "cpu") -> list[float]:
-        return repeated(lambda: mmd_test(x, label, np.arange(len(x)), device=device), most=5)
-
-    def plain(x: np.ndarray, label: np.ndarray) -> list[float]:
-        return repeated(lambda: numpy_test(x, label), most=5)
-
     rng = np.random.default_rng(0)
     for n in TESTED_SAMPLES:
         x, label = rng.normal(size=(2 * n, 64)), np.repeat([0, 1], n)
-        name = f"permutation test of {n} and {n}"
-        table.measure(name, "align", "s", ours, x, label)
+        test = functools.partial(mmd_test, x, label, np.arange(2 * n))
+        functions = {"align": test}
         if device == "cuda":
-            table.measure(f"{name}, on a GPU", "align", "s", ours, x, label, device)
+            functions["align, on a GPU"] = functools.partial(test, device=device)
         if n <= 1000:
-            table.measure(name, f"vectorised NumPy {np.__version__}", "s", plain, x, label)
+            functions[f"vectorised NumPy {np.__version__}"] = functools.partial(numpy_test, x, label)
+        table.beside(f"permutation test of {n} and {n}", "s", 1.0, functions)
 
 
 def data(table: Table, folder: Path, scale: str) -> None:

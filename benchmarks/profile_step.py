@@ -5,9 +5,9 @@ GPU takes half a minute. Where the device is busy for less of a step than the st
 """
 
 import cProfile
-import functools
 import pstats
 import tempfile
+import warnings
 from pathlib import Path
 
 import torch
@@ -24,13 +24,13 @@ class Profile(Clock):
     """After the blocks of a clock, the device's profile of some steps, then Python's of some more.
 
     Args:
-        skip, block, blocks: As in `Clock`.
+        skip, block, n: As in `Clock`.
         steps: Of each profile.
         on_gpu: Where it trains; on a CPU, operators are profiled for kernels.
     """
 
-    def __init__(self, skip: int, block: int, blocks: int, steps: int, on_gpu: bool):
-        super().__init__(skip, block, blocks, 2 * steps)
+    def __init__(self, skip: int, block: int, n: int, steps: int, on_gpu: bool):
+        super().__init__(skip, block, n, 2 * steps)
         self.steps, self.host = steps, cProfile.Profile()
         self.end, self._begins = self.end + self.parts, self.end  # parts of steps are not timed
         self.parts = 1  # in which it stops
@@ -81,9 +81,9 @@ def profile(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     training.BATCH = batch
     clock = Profile(20 if device == "cuda" else 2, steps, 1, steps, device == "cuda")
-    with tempfile.TemporaryDirectory() as folder:
-        run = functools.partial(lightning, Path(folder), scale, precision, device, objective, clock)
-        milliseconds = run(**(options or {}))[0]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        lightning(Path(folder), scale, precision, device, objective, clock, **(options or {}))
     kernels = clock.device.key_averages()
     by = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
     busy = sum(getattr(kernel, by) for kernel in kernels) / 1e3 / steps
@@ -96,7 +96,7 @@ def profile(
     print(table, Path(out, "python.txt").read_text(encoding="utf-8"), sep="\n")
     what = ", ".join([f"{scale} step", f"batch {batch}", precision, objective or "λ = 0", *(options or {})])
     kind = "kernels" if device == "cuda" else "operators"
-    print(f"{what}: {milliseconds:.2f} ms, of which {busy:.2f} in {launched:.0f} {kind}")
+    print(f"{what}: {1e3 * clock.blocks[0]:.2f} ms, of which {busy:.2f} in {launched:.0f} {kind}")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,40 @@ class Table:
         try:
             return self.add(what, whose, unit, function(*arguments))
         except Exception as error:  # the other figures are worth having; this one says what went wrong
-            return self.add(what, whose, unit, [], _failed(error))
+            return self.add(what, whose, unit, [], failed(error))
+
+    def beside(
+        self,
+        what: str,
+        unit: str,
+        scale: float,
+        functions: dict[str, Callable[[], object]],
+        seconds: float = 1.0,
+    ) -> None:
+        """Rows of functions that are called in turns, and of how many times the first one's time they take.
+
+        Args:
+            what: They do.
+            unit: Of the rows.
+            scale: Of them in a second.
+            functions: By whose they are, align's first.
+            seconds: In which they are called, at least three times each.
+        """
+        if self.is_late():
+            self.add(what, "align", unit, [], LATE)
+            return
+        times = in_turns(list(functions.values()), seconds, 3, time.perf_counter)
+        for whose, own in zip(functions, times, strict=True):
+            self.add(what, whose, unit, [scale * second for second in own])
+            if own is not times[0]:
+                self.against(what, whose, own, times[0])
+
+    def against(
+        self, what: str, whose: str, times: Sequence[float], ours: Sequence[float], note: str = ""
+    ) -> None:
+        """A row of how many times as long it took, turn by turn, as align did."""
+        ratios = [their / our for their, our in zip(times, ours, strict=False)]
+        self.add(f"{what}: times align's", whose, "×", ratios, note)
 
     def is_late(self) -> bool:
         """Whether nothing more is to be begun."""
@@ -79,7 +112,7 @@ class Table:
         try:
             function(*arguments)
         except Exception as error:  # as in `measure`
-            self.add(what, "align", "", [], _failed(error))
+            self.add(what, "align", "", [], failed(error))
 
     def _write(self, row: Row) -> None:
         self.rows.append(row)
@@ -104,7 +137,8 @@ class Table:
         return text
 
 
-def _failed(error: Exception) -> str:
+def failed(error: Exception) -> str:
+    """The note of a row that has no number for an error."""
     return f"failed: {' '.join(f'{type(error).__name__}: {error}'.split())[:200]}"
 
 
@@ -126,12 +160,15 @@ def repeated(function: Callable[[], object], seconds: float = 1.0, most: int = 2
 
 
 def in_turns(
-    functions: Sequence[Callable[[], object]], seconds: float = 10.0, least: int = 5
+    functions: Sequence[Callable[[], object]],
+    seconds: float = 10.0,
+    least: int = 5,
+    clock: Callable[[], float] = time.process_time,
 ) -> list[list[float]]:
-    """Seconds of the processor's time of each call of each function, called in turns.
+    """Seconds of each call of each function, called in turns.
 
-    That is what a call of one thread takes on a core of its own. Of two that are slowed by other work, a long
-    one is slowed more often than a short one.
+    By default of the processor's time: that is what a call of one thread takes on a core of its own. Of two
+    that are slowed by other work, a long one is slowed more often than a short one.
     """
     for function in functions:
         function()
@@ -139,7 +176,7 @@ def in_turns(
     begun = time.perf_counter()
     while len(times[0]) < least or time.perf_counter() - begun < seconds:
         for function, each in zip(functions, times, strict=True):
-            start = time.process_time()
+            start = clock()
             function()
-            each.append(time.process_time() - start)
+            each.append(clock() - start)
     return times

@@ -1,21 +1,20 @@
 """Training steps: align's under Lightning, its networks in a bare loop, and in Diffusion Policy's."""
 
 import functools
+import itertools
 import logging
 import time
-import warnings
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-import diffusers
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from diffusers import DDPMScheduler
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
-from table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from align import alignment
@@ -29,9 +28,6 @@ from align.policy import DiffusionPolicy
 from align.step.precision import Trainer
 
 BATCH = 64
-STEPS = {"cuda": (20, 25, 5, 8), "cpu": (2, 4, 5, 2)}
-"""By device, the numbers of a `Clock`."""
-FEW_STEPS = (1, 1, 2, 1)
 FIRST = 6
 """Steps in which all is recorded that will be, if a clock skips so many."""
 STEPS_ALONE = {
@@ -45,13 +41,6 @@ STEPS_ALONE = {
     "enable_model_summary": False,
 }
 """Options of a trainer that does nothing beside its steps."""
-WAYS = {
-    "each kernel launched": {"cuda_graphs": False},
-    "the whole step recorded": {"whole_step": True},
-    "channels last": {"channels_last": True},
-    "the whole step recorded, channels last": {"whole_step": True, "channels_last": True},
-}
-"""Of a GPU, options of `CotrainingModule` that do not change what is computed."""
 OBJECTIVES = {
     "MMD": alignment.MMD,
     "joint MMD": alignment.JointMMD,
@@ -127,20 +116,23 @@ class Clock(pl.Callback):
     """Times blocks of steps, then the parts of single steps.
 
     Args:
-        skip: Steps before the first block; what is compiled or recorded is in these.
-        block: Steps of a block.
-        blocks: Blocks.
+        skip: Steps before the first turn ends; what is compiled or recorded is in these.
+        block: Steps of a block, of which there is one a turn, after a step that does not count.
+        n: Blocks.
         parts: Steps whose parts are timed.
+        wait: Called where a turn ends.
     """
 
-    def __init__(self, skip: int, block: int, blocks: int, parts: int):
-        self.skip, self.block, self.parts, self.end = skip, block, parts, skip + block * blocks
+    def __init__(self, skip: int, block: int, n: int, parts: int, wait: Callable[[], None] = lambda: None):
+        self.skip, self.block, self.n, self.parts, self.wait = skip, block, n, parts, wait
+        self.end = skip + (1 + block) * n
         self.blocks: list[float] = []
+        """Seconds a step, of each block."""
         self.spent = {"forward": 0.0, "backward": 0.0, "rest": 0.0}
-        self.first = 0.0
+        self.first, self._warm = 0.0, False
 
     def on_train_batch_start(self, trainer, module, batch, batch_idx) -> None:
-        if trainer.global_step in (0, self.skip):
+        if trainer.global_step == 0:
             self._last = now(module.device)
         if trainer.global_step >= self.end:
             self._lap(module, None)
@@ -157,12 +149,21 @@ class Clock(pl.Callback):
         done = trainer.global_step
         if done > self.end:
             self._lap(module, "rest")
-        elif done == min(FIRST, self.skip):
+            return
+        if done == min(FIRST, self.skip):
             self.first = now(module.device) - self._last
-        elif done > self.skip and (done - self.skip) % self.block == 0:
-            time_ = now(module.device)
-            self.blocks.append((time_ - self._last) / self.block)
-            self._last = time_
+        if done >= self.skip:
+            self.tick((done - self.skip) % (1 + self.block), module.device)
+
+    def tick(self, step: int, device: torch.device) -> None:
+        """Tell of a step of a turn, 0 for the last; a loop without Lightning does so itself."""
+        if step == 1:
+            self._last = now(device)
+        elif step == 0:
+            if self._warm:
+                self.blocks.append((now(device) - self._last) / self.block)
+            self._warm = True
+            self.wait()
 
     def _lap(self, module, part: str | None) -> None:
         time_ = now(module.device)
@@ -180,8 +181,8 @@ def now(device: torch.device) -> float:
 
 def lightning(
     folder: Path, scale: str, precision: str, device: str, objective: str | None, clock: Clock, **options
-) -> list[float]:
-    """Milliseconds of a step as `align fit` has it, with an objective (λ = 1) or with λ = 0, and options."""
+) -> None:
+    """Take steps as `align fit` has them, with an objective (λ = 1) or with λ = 0, and options."""
     for library in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(library).setLevel(logging.ERROR)
     kind = SCALES[scale]
@@ -194,18 +195,15 @@ def lightning(
     )
     data = CotrainingData(**write_stores(folder, kind.size), alpha=0.5, batch_size=BATCH, validation=2)
     data.serve(module.policy, kind.draws, None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        Trainer(
-            max_steps=clock.end + clock.parts,
-            accelerator="gpu" if device == "cuda" else "cpu",
-            precision=precision,
-            gradient_clip_val=1.0,
-            log_every_n_steps=25,
-            callbacks=[clock],
-            **STEPS_ALONE,
-        ).fit(module, datamodule=data)
-    return [1e3 * seconds for seconds in clock.blocks]
+    Trainer(
+        max_steps=clock.end + clock.parts,
+        accelerator="gpu" if device == "cuda" else "cpu",
+        precision=precision,
+        gradient_clip_val=1.0,
+        log_every_n_steps=25,
+        callbacks=[clock],
+        **STEPS_ALONE,
+    ).fit(module, datamodule=data)
 
 
 def make_batch(scale: str, device: str) -> dict[str, torch.Tensor]:
@@ -230,12 +228,46 @@ def step_flops(scale: str) -> int:
     return counter.get_total_flops()
 
 
-def diffusion_policy_loop(scale: str, precision: str, device: str, steps: int, blocks: int) -> list[float]:
-    """Milliseconds a step of the same networks in the loop of Diffusion Policy's notebook.
+class Slices(torch.utils.data.Dataset):
+    """Windows one by one, as slices of arrays in memory, as Diffusion Policy's data sets give them.
 
-    The batch is on the device; noising, averaging and the learning rate are of diffusers, as there.
+    Its images are floats; these are bytes, which is less to copy.
     """
-    policy, batch, draws = make_policy(scale).to(device), make_batch(scale, device), SCALES[scale].draws
+
+    def __init__(self, scale: str):
+        policy, size = make_policy(scale), SCALES[scale].size
+        self.observed, self.seen, self.horizon = policy.n_obs_steps, policy.n_image_steps, policy.horizon
+        self.image = torch.randint(0, 255, (2400, 3, size, size), dtype=torch.uint8).numpy()
+        self.agent_pos, self.action = np.random.default_rng(0).normal(size=(2, 2400, 2)).astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self.action) - self.horizon
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        return {
+            "image": self.image[index : index + self.seen],
+            "agent_pos": self.agent_pos[index : index + self.observed],
+            "action": self.action[index : index + self.horizon],
+        }
+
+
+def slices(scale: str) -> Iterator[dict[str, torch.Tensor]]:
+    """Batches of `Slices` without end, which PyTorch's DataLoader puts together in this process."""
+    loader = torch.utils.data.DataLoader(Slices(scale), BATCH, shuffle=True, drop_last=True)
+    while True:
+        yield from loader
+
+
+def diffusion_policy_loop(
+    scale: str, precision: str, device: str, clock: Clock, batches: Iterator[dict] | None = None
+) -> None:
+    """Take steps of the same networks in the loop of Diffusion Policy's notebook.
+
+    Noising, averaging and the learning rate are of diffusers, as there; it does not clip gradients. Without
+    batches it takes one over and over, which is on the device.
+    """
+    policy, draws = make_policy(scale).to(device), SCALES[scale].draws
+    batches = itertools.repeat(make_batch(scale, device)) if batches is None else batches
     scheduler = DDPMScheduler(num_train_timesteps=100, beta_schedule="squaredcos_cap_v2")
     parameters = [p for p in policy.parameters() if p.requires_grad]
     ema = EMAModel(parameters, power=0.75)
@@ -247,6 +279,7 @@ def diffusion_policy_loop(scale: str, precision: str, device: str, steps: int, b
     epsilon, losses = scale == "paper", []
 
     def step() -> None:
+        batch = {name: x.to(device, non_blocking=True) for name, x in next(batches).items()}
         with autocast():
             condition = policy.encode(batch["image"], batch["agent_pos"], generator).condition
             x0 = policy.normalizer.normalize_action(batch["action"], batch["agent_pos"]).repeat(draws, 1, 1)
@@ -262,63 +295,7 @@ def diffusion_policy_loop(scale: str, precision: str, device: str, steps: int, b
         ema.step(parameters)
         losses.append(loss.item())
 
-    return blocks_of(step, torch.device(device), steps, blocks)
-
-
-def blocks_of(step, device: torch.device, steps: int, blocks: int) -> list[float]:
-    """Milliseconds a step, of each block of steps, after one that does not count."""
-    times = []
-    for _ in range(blocks + 1):
-        start = now(device)
-        for _ in range(steps):
-            step()
-        times.append(1e3 * (now(device) - start) / steps)
-    return times[1:]
-
-
-def measure(table: Table, folder: Path, device: str, scales: list[str], peak: dict[str, float]) -> None:
-    """All rows of training steps."""
-    for scale in scales:
-        few = device == "cpu" and scale == "paper"
-        skip, block, n, parts = FEW_STEPS if few else STEPS[device]
-        flops = step_flops(scale)
-        for precision in ("32-true", "bf16-mixed"):
-            what = f"{scale} step, batch {BATCH}, {precision}"
-            begun = f"{what}: its first {min(FIRST, skip)} steps"
-            clock = Clock(skip, block, n, parts)
-            run = folder, scale, precision, device
-            ours = table.measure(f"{what}, λ = 0", "align", "ms", lightning, *run, None, clock)
-            if clock.blocks:
-                total = sum(clock.spent.values())
-                for part, seconds in clock.spent.items():
-                    table.add(f"{what}: share of {part}", "align", "%", [100 * seconds / total])
-                table.add(
-                    f"{begun}, with what is recorded",
-                    "align",
-                    "ms",
-                    [1e3 * clock.first],
-                )
-                share = 100 * flops / (ours / 1e3) / peak[precision]
-                note = f"{flops / 1e9:.3g} GFLOP a step"
-                table.add(f"{what}: of the matmul peak", "align", "%", [share], note)
-            if device == "cuda":
-                for way, options in WAYS.items():
-                    clock = Clock(skip, block, n, 0)
-                    timed = functools.partial(lightning, **options)
-                    table.measure(f"{what}, λ = 0: {way}", "align", "ms", timed, *run, None, clock)
-                    table.add(
-                        f"{begun}, {way}",
-                        "align",
-                        "ms",
-                        [1e3 * clock.first],
-                    )
-            whose = f"same networks, Diffusion Policy's loop (diffusers {diffusers.__version__})"
-            loop = diffusion_policy_loop, scale, precision, device, block, n
-            table.measure(f"{what}, λ = 0", whose, "ms", *loop)
-            for objective in OBJECTIVES if precision == "bf16-mixed" and not few else ["MMD"]:
-                clock = Clock(skip, block, n, 0)
-                table.measure(f"{what}, {objective}", "align", "ms", lightning, *run, objective, clock)
-                if device == "cuda" and objective == "MMD":
-                    clock, timed = Clock(skip, block, n, 0), functools.partial(lightning, whole_step=True)
-                    row = f"{what}, {objective}: the whole step recorded"
-                    table.measure(row, "align", "ms", timed, *run, objective, clock)
+    for done in range(1, clock.end + 1):
+        step()
+        if done >= clock.skip:
+            clock.tick((done - clock.skip) % (1 + clock.block), torch.device(device))

@@ -18,10 +18,13 @@ import latency
 import loaders
 import pieces
 import profile_step
+import steps
 import training
 from table import Table, in_turns, repeated
+from training import Clock
+from turns import Loop, take_turns
 
-from align.alignment import MMD
+from align.alignment import CORAL, MMD
 from align.analysis.statistics.permutation import mmd_test
 
 
@@ -66,7 +69,7 @@ def test_a_call_that_takes_long_is_repeated_once(monkeypatch):
 def test_what_is_tried_out_is_all_that_is_measured(tmp_path, monkeypatch):
     """At sizes that take no time; each part measures as ever."""
     parts = [(pieces, n) for n in ("mmd", "two_sample", "data", "latency", "worlds", "start_up")]
-    parts += [(training, "measure"), (loaders, "measure")]
+    parts += [(steps, "measure"), (loaders, "measure")]
     for module, name in [*parts, (benchmark, "shrink")]:
         called = functools.partial(lambda name, *_, **options: seen.append((name, options)), name)
         monkeypatch.setattr(module, name, called)
@@ -96,15 +99,19 @@ def test_what_stands_beside_the_mmd_and_the_test_computes_the_same():
 def test_training_rows_on_a_cpu(tmp_path, monkeypatch):
     for module in (training, pieces):
         monkeypatch.setattr(module, "BATCH", 4)
-    monkeypatch.setitem(training.STEPS, "cpu", training.FEW_STEPS)
-    monkeypatch.setattr(training, "OBJECTIVES", {"MMD": MMD})
+    monkeypatch.setitem(steps.STEPS, "cpu", steps.FEW_STEPS)
+    monkeypatch.setattr(steps, "OBJECTIVES", {"MMD": MMD, "CORAL": CORAL})
     table = Table(tmp_path, 3600)
-    training.measure(table, tmp_path, "cpu", ["laptop"], {"32-true": 1e11, "bf16-mixed": 1e11})
+    steps.measure(table, tmp_path, "cpu", ["laptop"], {"32-true": 1e11, "bf16-mixed": 1e11})
     pieces.data(table, tmp_path, "laptop")
     assert not [row for row in table.rows if row.note.startswith("failed")], table.rows
     shares = [row.median for row in table.rows if "share of" in row.what]
     assert len(shares) == 6 and sum(shares) == pytest.approx(200)
-    assert all(row.median > 0 for row in table.rows) and len(table.rows) == 2 * 8 + 1
+    ratios = [row for row in table.rows if row.unit == "×"]
+    assert [row.whose[:5] for row in ratios] == ["same ", "same ", "align"] * 2 + ["align"]
+    assert "CORAL" in ratios[-1].what and all(row.n == 2 for row in ratios)
+    own = len(ratios) + 3 + 6 + 2  # λ = 0, the shares and the peak
+    assert all(row.median > 0 for row in table.rows) and len(table.rows) == len(ratios) + own + 1
 
 
 def test_a_policy_plans_as_long_as_its_runner_says(tmp_path, monkeypatch):
@@ -137,6 +144,44 @@ def test_loaders_draw_the_same_windows_and_say_which_are_missing(tmp_path, monke
     monkeypatch.delenv("ALIGN_DIFFUSION_POLICY")
     with pytest.raises(loaders.Missing, match="ALIGN_DIFFUSION_POLICY"):
         loaders.diffusion_policy(None)
+
+
+def test_loops_take_turns_and_one_that_fails_is_left_out():
+    told, late = [], []
+
+    def loop(name: str, turns: int, wait) -> None:
+        for turn in range(turns):
+            told.append(f"{name}{turn}")
+            if name == "b" and turn == 1:
+                raise ValueError("no such card")
+            wait()
+
+    loops = [Loop(functools.partial(loop, name, turns)) for name, turns in (("a", 2), ("b", 3), ("c", 3))]
+    take_turns(loops, lambda: False)
+    assert told == ["a0", "b0", "c0", "a1", "b1", "c1", "c2"]
+    assert [str(loop.error) for loop in loops] == ["None", "no such card", "None"]
+    told.clear()
+    loops = [Loop(functools.partial(loop, name, 9)) for name in "ac"]
+    take_turns(loops, lambda: len(told) == 3 or late.append(0))
+    assert told == ["a0", "c0", "a1"] and all(loop.done and loop.error is None for loop in loops)
+
+
+def test_each_block_of_a_clock_is_one_turn(monkeypatch):
+    """Time stands at the number of steps, of which those between turns do not count."""
+    waited = []
+    clock = Clock(2, 3, 2, 0, lambda: waited.append(steps_taken))
+    monkeypatch.setattr(training, "now", lambda device: float(10 * (steps_taken > 6) + steps_taken))
+    for steps_taken in range(1, clock.end + 1):
+        if steps_taken >= clock.skip:
+            clock.tick((steps_taken - clock.skip) % 4, torch.device("cpu"))
+    assert waited == [2, 6, 10] and clock.blocks == [1.0, 1.0] and clock.end == 10
+
+
+def test_ratios_are_of_the_same_turn(tmp_path):
+    table = Table(tmp_path, 3600)
+    table.against("a step", "theirs", [2.0, 30.0, 8.0], [1.0, 10.0, 2.0])
+    assert (table.rows[0].median, table.rows[0].low, table.rows[0].high) == (3.0, 2.0, 4.0)
+    Table(tmp_path, -1).beside("b", "ms", 1e3, {"align": lambda: 1 / 0})
 
 
 def test_functions_are_called_in_turns():
