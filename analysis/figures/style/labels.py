@@ -40,7 +40,7 @@ def name_points(ax: Axes, points: Mapping[int, tuple[float, float]], names: Mapp
     taken += [text.get_window_extent(renderer).extents for text in ax.texts]
     drawn = [xy for line in ax.lines for xy in _along(line)]
     drawn += [xy for lines in ax.collections if isinstance(lines, LineCollection) for xy in _whiskers(lines)]
-    taken += [(*(xy - 1), *(xy + 1)) for xy in drawn]
+    taken += [(*(xy - 1.5 * scale), *(xy + 1.5 * scale)) for xy in drawn]
     inside = ax.get_window_extent(renderer)
     for i, name in names.items():
         text = ax.annotate(

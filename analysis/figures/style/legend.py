@@ -31,9 +31,15 @@ def by_family(
     entries: dict[str, Artist | tuple[Artist, ...]] = {}
     for family in order:
         of = [k for k in shown if families[k] == family]
-        names = ("; " if any("," in arms[k] for k in of) else ", ").join(arms[k] for k in of)
         if of:
             told = len(of) == 1 or all(arms[k].startswith(family) for k in of)  # by the names themselves
-            text = names if told else f"{family}: {names}"
+            names = [arms[k] if told else _beyond(family, arms[k]) for k in of]
+            text = ("; " if any("," in name for name in names) else ", ").join(names)
+            text = text if told else f"{family}: {text}"
             entries[text] = tuple(Line2D([], [], linestyle="none", **looks[k]) for k in of)
     return entries | rest
+
+
+def _beyond(family: str, arm: str) -> str:
+    """An arm's name without what the family's says already."""
+    return ", ".join(part for part in arm.split(", ") if part not in family.split(", ")) or arm

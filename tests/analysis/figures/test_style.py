@@ -150,6 +150,10 @@ def test_a_legend_of_many_arms_has_an_entry_a_family_with_the_marks_of_all_its_a
     comma = [f"{arm}, lambda=1" for arm in arms]
     handles = {f"{arm}, lambda=1": handle for arm, handle in figures.named([ax]).items()}
     assert "; a2, lambda=1; " in next(iter(figures.by_family(handles, comma, families, looks)))
+    sizes = [f"sim={i}, real={10 + i % 2}" for i in range(12)]
+    handles = dict(zip(sizes, figures.named([ax]).values(), strict=False))
+    of_size = figures.by_family(handles, sizes, [size.split(", ")[1] for size in sizes], looks)
+    assert next(iter(of_size)) == "real=10: sim=0, sim=2, sim=4, sim=6, sim=8, sim=10"
     plain = figures.by_family(figures.named([ax]), arms, ["a"] * 12, looks)
     assert list(plain) == [", ".join(arms), "front"], (
         "a family that its arms' names begin with goes without saying"
