@@ -66,6 +66,8 @@ def value(where: str, results: Path = ROOT / "results") -> str:
     path = results / (source if "." in source else f"{source}/results.md")
     if not path.is_file():
         raise LookupError(f"{where}: no file {path}")
+    if heading and path.suffix == ".json":
+        raise LookupError(f"{where}: {path} is no Markdown file, and has no heading {heading!r}")
     cell = _entry(path, keys, where) if path.suffix == ".json" else _cell(path, heading, keys, where)
     numbers = _NUMBER.findall(re.sub(r"−(?=\d)", "-", cell))
     text = cell if layout is None else layout.format(*map(float, numbers))

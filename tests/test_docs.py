@@ -46,6 +46,8 @@ def test_a_number_is_filled_from_its_cell(tmp_path):
     assert "-->50 %<!--/-->" in fill("x/two.md#Two | y | b | {0:.0%}")
     with pytest.raises(LookupError, match="0 headings 'Three'"):
         fill("x/two.md#Three | y | b")
+    with pytest.raises(LookupError, match="no heading 'One'"):
+        fill("x/more.json#One | runs | 0 | ms")
     (tmp_path / "x/law.md").write_text("| a |\n| --- |\n\nLoss ≈ 3.0 · |D|^−(0.09 [0.06, 0.11]), R² 0.9\n")
     assert "-->|D|^−0.09 [0.06]<!--/-->" in fill("x/law.md | Loss | |D|^−{1} [{2}]")
     (tmp_path / "x/empty.md").write_text("| a | b | c | d |\n| --- | --- | --- | --- |\n|  | y | 3 |  |\n")
