@@ -7,7 +7,6 @@ import pieces
 import torch
 from jsonargparse import auto_cli
 from table import Table
-from training import SCALES
 
 from align.run.provenance import processor
 
@@ -26,7 +25,7 @@ def latency(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     table, before = Table(Path(out), float("inf"), "results"), os.getloadavg()[0]
-    scales = list(SCALES) if scales is None else scales
+    scales = ["laptop", "paper"] if scales is None else scales
     for scale in scales:
         pieces.latency(table, device, scale, chunks)
     table.add("load average before and after", "the machine", "", [before, os.getloadavg()[0]])

@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 import torch
 from jsonargparse import auto_cli
+from peers import Missing, lerobot_python
 from table import Table, in_turns
 from torch import Tensor
 
@@ -130,10 +131,6 @@ COMPARED = (
 """Titles of rows, and what they compare, of ours and of theirs."""
 
 
-class Missing(Exception):
-    """A peer is not there."""
-
-
 def rates(seconds: Iterable[float]) -> list[float]:
     """Windows a second."""
     return [BATCH / s for s in seconds]
@@ -174,9 +171,7 @@ def lerobot(store: Path) -> tuple[str, dict[str, list[float]]]:
     Raises:
         Missing: There is no such environment, or it failed.
     """
-    python = Path(os.environ.get("ALIGN_CONFORMANCE", ".conformance")) / "bin/python"
-    if not python.exists():
-        raise Missing("make conformance makes its environment; ALIGN_CONFORMANCE names another")
+    python = lerobot_python()
     cameras = ",".join(f"observation.images.{c.removeprefix('image.')}" for c in CAMERAS)
     script = Path(__file__).with_name("lerobot_loader.py")
     command = [python, script, store, cameras, IMAGES, HORIZON, BATCH, 10]

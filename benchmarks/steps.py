@@ -1,20 +1,28 @@
 """Rows of training steps, which are taken in turns: how long each takes, and how many times align's λ = 0."""
 
 import functools
+import json
+import os
+import signal
+import subprocess
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import diffusers
 import torch
 import training
+from peers import Missing, lerobot_python
 from table import LATE, Table, failed
 from training import FIRST, OBJECTIVES, Clock, diffusion_policy_loop, lightning
 from turns import Loop, take_turns
 
 STEPS = {"cuda": (20, 25, 5, 8), "cpu": (2, 4, 9, 2)}
 """By device, the numbers of a `Clock`."""
+SLOW_STEPS = {"reduced": (1, 2, 4, 1), "paper": (1, 1, 2, 1)}
+"""Likewise on a CPU, by scale."""
 FEW_STEPS = (1, 1, 2, 1)
 WAYS = {
     "each kernel launched": {"cuda_graphs": False},
@@ -57,14 +65,16 @@ def compete(table: Table, what: str, contestants: Sequence[Contestant], *steps: 
     loops = [
         Loop(functools.partial(_run, c.run, clock)) for c, clock in zip(contestants, clocks, strict=True)
     ]
+    handler = signal.getsignal(signal.SIGTERM)  # which each training takes, and gives back out of order
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         take_turns(loops, table.is_late)
+    signal.signal(signal.SIGTERM, handler)
     first = clocks[0]
     for (name, _, whose, _), loop, clock in zip(contestants, loops, clocks, strict=True):
         row = f"{what}, {name}"
         late = LATE if len(clock.blocks) < clock.n else ""
-        note = failed(loop.error) if loop.error else late
+        note = failed(loop.error) if loop.error else late or clock.note
         table.add(row, whose, "ms", [1e3 * seconds for seconds in clock.blocks], note)
         if clock.first and torch.cuda.is_available():
             name = f"{row}: its first {min(FIRST, clock.skip)} steps, with what is recorded"
@@ -90,15 +100,15 @@ def measure(table: Table, folder: Path, device: str, scales: list[str], peak: di
         peak: Floating-point operations a second by precision.
     """
     for scale in scales:
-        few = device == "cpu" and scale == "paper"
-        *steps, parts = FEW_STEPS if few else STEPS[device]
+        slow = SLOW_STEPS.get(scale) if device == "cpu" else None
+        *steps, parts = slow or STEPS[device]
         flops = training.step_flops(scale)
         for precision in ("32-true", "bf16-mixed"):
             what = f"{scale} step, batch {training.BATCH}, {precision}"
             given = folder, scale, precision, device
             clocks = compete(table, what, _plain(*given, parts), *steps)
             _taken_apart(table, what, clocks[0], flops, peak[precision])
-            if precision == "bf16-mixed" and not few:
+            if precision == "bf16-mixed" and not slow:
                 compete(table, what, _objectives(*given), *steps)
 
 
@@ -118,7 +128,57 @@ def _plain(folder: Path, scale: str, precision: str, device: str, parts: int) ->
     else:  # on a GPU it has processes of its own for that
         loaded = functools.partial(loop, batches=training.slices(scale))
         peers.append(Contestant("λ = 0", loaded, f"{whose}, batches by PyTorch's DataLoader"))
+    if scale != "laptop":  # whose networks it has
+        theirs = functools.partial(lerobot_loop, scale, precision, device)
+        peers.append(Contestant("λ = 0", theirs, "LeRobot's policy and loop, one batch over and over"))
     return [Contestant("λ = 0", functools.partial(step, None), parts=parts), *ways, *peers, *aligned]
+
+
+def lerobot_loop(scale: str, precision: str, device: str, clock: Clock) -> None:
+    """Steps of LeRobot's Diffusion Policy of that scale's sizes, as a process of its environment.
+
+    Raises:
+        Missing: There is no such environment, or the process failed.
+    """
+    policy = training.make_policy(scale)
+    asked = {
+        "device": device,
+        "precision": precision,
+        "batch": training.BATCH,
+        "size": training.SCALES[scale].size,
+        "crop": policy.crop,
+        "channels": policy.denoiser.channels,
+        "horizon": policy.horizon,
+        "observed": policy.n_obs_steps,
+        "executed": policy.n_action_steps,
+        "skip": clock.skip,
+        "block": clock.block,
+    }
+    script = Path(__file__).with_name("lerobot_step.py")
+    command = [lerobot_python(), script, json.dumps(asked)]
+    env = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=env, text=True
+        ) as process,
+    ):
+
+        def answer() -> Any:
+            if line := process.stdout.readline():
+                return json.loads(line)
+            errors.seek(0)
+            raise Missing(f"it failed: {' '.join(errors.read().split())[-200:]}")
+
+        try:
+            clock.note = f"lerobot {answer()['version']}"
+            clock.wait()
+            for _ in range(clock.n):
+                print(file=process.stdin, flush=True)
+                clock.blocks.append(answer())
+                clock.wait()
+        finally:
+            process.kill()
 
 
 def _objectives(folder: Path, scale: str, precision: str, device: str) -> list[Contestant]:

@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import json
 import re
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ import pieces
 import profile_step
 import steps
 import training
+from peers import Missing
 from table import Table, in_turns, repeated
 from training import Clock
 from turns import Loop, take_turns
@@ -142,7 +144,7 @@ def test_loaders_draw_the_same_windows_and_say_which_are_missing(tmp_path, monke
     assert "ALIGN_CONFORMANCE" in lerobot.note and not lerobot.n
     assert {row.n for row in policy} == {3}, "ratios are of batches drawn in turns"
     monkeypatch.delenv("ALIGN_DIFFUSION_POLICY")
-    with pytest.raises(loaders.Missing, match="ALIGN_DIFFUSION_POLICY"):
+    with pytest.raises(Missing, match="ALIGN_DIFFUSION_POLICY"):
         loaders.diffusion_policy(None)
 
 
@@ -175,6 +177,28 @@ def test_each_block_of_a_clock_is_one_turn(monkeypatch):
         if steps_taken >= clock.skip:
             clock.tick((steps_taken - clock.skip) % 4, torch.device("cpu"))
     assert waited == [2, 6, 10] and clock.blocks == [1.0, 1.0] and clock.end == 10
+
+
+def test_a_peer_steps_in_a_process_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALIGN_CONFORMANCE", str(tmp_path))
+    waited = []
+    with pytest.raises(Missing, match="ALIGN_CONFORMANCE"):
+        steps.lerobot_loop("reduced", "32-true", "cpu", Clock(1, 2, 3, 0))
+    python = tmp_path / "bin/python"
+    python.parent.mkdir()
+    python.write_text(
+        '#!/bin/sh\necho "$2" > $0.asked\necho \'{"version": "9.9"}\'\n'
+        "while read line; do n=$((n + 1)); echo 0.$n; done\n"
+    )
+    python.chmod(0o755)
+    clock = Clock(1, 2, 3, 0, lambda: waited.append(len(clock.blocks)))
+    steps.lerobot_loop("reduced", "32-true", "cpu", clock)
+    assert clock.blocks == [0.1, 0.2, 0.3] and waited == [0, 1, 2, 3] and clock.note == "lerobot 9.9"
+    asked = json.loads(python.with_name("python.asked").read_text())
+    assert (asked["channels"], asked["crop"], asked["horizon"], asked["block"]) == ([64, 128, 256], 56, 16, 2)
+    python.write_text("#!/bin/sh\necho no such card >&2\n")
+    with pytest.raises(Missing, match="no such card"):
+        steps.lerobot_loop("reduced", "32-true", "cpu", clock)
 
 
 def test_ratios_are_of_the_same_turn(tmp_path):

@@ -27,6 +27,8 @@ class EmbeddingMemory(nn.Module):
 
     def forward(self, sim: Fields, real: Fields) -> tuple[Fields, Fields]:
         """Samples of both domains → newest first, then past ones; the newest are then remembered."""
+        if self.batches == 0:
+            return sim, real
         joined = tuple(_join(new, queue) for new, queue in zip((sim, real), self.queues, strict=True))
         for new, queue in zip((sim, real), self.queues, strict=True):
             queue.insert(0, [None if x is None else x.detach() for x in new])

@@ -81,7 +81,7 @@ class _ClosedForm(torch.autograd.Function):
         a = share / (n * (n - 1) if unbiased else n * n)
         b = share / (m * (m - 1) if unbiased else m * m)
         w = -2 * share / (n * m)
-        value = a * k_xx.sum() + b * k_yy.sum() + w * k_xy.sum()
+        value = (a * k_xx.sum()).add_(k_yy.sum(), alpha=b).add_(k_xy.sum(), alpha=w)
         if not unbiased:
             value = value + (1 / n + 1 / m)  # k(x, x) = 1
         if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:

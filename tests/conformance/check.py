@@ -44,7 +44,8 @@ def environment(folder: Path) -> Path:
             sys.exit(f"conformance: no {', '.join(PYTHONS)}; expected one, or PYTHON312=/path/to/python")
         print(f"making {folder} with lerobot: some 8 GB, 5-10 minutes by network; needed once", flush=True)
         subprocess.run([found, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "lerobot[dataset]"], check=True)
+        wanted = ["lerobot[dataset,diffusion]", "accelerate"]  # the latter for its training
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
         (folder / ".ready").touch()
     with tempfile.TemporaryDirectory() as copy:  # pip builds where the sources are
         shutil.copytree(PLUGIN, copy, dirs_exist_ok=True)
