@@ -13,7 +13,9 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
+
+import yaml
 
 from align.errors import InputError, mistake_behind
 
@@ -29,6 +31,12 @@ UNWRITABLE = {
 """Errors of a disk, of permissions or of a path, which are no faults of the program."""
 NO_PATH = (OSError, ValueError)
 """What a system, or Python before it, says to a path that cannot be, as one with a null byte in it."""
+
+
+def parsed_yaml(text: str) -> Any:
+    """What YAML holds, with no types but plain ones; by libyaml where PyYAML has it, which is eight times as
+    fast."""
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def user_cache() -> Path:

@@ -31,7 +31,6 @@ from align.experiments.axes import (
 from align.experiments.descriptions import DEMOS, configured, needed, resolve, set_argument
 from align.experiments.grid_file import axes_at, read_grid
 from align.experiments.options import read_override, set_option
-from align.experiments.own_stores import fill_in
 from align.run.reading import of_file
 from align.shipped import find
 
@@ -113,7 +112,11 @@ def load_grid(
     if absent := [option for option, arguments in demos.items() if arguments is None]:
         given = " ".join(f"--set+={option}=PATH" for option in absent)
         raise InputError(f"{', '.join(absent)}: missing; give the paths of your own stores as {given}")
-    taken = fill_in(config, common["from_stores"]) if common.get("from_stores") else {}
+    taken = {}
+    if common.get("from_stores"):
+        from align.experiments.own_stores import fill_in  # late, as what reads stores takes a while
+
+        taken = fill_in(config, common["from_stores"])
     described = axes_at(scale, grid, path)
     if reference_seeds is not None:
         if seeds is None or reference_seeds < seeds:

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from align.errors import SEED, InputError, check_numbers, one_line, shown
-from align.files import user_path
+from align.files import parsed_yaml, user_path
 from align.run.layout import CONFIG
 from align.run.moved import renamed
 from align.run.reading import reading
@@ -37,7 +37,7 @@ def parse_yaml(text: str, where: str) -> Any:
             end, which whoever goes through it would find out in hours.
     """
     try:
-        content = yaml.safe_load(text)
+        content = parsed_yaml(text)
     except (RecursionError, yaml.YAMLError) as error:
         raise InputError(f"{where}: not YAML ({one_line(error)})") from None
     if not _values(content, {}) <= MOST_VALUES:
