@@ -17,7 +17,7 @@ from align.diffusion.ambient import Ambient
 from align.domain import Domain
 from align.errors import SEED, SIZE, check_numbers
 from align.networks.ema import ExponentialMovingAverage
-from align.optimizer import adamw, clip_apart, warmup_cosine
+from align.optimizer import adamw, clip_apart, parts_of, warmup_cosine
 from align.policy import DiffusionPolicy, Features
 from align.seeding import torch_generator
 from align.sites import embed
@@ -126,6 +126,7 @@ class CotrainingModule(HeldOut, Weights):
         self.finite = FiniteWatch("denoising loss", "loss")
         self._release = lambda: None
         self._pulls: tuple[Tensor, Tensor] | None = None
+        self._clipped: list[list[nn.Parameter]] | None = None
 
     def setup(self, stage: str) -> None:
         """Make what reads the privileged state, before weights are loaded and optimised."""
@@ -147,6 +148,7 @@ class CotrainingModule(HeldOut, Weights):
 
     def on_train_start(self) -> None:
         """Have the kernels of a step recorded, where they can be."""
+        self._clipped = None  # of the optimiser of this training
         self._release = prepared(self)
 
     def on_train_end(self) -> None:
@@ -297,9 +299,11 @@ class CotrainingModule(HeldOut, Weights):
                 [p for g in optimizer.param_groups for p in g["params"]], gradient_clip_val
             )
         elif gradient_clip_val:
-            reached = self.policy if self.site == "denoiser" else self.policy.encoder
-            parts = [] if reached is None else [reached.parameters()]
-            clip_apart(optimizer, [*parts, self._opponents(), self._readers()], gradient_clip_val)
+            if self._clipped is None:
+                reached = self.policy if self.site == "denoiser" else self.policy.encoder
+                parts = [] if reached is None else [reached.parameters()]
+                self._clipped = parts_of(optimizer, [*parts, self._opponents(), self._readers()])
+            clip_apart(self._clipped, gradient_clip_val)
 
     def optimizer_step(self, *args, **kwargs) -> None:
         """Step, then average: here, so that a checkpoint written after the step holds both."""

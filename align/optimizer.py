@@ -52,9 +52,23 @@ def _by_decay(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[d
     ]
 
 
-def clip_apart(
-    optimizer: torch.optim.Optimizer, parts: Iterable[Iterable[nn.Parameter]], max_norm: float
-) -> None:
+def parts_of(
+    optimizer: torch.optim.Optimizer, parts: Iterable[Iterable[nn.Parameter]]
+) -> list[list[nn.Parameter]]:
+    """What an optimiser trains, part by part, for `clip_apart`.
+
+    Args:
+        optimizer: Whose parameters.
+        parts: Parameters of each part, apart from each other; what is in none is one more.
+    """
+    number = {parameter: i for i, part in enumerate(parts) for parameter in part}
+    groups: dict[int, list[nn.Parameter]] = defaultdict(list)
+    for parameter in (p for group in optimizer.param_groups for p in group["params"]):
+        groups[number.get(parameter, -1)].append(parameter)  # in this order: on it depend a norm's last bits
+    return list(groups.values())
+
+
+def clip_apart(parts: Iterable[list[nn.Parameter]], max_norm: float) -> None:
     """Clip the gradients of several parts of what is optimised, each by its own norm.
 
     Under one norm the gradient of an alignment, at the start ten times that of denoising, would also scale
@@ -62,16 +76,11 @@ def clip_apart(
     scaled alike: how they are weighed is for λ to say.
 
     Args:
-        optimizer: Whose parameters.
-        parts: Parameters of each part, apart from each other; what is in none is one more.
+        parts: Parameters of each part, as `parts_of` has them.
         max_norm: The largest norm of each part's gradient.
     """
-    number = {parameter: i for i, part in enumerate(parts) for parameter in part}
-    groups: dict[int, list[nn.Parameter]] = defaultdict(list)
-    for parameter in (p for group in optimizer.param_groups for p in group["params"]):
-        groups[number.get(parameter, -1)].append(parameter)  # in this order: on it depend a norm's last bits
-    for group in groups.values():
-        nn.utils.clip_grad_norm_(group, max_norm)
+    for part in parts:
+        nn.utils.clip_grad_norm_(part, max_norm)
 
 
 def warmup_cosine(step: int, warmup: int, total: int) -> float:

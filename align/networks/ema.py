@@ -25,6 +25,7 @@ class ExponentialMovingAverage(nn.Module):
         check_numbers("[0, 1]", max_decay=max_decay)
         self.power, self.max_decay = power, max_decay
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self._known: tuple[nn.Module, _Tensors, _Tensors] | None = None
 
     def decay(self, step: int) -> float:
         """Weight of the old average at optimiser step `step` ≥ 0."""
@@ -38,10 +39,33 @@ class ExponentialMovingAverage(nn.Module):
     @torch.no_grad()
     def move(self, model: nn.Module, share: float | Tensor) -> None:
         """Move the average by a share of the way, which a scalar on the device may hold."""
+        ours, theirs = self._tensors(model)
         if isinstance(share, Tensor):  # all at once take numbers only
-            for ours, theirs in zip(self.model.parameters(), model.parameters(), strict=True):
-                ours.lerp_(theirs, share)
+            for our, their in zip(ours.parameters, theirs.parameters, strict=True):
+                our.lerp_(their, share)
         else:
-            torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), share)
-        if buffers := list(model.buffers()):
-            torch._foreach_copy_(list(self.model.buffers()), buffers)
+            torch._foreach_lerp_(ours.parameters, theirs.parameters, share)
+        if buffers := theirs.buffers():
+            torch._foreach_copy_(ours.buffers(), buffers)
+
+    def _tensors(self, model: nn.Module) -> tuple["_Tensors", "_Tensors"]:
+        """The average's and the model's, looked for once: at each step that took longer than to move them."""
+        if self._known is None or self._known[0] is not model or not all(x.hold() for x in self._known[1:]):
+            self._known = model, _Tensors(self.model), _Tensors(model)
+        return self._known[1:]
+
+
+class _Tensors:
+    """Parameters and buffers of a model, in its order."""
+
+    def __init__(self, model: nn.Module):
+        self.model, self.parameters = model, list(model.parameters())
+        self._owners = [module for module in model.modules() if module._buffers]
+
+    def hold(self) -> bool:
+        """Whether the parameters are the model's still: on some devices moving it makes new ones."""
+        return not self.parameters or next(self.model.parameters()) is self.parameters[0]
+
+    def buffers(self) -> list[Tensor]:
+        """Those that are there now: moving a model to a device makes new ones."""
+        return [x for module in self._owners for x in module._buffers.values() if x is not None]

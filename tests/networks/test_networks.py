@@ -103,6 +103,27 @@ def test_to_float_covers_minus_one_to_one():
     assert to_float(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1.0, 1.0]
 
 
+def test_moving_average_finds_what_moving_a_model_made_anew():
+    """Its weights are looked for once; a model's buffers are other tensors on another device."""
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, momentum=1.0))
+    ema = ExponentialMovingAverage(model, max_decay=0.0)
+    for step in range(3):
+        for part in (model, ema.model):
+            part[1].running_mean = torch.full((2,), -1.0)
+        if step == 1:
+            model[0].weight = nn.Parameter(torch.full((2, 2), 5.0))
+        if step == 2:
+            ema.model[0].weight = nn.Parameter(torch.zeros(2, 2), requires_grad=False)
+        model(torch.randn(4, 2) + step)
+        ema.update(model, step)
+        for name, x in model.state_dict().items():
+            assert torch.equal(ema.model.state_dict()[name], x), (step, name)
+    other = copy.deepcopy(model).requires_grad_(False)
+    other[0].weight.add_(1.0)
+    ema.update(other, 3)
+    assert torch.equal(ema.model[0].weight, other[0].weight), "another model than before"
+
+
 def test_moving_average_follows_its_definition():
     model = nn.Linear(2, 2)
     ema = ExponentialMovingAverage(model, power=0.75, max_decay=0.9)
