@@ -382,4 +382,4 @@ class CotrainingData(pl.LightningDataModule):
 
 
 def _moved(x: Any, device: torch.device) -> Any:
-    return x.to(device, non_blocking=device.type != "cpu") if isinstance(x, Tensor) else x
+    return x.to(device, non_blocking=device.type == "cuda") if isinstance(x, Tensor) else x

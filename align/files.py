@@ -35,8 +35,15 @@ NO_PATH = (OSError, ValueError)
 
 def parsed_yaml(text: str) -> Any:
     """What YAML holds, with no types but plain ones; by libyaml where PyYAML has it, which is eight times as
-    fast."""
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    fast.
+
+    Raises:
+        YAMLError, ValueError, RecursionError: It is not YAML; in the words of PyYAML, which says more of why.
+    """
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError):
+        return yaml.safe_load(text)
 
 
 def user_cache() -> Path:

@@ -149,6 +149,7 @@ class CotrainingModule(HeldOut, Weights):
     def on_train_start(self) -> None:
         """Have the kernels of a step recorded, where they can be."""
         self._clipped = None  # of the optimiser of this training
+        self.ema.forget()
         self._release = prepared(self)
 
     def on_train_end(self) -> None:

@@ -10,6 +10,8 @@ from table import Table
 
 from align.run.provenance import processor
 
+SCALES = ["laptop", "paper"]
+
 
 def latency(
     out: str = "runs/latency", device: str = "auto", chunks: int = 200, scales: list[str] | None = None
@@ -25,7 +27,7 @@ def latency(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     table, before = Table(Path(out), float("inf"), "results"), os.getloadavg()[0]
-    scales = ["laptop", "paper"] if scales is None else scales
+    scales = SCALES if scales is None else scales
     for scale in scales:
         pieces.latency(table, device, scale, chunks)
     table.add("load average before and after", "the machine", "", [before, os.getloadavg()[0]])

@@ -62,6 +62,8 @@ def main(
     mixed = "bf16" if precision == "bf16-mixed" else "no"
     accelerator = Accelerator(step_scheduler_with_optimizer=False, cpu=device == "cpu", mixed_precision=mixed)
     policy, optimizer, scheduler = accelerator.prepare(policy, optimizer, scheduler)
+    torch.backends.cudnn.benchmark = True  # as its training has it
+    torch.backends.cudnn.allow_tf32 = False  # as align's 32-true, and all that stands beside it
     torch.manual_seed(0)
     data = {
         "observation.image": torch.rand(batch, observed, 3, size, size),

@@ -70,7 +70,7 @@ def profile(
     Args:
         out: Folder for `kernels.txt` and `python.txt`.
         device: "cuda", "cpu", or "auto", a GPU where there is one.
-        scale: "laptop" or "paper".
+        scale: "laptop", "reduced" or "paper".
         precision: As `trainer.precision`.
         objective: With which λ = 1, e.g. MMD; none is λ = 0.
         options: Further ones of the module.

@@ -1,5 +1,6 @@
 """Rows of training steps, which are taken in turns: how long each takes, and how many times align's λ = 0."""
 
+import contextlib
 import functools
 import json
 import os
@@ -15,7 +16,7 @@ import diffusers
 import torch
 import training
 from peers import Missing, lerobot_python
-from table import LATE, Table, failed
+from table import LATE, Table
 from training import FIRST, OBJECTIVES, Clock, diffusion_policy_loop, lightning
 from turns import Loop, take_turns
 
@@ -49,12 +50,15 @@ class Contestant(NamedTuple):
     parts: int = 0
 
 
-def compete(table: Table, what: str, contestants: Sequence[Contestant], *steps: int) -> list[Clock]:
+def compete(
+    table: Table, what: str, device: str, contestants: Sequence[Contestant], *steps: int
+) -> list[Clock]:
     """Rows of contestants that take steps in turns, and of how many times the first one's time they take.
 
     Args:
         table: To add rows to.
         what: Is trained.
+        device: "cuda" or "cpu".
         contestants: In the order of their turns.
         steps: The numbers of a `Clock`, but for the last.
 
@@ -66,21 +70,23 @@ def compete(table: Table, what: str, contestants: Sequence[Contestant], *steps: 
         Loop(functools.partial(_run, c.run, clock)) for c, clock in zip(contestants, clocks, strict=True)
     ]
     handler = signal.getsignal(signal.SIGTERM)  # which each training takes, and gives back out of order
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        take_turns(loops, table.is_late)
-    signal.signal(signal.SIGTERM, handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            take_turns(loops, table.is_late)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     first = clocks[0]
     for (name, _, whose, _), loop, clock in zip(contestants, loops, clocks, strict=True):
         row = f"{what}, {name}"
         late = LATE if len(clock.blocks) < clock.n else ""
-        note = failed(loop.error) if loop.error else late or clock.note
+        note = loop.error or late or clock.note
         table.add(row, whose, "ms", [1e3 * seconds for seconds in clock.blocks], note)
-        if clock.first and torch.cuda.is_available():
+        if clock.first and device == "cuda":
             name = f"{row}: its first {min(FIRST, clock.skip)} steps, with what is recorded"
             table.add(name, whose, "ms", [1e3 * clock.first])
         if clock is not first:
-            table.against(row, whose, clock.blocks, first.blocks, note)
+            table.against(row, whose, clock.blocks, first.blocks, note if first.blocks else "align failed")
     return clocks
 
 
@@ -106,10 +112,10 @@ def measure(table: Table, folder: Path, device: str, scales: list[str], peak: di
         for precision in ("32-true", "bf16-mixed"):
             what = f"{scale} step, batch {training.BATCH}, {precision}"
             given = folder, scale, precision, device
-            clocks = compete(table, what, _plain(*given, parts), *steps)
+            clocks = compete(table, what, device, _plain(*given, parts), *steps)
             _taken_apart(table, what, clocks[0], flops, peak[precision])
             if precision == "bf16-mixed" and not slow:
-                compete(table, what, _objectives(*given), *steps)
+                compete(table, what, device, _objectives(*given), *steps)
 
 
 def _plain(folder: Path, scale: str, precision: str, device: str, parts: int) -> list[Contestant]:
@@ -171,10 +177,14 @@ def lerobot_loop(scale: str, precision: str, device: str, clock: Clock) -> None:
             raise Missing(f"it failed: {' '.join(errors.read().split())[-200:]}")
 
         try:
-            clock.note = f"lerobot {answer()['version']}"
+            told, ours = answer(), sum(p.numel() for p in policy.parameters())
+            clock.note = f"lerobot {told['version']}"
+            if told["parameters"] != ours:
+                raise Missing(f"it has {told['parameters']} parameters; expected {ours}, as align's")
             clock.wait()
             for _ in range(clock.n):
-                print(file=process.stdin, flush=True)
+                with contextlib.suppress(BrokenPipeError):  # its answer tells
+                    print(file=process.stdin, flush=True)
                 clock.blocks.append(answer())
                 clock.wait()
         finally:
@@ -191,7 +201,9 @@ def _objectives(folder: Path, scale: str, precision: str, device: str) -> list[C
 def _taken_apart(table: Table, what: str, clock: Clock, flops: int, peak: float) -> None:
     if not clock.blocks:
         return
+    total = sum(clock.spent.values())
     for part, seconds in clock.spent.items():
-        table.add(f"{what}: share of {part}", "align", "%", [100 * seconds / sum(clock.spent.values())])
+        shares = [100 * seconds / total] if total else []
+        table.add(f"{what}: share of {part}", "align", "%", shares, "" if total else LATE)
     shares = [100 * flops / seconds / peak for seconds in clock.blocks]
     table.add(f"{what}: of the matmul peak", "align", "%", shares, f"{flops / 1e9:.3g} GFLOP a step")

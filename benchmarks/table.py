@@ -87,10 +87,19 @@ class Table:
         if self.is_late():
             self.add(what, "align", unit, [], LATE)
             return
-        times = in_turns(list(functions.values()), seconds, 3, time.perf_counter)
-        for whose, own in zip(functions, times, strict=True):
+        running, longest = dict(functions), 0.0
+        for whose, function in functions.items():
+            begun = time.perf_counter()
+            try:
+                function()
+            except Exception as error:  # as in `measure`
+                self.add(what, whose, unit, [], failed(error))
+                del running[whose]
+            longest = max(longest, time.perf_counter() - begun)
+        times = in_turns(list(running.values()), seconds, 3 if longest < LONG else 1, time.perf_counter)
+        for whose, own in zip(running, times, strict=True):
             self.add(what, whose, unit, [scale * second for second in own])
-            if own is not times[0]:
+            if whose != next(iter(functions)) and next(iter(functions)) in running:
                 self.against(what, whose, own, times[0])
 
     def against(
@@ -167,14 +176,15 @@ def in_turns(
 ) -> list[list[float]]:
     """Seconds of each call of each function, called in turns.
 
-    By default of the processor's time: that is what a call of one thread takes on a core of its own. Of two
-    that are slowed by other work, a long one is slowed more often than a short one.
+    Each is called once before, which does not count. By default of the processor's time: that is what a call
+    of one thread takes on a core of its own. Of two that are slowed by other work, a long one is slowed more
+    often than a short one.
     """
     for function in functions:
         function()
     times: list[list[float]] = [[] for _ in functions]
     begun = time.perf_counter()
-    while len(times[0]) < least or time.perf_counter() - begun < seconds:
+    while times and (len(times[0]) < least or time.perf_counter() - begun < seconds):
         for function, each in zip(functions, times, strict=True):
             start = clock()
             function()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from greenlet import getcurrent, greenlet
+from table import failed
 
 
 class Ended(Exception):
@@ -20,7 +21,8 @@ class Loop:
     """
 
     def __init__(self, run: Callable[[Callable[[], None]], None]):
-        self.error: Exception | None = None
+        self.error = ""
+        """What a row says of a loop that failed; of the error itself nothing is kept, nor of what it held."""
         self.done, self._over, self._run = False, False, run
         self._stack = greenlet(self._whole)
 
@@ -41,7 +43,7 @@ class Loop:
         except Ended:
             pass
         except Exception as error:  # for whoever asks; the other loops go on
-            self.error = error
+            self.error = failed(error)
         self.done = True
 
     def _wait(self) -> None:
@@ -60,6 +62,10 @@ def take_turns(loops: list[Loop], is_late: Callable[[], bool]) -> None:
         loops: In the order of their turns.
         is_late: Whether no further turn is to begin.
     """
-    while any(not loop.done for loop in loops):
+    try:
+        while any(not loop.done for loop in loops):
+            for loop in loops:
+                loop.end() if is_late() else loop.turn()
+    finally:
         for loop in loops:
-            loop.end() if is_late() else loop.turn()
+            loop.end()

@@ -161,11 +161,16 @@ def test_loops_take_turns_and_one_that_fails_is_left_out():
     loops = [Loop(functools.partial(loop, name, turns)) for name, turns in (("a", 2), ("b", 3), ("c", 3))]
     take_turns(loops, lambda: False)
     assert told == ["a0", "b0", "c0", "a1", "b1", "c1", "c2"]
-    assert [str(loop.error) for loop in loops] == ["None", "no such card", "None"]
+    assert [loop.error for loop in loops] == ["", "failed: ValueError: no such card", ""]
     told.clear()
     loops = [Loop(functools.partial(loop, name, 9)) for name in "ac"]
     take_turns(loops, lambda: len(told) == 3 or late.append(0))
-    assert told == ["a0", "c0", "a1"] and all(loop.done and loop.error is None for loop in loops)
+    assert told == ["a0", "c0", "a1"] and all(loop.done and not loop.error for loop in loops)
+    loops = [Loop(functools.partial(loop, name, 9)) for name in "a"] + [Loop(lambda wait: 1 / 0)]
+    loops.append(Loop(lambda wait: exec("raise KeyboardInterrupt")))
+    with pytest.raises(KeyboardInterrupt):
+        take_turns(loops, lambda: False)
+    assert loops[0].done, "whatever ends them all, each is ended"
 
 
 def test_each_block_of_a_clock_is_one_turn(monkeypatch):
@@ -187,7 +192,7 @@ def test_a_peer_steps_in_a_process_of_its_own(tmp_path, monkeypatch):
     python = tmp_path / "bin/python"
     python.parent.mkdir()
     python.write_text(
-        '#!/bin/sh\necho "$2" > $0.asked\necho \'{"version": "9.9"}\'\n'
+        '#!/bin/sh\necho "$2" > $0.asked\necho \'{"version": "9.9", "parameters": 16086370}\'\n'
         "while read line; do n=$((n + 1)); echo 0.$n; done\n"
     )
     python.chmod(0o755)
@@ -196,6 +201,9 @@ def test_a_peer_steps_in_a_process_of_its_own(tmp_path, monkeypatch):
     assert clock.blocks == [0.1, 0.2, 0.3] and waited == [0, 1, 2, 3] and clock.note == "lerobot 9.9"
     asked = json.loads(python.with_name("python.asked").read_text())
     assert (asked["channels"], asked["crop"], asked["horizon"], asked["block"]) == ([64, 128, 256], 56, 16, 2)
+    python.write_text('#!/bin/sh\necho \'{"version": "9.9", "parameters": 1}\'\n')
+    with pytest.raises(Missing, match="1 parameters; expected 16086370"):
+        steps.lerobot_loop("reduced", "32-true", "cpu", clock)
     python.write_text("#!/bin/sh\necho no such card >&2\n")
     with pytest.raises(Missing, match="no such card"):
         steps.lerobot_loop("reduced", "32-true", "cpu", clock)
@@ -206,6 +214,25 @@ def test_ratios_are_of_the_same_turn(tmp_path):
     table.against("a step", "theirs", [2.0, 30.0, 8.0], [1.0, 10.0, 2.0])
     assert (table.rows[0].median, table.rows[0].low, table.rows[0].high) == (3.0, 2.0, 4.0)
     Table(tmp_path, -1).beside("b", "ms", 1e3, {"align": lambda: 1 / 0})
+    table = Table(tmp_path, 3600)
+    table.beside("c", "ms", 1e3, {"align": lambda: None, "theirs": lambda: 1 / 0, "others": lambda: None}, 0)
+    assert [(row.whose, row.unit, row.n) for row in table.rows] == [
+        ("theirs", "ms", 0), ("align", "ms", 3), ("others", "ms", 3), ("others", "×", 3)
+    ]  # fmt: skip
+    assert "ZeroDivisionError" in table.rows[0].note
+
+
+def test_steps_that_are_late_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "BATCH", 4)
+    monkeypatch.setitem(steps.STEPS, "cpu", (1, 1, 5, 1))
+    monkeypatch.setattr(steps, "OBJECTIVES", {})
+    plain, table, asked = steps._plain, Table(tmp_path, 3600), []
+    monkeypatch.setattr(steps, "_plain", lambda *given: plain(*given)[:2])
+    monkeypatch.setattr(table, "is_late", lambda: asked.append(0) or len(asked) > 6)
+    steps.measure(table, tmp_path, "cpu", ["laptop"], {"32-true": 1e11, "bf16-mixed": 1e11})
+    assert table.rows[0].n == 2 and "no time left" in table.rows[0].note
+    shares = [row for row in table.rows if "share of" in row.what]
+    assert shares and all(row.n == 0 and "no time left" in row.note for row in shares)
 
 
 def test_functions_are_called_in_turns():

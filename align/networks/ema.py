@@ -27,6 +27,13 @@ class ExponentialMovingAverage(nn.Module):
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self._known: tuple[nn.Module, _Tensors, _Tensors] | None = None
 
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_known": None}  # a copy of it is none of the model that it follows
+
+    def forget(self) -> None:
+        """Look for weights anew at the next update, as where training begins."""
+        self._known = None
+
     def decay(self, step: int) -> float:
         """Weight of the old average at optimiser step `step` ≥ 0."""
         return min(self.max_decay, 1 - (1 + step) ** -self.power)
@@ -63,7 +70,7 @@ class _Tensors:
         self._owners = [module for module in model.modules() if module._buffers]
 
     def hold(self) -> bool:
-        """Whether the parameters are the model's still: on some devices moving it makes new ones."""
+        """Whether the first parameter is the model's still: on some devices moving it makes new ones."""
         return not self.parameters or next(self.model.parameters()) is self.parameters[0]
 
     def buffers(self) -> list[Tensor]:

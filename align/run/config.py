@@ -38,9 +38,10 @@ def parse_yaml(text: str, where: str) -> Any:
     """
     try:
         content = parsed_yaml(text)
-    except (RecursionError, yaml.YAMLError) as error:
+        values = _values(content, {})
+    except (RecursionError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"{where}: not YAML ({one_line(error)})") from None
-    if not _values(content, {}) <= MOST_VALUES:
+    if not values <= MOST_VALUES:
         raise InputError(
             f"{where}: its repetitions (*) make more than {MOST_VALUES:,} values of it; expected fewer"
         )

@@ -155,7 +155,9 @@ def _kernel_test(
     real = permuted_labels(label, PERMUTATIONS, seed)
     resamples = resampled_episodes(label, RESAMPLES, numpy_rng(seed, "power"))
     means = mean_kernels(x, cluster, kernel, *resamples, splits=real, device=device)
-    tie = (1e-10 if precision(x, cluster) is float else 1e-6) * float(np.abs(means[2][: len(real)]).mean())
+    tie = (1e-10 if precision(x, cluster, real) is float else 1e-6) * float(
+        np.abs(means[2][: len(real)]).mean()
+    )
     values = discrepancy(means)
     return judge(values[: len(real)], values[len(real) + 1 :], tie)
 

@@ -25,7 +25,8 @@ from align.seeding import numpy_rng
 BLOCK, COLUMNS = 512, 512  # windows; of so many with so many the kernel is held, and no result depends on it
 SMALL_BLOCK = 64  # where few windows make but one or two blocks, whose halves that are not needed cost most
 DOUBLE_WINDOWS = 8192  # more of them are compared in single precision, and summed in double
-DOUBLE_EPISODES = 128  # of more than these no two splits are the same: they are summed in single precision
+DOUBLE_EPISODES = 128  # of more than these no two splits are the same: they are summed in single precision,
+SMALLEST_SHARE = 0.25  # unless a domain has few of them, whose sum is a small difference of large ones
 DRAWS = 1000  # resamples of episodes behind an MMD²'s interval
 MEDIAN_WINDOWS = 2000  # of more than these, a random sample decides the bandwidth
 
@@ -212,9 +213,18 @@ def quadratic_forms(
     return forms, cross, sums
 
 
-def precision(x: np.ndarray, cluster: np.ndarray) -> type:
-    """In what kernels are summed: double where splits may be the same, or the windows are many."""
-    return np.float32 if len(x) <= DOUBLE_WINDOWS and len(np.unique(cluster)) > DOUBLE_EPISODES else float
+def precision(x: np.ndarray, cluster: np.ndarray, splits: np.ndarray) -> type:
+    """In what kernels are summed: double where splits may be the same or lopsided, or the windows are many.
+
+    Args:
+        x: (N, D) embeddings.
+        cluster: (N,) episode numbers.
+        splits: (S, E) of 0 or 1, as many of 1 in each.
+    """
+    if len(x) > DOUBLE_WINDOWS or len(np.unique(cluster)) <= DOUBLE_EPISODES:
+        return float
+    share = splits[0].mean() if len(splits) else 0.5
+    return np.float32 if SMALLEST_SHARE <= share <= 1 - SMALLEST_SHARE else float
 
 
 def mean_kernels(
@@ -241,7 +251,7 @@ def mean_kernels(
         (S + R,) each: within sim, within real, between them, those of the splits first; NaN without a pair.
     """
     splits = np.empty((0, sim.shape[1])) if splits is None else splits
-    weights = np.concatenate([splits, sim, real], dtype=precision(x, cluster))
+    weights = np.concatenate([splits, sim, real], dtype=precision(x, cluster, splits))
     forms, between, sums = quadratic_forms(x, cluster, kernel, weights, len(sim), device)
     of_splits, within_sim, within_real = np.split(forms, [len(splits), len(splits) + len(sim)])
     to_rest = splits @ sums - of_splits

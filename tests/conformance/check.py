@@ -38,15 +38,16 @@ CAMERAS = ("image.top", "image.wrist")
 def environment(folder: Path) -> Path:
     """The Python of an environment with lerobot, made if need be, and the plugin of today in it."""
     python = folder / "bin" / "python"
-    if not (folder / ".ready").exists():
+    ready = folder / ".ready"
+    wanted = ["lerobot[dataset,diffusion]", "accelerate"]  # the latter for its training
+    if not ready.exists() or ready.read_text() != " ".join(wanted):
         found = os.environ.get("PYTHON312") or next(filter(None, map(shutil.which, PYTHONS)), None)
         if found is None:
             sys.exit(f"conformance: no {', '.join(PYTHONS)}; expected one, or PYTHON312=/path/to/python")
         print(f"making {folder} with lerobot: some 8 GB, 5-10 minutes by network; needed once", flush=True)
         subprocess.run([found, "-m", "venv", folder], check=True)
-        wanted = ["lerobot[dataset,diffusion]", "accelerate"]  # the latter for its training
         subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
-        (folder / ".ready").touch()
+        ready.write_text(" ".join(wanted))
     with tempfile.TemporaryDirectory() as copy:  # pip builds where the sources are
         shutil.copytree(PLUGIN, copy, dirs_exist_ok=True)
         options = ["--quiet", "--no-deps", "--force-reinstall"]

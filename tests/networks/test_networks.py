@@ -122,6 +122,11 @@ def test_moving_average_finds_what_moving_a_model_made_anew():
     other[0].weight.add_(1.0)
     ema.update(other, 3)
     assert torch.equal(ema.model[0].weight, other[0].weight), "another model than before"
+    other[1].weight = nn.Parameter(torch.full((2,), 7.0), requires_grad=False)
+    ema.forget()
+    ema.update(other, 4)
+    assert torch.equal(ema.model[1].weight, other[1].weight), "one that is not the first, as training begins"
+    assert copy.deepcopy(ema)._known is None, "a copy does not hold the model that it followed"
 
 
 def test_moving_average_follows_its_definition():

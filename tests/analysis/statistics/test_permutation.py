@@ -185,6 +185,14 @@ def test_single_precision_tells_the_same_of_many_windows(test, monkeypatch):
         assert abs(found.p_value - double.p_value) <= 1 / 201 and found.effect != double.effect
     monkeypatch.setattr(two_sample, "DOUBLE_EPISODES", 10)
     assert test(0 * x + 0.3, label, cluster).p_value == 1
+    assert two_sample.precision(x, cluster, np.array([[0.0, 1, 1, 0]])) is np.float32
+    for real in (2, 58):  # of the other there are few, whose sum would be what two large ones leave
+        few = (cluster < 60 - real) | (cluster >= 120 - real)
+        given = x[few], np.where(cluster[few] < 60, 0, 1), cluster[few]
+        with monkeypatch.context() as changed:
+            changed.setattr(two_sample, "DOUBLE_EPISODES", 1000)
+            double = test(*given)
+        assert np.array_equal(test(*given).null, double.null), real
 
 
 def test_bundles_hold_whole_episodes_of_one_domain_as_many_in_either(monkeypatch):
