@@ -286,5 +286,20 @@ def test_a_large_alignment_leaves_the_steps_of_what_it_does_not_reach(make, site
             torch.testing.assert_close(parameter.grad, expected, rtol=1e-3, atol=1e-9)
 
 
+def test_what_is_clipped_is_of_the_optimiser_of_this_training(make):
+    module = make()
+    module.training_step(_batch(), 0).backward()
+    gradients = [p.grad.clone() for p in module.policy.parameters()]
+    for optimizer in (adamw(module.policy.denoiser, [], 1e-3, 0.0), adamw(module.policy, [], 1e-3, 0.0)):
+        for parameter, gradient in zip(module.policy.parameters(), gradients, strict=True):
+            parameter.grad = gradient.clone()
+        module.on_train_start()
+        module.configure_gradient_clipping(optimizer, 1e-6, "norm")
+        trained = {p for group in optimizer.param_groups for p in group["params"]}
+        for parameter, gradient in zip(module.policy.parameters(), gradients, strict=True):
+            left = parameter not in trained or not gradient.any()
+            assert torch.equal(parameter.grad, gradient) == left
+
+
 def _norm(tensors: list[torch.Tensor]) -> float:
     return float(torch.cat([x.flatten() for x in tensors]).norm())
