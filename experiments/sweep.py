@@ -62,8 +62,8 @@ def sweep(
 
     Args:
         grid: YAML file of the grid, or the name of one that ships: alpha, ambient, ambient_arm,
-            ambient_pushing, auxiliary, baselines, gap, human_pusht, lambda, lambda_auto, methods, oracle or
-            plateau.
+            ambient_pushing, auxiliary, baselines, gap, human_pusht, lambda, lambda_auto, methods,
+            oracle, plateau or precision.
         scale: Scale of the runs: smoke, laptop or paper.
         out: Directory of the sweep; by default runs/GRID-SCALE, with the name of another base behind it.
         jobs: Number of runs at once; each local one takes one thread.
