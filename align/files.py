@@ -13,9 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
-
-import yaml
+from typing import TextIO
 
 from align.errors import InputError, mistake_behind
 
@@ -31,19 +29,6 @@ UNWRITABLE = {
 """Errors of a disk, of permissions or of a path, which are no faults of the program."""
 NO_PATH = (OSError, ValueError)
 """What a system, or Python before it, says to a path that cannot be, as one with a null byte in it."""
-
-
-def parsed_yaml(text: str) -> Any:
-    """What YAML holds, with no types but plain ones; by libyaml where PyYAML has it, which is eight times as
-    fast.
-
-    Raises:
-        YAMLError, ValueError, RecursionError: It is not YAML; in the words of PyYAML, which says more of why.
-    """
-    try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError):
-        return yaml.safe_load(text)
 
 
 def user_cache() -> Path:

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from align.files import parsed_yaml
+from align.run.config import load_yaml
 
 FOLDER = Path(find_spec("align.experiments").submodule_search_locations[0])
 """Where they lie; to find the folder imports nothing of what else is in it."""
@@ -22,6 +22,4 @@ def find(path: str | Path) -> Path:
 
 def names(entry: str) -> list[str]:
     """Names of those that have an entry at their top: `axes` in grids, `config` in bases."""
-    return sorted(
-        path.stem for path in FOLDER.glob("*.yaml") if entry in parsed_yaml(path.read_text(encoding="utf-8"))
-    )
+    return sorted(path.stem for path in FOLDER.glob("*.yaml") if entry in load_yaml(path))

@@ -81,7 +81,10 @@ def main(
             torch.cuda.synchronize()
 
     take(skip)
-    told = {"version": version("lerobot"), "parameters": sum(p.numel() for p in policy.parameters())}
+    told = {
+        "version": f"{version('lerobot')}, PyTorch {torch.__version__}",
+        "parameters": sum(p.numel() for p in policy.parameters()),
+    }
     print(json.dumps(told), flush=True)
     for _ in sys.stdin:
         take(1)

@@ -61,6 +61,13 @@ class Scale(NamedTuple):
     policy: functools.partial
 
 
+def _published(channels: tuple[int, ...], crop: int) -> functools.partial:
+    """The paper's networks, or with fewer channels and pixels."""
+    denoiser = functools.partial(ConditionalUnet1D, channels=channels)
+    steps = {"n_image_steps": 2, "horizon": 16, "n_action_steps": 8}
+    return functools.partial(DiffusionPolicy, denoiser=denoiser, crop=crop, **steps)
+
+
 SCALES = {
     "laptop": Scale(
         64,
@@ -74,30 +81,8 @@ SCALES = {
             relative_actions=True,
         ),
     ),
-    "reduced": Scale(  # the paper's networks, on fewer pixels and channels
-        64,
-        1,
-        functools.partial(
-            DiffusionPolicy,
-            denoiser=functools.partial(ConditionalUnet1D, channels=(64, 128, 256)),
-            n_image_steps=2,
-            horizon=16,
-            n_action_steps=8,
-            crop=56,
-        ),
-    ),
-    "paper": Scale(
-        128,
-        1,
-        functools.partial(
-            DiffusionPolicy,
-            denoiser=functools.partial(ConditionalUnet1D, channels=(256, 512, 1024)),
-            n_image_steps=2,
-            horizon=16,
-            n_action_steps=8,
-            crop=112,
-        ),
-    ),
+    "reduced": Scale(64, 1, _published((64, 128, 256), crop=56)),
+    "paper": Scale(128, 1, _published((256, 512, 1024), crop=112)),
 }
 
 

@@ -13,8 +13,7 @@ class Ended(Exception):
 class Loop:
     """A loop that runs while whoever gave it its turn waits.
 
-    All are in one thread, on a stack each: threads of their own would have OpenMP's and glibc's memory of
-    their own, too, and steps of many tensors took a fifth longer in them.
+    All are in one thread, on a stack each: threads would have OpenMP's workers and heaps of their own, too.
 
     Args:
         run: The loop; it calls what it is given where its turn ends.

@@ -28,7 +28,7 @@ RULES = [
     (("align.analysis",), ("align.experiments",), ()),
 ]
 FLOW = (
-    *("own_modules", "domain", "errors", "seeding", "site_names", "files", "shipped", "run", "worlds"),
+    *("own_modules", "domain", "errors", "seeding", "site_names", "files", "run", "shipped", "worlds"),
     *("networks", "alignment", "diffusion", "data", "conversion", "checkpoints", "inspection", "policy"),
     *("sites", "batch_loss", "checks", "optimizer", "step", "module", "datamodule"),
     *("embeddings", "robot", "export", "rollout", "callbacks", "command", "fit", "commands", "cli"),
