@@ -41,5 +41,6 @@ def by_family(
 
 
 def _beyond(family: str, arm: str) -> str:
-    """An arm's name without what the family's says already."""
-    return ", ".join(part for part in arm.split(", ") if part not in family.split(", ")) or arm
+    """An arm's name without the setting that the family's is; a name of its own it keeps."""
+    said = [part for part in family.split(", ") if "=" in part]
+    return ", ".join(part for part in arm.split(", ") if part not in said) or arm

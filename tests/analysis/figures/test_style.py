@@ -154,6 +154,10 @@ def test_a_legend_of_many_arms_has_an_entry_a_family_with_the_marks_of_all_its_a
     handles = dict(zip(sizes, figures.named([ax]).values(), strict=False))
     of_size = figures.by_family(handles, sizes, [size.split(", ")[1] for size in sizes], looks)
     assert next(iter(of_size)) == "real=10: sim=0, sim=2, sim=4, sim=6, sim=8, sim=10"
+    named = ["coral, lambda=1", "moments, lambda=1", *arms[2:]]
+    handles = dict(zip(named, figures.named([ax]).values(), strict=False))
+    of_name = figures.by_family(handles, named, ["moments"] * 2 + ["rest"] * 10, looks)
+    assert next(iter(of_name)) == "moments: coral, lambda=1; moments, lambda=1"
     plain = figures.by_family(figures.named([ax]), arms, ["a"] * 12, looks)
     assert list(plain) == [", ".join(arms), "front"], (
         "a family that its arms' names begin with goes without saying"
