@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import IO, Any
 
 from align.errors import InputError, one_line, printable
 from align.experiments import warm
+from align.experiments.axes import SEED
 from align.experiments.warm import ONE_THREAD
 from align.files import append_to, other_kind, remove_temporaries, write_json
 from align.run.layout import CONFIG, LAUNCHED, LOG, PROGRESS, REQUEST, SECONDS, TOGETHER
@@ -206,10 +208,11 @@ def _lead(folder: str) -> None:
 def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[Job]]:
     """Run the waiting jobs, at most `parallel` at once; yields at every poll, for a live table.
 
-    A job starts when those it comes after are done, and fails with them. However the iteration ends, jobs
-    still running are stopped.
+    Each arm is trained once before one is trained again: a sweep that is stopped early has some of all. A
+    job starts when those it comes after are done, and fails with them. However the iteration ends, jobs still
+    running are stopped.
     """
-    waiting = [job for job in jobs if job.state == "waiting"]
+    waiting = [job for job in _in_turns(jobs) if job.state == "waiting"]
     if not waiting:
         yield jobs
     running: list[Job] = []
@@ -242,6 +245,17 @@ def run_jobs(jobs: Sequence[Job], launcher, parallel: int) -> Iterator[Sequence[
     finally:
         for job in running:
             launcher.stop(job)
+
+
+def _in_turns(jobs: Sequence[Job]) -> list[Job]:
+    """The first job of each arm, then the second of each, and so on."""
+    seen: Counter[str] = Counter()
+    turns = {}
+    for job in jobs:
+        arm = str({a: v for a, v in job.point.items() if a != SEED}) if job.point else job.name
+        turns[job.name] = seen[arm]
+        seen[arm] += 1
+    return sorted(jobs, key=lambda job: turns[job.name])
 
 
 @contextlib.contextmanager

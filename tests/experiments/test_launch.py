@@ -88,6 +88,30 @@ def test_a_job_fails_with_those_it_comes_after(tmp_path, monkeypatch):
     assert jobs[1].last_line() == "not started: b failed"
 
 
+def test_each_arm_is_trained_once_before_one_is_trained_again(tmp_path, monkeypatch):
+    started = []
+
+    class Launcher:
+        def start(self, job):
+            started.append(job.name)
+
+        def status(self, job):
+            return 0
+
+    monkeypatch.setattr(launch, "POLL_SECONDS", 0)
+    arms = {"a": {"gap": 1, "lambda": 0}, "b": {"gap": 1, "lambda": 1}, "c": {"gap": 2, "lambda": 0}}
+    jobs = [
+        Job(f"{arm}{seed}", tmp_path, point={**point, "seed": seed})
+        for arm, point in arms.items()
+        for seed in (0, 1, 2)
+    ]
+    jobs[0].state = "finished"  # it counts as the first of its arm
+    jobs.append(Job("after b2", tmp_path, after=["b2"]))
+    for _ in run_jobs(jobs, Launcher(), 1):
+        pass
+    assert started == ["b0", "c0", "a1", "b1", "c1", "a2", "b2", "after b2", "c2"]
+
+
 def _sleeper(folder):
     """A run whose own process started another, which sleeps."""
     os.setsid()
