@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from align.errors import SIZE, check_numbers
 from align.networks.base import Encoder
@@ -31,15 +32,15 @@ class SpatialSoftmax(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → (B, 2 · keypoints): x then y of each keypoint, in [-1, 1]; in full precision."""
-        device = x.device.type
+        device, (height, width) = x.device.type, x.shape[-2:]
+        xs = torch.linspace(-1, 1, width, device=x.device).repeat(height)
+        ys = torch.linspace(-1, 1, height, device=x.device).repeat_interleave(width)
+        cells = x.permute(0, 2, 3, 1).flatten(1, 2).float()  # (B, H · W, C), as they lie with channels last
+        weight, bias = self.project.weight.flatten(1), self.project.bias
         half = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
         with torch.autocast(device, enabled=False) if half else nullcontext():  # bf16 is too coarse
-            logits = self.sharpness * self.project(x.float())
-        height, width = logits.shape[-2:]
-        attention = logits.flatten(2).softmax(-1).unflatten(-1, (height, width))
-        xs = torch.linspace(-1, 1, width, device=x.device)
-        ys = torch.linspace(-1, 1, height, device=x.device)
-        return torch.cat([(attention.sum(2) * xs).sum(-1), (attention.sum(3) * ys).sum(-1)], dim=-1)
+            attention = F.linear(cells, self.sharpness * weight, self.sharpness * bias).softmax(1)
+            return (torch.stack([xs, ys]) @ attention).flatten(1)
 
 
 def _group_norm(channels: int) -> nn.GroupNorm:
@@ -74,9 +75,11 @@ class ConvEncoder(Encoder):
         self.pool = SpatialSoftmax(width, keypoints=width)
         self.head = nn.Linear(2 * width, features)
 
+    memory_format = torch.channels_last
+
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [-1, 1] → (B, features)."""
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = images.contiguous(memory_format=self.memory_format)
         return self.head(self.pool(self.backbone(images)))
 
 

@@ -16,6 +16,7 @@ from align.networks import (
     SpatialSoftmax,
 )
 from align.networks.augment import center_crop, jitter_colors, random_crop, to_float
+from align.networks.cameras import CameraEncoders, image_features
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,28 @@ def test_encoder_maps_images_to_features_sample_by_sample(encoder, size):
     assert features.shape == (3, encoder.features)
     assert torch.allclose(encoder(images[1:2]), features[1:2], atol=1e-5)  # no mixing over the batch
     assert not any(isinstance(m, nn.BatchNorm2d) for m in encoder.modules())
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.3])
+def test_images_are_turned_round_in_memory_once_for_encoders_that_want_it(jitter):
+    seen = {}
+
+    class Chatty(nn.Module):
+        features = 2
+
+        def forward(self, images):
+            seen[self] = images.is_contiguous(memory_format=torch.channels_last)
+            return images.flatten(1)[:, :2]
+
+    encoders = {"top": Chatty(), "wrist": Chatty(), "side": Chatty()}
+    encoders["wrist"].memory_format = ConvEncoder.memory_format
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (2, 1, 3, 8, 8), dtype=torch.uint8, generator=generator)
+    batch = {f"image.{name}": images for name in encoders}
+    image_features(CameraEncoders(encoders), batch, 6, jitter, generator)
+    assert [seen[encoder] for encoder in encoders.values()] == [False, True, False]
+    image_features(encoders["wrist"], {"image": images}, None, jitter, generator)
+    assert seen[encoders["wrist"]]
 
 
 def test_keypoints_are_in_full_precision_under_autocast():
@@ -43,6 +66,21 @@ def test_spatial_softmax_finds_a_peak():
     x = torch.full((1, 1, 5, 9), -50.0)
     x[0, 0, 1, 6] = 50.0
     assert pool(x).tolist() == [[pytest.approx(0.5), pytest.approx(-0.5)]]  # column 6 of 0–8, row 1 of 0–4
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_spatial_softmax_is_the_mean_position_under_the_softmax_of_its_logits(memory_format):
+    pool = SpatialSoftmax(3, keypoints=4, sharpness=2.0)
+    x = torch.randn(2, 3, 4, 6, generator=torch.Generator().manual_seed(0))
+    found = pool(x.contiguous(memory_format=memory_format)).detach()
+    for sample, keypoints in zip(x, found, strict=True):
+        for k in range(4):
+            logit = 2.0 * ((pool.project.weight[k] * sample).sum(0) + pool.project.bias[k])
+            share = (logit - logit.max()).exp()
+            share = (share / share.sum()).detach().tolist()
+            places = [(2 * c / 5 - 1, 2 * r / 3 - 1, share[r][c]) for r in range(4) for c in range(6)]
+            assert keypoints[k].item() == pytest.approx(sum(x * p for x, _, p in places), abs=1e-6)
+            assert keypoints[4 + k].item() == pytest.approx(sum(y * p for _, y, p in places), abs=1e-6)
 
 
 DENOISERS = [
