@@ -299,6 +299,14 @@ def test_what_is_clipped_is_of_the_optimiser_of_this_training(make):
         for parameter, gradient in zip(module.policy.parameters(), gradients, strict=True):
             left = parameter not in trained or not gradient.any()
             assert torch.equal(parameter.grad, gradient) == left
+    module = make()
+    frozen, *others = module.policy.parameters()
+    optimizer = torch.optim.SGD(others, lr=1.0)
+    for added in (False, True):  # a callback may unfreeze a part and add its group while it trains
+        frozen.grad = torch.ones_like(frozen)
+        module.configure_gradient_clipping(optimizer, 1e-6, "norm")
+        assert torch.equal(frozen.grad, torch.ones_like(frozen)) != added
+        optimizer.add_param_group({"params": [frozen]}) if not added else None
 
 
 def _norm(tensors: list[torch.Tensor]) -> float:
