@@ -309,5 +309,16 @@ def test_what_is_clipped_is_of_the_optimiser_of_this_training(make):
         optimizer.add_param_group({"params": [frozen]}) if not added else None
 
 
+def test_the_average_looks_for_weights_anew_as_training_begins(make):
+    module = make()
+    module.ema.update(module.policy, 0)
+    last = list(module.policy.denoiser.modules())[-1]
+    owner, name = last, next(iter(dict(last.named_parameters(recurse=False))))
+    setattr(owner, name, torch.nn.Parameter(torch.full_like(getattr(owner, name), 5.0)))
+    module.on_train_start()
+    module.ema.move(module.policy, 1.0)
+    assert all(map(torch.equal, module.ema.model.parameters(), module.policy.parameters()))
+
+
 def _norm(tensors: list[torch.Tensor]) -> float:
     return float(torch.cat([x.flatten() for x in tensors]).norm())

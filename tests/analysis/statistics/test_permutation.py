@@ -209,6 +209,13 @@ def test_a_window_far_from_all_hides_no_difference_in_single_precision(monkeypat
         assert double.effect > 10 and found.summary() == pytest.approx(double.summary(), rel=0.01), far
 
 
+def test_a_resample_draws_as_many_of_all_episodes_alike():
+    counts = two_sample.bootstrap_counts(5, 4000, np.random.default_rng(0))
+    assert counts.shape == (4000, 5) and (counts.sum(1) == 5).all()
+    np.testing.assert_allclose(counts.mean(0), 1, atol=0.06)  # four standard errors of a binomial's mean
+    np.testing.assert_allclose(counts.var(0), 0.8, atol=0.08)
+
+
 def test_bundles_hold_whole_episodes_of_one_domain_as_many_in_either(monkeypatch):
     monkeypatch.setattr(permutation, "BUNDLES", 25)
     monkeypatch.setattr(permutation, "FEW", 5)
