@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -382,4 +383,6 @@ class CotrainingData(pl.LightningDataModule):
 
 
 def _moved(x: Any, device: torch.device) -> Any:
-    return x.to(device, non_blocking=device.type == "cuda") if isinstance(x, Tensor) else x
+    if isinstance(x, Tensor):
+        return x.to(device, non_blocking=device.type == "cuda")
+    return move_data_to_device(x, device) if isinstance(x, dict | list | tuple) else x

@@ -126,7 +126,7 @@ class CotrainingModule(HeldOut, Weights):
         self.finite = FiniteWatch("denoising loss", "loss")
         self._release = lambda: None
         self._pulls: tuple[Tensor, Tensor] | None = None
-        self._clipped: list[list[nn.Parameter]] | None = None
+        self._clipped: tuple[tuple[int, int], list[list[nn.Parameter]]] | None = None
 
     def setup(self, stage: str) -> None:
         """Make what reads the privileged state, before weights are loaded and optimised."""
@@ -300,11 +300,13 @@ class CotrainingModule(HeldOut, Weights):
                 [p for g in optimizer.param_groups for p in g["params"]], gradient_clip_val
             )
         elif gradient_clip_val:
-            if self._clipped is None:
+            trained = id(optimizer), sum(len(group["params"]) for group in optimizer.param_groups)
+            if self._clipped is None or self._clipped[0] != trained:  # a callback may unfreeze weights
                 reached = self.policy if self.site == "denoiser" else self.policy.encoder
                 parts = [] if reached is None else [reached.parameters()]
-                self._clipped = parts_of(optimizer, [*parts, self._opponents(), self._readers()])
-            clip_apart(self._clipped, gradient_clip_val)
+                parts = parts_of(optimizer, [*parts, self._opponents(), self._readers()])
+                self._clipped = trained, parts
+            clip_apart(self._clipped[1], gradient_clip_val)
 
     def optimizer_step(self, *args, **kwargs) -> None:
         """Step, then average: here, so that a checkpoint written after the step holds both."""

@@ -76,7 +76,7 @@ def compete(
             take_turns(loops, table.is_late)
     finally:
         signal.signal(signal.SIGTERM, handler)
-    first = clocks[0]
+    first, why = clocks[0], "align failed" if loops[0].error else LATE
     for (name, _, whose, _), loop, clock in zip(contestants, loops, clocks, strict=True):
         row = f"{what}, {name}"
         late = LATE if len(clock.blocks) < clock.n else ""
@@ -86,7 +86,7 @@ def compete(
             name = f"{row}: its first {min(FIRST, clock.skip)} steps, with what is recorded"
             table.add(name, whose, "ms", [1e3 * clock.first])
         if clock is not first:
-            table.against(row, whose, clock.blocks, first.blocks, note if first.blocks else "align failed")
+            table.against(row, whose, clock.blocks, first.blocks, note if first.blocks else why)
     return clocks
 
 
@@ -189,6 +189,8 @@ def lerobot_loop(scale: str, precision: str, device: str, clock: Clock) -> None:
                 clock.wait()
         finally:
             process.kill()
+            with contextlib.suppress(BrokenPipeError):  # of what it was not there to read
+                process.stdin.close()
 
 
 def _objectives(folder: Path, scale: str, precision: str, device: str) -> list[Contestant]:

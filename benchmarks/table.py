@@ -1,6 +1,7 @@
 """Rows as they are measured: appended to a CSV file at once, printed as a table at the end."""
 
 import csv
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -87,19 +88,31 @@ class Table:
         if self.is_late():
             self.add(what, "align", unit, [], LATE)
             return
-        running, longest = dict(functions), 0.0
-        for whose, function in functions.items():
-            begun = time.perf_counter()
+        errors: dict[str, str] = {}
+
+        def call(whose: str) -> None:
             try:
-                function()
+                if whose not in errors:
+                    functions[whose]()
             except Exception as error:  # as in `measure`
-                self.add(what, whose, unit, [], failed(error))
-                del running[whose]
+                errors[whose] = failed(error)
+
+        longest = 0.0
+        for whose in functions:
+            begun = time.perf_counter()
+            call(whose)
             longest = max(longest, time.perf_counter() - begun)
-        times = in_turns(list(running.values()), seconds, 3 if longest < LONG else 1, time.perf_counter)
+        least, running = 3 if longest < LONG else 1, [whose for whose in functions if whose not in errors]
+        calls = [functools.partial(call, whose) for whose in running]
+        times = in_turns(calls, seconds, least, time.perf_counter)
+        for whose, note in errors.items():  # also of one that failed later
+            self.add(what, whose, unit, [], note)
+        first = next(iter(functions))
         for whose, own in zip(running, times, strict=True):
+            if whose in errors:
+                continue
             self.add(what, whose, unit, [scale * second for second in own])
-            if whose != next(iter(functions)) and next(iter(functions)) in running:
+            if whose != first and first not in errors:
                 self.against(what, whose, own, times[0])
 
     def against(

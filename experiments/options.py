@@ -5,10 +5,9 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import yaml
-
 from align.command.fit_options import TRAINER_DEFAULTS
 from align.errors import InputError, shown
+from align.run.config import parse_yaml
 
 
 def set_option(config: dict[str, Any], option: str, value: Any) -> None:
@@ -88,10 +87,7 @@ def read_override(text: str) -> tuple[str, Any]:
     option, separator, value = text.partition("=")
     if not separator or not option:
         raise InputError(f"set={text!r}: expected option=value")
-    try:
-        return option, yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise InputError(f"set={text!r}: the value is not YAML") from None
+    return option, parse_yaml(value, f"set={text!r}")
 
 
 def check_keys(content: Any, known: Collection[str], file: str, *where: str) -> None:

@@ -5,6 +5,7 @@ import functools
 import json
 import re
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ import profile_step
 import steps
 import training
 from peers import Missing
-from table import Table, in_turns, repeated
+from table import LATE, Table, in_turns, repeated
 from training import Clock
 from turns import Loop, take_turns
 
@@ -207,6 +208,10 @@ def test_a_peer_steps_in_a_process_of_its_own(tmp_path, monkeypatch):
     python.write_text("#!/bin/sh\necho no such card >&2\n")
     with pytest.raises(Missing, match="no such card"):
         steps.lerobot_loop("reduced", "32-true", "cpu", clock)
+    told = '#!/bin/sh\necho \'{"version": "9.9", "parameters": 16086370}\'\necho it burnt >&2\n'
+    python.write_text(told)  # and is gone before it is asked for a block
+    with pytest.raises(Missing, match="it burnt"):
+        steps.lerobot_loop("reduced", "32-true", "cpu", Clock(1, 2, 3, 0, lambda: time.sleep(0.3)))
 
 
 def test_ratios_are_of_the_same_turn(tmp_path):
@@ -220,6 +225,12 @@ def test_ratios_are_of_the_same_turn(tmp_path):
         ("theirs", "ms", 0), ("align", "ms", 3), ("others", "ms", 3), ("others", "×", 3)
     ]  # fmt: skip
     assert "ZeroDivisionError" in table.rows[0].note
+    table, calls = Table(tmp_path, 3600), iter(range(1, 9))
+    later = {"align": lambda: None, "theirs": lambda: 1 / (next(calls) % 3), "others": lambda: None}
+    table.beside("d", "ms", 1e3, later, 0)
+    assert [(row.whose, row.n) for row in table.rows] == [
+        ("theirs", 0), ("align", 3), ("others", 3), ("others", 3)
+    ], "one that fails at its third call takes no other row with it"  # fmt: skip
 
 
 def test_steps_that_are_late_say_so(tmp_path, monkeypatch):
@@ -233,6 +244,11 @@ def test_steps_that_are_late_say_so(tmp_path, monkeypatch):
     assert table.rows[0].n == 2 and "no time left" in table.rows[0].note
     shares = [row for row in table.rows if "share of" in row.what]
     assert shares and all(row.n == 0 and "no time left" in row.note for row in shares)
+    asked.clear()
+    monkeypatch.setattr(table, "is_late", lambda: asked.append(0) or len(asked) > 2)
+    table.rows.clear()
+    steps.measure(table, tmp_path, "cpu", ["laptop"], {"32-true": 1e11, "bf16-mixed": 1e11})
+    assert {row.note for row in table.rows if row.unit == "×"} == {LATE}, "nothing failed"
 
 
 def test_functions_are_called_in_turns():

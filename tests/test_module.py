@@ -299,6 +299,25 @@ def test_what_is_clipped_is_of_the_optimiser_of_this_training(make):
         for parameter, gradient in zip(module.policy.parameters(), gradients, strict=True):
             left = parameter not in trained or not gradient.any()
             assert torch.equal(parameter.grad, gradient) == left
+    module = make()
+    frozen, *others = module.policy.parameters()
+    optimizer = torch.optim.SGD(others, lr=1.0)
+    for added in (False, True):  # a callback may unfreeze a part and add its group while it trains
+        frozen.grad = torch.ones_like(frozen)
+        module.configure_gradient_clipping(optimizer, 1e-6, "norm")
+        assert torch.equal(frozen.grad, torch.ones_like(frozen)) != added
+        optimizer.add_param_group({"params": [frozen]}) if not added else None
+
+
+def test_the_average_looks_for_weights_anew_as_training_begins(make):
+    module = make()
+    module.ema.update(module.policy, 0)
+    last = list(module.policy.denoiser.modules())[-1]
+    owner, name = last, next(iter(dict(last.named_parameters(recurse=False))))
+    setattr(owner, name, torch.nn.Parameter(torch.full_like(getattr(owner, name), 5.0)))
+    module.on_train_start()
+    module.ema.move(module.policy, 1.0)
+    assert all(map(torch.equal, module.ema.model.parameters(), module.policy.parameters()))
 
 
 def _norm(tensors: list[torch.Tensor]) -> float:

@@ -11,7 +11,7 @@ from align.errors import SEED, InputError, check_numbers, one_line, shown
 from align.files import user_path
 from align.run.layout import CONFIG
 from align.run.moved import renamed
-from align.run.reading import reading
+from align.run.reading import DAMAGE, reading
 
 MOST_VALUES = 1_000_000
 """So many values no configuration has."""
@@ -39,7 +39,10 @@ def parse_yaml(text: str, where: str) -> Any:
     try:
         content = _content(text)
         values = _values(content, {})
-    except (RecursionError, ValueError, yaml.YAMLError) as error:
+    except (
+        *DAMAGE,
+        yaml.YAMLError,
+    ) as error:  # DAMAGE: where values are made of it
         raise InputError(f"{where}: not YAML ({one_line(error)})") from None
     if not values <= MOST_VALUES:
         raise InputError(

@@ -235,6 +235,7 @@ def mean_kernels(
     real: np.ndarray,
     splits: np.ndarray | None = None,
     device: str = "cpu",
+    dtype: type | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean kernels of samples that are weights over episodes, over pairs of different episodes.
 
@@ -246,12 +247,13 @@ def mean_kernels(
         splits: (S, E) of 0 or 1, the real samples of further pairs, whose sim samples are the rest: these
             cost half as much.
         device: As in `quadratic_forms`.
+        dtype: In what kernels are summed; by default what `precision` says.
 
     Returns:
         (S + R,) each: within sim, within real, between them, those of the splits first; NaN without a pair.
     """
     splits = np.empty((0, sim.shape[1])) if splits is None else splits
-    weights = np.concatenate([splits, sim, real], dtype=precision(x, cluster, splits))
+    weights = np.concatenate([splits, sim, real], dtype=dtype or precision(x, cluster, splits))
     forms, between, sums = quadratic_forms(x, cluster, kernel, weights, len(sim), device)
     of_splits, within_sim, within_real = np.split(forms, [len(splits), len(splits) + len(sim)])
     to_rest = splits @ sums - of_splits

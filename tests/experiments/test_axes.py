@@ -88,6 +88,9 @@ def test_what_a_grid_cannot_mean_is_told_before_anything_runs(change, words, tmp
     ("override", "words"),
     [
         ("=1", "set='=1'"),
+        ("data.alpha=[1", r"^set='data.alpha=\[1': not YAML \(.*expected ',' or '\]'"),
+        ("data.alpha=2026-13-45", "^set='data.alpha=2026-13-45': not YAML .month must be in 1..12"),
+        ("data.alpha=!!int", "^set='data.alpha=!!int': not YAML"),
         ("trainer.callbacks.first.x=1", "trainer.callbacks.first.x: it would be part of a list of 1"),
         ("data.alpha.x=1", "data.alpha.x: it would be part of 0.25"),
     ],

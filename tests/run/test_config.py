@@ -16,6 +16,10 @@ from align.run.config import parse_yaml
         ("[" * 700, "recursion"),
         ("[" * 2000, "recursion"),
         ("a: " + "[" * 700 + "]" * 700, "recursion"),
+        ("a: 2026-13-45", "month must be in 1..12"),
+        ("a: !!bool maybe", "'maybe'"),
+        ("a: !!timestamp noon", "NoneType"),
+        ("a: !!int", "index out of range"),
     ],
 )
 def test_what_is_not_yaml_is_a_line_that_says_why(text, words):

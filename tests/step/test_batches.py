@@ -9,6 +9,7 @@ import torch
 
 from align.data.episodes import read_store
 from align.data.windows import Windows
+from align.datamodule import CotrainingData
 from align.domain import Domain
 from align.step import batches
 from align.step.batches import ahead, labels, moved
@@ -69,3 +70,11 @@ def test_labels_are_in_the_order_of_the_samples():
     found = labels({Domain.SIM: 2, Domain.REAL: 1}, torch.ones(3))
     assert found["domain"].tolist() == [Domain.SIM, Domain.SIM, Domain.REAL]
     assert batches.SHARE <= 0.5
+
+
+def test_whatever_holds_tensors_in_a_batch_is_moved():
+    """Of a data module of a user's own there may be more in it than tensors and numbers."""
+    batch = {"x": torch.ones(2), "n_sim": 2, "image": {"top": torch.ones(3)}, "told": [torch.ones(1)]}
+    found = CotrainingData.transfer_batch_to_device(None, batch, torch.device("meta"), 0)
+    assert found["n_sim"] == 2
+    assert {x.device.type for x in (found["x"], found["image"]["top"], *found["told"])} == {"meta"}

@@ -195,6 +195,27 @@ def test_single_precision_tells_the_same_of_many_windows(test, monkeypatch):
         assert np.array_equal(test(*given).null, double.null), real
 
 
+def test_a_window_far_from_all_hides_no_difference_in_single_precision(monkeypatch):
+    """Beside it all others are alike: their kernels differ by what single precision rounds."""
+    monkeypatch.setattr(permutation, "PERMUTATIONS", 200)
+    x, label = np.random.default_rng(0).normal(size=(120, 8)), np.repeat([0, 1], 60)
+    x[label == 1] += 1.0
+    for far in (3e3, 1e4):
+        x[0] = far
+        double = mmd_test(x, label, np.arange(120))
+        with monkeypatch.context() as changed:
+            changed.setattr(two_sample, "DOUBLE_EPISODES", 10)
+            found = mmd_test(x, label, np.arange(120))
+        assert double.effect > 10 and found.summary() == pytest.approx(double.summary(), rel=0.01), far
+
+
+def test_a_resample_draws_as_many_of_all_episodes_alike():
+    counts = two_sample.bootstrap_counts(5, 4000, np.random.default_rng(0))
+    assert counts.shape == (4000, 5) and (counts.sum(1) == 5).all()
+    np.testing.assert_allclose(counts.mean(0), 1, atol=0.06)  # four standard errors of a binomial's mean
+    np.testing.assert_allclose(counts.var(0), 0.8, atol=0.08)
+
+
 def test_bundles_hold_whole_episodes_of_one_domain_as_many_in_either(monkeypatch):
     monkeypatch.setattr(permutation, "BUNDLES", 25)
     monkeypatch.setattr(permutation, "FEW", 5)
