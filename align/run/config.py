@@ -39,10 +39,7 @@ def parse_yaml(text: str, where: str) -> Any:
     try:
         content = _content(text)
         values = _values(content, {})
-    except (
-        *DAMAGE,
-        yaml.YAMLError,
-    ) as error:  # DAMAGE: where values are made of it
+    except (*DAMAGE, yaml.YAMLError) as error:  # the former where values are made of what was parsed
         raise InputError(f"{where}: not YAML ({one_line(error)})") from None
     if not values <= MOST_VALUES:
         raise InputError(
