@@ -166,7 +166,9 @@ def test_a_claim_without_training_is_replaceable_and_training_is_not(tiny, tmp_p
         (out / "lambda=1/checkpoints").mkdir()
         (out / "lambda=1/checkpoints/last.ckpt").touch()
         assert _sweep(tiny, out, "--set+=model.lr_warmup=5") == 2
-    assert "lambda=1 was run with another configuration" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "lambda=1 was run with another configuration (model.lr_warmup: 4 there, 5 here)" in error
+    assert "choose another directory with --out" in error
     assert "lr_warmup: 4" in (out / "lambda=0/request.yaml").read_text()  # no part of it is claimed
 
 
