@@ -100,6 +100,10 @@ def test_another_configuration_in_the_same_place_is_refused(tiny, tmp_path, caps
         ("model.lr_warmpu=3", "lr_warmpu"),
         ("data.real=nowhere.zarr", "nowhere.zarr: no such file or folder"),
         ("data.validation=2", "data.validation=2: holds out 2 sim, 2 real episodes"),
+        (
+            "data.validation=2",
+            "needs 4 or more of each, and a whole number (data.validation=4) is of episodes",
+        ),
         ("data.sim={real}", "data.sim, data.real: both"),
         ("model.policy.horizon=-1", "horizon"),
     ],
