@@ -68,6 +68,7 @@ $(SWEEPS): sweep-%: $(READY)
 $(PLANNED): $(PLANNING)
 
 dashboard: $(READY) ## open TensorBoard on RUN
+	@test -e "$(RUN)" || { echo "RUN=$(RUN): no such folder; expected a run, a sweep or a folder of them" >&2; exit 2; }
 	$(PYTHON) -m tensorboard.main --logdir $(RUN)
 
 probe: $(READY) ## probe the embeddings of RUN again, with reports (about 10 seconds a run)

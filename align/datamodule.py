@@ -374,7 +374,8 @@ class CotrainingData(pl.LightningDataModule):
         held = ", ".join(f"{n} {label}" for label, n in found.items())
         return (
             f"data.validation={self.validation}: holds out {held} episodes that have windows; a probe of sim "
-            f"against real needs {PROBED_EPISODES} or more of each"
+            f"against real needs {PROBED_EPISODES} or more of each, and a whole number "
+            f"(data.validation={PROBED_EPISODES}) is of episodes"
         )
 
     def held_out_batches(self, per_domain: int, batch_size: int = 128) -> Iterator[dict[str, Tensor]]:

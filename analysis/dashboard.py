@@ -174,16 +174,17 @@ def _logged(run_dir: Path) -> set[str] | None:
 def _layout(scalars: Sequence[Metric], logged: set[str] | None) -> dict:
     """Charts of the custom scalars tab: {category: {chart: ["Multiline", tags]}}, none of them empty.
 
+    A chart of the training has all its tags also where some were not logged: TensorBoard shows the layouts of
+    all runs at once, and two charts of one title that are not alike side by side.
+
     Args:
         scalars: What is shown of trials and probes.
         logged: Tags of the training; where it is not known, all that there may be.
     """
 
     def chart(*tags: str) -> list:  # the tab takes tags for beginnings of regular expressions
-        shown = [
-            tag for tag in tags if logged is None or tag in logged or not tag.startswith(("train/", "val/"))
-        ]
-        return ["Multiline", [f"{re.escape(tag)}$" for tag in shown]]
+        any_logged = logged is None or any(t in logged or not t.startswith(("train/", "val/")) for t in tags)
+        return ["Multiline", [f"{re.escape(tag)}$" for tag in tags if any_logged]]
 
     def final(kind: str, *names: str) -> list:
         return chart(*(str(m) for m in scalars if m.kind == kind and m.name in names))

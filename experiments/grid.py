@@ -34,6 +34,8 @@ from align.experiments.options import read_override, set_option
 from align.run.reading import of_file
 from align.shipped import find
 
+MAKE = {"data.sim": "SIM", "data.real": "REAL"}  # what `make` calls stores of a user's own
+
 
 @dataclass(frozen=True)
 class Run:
@@ -111,7 +113,11 @@ def load_grid(
         demos = resolve(demos, {option: value})
     if absent := [option for option, arguments in demos.items() if arguments is None]:
         given = " ".join(f"--set+={option}=PATH" for option in absent)
-        raise InputError(f"{', '.join(absent)}: missing; give the paths of your own stores as {given}")
+        make = " and ".join(MAKE[option] for option in absent if option in MAKE)
+        raise InputError(
+            f"{', '.join(absent)}: missing; give the paths of your own stores as {given}"
+            + (f", or {make} of make" if make else "")
+        )
     taken = {}
     if common.get("from_stores"):
         from align.experiments.own_stores import fill_in  # late, as what reads stores takes a while

@@ -32,7 +32,7 @@ from align.run.config import read_yaml
 from align.run.layout import GRID, LOG, POINT, REQUEST
 from align.run.locks import locked
 from align.run.moved import renamed
-from align.run.place import rewritten
+from align.run.place import first_difference, rewritten
 from align.run.provenance import hash_store
 from align.run.reading import of_file
 from align.run.state import is_begun, is_finished
@@ -192,10 +192,12 @@ def _refuse_others(requests: dict[str, dict[str, Any]], folder: Path) -> None:
     for name, config in requests.items():
         request = folder / name / REQUEST
         if is_begun(folder / name) and request.exists():
-            if read_yaml(request) != renamed(yaml.safe_load(yaml.safe_dump(config))):
+            asked = renamed(yaml.safe_load(yaml.safe_dump(config)))
+            if (earlier := read_yaml(request)) != asked:
+                difference = first_difference(earlier, asked) or f"see {request}"
                 raise InputError(
-                    f"out={str(folder)!r}: {name} was run with another configuration (see {request}); "
-                    "nothing was overwritten: choose another directory"
+                    f"out={str(folder)!r}: {name} was run with another configuration ({difference}); nothing "
+                    "was overwritten: choose another directory with --out, or OUT of make"
                 )
             if store := rewritten(folder / name, config, hash_of):
                 raise InputError(

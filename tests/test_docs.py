@@ -124,6 +124,18 @@ def test_what_a_page_names_exists(page):
         subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
+def test_a_dashboard_of_nothing_is_refused(tmp_path):
+    (tmp_path / ".align-ready").touch()
+    told = subprocess.run(
+        ["make", "dashboard", "RUN=runs/nowhere", f"ENV={tmp_path}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert told.returncode and "RUN=runs/nowhere: no such folder; expected" in told.stderr
+
+
 def _anchors(page: Path) -> set[str]:
     """The anchors that GitHub gives to headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)

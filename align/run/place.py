@@ -127,7 +127,7 @@ def _same_stores(run: str | os.PathLike, recorded: dict[str, Any], config: dict[
 
 
 def first_difference(old: dict, new: dict, prefix: str = "") -> str | None:
-    """The first option that differs, as "name: old → new", or `None`."""
+    """The first option that differs, as "name: old there, new here", or `None`."""
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):

@@ -82,7 +82,8 @@ def test_what_is_given_stays(write):
 
 def test_all_that_is_wrong_is_told_at_once(write, tmp_path):
     sim, real = write("sim"), write("real")
-    with pytest.raises(InputError, match=r"data\.sim, data\.real: missing; give the paths .*data\.real=PATH"):
+    words = r"data\.sim, data\.real: missing; give the paths .*data\.real=PATH, or SIM and REAL of make"
+    with pytest.raises(InputError, match=words):
         load_grid("lambda", "laptop", "own")
     keys = 'data.sim_keys={agent_pos: "poses", action: "action[:9]", image: camera}'
     with pytest.raises(InputError) as refused:

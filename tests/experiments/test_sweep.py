@@ -100,6 +100,10 @@ def test_another_configuration_in_the_same_place_is_refused(tiny, tmp_path, caps
         ("model.lr_warmpu=3", "lr_warmpu"),
         ("data.real=nowhere.zarr", "nowhere.zarr: no such file or folder"),
         ("data.validation=2", "data.validation=2: holds out 2 sim, 2 real episodes"),
+        (
+            "data.validation=2",
+            "needs 4 or more of each, and a whole number (data.validation=4) is of episodes",
+        ),
         ("data.sim={real}", "data.sim, data.real: both"),
         ("model.policy.horizon=-1", "horizon"),
     ],
@@ -166,7 +170,9 @@ def test_a_claim_without_training_is_replaceable_and_training_is_not(tiny, tmp_p
         (out / "lambda=1/checkpoints").mkdir()
         (out / "lambda=1/checkpoints/last.ckpt").touch()
         assert _sweep(tiny, out, "--set+=model.lr_warmup=5") == 2
-    assert "lambda=1 was run with another configuration" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "lambda=1 was run with another configuration (model.lr_warmup: 4 there, 5 here)" in error
+    assert "choose another directory with --out" in error
     assert "lr_warmup: 4" in (out / "lambda=0/request.yaml").read_text()  # no part of it is claimed
 
 

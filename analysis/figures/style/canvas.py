@@ -7,6 +7,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
@@ -20,6 +21,8 @@ from matplotlib.legend_handler import HandlerTuple
 from matplotlib.mathtext import MathTextParser
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 from align.analysis.figures.style.looks import CYCLE
 from align.files import atomic_path
@@ -29,6 +32,7 @@ DPI = 300
 TITLE, LEGEND, CAPTION = 8.0, 7.0, 6.5  # sizes of what is around the panels
 MARGIN = 0.06  # inches, around and between them
 CAPTION_COLOUR = "#404040"
+LEAST_APART = 0.5  # of the size of labels along an axis, between two of them
 SOFT = "/,-=_.:;+"  # after which a word too long for a line is broken
 
 _STYLE = {
@@ -108,6 +112,32 @@ def finish(
             artist.set_position((MARGIN / width, at))
     _read_plainly(figure)
     figure.draw_without_rendering()  # so that positions are final
+    if _space_ticks(figure):
+        figure.draw_without_rendering()
+
+
+def _space_ticks(figure: Figure) -> bool:
+    """Have fewer ticks along x where their labels all but touch; whether any panel has fewer now.
+
+    Matplotlib reckons with labels of three digits, and "−0.15" is wider.
+    """
+    fewer = False
+    for ax in figure.axes:
+        locator = ax.xaxis.get_major_locator()
+        while isinstance(locator, MaxNLocator) and (shown := _tick_boxes(ax)):
+            apart = LEAST_APART * ax.xaxis.get_ticklabels()[0].get_size() * figure.dpi / 72
+            if len(shown) < 3 or all(b.x0 - a.x1 >= apart for a, b in pairwise(shown)):
+                break
+            locator.set_params(nbins=len(shown) - 2)  # intervals: one tick fewer, at round numbers
+            fewer = True
+    return fewer
+
+
+def _tick_boxes(ax: Axes) -> list[Bbox]:
+    """Of the labels along x that are drawn, from left to right."""
+    low, high = sorted(ax.get_xlim())
+    labels = [t for t in ax.get_xticklabels() if t.get_text() and low <= t.get_position()[0] <= high]
+    return sorted((t.get_window_extent() for t in labels), key=lambda box: box.x0)
 
 
 def _legend(

@@ -28,6 +28,7 @@ from align.analysis.reports.arm_table.words import (
     TASK_NAMES,
     TOLD,
     TRAINED,
+    TRAINED_DIGITS,
     WEIGHED,
     WEIGHT,
 )
@@ -158,7 +159,7 @@ class ArmTable:
         rows = []
         for arm in self.arms:
             row = [Cell(arm.label), Cell(str(len(arm.runs)))]
-            row += (self._range(arm, TRAINED[title]) for title in trained)
+            row += (self._range(arm, TRAINED[title], TRAINED_DIGITS[title]) for title in trained)
             row += (self._cell(arm, m) for m in self.metrics.values())
             row += [self._range(arm, P_VALUE)] if tested else []
             row += [self._owned(arm)] if owned else []
@@ -247,12 +248,13 @@ class ArmTable:
         base = self._bases[arm.label]
         return None if arm is base else self.sweep.ratio(arm.runs, base.runs, metric)
 
-    def _range(self, arm: Arm, column: str) -> Cell:
+    def _range(self, arm: Arm, column: str, digits: str = ".3f") -> Cell:
         """The range over an arm's trainings; a mean of p-values would mean nothing."""
         values = self._values(arm, column)
         if not len(values):
             return NOTHING
-        return Cell(" to ".join(dict.fromkeys(f"{x:.3f}" for x in (values.min(), values.max()))))
+        ends = dict.fromkeys(format(x, digits) for x in (values.min(), values.max()))
+        return Cell(minus(" to ".join(ends)))
 
     def _values(self, arm: Arm, column: str) -> pd.Series:
         """What is known of an arm's runs in a column, if there is such a one."""

@@ -22,6 +22,8 @@ TRAINED = {
     SLACK: "summary/slack",
 }
 """What training itself found out, by title; the last three are shown where something set λ."""
+TRAINED_DIGITS = {LEVEL: ".3f", WEIGHT: ".3g", RATIO: ".3g", SLACK: ".3f"}
+"""How each is written: λ and the ratio are of any order of magnitude."""
 AT_ONCE, BEST = ", all at once", "may be best"
 NOTE = (
     "Mean [95 % interval] over training seeds and shared trials or held-out episodes. How much trainings "

@@ -159,5 +159,6 @@ def _check(path: Path, site: str, x: np.ndarray, domain: np.ndarray, episode: np
     if min(counts.values()) < PROBED_EPISODES:
         found = ", ".join(f"{n} {name}" for name, n in counts.items())
         raise InputError(
-            f"{path}: {site} has {found} episodes, expected at least {PROBED_EPISODES} of each domain"
+            f"{path}: {site} has {found} episodes, expected at least {PROBED_EPISODES} of each domain, "
+            "held out in training (data.validation)"
         )

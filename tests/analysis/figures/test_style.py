@@ -49,6 +49,23 @@ def test_one_family_has_one_hue_and_no_two_arms_are_alike():
         assert np.ptp(of) < 0.02
 
 
+@pytest.mark.parametrize("panels", [4, 5, 6])
+@pytest.mark.parametrize("low", [-0.16, -0.0162, -0.5, 0.0, -1600.0])
+def test_labels_along_x_do_not_run_together(panels, low):
+    with figures.style():
+        figure, axes = figures.canvas(1, panels, figures.DOUBLE, 1, sharey=True)
+        for ax in axes[0]:
+            ax.plot([low, -low / 3 if low else 1e-3], [0, 1])
+        figures.finish(figure)
+        for ax in axes[0]:
+            left, right = ax.get_xlim()
+            labels = [t for t in ax.get_xticklabels() if left <= t.get_position()[0] <= right]
+            boxes = [Text.get_window_extent(t) for t in labels]
+            space = 0.4 * 7 / 72 * figure.dpi
+            assert len(boxes) > 1
+            assert all(b.x0 - a.x1 > space for a, b in itertools.pairwise(boxes)), labels
+
+
 def test_a_single_training_has_no_ring_of_its_own():
     with figures.style():
         _, axes = figures.canvas(1, 1, 2, 2)
