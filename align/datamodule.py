@@ -58,7 +58,8 @@ class CotrainingData(pl.LightningDataModule):
         batch_size: Windows a batch, over both domains.
         max_sim: Number of sim training demonstrations to use; `None` uses all.
         max_real: Number of real training demonstrations to use.
-        validation: Held-out episodes of each store: a number, or a fraction below 1.
+        validation: Held-out episodes of each store: a number, or a share below 1, but at least four, or a
+            third of a store that has few.
         image_size: Size in pixels to which images are resized: the side of a square, or [height, width];
             `None` keeps theirs.
         image_fit: How images of other proportions become that size: "stretch" them, "pad" them with black,

@@ -20,7 +20,8 @@ def split(
 
     Args:
         episodes: The episodes of one domain.
-        validation: Held-out episodes: an integer counts them, a float is their share (at least one if > 0).
+        validation: Held-out episodes: an integer counts them. A float > 0 is their share, but for a probe's
+            sake at least `PROBED_EPISODES`, or a third of a store that has few, or one.
         max_demos: Train on at most so many episodes; None takes all that are left.
         seed: Seed of the permutation.
 
@@ -55,7 +56,8 @@ def shuffled(episodes: Episodes, validation: int | float, seed: int) -> tuple[np
         validation >= 0 and (isinstance(validation, int) or validation < 1)
     ):
         raise InputError(f"validation: {validation}; expected a number of episodes or a share in [0, 1)")
-    held_out = validation if isinstance(validation, int) else max(round(validation * n), int(validation > 0))
+    least = max(1, min(PROBED_EPISODES, n // 3)) if validation > 0 else 0
+    held_out = validation if isinstance(validation, int) else max(round(validation * n), least)
     if held_out >= n:
         raise InputError(
             f"validation: {validation} holds out {held_out} of the {n} episodes of {episodes.path};"

@@ -166,8 +166,9 @@ def test_split_is_nested_and_held_out(episodes):
     assert list(split(episodes, 10, seed=4)[1]) != list(held_out)
 
 
-def test_a_small_share_holds_out_one(episodes):
-    assert len(split(many(episodes, 3), 0.01)[1]) == 1
+def test_a_small_share_holds_out_what_a_probe_needs_or_a_third(episodes):
+    held_out = {n: len(split(many(episodes, n), 0.1)[1]) for n in (2, 3, 7, 11, 12, 16, 40, 60)}
+    assert held_out == {2: 1, 3: 1, 7: 2, 11: 3, 12: 4, 16: 4, 40: 4, 60: 6}
     assert len(split(many(episodes, 3), 0.0)[1]) == len(split(many(episodes, 3), 0)[1]) == 0
 
 
