@@ -51,6 +51,7 @@ def read_grid(path: Path, scale: str, base: str | None) -> tuple[dict[str, Any],
         raise InputError(f"scales of base={str(common_path)!r}: there is none; expected {scale!r}")
     if scale not in scales:
         raise InputError(f"scale={scale!r}: expected one of {', '.join(scales)}")
+    given = [name for name, arguments in common["demos"].items() if arguments is None]
     common = merge(common, scales[scale])
     _require(common_path, common, config=dict, demos=dict)
     for name, section in common["config"].items():
@@ -58,6 +59,7 @@ def read_grid(path: Path, scale: str, base: str | None) -> tuple[dict[str, Any],
             raise InputError(
                 f"config.{name} of base={str(common_path)!r}: {shown(section)}; expected a mapping of options"
             )
+    common["demos"] |= dict.fromkeys(given)  # what is to be given is not made, however large a scale has it
     for name, arguments in common["demos"].items():
         if not isinstance(arguments, Mapping | None):
             raise InputError(
