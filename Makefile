@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 
 SCALE ?= laptop# smoke, laptop or paper; small with BASE=gym_pusht
-JOBS ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || sysctl -n hw.ncpu)# runs at once, one thread each
+JOBS ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || sysctl -n hw.ncpu)# runs at once, one thread each; by default one a core
 OUT ?=# directory of the sweep; by default runs/GRID-SCALE, or runs/GRID-SCALE-BASE
 BASE ?=# another base configuration: own (your own stores, no world), mujoco or gym_pusht
 REAL ?= $(if $(filter gym_pusht,$(BASE)),$(ALIGN_PUSHT_ZARR))# your own real demonstrations, or several stores, REAL="a b"
@@ -39,7 +39,8 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
 	@awk -F'"' '/^title:/ { title = $$2 } /^takes:/ { name = FILENAME; gsub(/.*\/|\.yaml/, "", name); \
 		gsub("_", "-", name); printf "%-24s%s (%s)\n", "sweep-" name, title, $$2 }' $(GRIDS)
-	@echo; echo "Variables: SCALE=$(SCALE) (smoke, laptop, paper)  JOBS=$(JOBS)  OUT  BASE  REAL  SIM  SET  SEEDS  REUSE  RUN=$(RUN)"
+	@echo; echo "Variables, with what they are unless given:"
+	@sed -nE 's/^([A-Z]+) \?= ?([a-z0-9.]*)[^#]*# ?(.*)/\1=\2\t\3/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup: $(READY) ## make the environment; does nothing where it exists
 
