@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import rgb_to_hsv, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from PIL import Image
 
 from align.analysis.figures import style as figures
 from align.analysis.statistics.intervals import Interval
@@ -210,3 +211,26 @@ def test_of_more_families_than_hues_each_has_a_look():
     labels = [f"alpha={a}, real={r}" for r in range(10, 22) for a in (0.1, 0.5)]
     looks = figures.arm_looks(figures.families(labels))
     assert len(looks) == 24 and len({tuple(look.values()) for look in looks}) > 18
+
+
+def test_a_saved_figure_has_a_palette_and_looks_as_drawn(tmp_path):
+    """Of 1,000 pixels no more than one is of a colour that an eye could tell from the one drawn."""
+    rng = np.random.default_rng(0)
+    with figures.style():
+        figure, axes = figures.canvas(1, 2, figures.DOUBLE, 2.0)
+        figures.cloud(axes[0, 0], rng.random((600, 2)), np.arange(600) % 2)
+        for i in range(9):
+            look = figures.look(i, 0.3 * (i % 2))
+            figures.whiskers(axes[0, 1], [i], [Interval(0.5, 0.2, 0.9)], **look, label=f"arm {i}")
+        figures.finish(
+            figure, title="A title", legend=figures.named(axes.flat), caption="What marks are. " * 9
+        )
+    with figures.style():
+        figure.savefig(tmp_path / "full.png")
+    figures.save(figure, tmp_path / "few.png")
+    with Image.open(tmp_path / "full.png") as full, Image.open(tmp_path / "few.png") as few:
+        assert few.mode == "P" and few.size == full.size and round(few.info["dpi"][0]) == 300
+        drawn, saved = (np.asarray(image.convert("RGB"), int) for image in (full, few))
+    off = np.abs(drawn - saved).max(-1)
+    assert (off > 16).mean() < 1e-3 and not off[(drawn == 255).all(-1)].any()
+    assert (tmp_path / "few.png").stat().st_size < 0.5 * (tmp_path / "full.png").stat().st_size
