@@ -59,9 +59,7 @@ def figure_agreement(
         figure, axes = figures.canvas(1, len(panels), width, 2.7, sharex=True)
         for ax, panel in zip(axes[0], panels, strict=True):
             for i, (x, y) in panel.points.items():
-                look = looks[i] | {"ecolor": (looks[i]["color"], 0.35), "elinewidth": 0.7, "capsize": 0}
-                figures.whiskers(ax, [x.value], [y], **look, label=arms[i])
-                figures.whiskers(ax, [y.value], [x], horizontal=True, **look)
+                figures.crossed(ax, x, y, arms[i], looks[i])
             shown = [v for both in panel.points.values() for each in both for v in each]
             figures.diagonal(ax, (min(shown), max(shown)))
             ax.set_xlabel(figures.wrap(f"{panel.measure} in {sim}", 8, 1.9))

@@ -10,6 +10,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from align.analysis.figures import style as figures
+from align.analysis.figures.style.looks import luminance
 from align.analysis.statistics.intervals import Interval
 from align.domain import Domain
 
@@ -48,6 +49,31 @@ def test_one_family_has_one_hue_and_no_two_arms_are_alike():
     for family in "abcd":
         of = [rgb_to_hsv(to_rgb(looks[i]["color"]))[0] for i, m in enumerate(many) if m.startswith(family)]
         assert np.ptp(of) < 0.02
+
+
+@pytest.mark.parametrize("n", [1, 2, 9])
+def test_no_arm_is_so_pale_that_it_vanishes_on_paper(n):
+    """By the contrast of its colour with white (WCAG 2.2)."""
+    for look in figures.arm_looks([f"family {i}" for i in range(9) for _ in range(n)]):
+        assert 1.05 / (luminance(to_rgb(look["color"])) + 0.05) > 1.6, look
+
+
+def test_nine_arms_of_one_family_have_nine_markers():
+    assert len({look["marker"] for look in figures.arm_looks(["a family"] * 9)}) == 9
+
+
+def test_the_cross_of_intervals_does_not_make_a_disk_of_an_x():
+    pictures, whole = [], Interval(0.5, 0.0, 1.0)
+    for marker in "oX":
+        with figures.style():
+            figure, axes = figures.canvas(1, 1, 2, 2)
+            figures.crossed(axes[0, 0], whole, whole, "an arm", {"color": "#332288", "marker": marker})
+            figures.finish(figure)
+            figure.canvas.draw()
+            x, y = axes[0, 0].transData.transform((0.5, 0.5)).round().astype(int)
+            pixels = np.asarray(figure.canvas.buffer_rgba())[::-1, :, 0]
+        pictures.append(pixels[y - 11 : y + 11, x - 11 : x + 11] < 100)
+    assert (pictures[0] != pictures[1]).mean() > 0.1
 
 
 def test_a_single_training_has_no_ring_of_its_own():
