@@ -42,6 +42,7 @@ def figure_agreement(
     sim: str,
     title: str = "",
     families: Sequence[str] | None = None,
+    caption: str = "",
 ) -> Figure:
     """A panel a world: simulation to the right, the world upwards, an arm a point with 95 % intervals.
 
@@ -51,6 +52,7 @@ def figure_agreement(
         sim: Name of the world that predicts.
         title: Above the figure.
         families: That of each arm, which gives it its hue; by default by their labels.
+        caption: Below the figure, before what its marks mean.
     """
     families = families or figures.families(arms)
     looks = figures.arm_looks(families)
@@ -68,7 +70,9 @@ def figure_agreement(
         if len(panels) > 1:
             figures.letter(axes[0])
         legend = figures.by_family(figures.named(axes.flat), arms, families, looks)
-        figures.finish(figure, title=title, legend=legend, caption=CAPTION)
+        figures.finish(
+            figure, title=title, legend=legend, caption=f"{caption}. {CAPTION}" if caption else CAPTION
+        )
     return figure
 
 
