@@ -61,7 +61,7 @@ def figure_mechanism(
                 for i, stratum in enumerate(strata):
                     x, y = panel.points[stratum].T
                     x = figures.to_edge(x) if panel.scale == "auc" else x
-                    ax.scatter(x, y, s=11, linewidths=0.3, edgecolors="white", label=stratum, **looks[i])
+                    ax.scatter(x, y, s=18, linewidths=0.3, edgecolors="white", label=stratum, **looks[i])
                 found = panel.correlation
                 text = "" if found is None else f"ρ = {found}".replace("-", "−")
                 ax.set_title(text, loc="right", fontsize=7)

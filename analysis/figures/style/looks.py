@@ -16,7 +16,7 @@ BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, YELLOW, BLACK = (
 )  # fmt: skip
 GREY = "#7F7F7F"
 CYCLE = ("#332288", "#999933", "#CC6677", "#44AA99", "#AA4499", "#117733", "#88CCEE", "#882255", "#DDCC77")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "d", "p")  # none points along an axis, as if beyond it
 DOMAIN_COLOUR = {Domain.SIM: BLUE, Domain.REAL: VERMILION}
 FARTHEST = 0.5  # share of white, or of black, in the last arm of a family
 BRIGHT = 0.45  # luminance of a colour that would vanish on white paper if it were paler
