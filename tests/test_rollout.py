@@ -155,6 +155,14 @@ def test_the_moments_shown_are_those_in_which_something_moves(tmp_path):
         np.testing.assert_array_equal(other[-128:, -6 * 64 :], strip)
 
 
+def test_each_moment_has_a_frame_where_the_world_is_as_white_as_the_paper(tmp_path):
+    write_film(tmp_path, {"w": np.full((2, 9, 64, 64, 3), 255, np.uint8)})
+    strip = np.array(Image.open(tmp_path / "rollouts.png"))[-128:, -6 * 64 :, 0]
+    edge = np.isin(np.arange(64), (0, 63))
+    expected = np.tile(edge[:, None] | edge, (2, 6))
+    np.testing.assert_array_equal(strip < 200, expected)
+
+
 def test_command_evaluates_a_run(write_config, tmp_path, capsys):
     assert main(["fit", "--config", write_config()]) == 0
     out = tmp_path / "evaluation"

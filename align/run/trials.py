@@ -12,6 +12,7 @@ from align.files import atomic_path
 from align.run.layout import ROLLOUTS_FILM, ROLLOUTS_PICTURE, title
 
 MOMENTS = 6  # of each trial in the picture of rollouts
+FRAME = "#B0B0B0"  # around each moment: a white world would have no edge on white paper
 FONT, PAD, GUTTER = 11, 4, 120  # pixels: of the text in it, around the text, at most beside the moments
 
 
@@ -61,12 +62,18 @@ def _picture(films: Mapping[str, np.ndarray], trials: Sequence[Mapping[str, Any]
     strip, font = np.concatenate(rows), ImageFont.load_default(size=FONT)
     gutter = int(min(max(font.getlength(line) for note in notes for line in note), GUTTER)) + 2 * PAD
     head = _broken(
-        f"{name}: {MOMENTS} moments of a trial, while anything moves", font, gutter + strip.shape[1]
+        f"{name}: {MOMENTS} moments of a trial, while anything moves; the score is of the whole trial",
+        font,
+        gutter + strip.shape[1],
     )
     above = len(head) * (FONT + 3) + 2 * PAD
     picture = Image.new("RGB", (gutter + strip.shape[1], above + strip.shape[0]), "white")
     picture.paste(Image.fromarray(strip), (gutter, above))
     draw = ImageDraw.Draw(picture)
+    side, wide = len(rows[0]), rows[0].shape[1] // MOMENTS
+    for i, j in np.ndindex(len(rows), MOMENTS):
+        corner = gutter + j * wide, above + i * side
+        draw.rectangle((*corner, corner[0] + wide - 1, corner[1] + side - 1), outline=FRAME)
     draw.multiline_text((PAD, PAD), "\n".join(head), "black", font, spacing=3)
     for i, note in enumerate(notes):
         lines = [line for part in note for line in _broken(part, font, gutter)]

@@ -155,7 +155,8 @@ def _scale(ax: Axes, unit: str, rows: Sequence[Row]) -> None:
         ax.set_xscale("log")
         low, high = min(low, 0.9) / 1.15, max(high, 1.1) * 1.15
         ax.set_xlim(low, high)
-        ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20] if high / low < 40 else [0.1, 1, 10]
+        fine, coarse = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20], [0.1, 0.3, 1, 3, 10]
+        ticks = fine if high / low < 120 else coarse  # 12 points a tick, in a third of both columns
         ax.xaxis.set_major_locator(FixedLocator(ticks))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

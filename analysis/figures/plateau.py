@@ -90,7 +90,7 @@ def figure_plateau(
     alone: Alone | None,
     law: Law | None,
     label: str,
-    runs: int,
+    caption: str,
     title: str = "",
     nothing: float | None = None,
 ) -> Figure:
@@ -104,7 +104,7 @@ def figure_plateau(
         alone: Real data alone; None where fewer than two sizes were trained.
         law: None where there are too few sizes for one; it has no panel then.
         label: What success is, for the y axes.
-        runs: How many there are, for the caption.
+        caption: Below the figure, before what its marks mean.
         title: Above the figure.
         nothing: Success of a policy that does nothing, if that is known.
     """
@@ -124,15 +124,16 @@ def figure_plateau(
             figures.reference(ax, y=nothing, dotted=True)
         handles = figures.named([axes[0, 0]])
         legend = {worth(curve, alone): handle for curve, handle in zip(curves, handles.values(), strict=True)}
-        caption = _caption(runs, curves, alone, law) + (
+        caption = _caption(caption, curves, alone, law) + (
             "" if nothing is None else " Dotted, black: doing nothing."
         )
         figures.finish(figure, title=title, legend=legend, caption=caption)
     return figure
 
 
-def _caption(runs: int, curves: Sequence[Curve], alone: Alone | None, law: Law | None) -> str:
-    text = f"{runs} runs. Whiskers: 95 % intervals, from the noise of all cells together; hollow: "
+def _caption(behind: str, curves: Sequence[Curve], alone: Alone | None, law: Law | None) -> str:
+    text = f"{behind}. " if behind else ""
+    text += "Whiskers: 95 % intervals, from the noise of all cells together; hollow: "
     text += "single trainings. "
     fitted = [curve.fit is not None for curve in curves]
     if any(fitted):
@@ -146,8 +147,9 @@ def _caption(runs: int, curves: Sequence[Curve], alone: Alone | None, law: Law |
         if any(fitted) and not all(fitted):
             level += f", or as {most} where nothing was fitted"
         text += (
-            "(b) black: real data alone; ▲: the real data that sim was added to; bar and ◆: the real data "
-            f"alone that is as good as {level}, < or > where that is beyond what was tested. "
+            "(b) black: real data alone, and the line nearest to it that never falls; ▲: the real data that "
+            "sim was added to; bar and ◆: the real data alone that is as good as "
+            f"{level}, < or > where that is beyond what was tested. "
         )
     if law is not None:
         exponents = ", ".join(

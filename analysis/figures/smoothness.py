@@ -72,8 +72,7 @@ def figure_smoothness(
             if arm.roughness is None:
                 continue
             x, y = arm.roughness, arm.success
-            figures.whiskers(ax, [x.value], [y], label=arm.label, **look)
-            figures.whiskers(ax, [y.value], [x], horizontal=True, **look)
+            figures.crossed(ax, x, y, arm.label, look)
             points[i] = x.value, y.value
         at, numbers = list(points.values()), list(points)
         best = pareto([y for _, y in at], [x for x, _ in at])

@@ -74,7 +74,8 @@ def _curve(ax: Axes, series: Series, look: figures.Look, position: BrokenLogAxis
             ax.plot([x], [point.interval.value], **hollow)
         if point.clear:
             above = offset_copy(ax.transData, ax.figure, y=4, units="points")
-            ax.plot([x], [point.interval.high], transform=above, **STAR, color=look["color"])
+            top = max([point.interval.high, *point.trainings])  # no ring lies on it
+            ax.plot([x], [top], transform=above, **STAR, color=look["color"])
     rising = [k for k, (value, _) in enumerate(series.points) if value > 0]
     heights = [series.points[k][1].interval.value for k in rising]
     ax.plot(at[rising], heights, color=look["color"], linewidth=0.9)

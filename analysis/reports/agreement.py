@@ -6,6 +6,7 @@ from pathlib import Path
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.scatter.agreement import Compared, figure_agreement
+from align.analysis.reports.arms import behind
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.families import families
 from align.analysis.reports.sweep.together import check_names
@@ -93,7 +94,11 @@ def together(sweeps: Sequence[Sweep], out: str | Path) -> list[Path]:
     path = Path(out) / "agreement.png"
     shown = [panel for _, panel in found if panel.measure == found[0][1].measure]
     title = sweeps[0].title if len(sweeps) == 1 else "How well sim predicts"
-    figures.save(figure_agreement(labels, shown, sim, title, list(kinds.values())), path)
+    caption = "; ".join(
+        f"{len(sweep.arms())} arms of {behind(sweep, sweep.arms())}" + of.format(sweep.path.name)
+        for sweep in sweeps
+    )
+    figures.save(figure_agreement(labels, shown, sim, title, list(kinds.values()), caption), path)
     return [*written, path]
 
 

@@ -132,7 +132,7 @@ def _against_probes(sweep: Sweep) -> Figure:
     _, bases = sweep.references(arms)
     one = arms.index(bases[0]) if all(base is bases[0] for base in bases) else None  # of several, no band
     kind, places, names = sweep.outcomes_shown
-    score = Metric(kind, sweep.target or places[0], names[0])
+    score = Metric(kind, sweep.target or places[0], names[sweep.is_binary])  # one name for one number
     panels = [
         [_scatter(sweep, arms, Metric("probe", site, name), score) for site in sweep.sites] for name in SCALES
     ]

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from align.analysis.figures import style as figures
 from align.analysis.figures.gap import figure_gap
 from align.analysis.figures.series import Panel, Point, Series
+from align.analysis.reports.arms import behind
 from align.analysis.reports.sweep import Arm, Metric, Sweep
 from align.analysis.reports.sweep.comparisons import compare
 from align.analysis.reports.sweep.shared import not_shared
@@ -129,9 +130,7 @@ def draw(sweep: Sweep) -> Figure:
         )
         for metric, title in shown.items()
     ]
-    there, asked = sweep.frame[str(outcomes[0])].count(), len(sweep.frame)
-    runs = f"{asked} runs" if there == asked else f"{there} of {asked} runs"
-    return figure_gap(corners, list(CORNERS), levels, runs, sweep.title)
+    return figure_gap(corners, list(CORNERS), levels, behind(sweep, sweep.arms()), sweep.title)
 
 
 def _levels(sweep: Sweep, gap: str) -> dict[float, dict[str, float]]:

@@ -104,6 +104,16 @@ def _words(levels: object) -> str:
     return json.dumps(levels, sort_keys=True).replace('"', "").strip("{}") or "no gap"
 
 
+def called(sweep: str, stratum: str) -> str:
+    """What the legend calls a stratum: the sweep, and the gaps that are not 0 where all are numbers."""
+    gaps = [part.partition(": ") for part in stratum.removeprefix(f"{sweep}, ").split(", ")]
+    try:
+        levels = {name: float(level) for name, _, level in gaps}
+    except ValueError:
+        return stratum
+    return f"{sweep}: " + (", ".join(f"{n} {level:g}" for n, level in levels.items() if level) or "no gap")
+
+
 def correlations(table: pd.DataFrame) -> list[dict[str, object]]:
     """Rows of the table: a correlation for each site and statistic, in each stratum and over all of them.
 
@@ -150,14 +160,17 @@ def report(sweeps: Sequence[str | Path], out: str | Path, world: str | None) -> 
     runs = table.drop(columns="world").rename(columns=columns)
     runs.to_csv(written[-2], index=False, float_format="%.6g")
     title = f"Discernibility and score, {len(table)} runs of {table['sweep'].nunique()} sweeps"
-    figures.save(figure_mechanism(_panels(table, rows), f"Score in {world}", title), written[-1])
+    sweeps_of = [part["sweep"].iloc[0] for _, part in table.groupby("stratum", sort=False)]
+    figure = figure_mechanism(_panels(table, rows), f"Score in {world}", title, sweeps_of)
+    figures.save(figure, written[-1])
     return written
 
 
 def _panels(table: pd.DataFrame, rows: Sequence[dict]) -> list[list[Association]]:
     """A row of panels a statistic, a column a site."""
     over_all = {(row["site"], row["statistic"]): row["ρ"] for row in rows if row["stratum"] == ALL}
-    strata = dict(list(table.groupby("stratum", sort=False)))
+    parts = list(table.groupby("stratum", sort=False))
+    strata = {called(part["sweep"].iloc[0], name): part for name, part in parts}
     return [
         [
             Association(

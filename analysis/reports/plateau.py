@@ -6,6 +6,7 @@ import numpy as np
 
 from align.analysis.figures import style as figures
 from align.analysis.figures.plateau import Alone, Curve, Law, figure_plateau
+from align.analysis.reports.arms import behind
 from align.analysis.reports.sweep import SEED_AXIS, Metric, Sweep
 from align.analysis.reports.sweep.shared import not_shared
 from align.analysis.reports.sweep.start import start_score
@@ -46,7 +47,7 @@ def report(sweep: Sweep) -> list[Path]:
         label = f"{metric.title} in {sweep.target}"
         nothing = start_score(sweep, [metric.place]) if metric.name == "score" else None
         law = next(iter(laws), None)
-        figure = figure_plateau(curves, alone, law, label, len(sweep.frame), sweep.title, nothing)
+        figure = figure_plateau(curves, alone, law, label, behind(sweep, sweep.arms()), sweep.title, nothing)
         figures.save(figure, written[-1])
     in_words = ("equivalent ratio", "ratio at largest sim")
     notes = [NOTE, *map(law_note, laws), *not_shared(sweep, *metrics)]

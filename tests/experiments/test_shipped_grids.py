@@ -19,7 +19,7 @@ def _shipped(path: Path, scale: str) -> Grid:
 
 
 def test_a_base_may_ask_for_the_users_own_store():
-    for scale in ("smoke", "small", "laptop", "paper"):  # some of which say how many are made where it is made
+    for scale in ("smoke", "small", "laptop", "paper"):  # some say how many to make
         with pytest.raises(InputError, match=r"data\.real: missing; give the paths"):
             load_grid("experiments/lambda.yaml", scale, base="gym_pusht")
     grid = load_grid("experiments/lambda.yaml", "laptop", "gym_pusht", ["data.real=own.zarr"])

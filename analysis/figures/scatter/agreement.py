@@ -42,6 +42,7 @@ def figure_agreement(
     sim: str,
     title: str = "",
     families: Sequence[str] | None = None,
+    caption: str = "",
 ) -> Figure:
     """A panel a world: simulation to the right, the world upwards, an arm a point with 95 % intervals.
 
@@ -51,6 +52,7 @@ def figure_agreement(
         sim: Name of the world that predicts.
         title: Above the figure.
         families: That of each arm, which gives it its hue; by default by their labels.
+        caption: Below the figure, before what its marks mean.
     """
     families = families or figures.families(arms)
     looks = figures.arm_looks(families)
@@ -59,9 +61,7 @@ def figure_agreement(
         figure, axes = figures.canvas(1, len(panels), width, 2.7, sharex=True)
         for ax, panel in zip(axes[0], panels, strict=True):
             for i, (x, y) in panel.points.items():
-                look = looks[i] | {"ecolor": (looks[i]["color"], 0.35), "elinewidth": 0.7, "capsize": 0}
-                figures.whiskers(ax, [x.value], [y], **look, label=arms[i])
-                figures.whiskers(ax, [y.value], [x], horizontal=True, **look)
+                figures.crossed(ax, x, y, arms[i], looks[i])
             shown = [v for both in panel.points.values() for each in both for v in each]
             figures.diagonal(ax, (min(shown), max(shown)))
             ax.set_xlabel(figures.wrap(f"{panel.measure} in {sim}", 8, 1.9))
@@ -70,7 +70,9 @@ def figure_agreement(
         if len(panels) > 1:
             figures.letter(axes[0])
         legend = figures.by_family(figures.named(axes.flat), arms, families, looks)
-        figures.finish(figure, title=title, legend=legend, caption=CAPTION)
+        figures.finish(
+            figure, title=title, legend=legend, caption=f"{caption}. {CAPTION}" if caption else CAPTION
+        )
     return figure
 
 

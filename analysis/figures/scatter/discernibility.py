@@ -92,11 +92,9 @@ def _scatter(
 ) -> None:
     for i, (x, y) in panel.points.items():
         x = figures.at_edge(x) if panel.scale == "auc" else x
-        look = looks[i] | {"ecolor": (looks[i]["color"], 0.35), "elinewidth": 0.7, "capsize": 0}
         if i == reference:
             figures.band(ax, y, looks[i]["color"])
-        figures.whiskers(ax, [x.value], [y], **look, label=arms[i])
-        figures.whiskers(ax, [y.value], [x], horizontal=True, **look)
+        figures.crossed(ax, x, y, arms[i], looks[i])
     figures.scaled_axis(ax, panel.scale)
     figures.reference(ax, x=panel.chance)
     ax.set_xlabel(figures.wrap(panel.title, 8, 1.9))

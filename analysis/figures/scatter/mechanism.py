@@ -31,31 +31,37 @@ class Association:
 
 CAPTION = (
     "A run is a point; those of one colour are of one sweep, those of one marker of one gap between sim and "
-    "the world of the trials, too: the legend has its dials, 0 being none. ρ: Spearman's rank correlation "
+    "the world of the trials, too, by its parts, of which 1 is a full one. ρ: Spearman's rank correlation "
     "within these groups [95 % interval, arms drawn anew]. To the right of the dashed line sim and real can "
     "be told apart: by a probe, at equal steps of d′, an AUC of .999 or more at the edge; or by their MMD², "
     "at equal steps of its root."
 )
 
 
-def figure_mechanism(panels: Sequence[Sequence[Association]], success: str, title: str = "") -> Figure:
+def figure_mechanism(
+    panels: Sequence[Sequence[Association]],
+    success: str,
+    title: str = "",
+    sweeps: Sequence[str] | None = None,
+) -> Figure:
     """A statistic a row and a site a column; a look a stratum.
 
     Args:
         panels: (rows, columns), of the same strata.
         success: What the y axes show.
         title: Above the figure.
+        sweeps: That of each stratum, which gives it its hue; by default each has its own.
     """
     strata = list(panels[0][0].points)
     with figures.style():
-        height, looks = 2.1 * len(panels), figures.arm_looks([s.split(", ")[0] for s in strata])
+        height, looks = 2.1 * len(panels), figures.arm_looks(sweeps or strata)
         figure, axes = figures.canvas(len(panels), len(panels[0]), figures.DOUBLE, height, sharey=True)
         for line, row in zip(axes, panels, strict=True):
             for ax, panel in zip(line, row, strict=True):
                 for i, stratum in enumerate(strata):
                     x, y = panel.points[stratum].T
                     x = figures.to_edge(x) if panel.scale == "auc" else x
-                    ax.scatter(x, y, s=9, label=stratum, **looks[i])
+                    ax.scatter(x, y, s=18, linewidths=0.3, edgecolors="white", label=stratum, **looks[i])
                 found = panel.correlation
                 text = "" if found is None else f"ρ = {found}".replace("-", "−")
                 ax.set_title(text, loc="right", fontsize=7)

@@ -21,7 +21,7 @@ from align.analysis.figures.style.looks import (
     place_look,
     place_looks,
 )
-from align.analysis.figures.style.marks import band, cloud, diagonal, reference, trainings, whiskers
+from align.analysis.figures.style.marks import band, cloud, crossed, diagonal, reference, trainings, whiskers
 from align.analysis.figures.style.scales import (
     BrokenLogAxis,
     Scale,
@@ -55,6 +55,7 @@ __all__ = [
     "by_family",
     "canvas",
     "cloud",
+    "crossed",
     "diagonal",
     "families",
     "finish",

@@ -16,17 +16,30 @@ BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, YELLOW, BLACK = (
 )  # fmt: skip
 GREY = "#7F7F7F"
 CYCLE = ("#332288", "#999933", "#CC6677", "#44AA99", "#AA4499", "#117733", "#88CCEE", "#882255", "#DDCC77")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "d", "p")  # none points along an axis, as if beyond it
 DOMAIN_COLOUR = {Domain.SIM: BLUE, Domain.REAL: VERMILION}
-PALEST = 0.55  # share of white in the palest arm of a family
+FARTHEST = 0.5  # share of white, or of black, in the last arm of a family
+BRIGHT = 0.45  # luminance of a colour that would vanish on white paper if it were paler
 
 Look = dict[str, str]
 
 
 def look(i: int, shade: float = 0.0) -> Look:
-    """Colour and marker of series number `i`; `shade` is the share of white in its colour."""
-    colour = [(1 - shade) * c + shade for c in to_rgb(CYCLE[i % len(CYCLE)])]
+    """Colour and marker of series number `i`.
+
+    Args:
+        i: From 0.
+        shade: Share of white in its colour; of black in a colour that is bright itself.
+    """
+    pure = to_rgb(CYCLE[i % len(CYCLE)])
+    colour = [(1 - shade) * c + shade * (luminance(pure) < BRIGHT) for c in pure]
     return {"color": to_hex(colour).upper(), "marker": MARKERS[i % len(MARKERS)]}
+
+
+def luminance(colour: Sequence[float]) -> float:
+    """Relative luminance of an sRGB colour (3,) in [0, 1], from 0, black, to 1, white (WCAG 2.2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 _PLACES = {
@@ -66,7 +79,7 @@ _ARMS = {"co": 0, "co-training": 0, "real": 1, "real-only": 1, "sim": 2, "sim-on
 
 
 def arm_looks(family: Sequence[str]) -> list[Look]:
-    """Colour and marker of each arm: one hue a family, paler and of another marker from arm to arm of it.
+    """Colour and marker of each arm: one hue a family, of another shade and marker from arm to arm of it.
 
     Co-training, real data alone and sim data alone have the same hue in every figure whose grid names no
     families. Where there are more families than hues, those that come later and have but one arm share grey.
@@ -89,6 +102,6 @@ def arm_looks(family: Sequence[str]) -> list[Look]:
         if name in spare:
             looks.append({"color": GREY, "marker": MARKERS[i % len(MARKERS)]})
         else:
-            hue, shade = hues[name], PALEST * i / (n - 1) if n > 1 else 0.0
+            hue, shade = hues[name], FARTHEST * i / (n - 1) if n > 1 else 0.0
             looks.append(look(hue, shade) | {"marker": MARKERS[(hue + i) % len(MARKERS)]})
     return looks

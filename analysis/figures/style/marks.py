@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from align.analysis.figures.style.looks import BLACK, DOMAIN_COLOUR
+from align.analysis.figures.style.looks import BLACK, DOMAIN_COLOUR, Look
 from align.analysis.statistics.intervals import Interval
 from align.domain import Domain
 
@@ -70,6 +70,13 @@ def cloud(ax: Axes, xy: np.ndarray, domain: np.ndarray) -> None:
     order = np.random.default_rng(0).permutation(len(xy))  # neither domain hides the other
     ax.scatter(*xy[order].T, s=3, c=colours[order], alpha=0.55, linewidths=0, rasterized=True)
     ax.set(xticks=(), yticks=())
+
+
+def crossed(ax: Axes, x: Interval, y: Interval, label: str, look: Look) -> None:
+    """An estimate with its intervals along both axes, which are thin, so as not to hide its marker."""
+    look = look | {"ecolor": (look["color"], 0.5), "elinewidth": 0.7, "capsize": 0, "markersize": 5}
+    whiskers(ax, [x.value], [y], **look, label=label)
+    whiskers(ax, [y.value], [x], horizontal=True, **look)
 
 
 def whiskers(

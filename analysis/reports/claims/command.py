@@ -157,7 +157,7 @@ def draw(found: Found) -> Figure:
         for claim, findings in found
         for i, f in enumerate(findings)
     ]  # fmt: skip
-    return figure_claims(rows)
+    return figure_claims(rows, "What was claimed, and what came out")
 
 
 def _published(claim: Claim) -> str:

@@ -193,7 +193,7 @@ CASES = {
         (distributions(SHORT), [0, 0.5, 1], "Score", f"{MANY[0]}, same real and sim", None),
     ],
     "figure_agreement": [
-        (MANY, [compared(MANY, "real"), compared(MANY, "lab/" * 6)], "sim", RUN),
+        (MANY, [compared(MANY, "real"), compared(MANY, "lab/" * 6)], "sim", RUN, None, CAPTION),
         (SHORT, [compared(SHORT, "mujoco")], "a-simulator-of-a-user"),
     ],
     "annotation_figure": [(trust(), RUN), (trust(lengths={}), "")],
@@ -237,8 +237,8 @@ CASES = {
     ],
     "figure_paths": [paths(MANY), paths(SHORT)],
     "figure_plateau": [
-        (CURVES, real_alone(), law(), "Score in real", 36, RUN, 0.2),
-        ([], None, None, "Score in real", 1),
+        (CURVES, real_alone(), law(), "Score in real", CAPTION, RUN, 0.2),
+        ([], None, None, "Score in real", ""),
     ],
     "probe_figure": [
         ([probe_site(name, 9.0) for name in SITES], 0, RUN),

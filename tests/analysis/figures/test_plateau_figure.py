@@ -47,7 +47,7 @@ COLOURS = [figures.look(i)["color"] for i in range(3)]
 
 @pytest.fixture(scope="module")
 def figure():
-    return figure_plateau(CURVES, real_alone(), law(), "Score in real", 36)
+    return figure_plateau(CURVES, real_alone(), law(), "Score in real", "36 runs")
 
 
 def points(container) -> np.ndarray:
@@ -143,7 +143,7 @@ def test_the_legend_says_what_a_plateau_is_worth(figure):
 
 def test_colours_are_those_of_the_sizes_whatever_else_is_there():
     """The law's 10 real, of which there is no curve yet, takes no other's colour."""
-    figure = figure_plateau(CURVES[1:], None, law(), "Score", 3)
+    figure = figure_plateau(CURVES[1:], None, law(), "Score", "")
     (cells, plateau) = figure.axes[0].containers
     assert same_color(cells[0].get_color(), COLOURS[1]) and same_color(plateau[0].get_color(), COLOURS[1])
     assert same_color(figure.axes[2].collections[1].get_facecolor()[0], COLOURS[1])
@@ -154,7 +154,7 @@ def test_few_sizes_are_shown_without_curves():
     cells = pool(outcomes(np.array([0.2, 0.4])), 1000)
     runs = outcomes(np.array([0.2, 0.4]))
     few = Curve(10, SIM[:2], runs, spread(runs), cells, None, 0.0)
-    figure = figure_plateau([few], real_alone(), None, "Score", 4)
+    figure = figure_plateau([few], real_alone(), None, "Score", "")
     assert len(figure.axes[0].containers) == 1
     assert figure.legends[0].get_texts()[0].get_text().startswith("10 real, with 20 sim: ")
     assert len(figure.axes) == 2, "no law, and no panel of it"
@@ -166,7 +166,7 @@ def test_few_sizes_are_shown_without_curves():
 def test_without_a_curve_the_most_simulated_data_is_what_real_data_alone_equals():
     runs, alone = outcomes(np.array([0.2, 0.4])), real_alone()
     few = Curve(10, SIM[:2], runs, spread(runs), pool(runs, 1000), None, 0.0)
-    figure = figure_plateau([CURVES[1], few], alone, None, "Score", 4)
+    figure = figure_plateau([CURVES[1], few], alone, None, "Score", "")
     (_, diamond) = [line for line in figure.axes[1].lines if line.get_marker() == "D"]
     ratio = alone.ratio(outcome(few.cells, -1), 10)
     np.testing.assert_allclose(diamond.get_xydata(), [[10 * ratio.value, 0.4]])

@@ -7,8 +7,10 @@ import pytest
 from matplotlib.colors import rgb_to_hsv, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from PIL import Image
 
 from align.analysis.figures import style as figures
+from align.analysis.figures.style.looks import luminance
 from align.analysis.statistics.intervals import Interval
 from align.domain import Domain
 
@@ -64,6 +66,31 @@ def test_labels_along_x_do_not_run_together(panels, low):
             space = 0.4 * 7 / 72 * figure.dpi
             assert len(boxes) > 1
             assert all(b.x0 - a.x1 > space for a, b in itertools.pairwise(boxes)), labels
+
+
+@pytest.mark.parametrize("n", [1, 2, 9])
+def test_no_arm_is_so_pale_that_it_vanishes_on_paper(n):
+    """By the contrast of its colour with white (WCAG 2.2)."""
+    for look in figures.arm_looks([f"family {i}" for i in range(9) for _ in range(n)]):
+        assert 1.05 / (luminance(to_rgb(look["color"])) + 0.05) > 1.6, look
+
+
+def test_nine_arms_of_one_family_have_nine_markers():
+    assert len({look["marker"] for look in figures.arm_looks(["a family"] * 9)}) == 9
+
+
+def test_the_cross_of_intervals_does_not_make_a_disk_of_an_x():
+    pictures, whole = [], Interval(0.5, 0.0, 1.0)
+    for marker in "oX":
+        with figures.style():
+            figure, axes = figures.canvas(1, 1, 2, 2)
+            figures.crossed(axes[0, 0], whole, whole, "an arm", {"color": "#332288", "marker": marker})
+            figures.finish(figure)
+            figure.canvas.draw()
+            x, y = axes[0, 0].transData.transform((0.5, 0.5)).round().astype(int)
+            pixels = np.asarray(figure.canvas.buffer_rgba())[::-1, :, 0]
+        pictures.append(pixels[y - 11 : y + 11, x - 11 : x + 11] < 100)
+    assert (pictures[0] != pictures[1]).mean() > 0.1
 
 
 def test_a_single_training_has_no_ring_of_its_own():
@@ -227,3 +254,26 @@ def test_of_more_families_than_hues_each_has_a_look():
     labels = [f"alpha={a}, real={r}" for r in range(10, 22) for a in (0.1, 0.5)]
     looks = figures.arm_looks(figures.families(labels))
     assert len(looks) == 24 and len({tuple(look.values()) for look in looks}) > 18
+
+
+def test_a_saved_figure_has_a_palette_and_looks_as_drawn(tmp_path):
+    """Of 1,000 pixels no more than one is of a colour that an eye could tell from the one drawn."""
+    rng = np.random.default_rng(0)
+    with figures.style():
+        figure, axes = figures.canvas(1, 2, figures.DOUBLE, 2.0)
+        figures.cloud(axes[0, 0], rng.random((600, 2)), np.arange(600) % 2)
+        for i in range(9):
+            look = figures.look(i, 0.3 * (i % 2))
+            figures.whiskers(axes[0, 1], [i], [Interval(0.5, 0.2, 0.9)], **look, label=f"arm {i}")
+        figures.finish(
+            figure, title="A title", legend=figures.named(axes.flat), caption="What marks are. " * 9
+        )
+    with figures.style():
+        figure.savefig(tmp_path / "full.png")
+    figures.save(figure, tmp_path / "few.png")
+    with Image.open(tmp_path / "full.png") as full, Image.open(tmp_path / "few.png") as few:
+        assert few.mode == "P" and few.size == full.size and round(few.info["dpi"][0]) == 300
+        drawn, saved = (np.asarray(image.convert("RGB"), int) for image in (full, few))
+    off = np.abs(drawn - saved).max(-1)
+    assert (off > 16).mean() < 1e-3 and not off[(drawn == 255).all(-1)].any()
+    assert (tmp_path / "few.png").stat().st_size < 0.5 * (tmp_path / "full.png").stat().st_size

@@ -33,6 +33,8 @@ def test_arms_that_simulation_ranks_rightly_agree(tmp_path, drawn):
     (ax,) = drawn["agreement.png"].axes
     assert "Score in sim" in ax.get_xlabel() and "Score in real" in ax.get_ylabel()
     assert "MMRV = 0.00" in ax.get_title()
+    caption = " ".join(drawn["agreement.png"].texts[-1].get_text().split())
+    assert caption.startswith("5 arms of 2 trainings × 30 trials")
 
 
 def test_the_correlation_is_that_of_the_arms_means(tmp_path):

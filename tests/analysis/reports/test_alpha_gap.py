@@ -73,7 +73,9 @@ def test_gaps_are_told_from_each_other_and_the_label_from_none(tmp_path, monkeyp
     assert "half the physics gap removed" not in table.index  # a level that was not run
     sweep = Sweep(tmp_path)
     assert alpha_report.report(sweep) == []
-    axes = gap_report.draw(sweep).axes
+    figure = gap_report.draw(sweep)
+    axes, trainings = figure.axes, len(sweep.arms()[0].runs)
+    assert " ".join(figure.texts[-1].get_text().split()).startswith(f"{trainings} trainings × ")
     for metric, corners, levels in ((SCORE, axes[0], axes[2]), (SUCCESS, axes[1], axes[3])):
         assert corners.get_ylabel() == levels.get_ylabel() == f"{metric.title} in real"
         assert len(dotted(corners)[1]) == len(dotted(levels)[1]) == (metric is SCORE)  # doing nothing

@@ -8,10 +8,13 @@ from artists import curves, dotted, references, whiskers
 from synthetic_runs import rollouts, write_probe, write_run
 
 from align.analysis.figures import style as figures
+from align.analysis.figures.series import Panel, Point, Series
 from align.analysis.figures.style import BrokenLogAxis
+from align.analysis.figures.weights import figure_weights
 from align.analysis.reports import arms
 from align.analysis.reports.arm_table import ArmTable
 from align.analysis.reports.sweep import Metric, Sweep
+from align.analysis.statistics.intervals import Interval
 
 WEIGHTS = (0, 0.01, 1.0)
 AT_START = rollouts(0.5, 30, 0)["start_score"].mean()
@@ -82,6 +85,15 @@ def test_each_metric_is_drawn_over_its_weight_in_the_colour_of_its_world(over_we
 
 def _rgb(colour):
     return tuple(int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
+
+
+def test_a_star_lies_above_the_interval_and_above_every_training():
+    at = {w: Interval(0.1 * w, 0.1 * w, 0.1 * w + 0.1) for w in (0, 1, 8)}
+    points = [(w, Point(interval, [0.0, 0.5], True, w > 0)) for w, interval in at.items()]
+    panels = [Panel("Score", [Series("real", points)])] * 4
+    for ax in figure_weights(panels, [0, 1, 8], "", wide=True).axes:
+        stars = [line.get_ydata()[0] for line in ax.lines if line.get_marker() == (6, 2, 0)]
+        assert stars == [0.5, pytest.approx(0.9)]
 
 
 def test_single_trainings_are_beside_their_mean(over_weights):

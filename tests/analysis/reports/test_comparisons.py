@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from artists import whiskers
-from synthetic_runs import write_run
+from synthetic_runs import write_probe, write_run
 
 from align.analysis.reports import aggregates, arm_table, arms
 from align.analysis.reports.sweep import Metric, Sweep
@@ -202,6 +202,7 @@ def test_where_the_score_is_success_itself_it_is_told_once(sweep, tmp_path):
     for path in folder.glob("*/rollouts.csv"):
         rows = pd.read_csv(path)
         rows.assign(score=rows[sweep.success].astype(float)).to_csv(path, index=False)
+        write_probe(path.parent)
     binary = Sweep(folder)
     assert binary.is_binary and not sweep.is_binary
     assert {path.name for path in aggregates.report(binary)} <= {
@@ -210,3 +211,5 @@ def test_where_the_score_is_success_itself_it_is_told_once(sweep, tmp_path):
     }
     assert not list(folder.glob("aggregates.*"))
     assert len([ax for ax in arms.draw(binary)["arms.png"].axes if ax.get_visible()]) == 2
+    against = arms.draw(binary)["discernibility.png"].axes[0]
+    assert against.get_ylabel().startswith("Success"), "as arms.png calls the same number"

@@ -1,12 +1,14 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.colors import rgb_to_hsv
 
 from align.analysis.reports import everything
-from align.analysis.reports.mechanism import correlations, gap_of, gather, report
+from align.analysis.reports.mechanism import called, correlations, gap_of, gather, report
 from align.analysis.reports.sweep import Sweep
 from align.analysis.reports.sweep.keep import keep
 from align.analysis.reports.sweep.together import copies
@@ -112,6 +114,37 @@ def test_levels_of_a_gap_may_have_names(sweeps):
     assert set(table["stratum"]) == {f"one, visual: {level}" for level in ("null", "small", "large")}
 
 
+@pytest.mark.parametrize(
+    ("stratum", "name"),
+    [
+        ("gap, expert: 0.0, physics: 0.0, visual: 0.1", "gap: visual 0.1"),
+        ("gap, expert: 1.0, physics: 0.5, visual: 0.0", "gap: expert 1, physics 0.5"),
+        ("gap, expert: 0.0, physics: 0.0, visual: 0.0", "gap: no gap"),
+        ("gap, visual: small", "gap, visual: small"),
+        ("gap, world real", "gap, world real"),
+        ("gap, no gap", "gap, no gap"),
+    ],
+)
+def test_the_legend_names_the_parts_of_a_gap_that_there_are(stratum, name):
+    assert called("gap", stratum) == name
+
+
+def test_gaps_of_one_sweep_have_one_hue_and_a_marker_each(sweeps, drawn):
+    for arm, seed in [(arm, seed) for arm in range(8) for seed in (0, 1)]:
+        run = sweeps / f"many/visual={arm / 8},seed={seed}"
+        shutil.copytree(sweeps / "one" / f"arm={arm % 6},seed={seed}", run)
+        point = {"visual": arm / 8, "physics": 0, "expert": 0, "seed": seed}
+        (run / "point.json").write_text(json.dumps(point))
+    shutil.copy(sweeps / "one/grid.json", sweeps / "many")
+    report([sweeps / "many", sweeps / "two"], sweeps / "out", None)
+    ax = drawn["mechanism.png"].axes[0]
+    assert [c.get_label() for c in ax.collections][:2] == ["many: no gap", "many: visual 0.125"]
+    hues = [rgb_to_hsv(c.get_facecolor()[0][:3])[0] for c in ax.collections]
+    assert np.ptp(hues[:-1]) < 0.02 < abs(hues[0] - hues[-1])
+    outlines = {c.get_paths()[0].vertices.tobytes() for c in ax.collections[:-1]}
+    assert len(outlines) == 8
+
+
 def test_the_picture_has_each_statistic_on_its_own_axis(sweeps, drawn):
     report([sweeps / "one", sweeps / "two"], sweeps / "out", None)
     auc, mmd = drawn["mechanism.png"].axes
@@ -120,7 +153,7 @@ def test_the_picture_has_each_statistic_on_its_own_axis(sweeps, drawn):
     for ax, statistic in ((auc, "auc"), (mmd, "mmd2")):
         assert ax.get_ylabel() == "Score in real"
         for points, (stratum, part) in zip(ax.collections, runs.groupby("stratum", sort=False), strict=True):
-            assert points.get_label() == stratum
+            assert points.get_label() == stratum.replace(", visual: ", ": visual ").removesuffix(".0")
             np.testing.assert_allclose(
                 points.get_offsets(), part[[f"image/{statistic}", "success"]], rtol=1e-5
             )
