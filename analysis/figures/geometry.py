@@ -20,7 +20,7 @@ def has_umap() -> bool:
 
 
 CAPTIONS = {
-    "_tests": "MMD² of sim and real over the standard deviation of that of permuted domains, whose central "
+    "_tests": "MMD² of sim and real over the standard deviation of that of permuted domains, whose lowest "
     "95 % are the grey bars; p of the permutation test, corrected for the number of sites (Holm)",
     "_distances": "0: the linear probe is at chance, 2: it makes no error",
     "_mixing": "share of real windows among the nearest neighbours, over that of all windows; dashed: "
@@ -80,12 +80,12 @@ def geometry_figure(
 
 
 def _tests(ax: Axes, sites: Sequence[SiteGeometry]) -> None:
-    """MMD^2 over the deviation of the permuted ones, whose central 95 % are the grey bars."""
+    """MMD^2 over the deviation of the permuted ones, whose lowest 95 % are the grey bars."""
     adjusted = holm([site.tests["mmd"].p_value for site in sites])
     for i, (site, p) in enumerate(zip(sites, adjusted, strict=True)):
         test = site.tests["mmd"]
         spread = test.null.std() or 1.0
-        low, high = np.quantile((test.null - test.null.mean()) / spread, [0.025, 0.975])
+        low, high = np.quantile((test.null - test.null.mean()) / spread, [0.0, 0.95])
         ax.barh(i, high - low, left=low, height=0.5, color=figures.GREY, alpha=0.45, linewidth=0)
         ax.plot(test.effect, i, "o", color=figures.BLACK)
         ax.annotate(
