@@ -5,6 +5,7 @@ Figures are drawn without pyplot, so no state is shared and no display is needed
 
 import contextlib
 import functools
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
@@ -125,12 +126,14 @@ def _space_ticks(figure: Figure) -> bool:
     """
     fewer = False
     for ax in figure.axes:
-        locator = ax.xaxis.get_major_locator()
+        locator, most = ax.xaxis.get_major_locator(), math.inf
         while isinstance(locator, MaxNLocator) and (shown := _tick_boxes(ax)):
             apart = LEAST_APART * ax.xaxis.get_ticklabels()[0].get_size() * figure.dpi / 72
-            if len(shown) < 3 or all(b.x0 - a.x1 >= apart for a, b in pairwise(shown)):
+            enough = all(b.x0 - a.x1 >= apart for a, b in pairwise(shown))
+            if enough or not 3 <= len(shown) < most:  # it may not want fewer
                 break
-            locator.set_params(nbins=len(shown) - 2)  # intervals: one tick fewer, at round numbers
+            most = len(shown)
+            locator.set_params(nbins=most - 2)  # intervals: one tick fewer, at round numbers
             fewer = True
     return fewer
 
