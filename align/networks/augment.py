@@ -6,19 +6,14 @@ from torch import Tensor
 from align.errors import InputError
 
 
-def to_float(images: Tensor, memory_format: torch.memory_format = torch.preserve_format) -> Tensor:
-    """uint8 images in 0–255 → float32 in [-1, 1], any shape; turned round in memory on the way, if at all."""
-    images = images.to(torch.float32, copy=True, memory_format=memory_format)  # a float image is the caller's
+def to_float(images: Tensor) -> Tensor:
+    """uint8 images in 0–255 → float32 in [-1, 1], any shape."""
+    images = images.to(torch.float32, copy=True)  # a float image is the caller's own
     return images.div_(127.5).sub_(1)
 
 
 def prepare(
-    images: Tensor,
-    crop: int | None,
-    color_jitter: float,
-    generator: torch.Generator | None,
-    camera: str,
-    memory_format: torch.memory_format = torch.preserve_format,
+    images: Tensor, crop: int | None, color_jitter: float, generator: torch.Generator | None, camera: str
 ) -> Tensor:
     """Images as an encoder sees them.
 
@@ -28,7 +23,6 @@ def prepare(
         color_jitter: As of `jitter_colors`; 0 leaves colours as they are.
         generator: Draws crops and colours, in training; without it the central crop is taken, as it is.
         camera: Whose they are, for messages.
-        memory_format: How they are to lie in memory.
 
     Returns:
         (N, C, H, W) or (N, C, crop, crop), in [-1, 1].
@@ -40,7 +34,7 @@ def prepare(
         raise InputError(f"crop={crop}: images are {tuple(images.shape[-2:])} pixels")
     if crop is not None:
         images = center_crop(images, crop) if generator is None else random_crop(images, crop, generator)
-    images = to_float(images, memory_format)
+    images = to_float(images)
     if color_jitter == 0 or generator is None:
         return images
     if images.shape[1] != 3:

@@ -6,7 +6,6 @@ another library needs no wrapper for its type. What builds on them is listed whe
 
 from abc import ABCMeta
 
-import torch
 from torch import Tensor, nn
 
 
@@ -15,11 +14,9 @@ class Encoder(nn.Module, metaclass=ABCMeta):
 
     Attributes:
         features: Size of the output.
-        memory_format: How it wants the images to lie in memory; one without has them as they come.
     """
 
     features: int
-    memory_format: torch.memory_format = torch.preserve_format
 
     @classmethod
     def __subclasshook__(cls, kind: type) -> bool:

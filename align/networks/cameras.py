@@ -107,12 +107,10 @@ def image_features(
         (B, Ti · F).
     """
     names = camera_names(encoder)
-    frames = {}
-    for name in names:
-        own = encoder.of(name.removeprefix("image.")) if _several(encoder) else encoder
-        memory_format = getattr(own, "memory_format", torch.preserve_format)
-        given, size = images[name].flatten(0, 1), crop_of(encoder, name, crop)
-        frames[name] = prepare(given, size, color_jitter, generator, name, memory_format)
+    frames = {
+        name: prepare(images[name].flatten(0, 1), crop_of(encoder, name, crop), color_jitter, generator, name)
+        for name in names
+    }
     steps = images[names[0]].shape[:2]
     if not _several(encoder):
         return encoder(frames["image"]).unflatten(0, steps).flatten(1)

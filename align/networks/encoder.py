@@ -75,11 +75,9 @@ class ConvEncoder(Encoder):
         self.pool = SpatialSoftmax(width, keypoints=width)
         self.head = nn.Linear(2 * width, features)
 
-    memory_format = torch.channels_last
-
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [-1, 1] → (B, features)."""
-        images = images.contiguous(memory_format=self.memory_format)
+        images = images.contiguous(memory_format=torch.channels_last)
         return self.head(self.pool(self.backbone(images)))
 
 

@@ -16,7 +16,6 @@ from align.networks import (
     SpatialSoftmax,
 )
 from align.networks.augment import center_crop, jitter_colors, random_crop, to_float
-from align.networks.cameras import CameraEncoders, image_features
 
 
 @pytest.mark.parametrize(
@@ -28,28 +27,6 @@ def test_encoder_maps_images_to_features_sample_by_sample(encoder, size):
     assert features.shape == (3, encoder.features)
     assert torch.allclose(encoder(images[1:2]), features[1:2], atol=1e-5)  # no mixing over the batch
     assert not any(isinstance(m, nn.BatchNorm2d) for m in encoder.modules())
-
-
-@pytest.mark.parametrize("jitter", [0.0, 0.3])
-def test_images_are_turned_round_in_memory_once_for_encoders_that_want_it(jitter):
-    seen = {}
-
-    class Chatty(nn.Module):
-        features = 2
-
-        def forward(self, images):
-            seen[self] = images.is_contiguous(memory_format=torch.channels_last)
-            return images.flatten(1)[:, :2]
-
-    encoders = {"top": Chatty(), "wrist": Chatty(), "side": Chatty()}
-    encoders["wrist"].memory_format = ConvEncoder.memory_format
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(256, (2, 1, 3, 8, 8), dtype=torch.uint8, generator=generator)
-    batch = {f"image.{name}": images for name in encoders}
-    image_features(CameraEncoders(encoders), batch, 6, jitter, generator)
-    assert [seen[encoder] for encoder in encoders.values()] == [False, True, False]
-    image_features(encoders["wrist"], {"image": images}, None, jitter, generator)
-    assert seen[encoders["wrist"]]
 
 
 def test_keypoints_are_in_full_precision_under_autocast():

@@ -131,7 +131,7 @@ def test_only_episodes_of_training_matter(stores, tmp_path):
         (["--tau", "0.5"], ["tau", "0.5"]),
         (["--crop_lengths", "[17]"], ["crop_lengths", "17", "16"]),
         (["--classifier", "{draws: 2}"], ["draws", "2"]),
-        (["--classifier", "{folds: 7}"], ["folds=7", "5 clean episodes"]),
+        (["--classifier", "{folds: 7}"], ["folds=7", "4 clean episodes"]),
         (["--max_real", "1"], ["folds=3", "1 clean episodes"]),
         (["--validation", "8"], ["validation", "8"]),
         (["--out", "annotation.zarr"], ["out", ".npz"]),
