@@ -1,6 +1,8 @@
 """Videos of the frames that are handed over, by PyAV, encoded as LeRobot encodes its own."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -75,7 +77,8 @@ class VideoFile:
 
     def _encode(self, frame) -> None:
         try:
-            packets = self._stream.encode(frame)
+            with _as_scheduled():
+                packets = self._stream.encode(frame)
             self._container.mux(packets)
             self.bytes += sum(packet.size for packet in packets)
         except self._av.FFmpegError as error:
@@ -83,3 +86,18 @@ class VideoFile:
                 f"codec={self.codec!r}: {self.path.name} of frames {self.shape} cannot be encoded ({error}); "
                 "expected even sides of 64 px or more, or codec png"
             ) from None
+
+
+@contextlib.contextmanager
+def _as_scheduled() -> Iterator[None]:
+    """Leave this thread scheduled as it was: for root, SVT-AV1 has it go before all else on the machine, and
+    what it starts, long after the video."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameters)

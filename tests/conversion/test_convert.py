@@ -1,6 +1,7 @@
 """What is written in LeRobot's and robomimic's formats is what was read, and appears whole or not at all."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from align.cli import main
 from align.conversion import lerobot, write_lerobot, write_robomimic
 from align.conversion.command import convert
 from align.conversion.statistics import QUANTILES
+from align.conversion.video import VideoFile
 from align.data.episodes import read_store, write_store
 from align.data.readers import LeRobotDataset, RobomimicFile, check_reader, open_store
 from align.errors import InputError
@@ -114,6 +116,16 @@ def test_a_zarr_store_without_a_rate(episodes, tmp_path, capsys):
     read = read_store(file, {"state": "states"}, images=("image.front",))
     np.testing.assert_array_equal(read.state, joined(episodes, "action")[:, 1:3])
     assert "rate_hz" not in read.attrs
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux only")
+def test_nothing_is_scheduled_before_others_once_a_video_is_begun(tmp_path):
+    video = VideoFile(tmp_path / "top.mp4", (64, 64, 3), 10, "av1", 30)
+    for _ in range(3):
+        video.append(np.zeros((1, 64, 64, 3), np.uint8))
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    video.close()
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 @pytest.mark.parametrize("codec", ["av1", "h264"])
