@@ -301,7 +301,7 @@ class RunCLI(LightningCLI):
             if self.trainer.is_global_zero:
                 step, progress = self.trainer.global_step, self._callback(Progress)
                 write_json(self.run_dir / SUMMARY, summary(model, self.datamodule, progress, step))
-                print(what_next(self.run_dir, step), flush=True)
+                print(what_next(self.run_dir, step, model.weighting.verdict()), flush=True)
 
     def train(self, model: CotrainingModule, termination: Termination, **kwargs) -> None:
         """Train from the last checkpoint, if there is one; what cannot begin leaves nothing behind."""

@@ -126,10 +126,11 @@ def test_a_run_that_goes_on_does_not_ask_its_reference_again(
     assert [t.pop("training_seconds") > 0 for t in told] == [True, True] and told[0] == told[1]
 
 
-def test_a_check_before_training_is_no_validation(reference, write_config, tmp_path):
+def test_a_check_before_training_is_no_validation(reference, write_config, tmp_path, capsys):
     run = tmp_path / "new"
     changes = _held_against(reference) | {"trainer.num_sanity_val_steps": 2}
     assert main(["fit", "--config", write_config("new", run=str(run), **changes)]) == 0
+    assert f"that of {reference}" in capsys.readouterr().out.partition("trained to step")[2]
     assert int(last_weights(run)["weighting.validations"]) == 2, "at steps 3 and 6"
 
 

@@ -117,3 +117,14 @@ class Constrained(Weighting):
     def logs(self) -> dict[str, Tensor]:
         """The multiplier ν, and what is left of the budget, as a share of the loss without alignment."""
         return {"multiplier": self.log_multiplier.exp(), "slack": self.budget - self.excess}
+
+    def verdict(self) -> str | None:
+        """Whether the budget was kept, by the smoothed loss; `None` before the first validation."""
+        if not self.validations:
+            return None
+        excess = float(self.excess)
+        kept, side = "kept" if excess <= self.budget else "exceeded", "above" if excess > 0 else "below"
+        return (
+            f"budget={self.budget:g}: {kept}; held-out denoising loss is {abs(excess):.1%} {side} that of "
+            f"{self.reference}, from which another training without alignment would differ, too"
+        )

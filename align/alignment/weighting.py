@@ -63,6 +63,10 @@ class Weighting(nn.Module):
         """What is shown in TensorBoard beside λ, by name; scalars without gradient."""
         return {}
 
+    def verdict(self) -> str | None:
+        """A line on what it promised, where training ends; none by default."""
+        return None
+
 
 class Fixed(Weighting):
     """The same λ throughout, what `model.alignment_weight` is short for.

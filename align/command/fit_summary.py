@@ -55,11 +55,11 @@ def _last_lambda(module: CotrainingModule, progress: Progress, step: int) -> flo
     return float(weight) if isinstance(weight, float | int) or logged is None else logged
 
 
-def what_next(run_dir: Path, step: int) -> str:
-    """The lines that `align fit` ends with."""
-    run = shlex.quote(str(run_dir))
+def what_next(run_dir: Path, step: int, verdict: str | None = None) -> str:
+    """The lines that `align fit` ends with; the verdict is the weighting's."""
+    run, told = shlex.quote(str(run_dir)), f"  {verdict}\n" if verdict else ""
     return (
-        f"{run_dir}: trained to step {step}; policy in {LAST_CHECKPOINT}, losses in {SUMMARY}\n"
+        f"{run_dir}: trained to step {step}; policy in {LAST_CHECKPOINT}, losses in {SUMMARY}\n{told}"
         f"  align probe {run}: can sim and real be told apart in it?\n"
         f"  align rollout {run} --world WORLD: how does it do in a world?\n"
         f"  tensorboard --logdir {run}: how did training go?"

@@ -5,6 +5,7 @@ loss L(a) = 2 (1 − a)² + S and has the squared distance D(a) = 4 a² between 
 """
 
 import math
+import re
 from itertools import pairwise
 
 import pytest
@@ -77,6 +78,16 @@ def test_a_loss_that_is_too_high_brings_the_weight_down_faster_than_it_rose():
     logs = weighting.logs()
     assert float(logs["multiplier"]) == pytest.approx(1 / weights[-1])
     assert float(logs["slack"]) == pytest.approx(0.01, abs=1e-6)
+
+
+def test_whether_a_budget_was_kept_is_told():
+    weighting = Constrained("runs/without", budget=0.02, smoothing=0.0)
+    weighting.refer({100: 2.0})
+    assert weighting.verdict() is None
+    found = {2.06: "exceeded; .* 3.0% above", 2.02: "kept; .* 1.0% above", 1.9: "kept; .* 5.0% below"}
+    for loss, words in found.items():
+        weighting.see_held_out(100, torch.tensor(loss))
+        assert re.match(f"budget=0.02: {words} that of runs/without,", weighting.verdict())
 
 
 def test_the_weight_has_bounds():
