@@ -12,6 +12,7 @@ from align.analysis.reports import (
     arms,
     gap,
     gating,
+    held_out_loss,
     motion,
     plans,
     plateau,
@@ -24,7 +25,19 @@ from align.run.layout import GRID, runs
 
 REPORTS = tuple(
     part.report
-    for part in (arm_table, arms, aggregates, agreement, plateau, alpha, gap, motion, plans, gating)
+    for part in (
+        arm_table,
+        arms,
+        aggregates,
+        agreement,
+        held_out_loss,
+        plateau,
+        alpha,
+        gap,
+        motion,
+        plans,
+        gating,
+    )
 )
 """Each writes its files into a sweep and returns them, none where it does not apply."""
 

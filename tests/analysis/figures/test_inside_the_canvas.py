@@ -22,6 +22,7 @@ from align.analysis.figures.alpha import OfData
 from align.analysis.figures.arms import OfWorld
 from align.analysis.figures.claims import Row
 from align.analysis.figures.evaluation import Tried
+from align.analysis.figures.held_out_loss import Loss
 from align.analysis.figures.paths import PlanPaths, RolloutPaths
 from align.analysis.figures.scatter.agreement import Compared
 from align.analysis.figures.scatter.discernibility import Scatter
@@ -186,6 +187,13 @@ def compared(arms, world):
     return Compared("Score", world, points, Agreement(numbers, numbers, 0.1, 0.04), Interval(0.1, 0.0, 0.2))
 
 
+def losses(arms):
+    wide = Interval(1.02, 0.7, 1.6)
+    near = [Loss(a, wide, [0.98, 1.06], 1.1 if i % 2 else None) for i, a in enumerate(arms)]
+    beyond = [Loss("fine-tuning", Interval(47, 45, 49), [47]), Loss("oracle", Interval(0.3, 0.2, 0.4), [0.3])]
+    return near + beyond + [Loss("once", Interval(1.0, np.nan, np.nan), [1.0])]
+
+
 CASES = {
     "figure_alpha": [alpha(1), alpha(9)],
     "figure_aggregates": [
@@ -205,6 +213,10 @@ CASES = {
     "figure_discernibility": [
         (MANY, [[scatter(MANY, s)] * 3 for s in ("auc", "root")], "Score in a-user's-world", 0, CAPTION, RUN),
         (SHORT, [[Scatter("Probe AUC", 0.5, {}, "auc")]], "Score", None, ""),
+    ],
+    "figure_held_out_loss": [
+        (losses(MANY), f"{MANY[0]}, same real and sim", RUN),
+        ([Loss("b", Interval(1.01, 1.0, 1.02), [1.01])], "a"),
     ],
     "figure_claims": [
         (
