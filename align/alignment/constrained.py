@@ -1,5 +1,6 @@
 """λ as large as a budget of denoising loss allows."""
 
+import math
 from bisect import bisect_left
 from collections.abc import Mapping
 
@@ -124,7 +125,10 @@ class Constrained(Weighting):
             return None
         excess = float(self.excess)
         kept, side = "kept" if excess <= self.budget else "exceeded", "above" if excess > 0 else "below"
+        rising = excess < self.budget / 4 and float(self.log_multiplier) > 1e-4 - math.log(self.largest)
+        more = "; λ was still rising: with more validations, or a higher rate, there is more to be aligned"
         return (
             f"budget={self.budget:g}: {kept}; held-out denoising loss is {abs(excess):.1%} {side} that of "
             f"{self.reference}, from which another training without alignment would differ, too"
+            f"{more if rising else ''}"
         )

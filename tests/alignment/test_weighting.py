@@ -88,6 +88,10 @@ def test_whether_a_budget_was_kept_is_told():
     for loss, words in found.items():
         weighting.see_held_out(100, torch.tensor(loss))
         assert re.match(f"budget=0.02: {words} that of runs/without,", weighting.verdict())
+        assert ("λ was still rising" in weighting.verdict()) == (loss == 1.9)
+    for _ in range(60):
+        weighting.see_held_out(100, torch.tensor(1.9))
+    assert float(weighting.weight(0)) == pytest.approx(100) and "rising" not in weighting.verdict()
 
 
 def test_the_weight_has_bounds():
