@@ -15,6 +15,8 @@ _SLICE = re.compile(r"(?P<name>[^\[\]+]+?)(\[(?P<start>\d*):(?P<stop>\d*)\])?")
 _AROUND = re.compile(rf"({'|'.join(TRANSFORMS)})\((.*)\)")
 
 
+HALF_TURN = {"radians": np.pi, "degrees": 180.0}
+
 Forms = tuple[tuple[str | None, int], ...]
 """Of columns side by side, how the store writes them, one of `TRANSFORMS`, and how many a policy sees."""
 
@@ -96,6 +98,22 @@ def column_forms(reader: Reader, columns: Sequence[Column]) -> Forms:
         angles = column.how is not None and TRANSFORMS[column.how].columns == 1
         forms.append((column.how, 2 * (stop - start) if angles else 6 if column.how else stop - start))
     return tuple(forms)
+
+
+def beyond_half_a_turn(reader: Reader, columns: Sequence[Column]) -> list[str]:
+    """A line for each key of angles that a store writes beyond half a turn of 0; no policy gives such ones."""
+    told = []
+    for column in columns:
+        if column.how not in HALF_TURN:
+            continue
+        values, half = reader.vector(column.name)[:, column.start : column.stop], HALF_TURN[column.how]
+        low, high = float(np.min(values, initial=0)), float(np.max(values, initial=0))
+        if max(-low, high) > half * (1 + 1e-3):
+            told.append(
+                f"{column} lies between {low:.4g} and {high:.4g}; a policy gives angles within half a turn "
+                f"of 0, {half:.4g}: the same directions, but turns away for a controller that counts them"
+            )
+    return told
 
 
 def _transformed(reader: Reader, column: Column, values: np.ndarray) -> np.ndarray:

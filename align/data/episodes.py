@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from align.data.columns import Forms, column_forms, parse_columns, take_columns
+from align.data.columns import Forms, beyond_half_a_turn, column_forms, parse_columns, take_columns
 from align.data.images import Fit, Keep, Segments, read_images
 from align.data.keys import find_keys
 from align.data.labels import Labels, labels_of
@@ -156,6 +156,8 @@ def read_store(
                     vectors[name] = take_columns(store, columns)
                     forms[name] = column_forms(store, columns)
                     labels[name] = labels_of(store, columns, [width for _, width in forms[name]])
+                    turns = beyond_half_a_turn(store, columns) if name == "action" else []
+                    notes += [f"warning: store {store.path}: {line}" for line in turns]
                 except InputError as error:
                     if name != "state" or "state" in (keys or {}):
                         raise

@@ -100,7 +100,7 @@ def _about(policy: Any, run: str, rate: float | None, domain: Domain) -> dict[st
         **{name: getattr(policy, name) for name in steps},
         **{f"{name}_dim": written.size for name, written in forms.items()},
         "representation": {name: written.describe() for name, written in forms.items()},
-        "rate_hz": _rate(data) if rate is None else rate,
+        "rate_hz": _rate(run_of(run), data) if rate is None else rate,
         "cameras": cameras,
         "noise": "standard normal, drawn anew for every chunk",
         "sampling_steps": [step for step, _, _ in policy.schedule.ddim_steps()],
@@ -108,15 +108,17 @@ def _about(policy: Any, run: str, rate: float | None, domain: Domain) -> dict[st
     }
 
 
-def _rate(data: dict[str, Any]) -> float | None:
+def _rate(run: Path, data: dict[str, Any]) -> float | None:
     """The rate that a run's data were brought to, or what its stores say if they are there and say it."""
     from align.data.readers.opening import open_store
+    from align.run.config import place_of
 
     if data.get("rate_hz") is not None:
         return _checked("data.rate_hz of the run", data["rate_hz"])
     given = [data.get("real"), data.get("sim")] if data.get("reader") is None else []
     paths = [path for stores in given for path in (stores if isinstance(stores, list) else [stores])]
-    for path in (path for path in paths if isinstance(path, str) and Path(path).exists()):
+    places = [place_of(run, path) for path in paths if isinstance(path, str)]
+    for path in (place for place in places if place.exists()):
         with closing(open_store(path)) as store:
             rate = store.attrs.get("rate_hz")
         if rate is not None:

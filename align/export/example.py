@@ -29,6 +29,17 @@ class Policy:
                 raise ValueError(f"{name} is {value.dtype}; expected uint8, 0 to 255")
             if not np.isfinite(value).all():
                 raise ValueError(f"{name} holds NaN or infinity; expected finite numbers")
+        for part in self.manifest["representation"]["agent_pos"]:
+            x, form = seen["agent_pos"][slice(*part["columns"])], part["form"]
+            if form in ("quat_xyzw", "quat_wxyz"):
+                off = abs(np.linalg.norm(x) - 1)
+            elif form == "matrix":
+                off = np.abs(x.reshape(3, 3) @ x.reshape(3, 3).T - np.eye(3)).max()
+                off = 1 if np.linalg.det(x.reshape(3, 3)) < 0 else off
+            else:
+                continue
+            if off > 0.02:
+                raise ValueError(f"agent_pos[{part['columns'][0]}:{part['columns'][1]}] is no {form}: {x}")
         self.history.extend([seen] * (1 if self.history else self.history.maxlen))
         self.chunk = self.chunk or list(self.plan())
         return self.chunk.pop(0)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
@@ -170,9 +171,9 @@ def _difference(
         found, expected = written.see(found), written.see(expected)
         apart.append((found - expected).abs().max())
         deviations.append(((found - expected) / scale).abs().max())
-    if not max(deviations) < LARGEST_DIFFERENCE:
+    if not all(found < LARGEST_DIFFERENCE for found in deviations):  # NaN is not
         raise InputError(
-            f"format='lerobot': what was traced acts otherwise than the policy, by {max(deviations):.2g} "
+            f"format='lerobot': what was traced acts otherwise than the policy, by {np.max(deviations):.2g} "
             "deviations; does a network of it take turns that depend on what it sees?"
         )
     return {"actions": float(max(apart)), "deviations": float(max(deviations))}

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -103,9 +104,9 @@ def _difference(
         found, expected = (written.see(torch.from_numpy(x)) for x in (found, expected))
         apart.append(float((found - expected).abs().max()))
         deviations.append(float(((found - expected) / scale).abs().max()))
-    if not max(deviations) < LARGEST_DIFFERENCE:
+    if not all(found < LARGEST_DIFFERENCE for found in deviations):  # NaN is not
         raise InputError(
-            f"format='onnx': actions differ from the policy's by {max(deviations):.2g} deviations of the "
+            f"format='onnx': actions differ from the policy's by {np.max(deviations):.2g} deviations of the "
             f"training's; expected less than {LARGEST_DIFFERENCE:g}: does a network of it take turns that "
             "depend on its input?"
         )

@@ -1,5 +1,6 @@
 """A policy's plans on a GPU, each launched as one CUDA graph instead of some thousand kernels."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -21,7 +22,8 @@ class RecordedAct:
 
     Of a kind are calls with inputs of equal shapes, in one domain, with as many actions left out. What draws
     on its way (DDPM), runs elsewhere or holds modules of one's own is computed as ever, and so is everything
-    after a recording that failed or found other actions, with a line that says why.
+    after a recording that failed or found other actions, of its own inputs or of others, with a line that
+    says why.
 
     Args:
         policy: The values of its weights may change; where they are moved, recording begins anew.
@@ -61,11 +63,13 @@ class RecordedAct:
                 self._replays[kind] = None
             return self._plain(inputs, generator, domain, skip)
         if self._replays[kind] is None:
-            return self._recorded(kind, inputs, domain, skip)
+            with _current(policy.device):
+                return self._recorded(kind, inputs, domain, skip)
         static, replay = self._replays[kind]
-        for key, x in inputs.items():
-            static[key].copy_(x)
-        return replay()[0].clone()
+        with _current(policy.device):
+            for key, x in inputs.items():
+                static[key].copy_(x)
+            return replay()[0].clone()
 
     def _may(self) -> bool:
         policy = self._policy
@@ -90,14 +94,30 @@ class RecordedAct:
         writing = DiffusionPolicy.writing(self._policy, domain)
         seen = {key: x for key, x in static.items() if key != "noise"}
         plan = partial(DiffusionPolicy.plan, self._policy, seen, static["noise"], None, domain, skip, writing)
+        others = {key: -x if key == "noise" else x.flip(-1) for key, x in static.items()}
+        others["agent_pos"] = static["agent_pos"]  # maybe a rotation, which no other numbers are
         try:
             replay = (self._given or graph.record)(lambda: (plan(),))
-            found = replay()[0].clone()
-            if not graph.apart([found], [expected]) < graph.ALIKE:
-                raise RuntimeError("a replay found other actions")
+            for of, actions in ((static, expected), (others, self._plain(others, None, domain, skip))):
+                for key, x in of.items():
+                    static[key].copy_(x)
+                if not self._apart(replay()[0], actions, domain, skip) < graph.ALIKE:
+                    raise RuntimeError("a replay found other actions")
         except Exception as error:  # of whatever the policy is made of
             print(f"plans are no CUDA graph, their kernels are launched one by one ({one_line(error)})")
             self._failed = True
             return expected
         self._replays[kind] = static, replay
         return expected
+
+    def _apart(self, ours: Tensor, theirs: Tensor, domain: Domain, skip: int) -> float:
+        """The largest difference of actions, as the policy sees them, in deviations of the training's."""
+        policy, written = self._policy, self._policy.written("action", domain)
+        first = policy.n_obs_steps - 1 + skip
+        scale = policy.normalizer.action_std[first : first + ours.shape[1]]
+        return float(((written.see(ours) - written.see(theirs)) / scale).abs().max())
+
+
+def _current(device: torch.device) -> contextlib.AbstractContextManager:
+    """Have a GPU be the current one, on which alone is recorded; a thread begins with the first as such."""
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()

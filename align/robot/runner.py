@@ -155,18 +155,17 @@ class PolicyRunner:
         if self._seeds is None:
             raise InputError("select_action: expected a reset(seed) before the first one")
         due = self._step % self.policy.n_action_steps
+        shown = time.perf_counter()
         if self.looks:
             self._look(observation)
-        started = time.perf_counter()
-        if self.looks:
             if self._step == 0:
-                self._next = self._plan(0, 0)
+                self._next = self._plan(0, 0, shown)
             if self._step > 0 and (due + self.ahead) % self.policy.n_action_steps == 0:
-                self._next = self._plan(self._step + self.ahead, self.ahead)
+                self._next = self._plan(self._step + self.ahead, self.ahead, shown)
         if due == 0:
             self._chunk, self._next = self._next.result(), None
             if self._step > 0:
-                self._waits.append(time.perf_counter() - started)
+                self._waits.append(time.perf_counter() - shown)
         self._step += 1
         action = self._chunk[:, due]
         return action[0] if self._single else action
@@ -190,13 +189,19 @@ class PolicyRunner:
         if observation is None:
             raise InputError(f"{self.source}: None at step {self._step}; expected one, as runner.looks says")
         if self._single:
-            observation = {key: np.asarray(value)[None] for key, value in observation.items()}
+            wanted = (*self.policy.cameras, "agent_pos")
+            observation = {k: np.asarray(x)[None] if k in wanted else x for k, x in observation.items()}
         seen = seen_by(self.policy, observation, len(self._seeds), self.source, self.image_fit, self.domain)
         self._history.extend([seen] * (1 if self._history else self.policy.n_obs_steps))
 
-    def _plan(self, step: int, skip: int) -> Future:
-        """The chunk that begins at `step`, planned now or by the thread, without its first `skip` actions."""
-        arguments = list(self._history), list(self._seeds), step, skip
+    def _plan(self, step: int, skip: int, shown: float) -> Future:
+        """The chunk that begins at `step`, planned now or by the thread, without its first `skip` actions.
+
+        Args:
+            step, skip: As said.
+            shown: When the observation came that it is planned from.
+        """
+        arguments = list(self._history), list(self._seeds), step, skip, shown
         if self.ahead and step > 0:
             self._thread = self._thread or ThreadPoolExecutor(1, "plan")
             return self._thread.submit(self._actions, *arguments)
@@ -204,16 +209,15 @@ class PolicyRunner:
         done.set_result(self._actions(*arguments))
         return done
 
-    def _actions(self, history: list, seeds: list[int], step: int, skip: int) -> np.ndarray:
+    def _actions(self, history: list, seeds: list[int], step: int, skip: int, shown: float) -> np.ndarray:
         """(n, n_action_steps, A), from noise that is of the seed and the step alone."""
-        started = time.perf_counter()
         policy = self.policy
         own = [torch_generator(seed, "rollout", step) for seed in seeds]
         shape = policy.horizon, policy.action_dim
         noise = torch.stack([torch.randn(shape, generator=generator) for generator in own])
         actions = self._act(stacked(history, policy), noise, own, self.domain, skip)
         actions = actions.double().cpu().numpy()
-        self._planned.append(time.perf_counter() - started)
+        self._planned.append(time.perf_counter() - shown)
         return actions
 
 

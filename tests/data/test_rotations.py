@@ -69,3 +69,20 @@ def test_keys_ask_for_them(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             read_store(tmp_path / "arm.zarr", {"action": wrong}, images=False)
+
+
+def test_actions_that_count_turns_are_told_of(tmp_path):
+    """A policy gives angles within half a turn of 0, whatever the store has."""
+    half, whole = RNG.uniform(-180, 180, (50, 1)), RNG.uniform(0, 360, (50, 1))
+    action = np.concatenate([half, whole, np.deg2rad(half)], axis=1)
+    write_store(tmp_path / "arm.zarr", [{"agent_pos": action, "action": action}])
+
+    def told(key, of="action"):
+        keys = {"action": "action", of: key}
+        return [n for n in read_store(tmp_path / "arm.zarr", keys, images=False).notes if "half a turn" in n]
+
+    assert told("degrees(action[:1]) + action[1:2] + radians(action[2:])") == []
+    (note,) = told("degrees(action[:2]) + radians(action[2:])")
+    low, high = action[:, :2].min(), action[:, :2].max()
+    assert f"degrees(action[:2]) lies between {low:.4g} and {high:.4g}; a policy gives" in note
+    assert told("radians(action[:2])") and told("degrees(agent_pos[1:2])", of="agent_pos") == []

@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 from collections import deque
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from policies import blind, made, observation, one_camera, saved, two_cameras
 from torch import nn
 
@@ -15,7 +17,7 @@ from align.cli import main
 from align.data.episodes import write_store
 from align.domain import Domain
 from align.errors import InputError
-from align.export import command
+from align.export import command, onnx
 from align.export.example import Policy as Example
 from align.export.unrolled import UnrolledPolicy
 from align.policy import DiffusionPolicy
@@ -84,7 +86,9 @@ def test_the_model_acts_as_the_policy_without_pytorch(make, tmp_path, capsys):
 def test_the_example_checks_and_copies_what_it_sees():
     policy = object.__new__(Example)  # without a model
     shapes = {"image": [1, 1, 3, 2, 2], "agent_pos": [1, 2, 3], "noise": [1, 4, 2]}
-    policy.manifest = {"cameras": {"image": {}}, "inputs": {name: {"shape": s} for name, s in shapes.items()}}
+    told = {"agent_pos": [{"form": "as stored", "columns": [0, 3]}]}
+    inputs = {name: {"shape": s} for name, s in shapes.items()}
+    policy.manifest = {"cameras": {"image": {}}, "inputs": inputs, "representation": told}
     policy.history, policy.plan = deque(maxlen=2), lambda: np.arange(4)
     policy.reset()
     seen = {"image": np.zeros((2, 2, 3), np.uint8), "agent_pos": np.zeros(3)}
@@ -99,6 +103,24 @@ def test_the_example_checks_and_copies_what_it_sees():
         policy.select_action(seen | {"agent_pos": np.full(3, np.nan)})
 
 
+def test_the_example_refuses_what_is_no_rotation():
+    policy = object.__new__(Example)
+    forms = [("as stored", 0, 1), ("quat_wxyz", 1, 5), ("matrix", 5, 14)]
+    told = [{"form": form, "columns": [start, stop]} for form, start, stop in forms]
+    inputs = {"agent_pos": {"shape": [1, 1, 14]}, "noise": {}}
+    policy.manifest = {"cameras": {}, "inputs": inputs, "representation": {"agent_pos": told}}
+    policy.history, policy.plan = deque(maxlen=1), lambda: np.arange(4)
+    policy.reset()
+    right = np.concatenate([[9.0], [0, 0.6, 0, 0.8], np.eye(3)[[1, 2, 0]].flatten()])
+    assert policy.select_action({"agent_pos": right}) == 0
+    wrong = {"quat_wxyz": (1, 5, np.zeros(4)), "matrix": (5, 14, np.eye(3)[[1, 0, 2]].flatten())}
+    for form, (start, stop, values) in wrong.items():
+        seen = right.copy()
+        seen[start:stop] = values
+        with pytest.raises(ValueError, match=rf"agent_pos\[{start}:{stop}\] is no {form}"):
+            policy.select_action({"agent_pos": seen})
+
+
 class Turning(nn.Module):
     """An encoder that takes one way or another by what it sees, which a trace does not."""
 
@@ -106,6 +128,40 @@ class Turning(nn.Module):
 
     def forward(self, images):
         return images.mean((2, 3)).repeat(1, 3)[:, :8] * (3 if float(images.flatten()[0]) > 0 else -3)
+
+
+def test_the_rate_is_that_of_the_stores_of_the_run(tmp_path, monkeypatch):
+    """A store of the same name in the folder that one exports from is another one."""
+    for lab, rate in (("a", 10.0), ("b", 30.0)):
+        store = [{"action": np.zeros((4, 2))}]
+        write_store(tmp_path / f"{lab}/data/real.zarr", store, {"rate_hz": rate})
+    run = Path(saved(made(blind), tmp_path / "a/runs/mine", real="data/real.zarr"))
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(yaml.safe_dump(config | {"run": "runs/mine"}))
+    monkeypatch.chdir(tmp_path / "b")
+    assert command._rate(run, config["data"]) == 10.0
+
+
+@pytest.mark.parametrize("deviations", [[1e-7, float("nan"), 2e-7], [1e-7, 2.0, 1e-7]])
+def test_a_model_that_differs_in_any_try_is_refused(monkeypatch, deviations):
+    """NaN too, which max passes over where it is not the first."""
+    pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    policy, tries = made(blind), iter(deviations)
+    scale = policy.normalizer.action_std[policy.n_obs_steps - 1 :][: policy.n_action_steps]
+
+    class Session:
+        def __init__(self, *_, **__):
+            pass
+
+        def run(self, names, inputs):
+            inputs = {name: torch.tensor(x) for name, x in inputs.items()}
+            return [(policy.act(inputs, inputs["noise"]) + next(tries) * scale).numpy()]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    examples = [{**observation(policy, seed), "noise": torch.zeros(1, 16, 2)} for seed in range(3)]
+    with pytest.raises(InputError, match=f"by {np.max(deviations):.2g} deviations"):
+        onnx._difference(Path("none"), policy, examples, Domain.REAL)
 
 
 def test_what_cannot_be_exported_is_one_line(tmp_path, capsys, monkeypatch):
@@ -144,10 +200,10 @@ def test_what_cannot_be_exported_is_one_line(tmp_path, capsys, monkeypatch):
         assert "pip install onnx" in refused("--overwrite", run=run)
     assert main(["export", run, str(tmp_path / "out"), "--overwrite", "--rate", "20"]) == 0
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
-    assert command._rate({"rate_hz": 8}) == 8
+    assert command._rate(Path(run), {"rate_hz": 8}) == 8
     for told in ({"real": "gone.zarr"}, {"real": 3, "sim": [7, None]}):
-        assert command._rate(told) is None
+        assert command._rate(Path(run), told) is None
     for told in ("fast", -1, float("nan"), [8]):
         with pytest.raises(InputError, match=r"data\.rate_hz of the run"):
-            command._rate({"rate_hz": told})
+            command._rate(Path(run), {"rate_hz": told})
     assert manifest["rate_hz"] == 20 and manifest["bytes"] == (tmp_path / "out/policy.onnx").stat().st_size

@@ -65,7 +65,9 @@ def test_plans_are_recorded_at_the_second_call_of_a_kind_and_then_replayed(capsy
             expected = policy.act(seen, noise, domain=domain, skip=skip)
             assert torch.equal(act(seen, noise, None, domain, skip), expected)
             assert all(torch.equal(seen[key], kept[key]) for key in seen)
-    assert graphs.made == 4 and graphs.replayed == 4 * 3, "each kind: once as ever, then by its graph"
+    assert graphs.made == 4 and graphs.replayed == 4 * 4, (
+        "each kind: once as ever, tried twice, then by its graph"
+    )
     seen, noise = inputs(9)
     first = act(seen, noise, None, Domain.REAL, 0)
     kept = first.clone()
@@ -77,18 +79,46 @@ def test_plans_are_recorded_at_the_second_call_of_a_kind_and_then_replayed(capsy
     assert graphs.made == GRAPHS == 4 and capsys.readouterr().out == ""
 
 
-class Frozen(Graphs):
-    """As a graph, which reads what it reads where that was, and takes the steps that it took."""
+class Empty(Graphs):
+    """As a graph of another GPU than the current one, of no kernels: it holds what was computed once."""
 
     def __call__(self, function):
-        self.made += 1
         values = tuple(x.clone() for x in function())
         return lambda: values
 
 
+class Frozen(Graphs):
+    """As a graph, which reads what it reads where that was, and takes the steps that it took."""
+
+    def __init__(self, policy):
+        super().__init__()
+        self.policy = policy
+
+    def _set(self, weights, steps):
+        before = [w.data for w in self.policy.parameters()], self.policy.schedule.inference_steps
+        for weight, data in zip(self.policy.parameters(), weights, strict=True):
+            weight.data = data
+        self.policy.schedule.inference_steps = steps
+        return before
+
+    def __call__(self, function):
+        self.made += 1
+        recorded = [w.data for w in self.policy.parameters()], self.policy.schedule.inference_steps
+
+        def replay():
+            before = self._set(*recorded)
+            try:
+                return function()
+            finally:
+                self._set(*before)
+
+        return replay
+
+
 def test_a_policy_that_changed_is_recorded_anew():
     """Its weights lie elsewhere, or it takes other steps: a graph would go on as it was."""
-    policy, graphs = make_policy(), Frozen()
+    policy = make_policy()
+    graphs = Frozen(policy)
     act, (seen, noise) = RecordedAct(policy, graphs), inputs(0)
     for change in (
         lambda: None,
@@ -120,7 +150,11 @@ def test_a_recording_that_fails_or_finds_other_actions_is_told_once_and_done_wit
     def refuse(function):
         raise RuntimeError("operation not permitted\nwhen stream is capturing")
 
-    for record, why in ((refuse, "operation not permitted when"), (Graphs(stale=True), "other actions")):
+    for record, why in (
+        (refuse, "operation not permitted when"),
+        (Graphs(stale=True), "other actions"),
+        (Empty(), "other actions"),
+    ):
         policy = make_policy()
         act = RecordedAct(policy, record)
         for seed in range(5):

@@ -9,6 +9,7 @@ import torch
 import yaml
 from waiting import LONG
 
+import align.robot.runner
 from align.data.images import fit_images
 from align.diffusion.schedule import NoiseSchedule
 from align.errors import InputError
@@ -228,6 +229,28 @@ def test_the_next_chunk_is_planned_while_the_last_is_executed(monkeypatch):
         runner.select_action(moment(12))
     runner.close()
     assert not threads[1].is_alive()
+
+
+@pytest.mark.parametrize("ahead", [0, 4])
+def test_latency_is_from_the_observation_on(monkeypatch, ahead):
+    """Copying and resizing what is seen counts: 1 s here, where nothing else takes any time."""
+    policy, now, seen_by = make_policy(n_action_steps=6), [0.0], align.robot.runner.seen_by
+
+    def slowly(*arguments):
+        now[0] += 1
+        return seen_by(*arguments)
+
+    monkeypatch.setattr("align.robot.runner.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr("align.robot.runner.seen_by", slowly)
+    runner = PolicyRunner(policy, ahead)
+    runner.reset(0)
+    for step in range(7):
+        runner.select_action(moment(step) | {"ragged": [[1, 2], [3]]})
+        if step == 2 and ahead:
+            runner._next.result()  # before the clock goes on
+    assert (runner.latency().chunks, runner.latency().p50) == (2, 1)
+    assert runner.latency().waited == (0 if ahead else 1)
+    runner.close()
 
 
 def test_a_run_knows_how_its_images_were_resized(tmp_path, monkeypatch):
