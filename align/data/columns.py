@@ -101,7 +101,7 @@ def column_forms(reader: Reader, columns: Sequence[Column]) -> Forms:
 
 
 def beyond_half_a_turn(reader: Reader, columns: Sequence[Column]) -> list[str]:
-    """A line for each key of angles that a store writes beyond half a turn of 0; no policy gives such ones."""
+    """A line for each key of angles that a store writes beyond half a turn of 0, as no policy does."""
     told = []
     for column in columns:
         if column.how not in HALF_TURN:
