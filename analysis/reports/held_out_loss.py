@@ -25,7 +25,8 @@ ALPHA, WEIGHT = "summary/alpha", "summary/lambda"
 PREDICTION = "model.policy.schedule.prediction"
 NOTES = (
     "Held-out denoising loss at the end of training, α · real + (1 − α) · sim with α of {against}, over that "
-    "of the training of the same seed that it is compared with, which sees the same batches and noise. "
+    "of the training of the same seed that it is compared with: the same batches and noise, where both draw "
+    "from the same data. "
     "Geometric mean [95 % interval] over trainings; how much trainings differ is estimated from all arms "
     "together, but for those that scatter far more. Losses are in normalised actions, and a policy that was "
     "trained on other demonstrations may have normalised them otherwise. Loss is not success.",
