@@ -18,7 +18,7 @@ CAPTION = (
 )
 BUDGET = "; tick: the budget, what the loss was allowed to be"
 EDGE = 2.0  # what lies beyond it, or its inverse, is drawn there
-BEYOND = "; arrow: beyond the edge, the mean as a number"
+BEYOND = "; arrows: what lies beyond the edge, of a mean with its number"
 TICKS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
 LOGARITHMIC = 1.5  # from so many times between the ends the axis is one
 
@@ -71,7 +71,7 @@ def figure_held_out_loss(losses: Sequence[Loss], reference: str, title: str = ""
         ax.set_yticklabels(names)
         ax.set_xlabel(figures.wrap(f"held-out denoising loss over that of {reference}", 8, 5.0))
         notes = CAPTION + (BUDGET if any(loss.allowed is not None for loss in losses) else "")
-        notes += BEYOND if any(not _inside(loss.ratio.value) for loss in losses) else ""
+        notes += BEYOND if any(_beyond(loss) for loss in losses) else ""
         figures.finish(figure, title=title, caption=f"{notes}.")
     return figure
 
@@ -80,16 +80,28 @@ def _inside(ratio: float) -> bool:
     return 1 / EDGE <= ratio <= EDGE
 
 
+def _beyond(loss: Loss) -> bool:
+    return any(not _inside(x) for x in (*loss.ratio, *loss.trainings) if np.isfinite(x))
+
+
 def _draw(ax: Axes, y: float, loss: Loss) -> None:
-    """An arm's trainings and their mean; an arrow at the edge where that lies beyond."""
+    """An arm's trainings and their mean; arrows at the edge for what lies beyond."""
     look, mean = figures.look(0), loss.ratio.value
-    if not _inside(mean):
-        at, marker, side = (EDGE, ">", "right") if mean > 1 else (1 / EDGE, "<", "left")
-        ax.plot([at], [y], **look | {"marker": marker, "linestyle": "none", "clip_on": False})
-        offset = (-6 if side == "right" else 6, 0)
-        style = {"ha": side, "va": "center", "fontsize": 7, "textcoords": "offset points"}
-        ax.annotate(f"{mean:.2g} ×", (at, y), offset, **style)
-        return
+    arrow = {"color": look["color"], "linestyle": "none", "clip_on": False, "markersize": 5}
+    for values, face in ((loss.trainings, "white"), (loss.ratio[1:], look["color"])):
+        ends = {
+            (EDGE, ">") if x > 1 else (1 / EDGE, "<") for x in values if np.isfinite(x) and not _inside(x)
+        }
+        for at, marker in ends:
+            ax.plot([at], [y], marker=marker, markerfacecolor=face, **arrow)
     figures.trainings(ax, y, [x for x in loss.trainings if _inside(x)], look["color"], horizontal=True)
-    value, low, high = np.clip(loss.ratio, 1 / EDGE, EDGE)
-    figures.whiskers(ax, [y], [Interval(value, low, high)], horizontal=True, **look)
+    if _inside(mean):
+        value, low, high = np.clip(loss.ratio, 1 / EDGE, EDGE)
+        cut = {"capsize": 0} if (low, high) != loss.ratio[1:] else {}
+        figures.whiskers(ax, [y], [Interval(value, low, high)], horizontal=True, **look | cut)
+        return
+    at, marker, side = (EDGE, ">", "right") if mean > 1 else (1 / EDGE, "<", "left")
+    ax.plot([at], [y], marker=marker, **arrow)
+    offset = (-6 if side == "right" else 6, 0)
+    style = {"ha": side, "va": "center", "fontsize": 7, "textcoords": "offset points"}
+    ax.annotate(f"{mean:.2g} ×", (at, y), offset, **style)

@@ -21,10 +21,10 @@ FEWEST = 4  # arms, below which a correlation has no interval
 NOTES = (
     "Means of the arms in {sim} against those in each other world. Pearson's r and Spearman's ρ [95 % "
     "interval with the arms as a sample of policies]; MMRV, the mean maximum rank violation (arXiv "
-    "2405.05941): by how much an arm does worse than one that {sim} ranks below it, in the unit of the "
-    "measure, 0 is best [range over all that the arms may be by their intervals, which hold together in 95 % "
-    "of sweeps]; p: probability of an MMRV as small if {sim} said nothing. All are of what was measured: the "
-    "scatter of trainings and trials lowers r and ρ and raises the MMRV.",
+    "2405.05941): the mean over arms of the largest difference to one that {sim} ranks the other way "
+    "round, in the unit of the measure, 0 is best [range over all that the arms may be by their intervals, "
+    "which hold together in 95 % of sweeps]; p: probability of an MMRV as small if {sim} said nothing. All "
+    "are of what was measured: the scatter of trainings and trials lowers r and ρ and raises the MMRV.",
 )
 
 

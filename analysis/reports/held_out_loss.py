@@ -1,6 +1,6 @@
 """What an arm costs in held-out denoising loss, training by training, and whether budgets of it were kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,22 +16,30 @@ from align.analysis.reports.sweep.regime import setting
 from align.analysis.reports.sweep.stores import stores
 from align.analysis.reports.tables import write_tables
 from align.analysis.statistics.intervals import LEVEL, Interval
-from align.analysis.statistics.trials.variance_components import outlying
 from align.domain import Domain
 from align.run.config import run_config
 
 REAL, SIM = (f"summary/val_loss_{domain.label}" for domain in (Domain.REAL, Domain.SIM))
 ALPHA, WEIGHT = "summary/alpha", "summary/lambda"
-PREDICTION = "model.policy.schedule.prediction"
+SAME = (
+    "model.policy.schedule",
+    "model.policy.horizon",
+    "model.policy.relative_actions",
+    "model.policy.normalization",
+    "data.seed",
+    "data.validation",
+    "data.val_windows",
+)
+"""Settings in which runs agree whose losses can be compared: what is predicted, and of which windows."""
 NOTES = (
     "Held-out denoising loss at the end of training, α · real + (1 − α) · sim with α of {against}, over that "
-    "of the training of the same seed that it is compared with: the same batches and noise, where both draw "
-    "from the same data. "
-    "Geometric mean [95 % interval] over trainings; how much trainings differ is estimated from all arms "
-    "together, but for those that scatter far more. Losses are in normalised actions, and a policy that was "
-    "trained on other demonstrations may have normalised them otherwise. Loss is not success.",
-    "Budget: what the loss was allowed to be; kept: in how many trainings it was no more at the end. What "
-    "steered λ is an average over the last validations, the slack of the table of arms, and not this.",
+    "of the training of the same seed that it is compared with: the same batches and noise, where arms "
+    "differ in the alignment alone. Geometric mean [95 % interval by Student's t of an arm's own trainings]. "
+    "Losses are in normalised actions, and a policy that was trained on other demonstrations may have "
+    "normalised them otherwise. Loss is not success.",
+    "Budget: what the loss was allowed to be, where it refers to the training compared with; kept: in how "
+    "many trainings it was no more at the end. What steered λ is an average over the last validations, the "
+    "slack of the table of arms, and not this.",
 )
 
 
@@ -43,7 +51,7 @@ class Pairs(NamedTuple):
         seeds: Of the trainings.
         ratios: (n,) held-out loss over that of the other.
         weights: (n,) λ at the end.
-        budget: ε of `Constrained`; None where no budget was given.
+        budget: ε of `Constrained`, where it refers to these trainings of the base; None otherwise.
     """
 
     arm: Arm
@@ -62,11 +70,10 @@ def report(sweep: Sweep) -> list[Path]:
     against, found = compare(sweep)
     if not found:
         return []
-    intervals = over_trainings([np.log(pairs.ratios) for pairs in found])
     budgets = any(pairs.budget is not None for pairs in found)
     rows, losses = [], []
-    for pairs, (value, low, high) in zip(found, np.exp(intervals), strict=True):
-        interval = Interval(float(value), float(low), float(high))
+    for pairs in found:
+        interval = Interval(*(float(x) for x in np.exp(over_trainings(np.log(pairs.ratios)))))
         row: dict[str, object] = {"arm": pairs.arm.label, "compared with": pairs.base.label}
         row |= {"trainings": str(len(pairs.ratios)), "loss over the other's": interval}
         if len(pairs.ratios) > 1:
@@ -101,35 +108,29 @@ def compare(sweep: Sweep) -> tuple[str, list[Pairs]]:
         known = [(a, ratio) for (a, _), ratio in zip(both, ratios, strict=True) if 0 < ratio < np.inf]
         if known:
             runs = [run for run, _ in known]
-            seeds, weights = (frame.loc[runs, column].to_numpy() for column in (SEED_AXIS, WEIGHT))
+            seeds, weights = (frame.reindex(columns=[c]).loc[runs, c] for c in (SEED_AXIS, WEIGHT))
             values = np.array([ratio for _, ratio in known])
-            found.append(Pairs(arm, base, list(seeds), values, weights, _budget(sweep, runs[0])))
+            budgets = {_budget(sweep, run, others[frame[SEED_AXIS][run]]) for run in runs}
+            budget = budgets.pop() if len(budgets) == 1 else None
+            found.append(Pairs(arm, base, list(seeds), values, weights.to_numpy(float), budget))
     return against.replace("\n", " "), found
 
 
-def over_trainings(arms: Sequence[np.ndarray], level: float = LEVEL) -> list[Interval]:
-    """Means with intervals by Student's t.
+def over_trainings(values: np.ndarray, level: float = LEVEL) -> Interval:
+    """The mean with its interval by Student's t, whose ends are NaN of one training.
 
-    The variance between trainings is pooled over arms, but for arms that `outlying` sets aside; where all are
-    of one training nothing is known of another, and the ends are NaN.
+    Nothing is pooled over arms: all of a seed are divided by one training of the reference, so that their
+    ratios move together, and the further an arm departs from the reference, the more its ratio scatters.
 
     Args:
-        arms: (n,) values of each.
+        values: (n,) one a training.
         level: Confidence level.
     """
-    several = [i for i, values in enumerate(arms) if len(values) > 1]
-    variances, df = [np.var(arms[i], ddof=1) for i in several], [len(arms[i]) - 1 for i in several]
-    aside = outlying(variances, df) if several else []
-    alike = [k for k in range(len(several)) if k not in aside]
-    total = sum(df[k] for k in alike)
-    pooled = (sum(df[k] * variances[k] for k in alike) / total, total) if total else (np.nan, 1)
-    own = {several[k]: (variances[k], df[k]) for k in aside}
-    found = []
-    for i, values in enumerate(arms):
-        variance, freedom = own.get(i, pooled)
-        half = stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance / len(values))
-        found.append(Interval(float(np.mean(values)), *(float(np.mean(values) + s * half) for s in (-1, 1))))
-    return found
+    n, mean = len(values), float(np.mean(values))
+    if n < 2:
+        return Interval(mean, np.nan, np.nan)
+    half = float(stdtrit(n - 1, (1 + level) / 2) * np.std(values, ddof=1) / np.sqrt(n))
+    return Interval(mean, mean - half, mean + half)
 
 
 def _loss(run: Mapping[str, Any], weighed_as: Mapping[str, Any]) -> float:
@@ -138,18 +139,21 @@ def _loss(run: Mapping[str, Any], weighed_as: Mapping[str, Any]) -> float:
 
 
 def _comparable(sweep: Sweep, run: str, other: str) -> bool:
-    """Whether two runs held episodes out of the same stores and predict the same of them."""
-    one, two = (setting(_config(sweep, name), PREDICTION) for name in (run, other))
-    return one == two and stores(sweep.path / run) == stores(sweep.path / other)
+    """Whether two runs held the same windows out of the same stores, and predict the same of them."""
+    one, two = (_config(sweep, name) for name in (run, other))
+    alike = all(setting(one, name) == setting(two, name) for name in SAME)
+    return alike and stores(sweep.path / run) == stores(sweep.path / other)
 
 
-def _budget(sweep: Sweep, run: str) -> float | None:
-    """ε of a run that had a budget of held-out loss; None of any other."""
-    config = _config(sweep, run)
-    kind = setting(config, "model.weighting.class_path")
+def _budget(sweep: Sweep, run: str, other: str) -> float | None:
+    """ε of a run that had a budget of held-out loss over that of the other run; None of any other."""
+    weighting = setting(_config(sweep, run), "model.weighting")
+    kind = setting(weighting, "class_path")
     if not isinstance(kind, str) or kind.rpartition(".")[2] != Constrained.__name__:
         return None
-    budget = setting(config, "model.weighting.budget")
+    budget, reference = (setting(weighting, name) for name in ("budget", "reference"))
+    if not isinstance(reference, str) or Path(reference).name != other:
+        return None
     return float(budget) if isinstance(budget, int | float) else None
 
 

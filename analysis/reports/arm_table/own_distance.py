@@ -26,8 +26,8 @@ def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) ->
 
     Returns:
         For adversarial objectives `divergence`. None where it cannot be said: the objective joins embeddings
-        with actions that older runs did not keep, or is of a class that is not trusted; or the run has no
-        such site.
+        with positions, which are kept in the data's units, or with actions that older runs did not keep, or
+        is of a class that is not trusted; or the run has no such site.
     """
     import torch  # takes seconds to load
 
@@ -47,7 +47,7 @@ def own_distance(run_dir: str | os.PathLike, objective_of: str | os.PathLike) ->
         print(printable(f"{objective_of}: its own distance is not measured: {error}"), file=sys.stderr)
         return None
     data, parts = found[model["site"]], {}
-    stored = read_arrays(Path(run_dir) / EMBEDDINGS, ("action", "agent_pos"))
+    stored = read_arrays(Path(run_dir) / EMBEDDINGS, ("action",))  # positions are kept as the data have them
     parts = {name: values[data.row] for name, values in stored.items()}
     if not isinstance(objective, Objective) or objective.of not in (None, *parts):
         return None

@@ -58,6 +58,15 @@ def test_own_distance_joins_actions_where_they_were_kept(sweep):
     assert np.isfinite(own_distance(run, run))
 
 
+def test_own_distance_is_left_out_where_positions_are_joined(sweep):
+    """They were normalised in training and are kept as the data have them: of pixels it would be nothing."""
+    run = _configure(sweep / "mmd0", "JointMMD", of="agent_pos")
+    arrays = dict(np.load(run / "embeddings.npz"))
+    arrays["agent_pos"] = 512 * np.random.default_rng(0).random((len(arrays["domain"]), 2)).astype(np.float32)
+    np.savez(run / "embeddings.npz", **arrays)
+    assert own_distance(run, run) is None
+
+
 def test_own_distance_is_left_out_where_it_cannot_be_said(sweep):
     assert own_distance(sweep / "mmd0", _configure(sweep / "mmd1", "NoSuchObjective")) is None
 

@@ -23,16 +23,18 @@ LOSSES = {  # (real, sim) by arm and seed; α of the reference is 0.25
 RATIOS = [0.09 / 0.08, 0.105 / 0.09]
 
 
-def write(folder, arm, seed, real, sim, alpha=0.25, prediction="sample", store="a", budget=None):
+def write(folder, arm, seed, real, sim, alpha=0.25, store="a", budget=None, reference="plain", **other):
     run = write_run(folder / f"{arm}{seed}", {"arm": arm, "seed": seed}, episodes=2, windows=1)
     summary = json.loads((run / "summary.json").read_text())
     summary |= {"val_loss_real": real, "val_loss_sim": sim, "alpha": alpha, "lambda": 0.5 * seed}
     (run / "summary.json").write_text(json.dumps(summary))
-    model = {"policy": {"schedule": {"prediction": prediction}}}
+    policy = {"schedule": {"prediction": "sample"}, "horizon": 8, "relative_actions": True} | other
+    model, data = {"policy": policy}, {"seed": policy.pop("split", 0)}
     if budget is not None:
-        kind = {"class_path": "align.alignment.Constrained", "init_args": {"budget": budget}}
-        model["weighting"] = kind
-    (run / "config.yaml").write_text(yaml.safe_dump({"seed_everything": seed, "model": model}))
+        init_args = {"budget": budget, "reference": f"runs/there/{reference}{seed}"}
+        model["weighting"] = {"class_path": "align.alignment.Constrained", "init_args": init_args}
+    config = {"seed_everything": seed, "model": model, "data": data}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
     stores = {"real": {"hash": store}, "sim": {"hash": "s"}}
     (run / "provenance.json").write_text(json.dumps({"data": stores}))
 
@@ -75,7 +77,24 @@ def test_what_was_kept_of_a_sweep_says_the_same(sweep, tmp_path_factory):
     assert (kept / "held_out_loss.csv").read_bytes() == before
 
 
-@pytest.mark.parametrize("other", [{"store": "b"}, {"prediction": "epsilon"}])
+def test_a_budget_of_another_training_is_not_judged(sweep):
+    for seed in (0, 1):
+        write(sweep, "other", seed, 0.2, 0.04, budget=0.02, reference="elsewhere")
+    held_out_loss.report(Sweep(sweep))
+    table = pd.read_csv(sweep / "held_out_loss.csv").set_index("arm")
+    assert table.loc["budget", "kept"] == "1 of 2" and pd.isna(table.loc["other", "kept"])
+
+
+OTHER = [
+    {"store": "b"},
+    {"schedule": {"prediction": "epsilon"}},
+    {"horizon": 16},
+    {"relative_actions": False},
+    {"split": 1},
+]
+
+
+@pytest.mark.parametrize("other", OTHER)
 def test_losses_of_other_episodes_or_targets_are_not_compared(sweep, other):
     for seed in (0, 1):
         write(sweep, "other", seed, 0.1, 0.1, **other)
@@ -89,32 +108,43 @@ def test_without_validation_nothing_is_written(tmp_path):
     assert held_out_loss.report(Sweep(tmp_path)) == []
 
 
-def test_the_scatter_of_trainings_is_pooled_over_arms():
-    arms = [np.array([0.0, 0.2]), np.array([1.0, 1.1, 1.2]), np.array([3.0])]
-    pooled, df = (0.02 * 1 + 0.01 * 2) / 3, 3
-    for values, found in zip(arms, held_out_loss.over_trainings(arms), strict=True):
-        half = stats.t.ppf(0.975, df) * np.sqrt(pooled / len(values))
-        assert found == pytest.approx((values.mean(), values.mean() - half, values.mean() + half))
-    wild = [*(np.array([0.0, 0.01, 0.02, 0.03]) for _ in range(6)), np.array([0.0, 3.0, -3.0, 6.0])]
-    assert held_out_loss.over_trainings(wild)[0].high < 0.05  # an arm that scatters far more is set aside
-    (alone,) = held_out_loss.over_trainings([np.array([0.3])])
+def test_intervals_are_of_an_arms_own_trainings():
+    values = np.array([1.0, 1.1, 1.3])
+    mean, low, high = held_out_loss.over_trainings(values)
+    half = stats.t.ppf(0.975, 2) * values.std(ddof=1) / 3**0.5
+    assert (mean, low, high) == pytest.approx((values.mean(), mean - half, mean + half))
+    alone = held_out_loss.over_trainings(np.array([0.3]))
     assert alone.value == 0.3 and np.isnan([alone.low, alone.high]).all()
 
 
-def test_intervals_cover():
-    rng, hits = np.random.default_rng(0), []
-    for _ in range(1000):
-        arms = [rng.normal(i, 0.03, size=3) for i in range(4)]
-        found = held_out_loss.over_trainings(arms)
-        hits += [interval.low <= i <= interval.high for i, interval in enumerate(found)]
-    assert 0.94 <= np.mean(hits) <= 0.96
+def test_intervals_cover_where_arms_share_the_reference():
+    """Also of arms that scatter more than others, as those far from the reference do."""
+    rng, hits = np.random.default_rng(0), {scatter: [] for scatter in (0.01, 0.1)}
+    for _ in range(4000):
+        reference = rng.normal(0, 0.03, size=3)
+        for scatter, found in hits.items():
+            low, high = held_out_loss.over_trainings(rng.normal(1, scatter, size=3) - reference)[1:]
+            found.append(low <= 1 <= high)
+    assert all(0.94 <= np.mean(found) <= 0.96 for found in hits.values())
 
 
-def test_an_arm_beyond_the_edge_is_an_arrow_with_its_mean():
-    losses = [Loss("near", Interval(1.1, 1.0, 1.2), [1.1], 1.05), Loss("far", Interval(47, 40, 50), [47])]
-    (ax,) = figure_held_out_loss(losses, "plain").axes
+def test_what_lies_beyond_the_edge_is_an_arrow():
+    losses = [
+        Loss("near", Interval(1.1, 1.0, 1.2), [1.1], 1.05),
+        Loss("far", Interval(47, 40, 50), [47]),
+        Loss("long", Interval(1.3, 0.4, 1.9), [0.9, 2.4]),
+    ]
+    figure = figure_held_out_loss(losses, "plain")
+    (ax,) = figure.axes
     assert [text.get_text() for text in ax.texts] == ["47 ×"]
-    arrows = [line for line in ax.lines if line.get_marker() == ">"]
-    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in arrows] == [(2.0, 0)]
+    arrows = {
+        (line.get_marker(), float(line.get_xdata()[0]), 2 - int(line.get_ydata()[0]))
+        for line in ax.lines
+        if line.get_marker() in ("<", ">")
+    }
+    assert arrows == {(">", 2.0, 1), (">", 2.0, 2), ("<", 0.5, 2)}
+    assert any("arrows" in text.get_text() for text in figure.texts)
+    within = figure_held_out_loss(losses[:1], "plain")
+    assert not any("arrows" in text.get_text() for text in within.texts)
     ticks = [line for line in ax.lines if list(line.get_xdata()) == [1.05, 1.05]]
-    assert [np.mean(line.get_ydata()) for line in ticks] == [1]
+    assert [np.mean(line.get_ydata()) for line in ticks] == [2]

@@ -209,3 +209,18 @@ def test_a_training_that_was_taken_over_counts_once(sweeps):
     twin = sweeps / "one" / "arm=5,seed=0" / "taken_over.json"  # of two copies of what is not there, one
     twin.write_text(json.dumps({"sweep": "elsewhere", "run": "arm=3,seed=1"}))
     assert copies([Sweep(sweeps / name) for name in ("one", "two")])[1] == {"arm=0,seed=0", "arm=1,seed=0"}
+
+
+def test_a_training_counts_once_where_nothing_tells_where_it_was_taken_from(sweeps):
+    """It took the same time and came to the same losses; another of the same length does not."""
+    told = {"training_seconds": 632.8, "train_denoise": 0.03, "train_loss": 0.03, "val_loss_real": 0.29}
+    other = told | {"train_denoise": 0.031}
+    for run, found in (("one/arm=0,seed=0", told), ("two/arm=0,seed=0", told), ("two/arm=1,seed=0", other)):
+        path = sweeps / run / "summary.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | found))
+    read = [Sweep(sweeps / name) for name in ("one", "two")]
+    assert copies(read) == [set(), {"arm=0,seed=0"}] and copies(read[::-1]) == [set(), {"arm=0,seed=0"}]
+    taken = sweeps / "one" / "arm=0,seed=0" / "taken_over.json"
+    taken.write_text(json.dumps({"sweep": "two", "run": "arm=0,seed=0"}))
+    read = [Sweep(sweeps / name) for name in ("one", "two")]
+    assert copies(read) == [{"arm=0,seed=0"}, set()], "one of them is left"
