@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from align.errors import InputError
-from align.experiments.options import set_option
+from align.errors import InputError, shown
+from align.experiments.options import get_option, set_option
 
 DEMOS = "demos."
 """How options begin that are of the demonstrations."""
@@ -90,11 +90,27 @@ def configured(value: Any, name: str, config: Mapping, demos: Mapping) -> Any:
     return kept
 
 
-def set_argument(demos: dict[str, dict[str, Any]], option: str, value: Any) -> None:
-    """Set an argument of demonstrations, `demos.STORE.ARGUMENT`; the store's option has dots of its own."""
+def set_argument(demos: dict[str, dict[str, Any]], option: str, value: Any, where: str = "") -> None:
+    """Set an argument of demonstrations, `demos.STORE.ARGUMENT`; the store's option has dots of its own.
+
+    Args:
+        demos: Which are changed.
+        option: Its name.
+        value: What to set.
+        where: Who sets it, for messages.
+
+    Raises:
+        InputError: There are no such demonstrations; or a world of the base that has a name would be another.
+    """
     for store, arguments in demos.items():
         if option.startswith(f"{DEMOS}{store}."):
-            return set_option(arguments, option.removeprefix(f"{DEMOS}{store}."), value)
+            name = option.removeprefix(f"{DEMOS}{store}.")
+            if isinstance(value, Mapping) and isinstance(there := get_option(arguments, name), str):
+                raise InputError(
+                    f"{where}: {option}={shown(value)} would take the place of {there!r} of the base; "
+                    f"expected a grid without this value (keep), or a base whose {name} has such dials"
+                )
+            return set_option(arguments, name, value)
     raise InputError(
         f"{option}: the grid makes demonstrations for {', '.join(demos) or 'nothing'}; expected one of "
         "these, not a store of your own"

@@ -162,7 +162,7 @@ def _run(config: Mapping, demos: Mapping, point: dict[str, Any], axes: Axes) -> 
             if (other := followed(setting)) is not None:
                 after[option] = _name({**point, **other})
             elif option.startswith(DEMOS):
-                set_argument(demos, option, copy.deepcopy(setting))
+                set_argument(demos, option, copy.deepcopy(setting), f"{axis}={value}")
             elif option != "only":
                 set_option(config, option, copy.deepcopy(setting))
     demos = {name: configured(arguments, name, config, demos) for name, arguments in demos.items()}

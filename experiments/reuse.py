@@ -130,7 +130,9 @@ def take_over(
         elif (folder / name).is_dir():  # it was claimed and never began
             shutil.rmtree(folder / name)
         if run != folder / name:
-            told.append(f"{name}: taken over from {run}{_trained_at(search.provenance(run))}")
+            other = search.other_precision(name, run)
+            mixed = f", in {other}, which this machine would not train in" if other else ""
+            told.append(f"{name}: taken over from {run}{_trained_at(search.provenance(run))}{mixed}")
     return told, set(tables)
 
 
@@ -173,8 +175,27 @@ class _Search:
         return run in self._recorded
 
     def find(self, name: str) -> Path | None:
-        """The first finished run that is the same, a directory if there is one; None where none is."""
-        return next((run for run in self._recorded if self.is_same(name, run)), None)
+        """The first finished run that is the same, a directory if there is one; None where none is.
+
+        Where `auto` is asked for, one of the precision that it is here goes before one of another.
+        """
+        same = (run for run in self._recorded if self.is_same(name, run))
+        if (first := next(same, None)) is None or not self.other_precision(name, first):
+            return first
+        return next((run for run in same if not self.other_precision(name, run)), first)
+
+    def other_precision(self, name: str, run: Path) -> str | None:
+        """The precision of a kept run, where it is another than the one asked for would have here."""
+        if is_begun(run):  # compared with all the rest
+            return None
+        asked = self._completed(name)
+        here = get_option(asked, PRECISION, AUTO)
+        if here == AUTO:
+            from align.step.precision import resolve_precision  # late, as it takes seconds
+
+            here = resolve_precision(get_option(asked, "trainer.accelerator", AUTO))
+        there = get_option(self._recorded[run], PRECISION)
+        return None if there in (None, here) else there
 
     def all(self, but: Collection[str] = ()) -> dict[str, Path]:
         """By the names of runs that have not begun, the finished run that is the same, where there is one."""

@@ -5,13 +5,14 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from align.files import user_path
 
-PACKAGES = ("torch", "pytorch-lightning", "diffusers", "numpy", "pymunk", "opencv-python-headless")
+PACKAGES = ("torch", "pytorch-lightning", "diffusers", "numpy", "pymunk", "mujoco", "opencv-python-headless")
 
 
 def _version(package: str) -> str | None:
@@ -22,9 +23,24 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of this code, "+changes" added where files differ from it; `None` outside its checkout."""
-    file = Path(__file__)
+    """The commit of this code, "+changes" added where files differ from it; `None` outside its checkout.
 
+    Where parts of the package are of other checkouts, as in a worktree that has another's environment, theirs
+    are named behind it.
+    """
+    own = _commit_of(Path(__file__))
+    others = {name: found for name, file in _parts() if (found := _commit_of(file)) != own}
+    return "; ".join([str(own), *(f"{name} {found}" for name, found in others.items())]) if others else own
+
+
+def _parts() -> Iterator[tuple[str, Path]]:
+    """The parts of the package that may lie elsewhere, and a file of each."""
+    for name in ("align.analysis", "align.experiments"):
+        if (spec := find_spec(name)) is not None and spec.origin:
+            yield name, Path(spec.origin)
+
+
+def _commit_of(file: Path) -> str | None:
     def git(*arguments: str) -> str:
         command = ["git", "--no-optional-locks", "-C", str(file.parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -309,6 +309,24 @@ def test_a_directory_goes_before_a_table(results, tmp_path):
     assert f"a: taken over from {run}" in told and tables == {"b"} and (folder / "a" / SUMMARY).is_file()
 
 
+def test_a_kept_run_of_this_machines_precision_goes_before_one_of_another(results, tmp_path, monkeypatch):
+    rows, facts = [], {}
+    for name, precision in (("full", "32-true"), ("half", "bf16-mixed")):
+        rows.append({"run": name, "missing": "", "arm": name, "rollout/real/score": 0.5})
+        config = yaml.safe_dump({"seed_everything": 0, "trainer": {"precision": precision}})
+        facts[name] = {"config": config, "provenance": {"commit": "0123456789", "data": {}}}
+    trials = pd.DataFrame({"run": ["full", "half"], "world": "real", "seed": 1, "score": 0.5, "success": 1.0})
+    kept.write(results, trials, pd.DataFrame(rows), {kept.MADE: facts})
+    others = finished_elsewhere([str(results)], tmp_path / "new")
+    for precision, found in (("bf16-mixed", "half"), ("32-true", "full"), ("tf32", "full")):
+        monkeypatch.setattr("align.step.precision.resolve_precision", lambda _, p=precision: p)
+        folder = tmp_path / precision
+        folder.mkdir()
+        (told,), _ = take_over({"a": _asked()["a"]}, folder, others, _all_the_same)
+        assert told.startswith(f"a: taken over from {results / found}, trained at commit 0123456")
+        assert ("in 32-true, which this machine would not" in told) == (precision == "tf32")
+
+
 def test_where_stores_lie_is_no_difference_though_there_are_several(other, tmp_path):
     sweep, request = other
     path = sweep / "lambda=0,seed=0" / REQUEST

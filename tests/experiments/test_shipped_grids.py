@@ -89,3 +89,14 @@ def test_shipped_annotations_are_of_what_is_trained(path, scale):
         assert annotation["policy"] == run.config["model"]["policy"]
         assert data.pop("gating")["annotation"] == {"made": "annotation"}
         assert annotation["data"] == {**data, "sim": {"made": "data.sim"}, "real": {"made": "data.real"}}
+
+
+@pytest.mark.parametrize("grid", ["gap", "lambda_auto"])
+def test_a_grid_that_turns_dials_is_refused_where_the_world_has_none(grid):
+    with pytest.raises(InputError, match=r"world.*'mujoco'"):
+        load_grid(grid, "laptop", "mujoco")
+
+
+def test_a_grid_that_turns_no_dials_is_tested_in_the_world_of_the_base():
+    for run in load_grid("lambda", "laptop", "mujoco").runs:
+        assert run.demos["data.real"]["world"] == "mujoco"

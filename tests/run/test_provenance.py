@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import align.run.provenance as provenance_of
 from align.run.provenance import hash_store, provenance
+
+PARTS = provenance_of._parts
 
 
 @pytest.fixture
@@ -18,6 +21,7 @@ def checkout(tmp_path, monkeypatch):
     code.parent.mkdir()
     code.write_text("code\n")
     monkeypatch.setattr("align.run.provenance.__file__", str(code))
+    monkeypatch.setattr("align.run.provenance._parts", lambda: [("align.analysis", code)])
     for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
         monkeypatch.setenv(f"{name}_NAME", "a")
         monkeypatch.setenv(f"{name}_EMAIL", "a@b.c")
@@ -42,6 +46,20 @@ def test_the_commit_is_that_of_this_code(checkout):
     assert _commit() == git("rev-parse", "HEAD")
     code.write_text("more code\n")
     assert _commit() == git("rev-parse", "HEAD") + "+changes"
+
+
+def test_parts_of_another_checkout_are_named(checkout, monkeypatch):
+    """As where a worktree is run in another's environment, which has the parts that lie beside align/."""
+    code, git = checkout
+    git("add", "align")
+    git("commit", "--quiet", "--message", "code")
+    ours = Path(provenance_of.__file__)
+    monkeypatch.setattr(provenance_of, "_parts", PARTS)
+    assert {name for name, _ in PARTS()} == {"align.analysis", "align.experiments"}
+    theirs = provenance_of._commit_of(dict(PARTS())["align.analysis"])
+    assert ours == code and theirs != git("rev-parse", "HEAD")
+    expected = f"{git('rev-parse', 'HEAD')}; align.analysis {theirs}; align.experiments {theirs}"
+    assert _commit() == expected
 
 
 def test_asking_does_not_write_to_the_checkout(checkout):

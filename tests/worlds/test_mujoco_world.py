@@ -1,5 +1,6 @@
 """The MuJoCo world as a place to demonstrate, to be tested in and to look at."""
 
+import importlib.abc
 import subprocess
 import sys
 
@@ -155,6 +156,21 @@ def test_nothing_to_draw_with_is_one_line(monkeypatch):
     with pytest.raises(InputError, match=r"^MUJOCO_GL='osmesa': MuJoCo cannot draw here .*libegl1") as error:
         Camera(size=40)
     assert "\n" not in str(error.value)
+
+
+def test_a_library_that_is_not_there_is_one_line(monkeypatch):
+    """PyOpenGL, which MuJoCo imports where it is asked for OSMesa, has no word for that."""
+
+    class Absent(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, path=None, target=None):
+            if name == "mujoco":
+                raise AttributeError("'NoneType' object has no attribute 'glGetError'")
+
+    monkeypatch.setenv("MUJOCO_GL", "osmesa")
+    monkeypatch.delitem(sys.modules, "mujoco")
+    monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
+    with pytest.raises(InputError, match=r"^MUJOCO_GL='osmesa': MuJoCo cannot draw here .*glGetError"):
+        engine._import()
 
 
 def test_what_pytorch_loads_later_does_not_crash_after_drawing():

@@ -47,7 +47,18 @@ def _import():
             "mujoco is not installed; expected it for this world: pip install -e '.[mujoco]' in a checkout"
         )
         raise InputError(message) from error
+    except (
+        AttributeError
+    ) as error:  # of PyOpenGL, which MuJoCo imports with it, where the library is not there
+        raise _cannot_draw(os.environ.get("MUJOCO_GL", ""), error) from error
     return mujoco
+
+
+def _cannot_draw(way: str, error: Exception) -> InputError:
+    return InputError(
+        f"MUJOCO_GL={way!r}: MuJoCo cannot draw here ({one_line(error)}); expected egl or osmesa and "
+        "its library, on Debian: apt-get install libegl1 libgl1-mesa-dri"
+    )
 
 
 mujoco = _import()
@@ -88,11 +99,7 @@ class Drawing:
             self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
             mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         except Exception as error:  # of whatever kind the driver at hand raises
-            message = (
-                f"MUJOCO_GL={way!r}: MuJoCo cannot draw here ({one_line(error)}); expected egl or osmesa and "
-                "its library, on Debian: apt-get install libegl1 libgl1-mesa-dri"
-            )
-            raise InputError(message) from error
+            raise _cannot_draw(way, error) from error
         atexit.register(self._close)  # before the driver itself is closed
         self._scene = mujoco.MjvScene(model, maxgeom=100)
         self._options, self._rectangle = mujoco.MjvOption(), mujoco.MjrRect(0, 0, size, size)
