@@ -125,10 +125,16 @@ class Constrained(Weighting):
             return None
         excess = float(self.excess)
         kept, side = "kept" if excess <= self.budget else "exceeded", "above" if excess > 0 else "below"
-        rising = excess < self.budget / 4 and float(self.log_multiplier) > 1e-4 - math.log(self.largest)
-        more = "; λ was still rising: with more validations, or a higher rate, there is more to be aligned"
+        ends = [-math.log(bound) for bound in (self.largest, self.smallest)]
+        more, log_multiplier = "", float(self.log_multiplier)
+        if excess < self.budget / 4 and log_multiplier > ends[0] + 1e-4:
+            more = (
+                "; λ was still rising: with more validations, or a higher rate, there is more to be aligned"
+            )
+        if excess > self.budget and log_multiplier > ends[1] - 1e-4:
+            more = "; λ is at its least: there is nothing more to give back"
         return (
             f"budget={self.budget:g}: {kept}; held-out denoising loss is {abs(excess):.1%} {side} that of "
             f"{self.reference}, from which another training without alignment would differ, too"
-            f"{more if rising else ''}"
+            f"{more}"
         )

@@ -92,6 +92,11 @@ def test_whether_a_budget_was_kept_is_told():
     for _ in range(60):
         weighting.see_held_out(100, torch.tensor(1.9))
     assert float(weighting.weight(0)) == pytest.approx(100) and "rising" not in weighting.verdict()
+    weighting.see_held_out(100, torch.tensor(2.5))
+    assert "exceeded" in weighting.verdict() and "λ is at its least" not in weighting.verdict()
+    for _ in range(60):
+        weighting.see_held_out(100, torch.tensor(2.5))
+    assert float(weighting.weight(0)) == pytest.approx(1e-6) and "λ is at its least" in weighting.verdict()
 
 
 def test_the_weight_has_bounds():
