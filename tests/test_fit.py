@@ -3,11 +3,13 @@
 import json
 import re
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+import zarr
 from run_weights import last_weights
 
 from align.cli import main
@@ -17,8 +19,13 @@ from align.policy import DiffusionPolicy
 
 def test_a_run_is_self_contained(write_config, tmp_path):
     run = tmp_path / "run"
-    assert main(["fit", "--config", write_config(**{"model.alignment_weight": 0.5})]) == 0
+    config = write_config(**{"model.alignment_weight": 0.5})
+    stores = yaml.safe_load(Path(config).read_text())["data"]
+    for domain in ("sim", "real"):
+        zarr.open_group(stores[domain], mode="a").attrs["rate_hz"] = 20
+    assert main(["fit", "--config", config]) == 0
     summary = json.loads((run / "summary.json").read_text())
+    assert summary["rate_hz"] == 20.0
     assert summary["lambda"] == 0.5 and summary["alpha"] == 0.5 and summary["steps"] == 6
     assert summary["train_real_fraction"] == 0.5 and summary["train_real_weight"] == pytest.approx(0.5)
     for measure in ("train_denoise", "train_alignment", "val_loss_sim", "val_loss_real", "val_mmd2"):

@@ -109,12 +109,20 @@ def _about(policy: Any, run: str, rate: float | None, domain: Domain) -> dict[st
 
 
 def _rate(run: Path, data: dict[str, Any]) -> float | None:
-    """The rate that a run's data were brought to, or what its stores say if they are there and say it."""
+    """The rate that a run's data were brought to, that it was trained at, or what its stores say.
+
+    Of stores there is need where the run does not tell, as older ones.
+    """
     from align.data.readers.opening import open_store
     from align.run.config import place_of
+    from align.run.layout import SUMMARY
+    from align.run.reading import is_there, read_json
 
     if data.get("rate_hz") is not None:
         return _checked("data.rate_hz of the run", data["rate_hz"])
+    summary = read_json(run / SUMMARY) if is_there(run / SUMMARY) else {}
+    if summary.get("rate_hz") is not None:
+        return _checked(f"{run / SUMMARY}: rate_hz", summary["rate_hz"])
     given = [data.get("real"), data.get("sim")] if data.get("reader") is None else []
     paths = [path for stores in given for path in (stores if isinstance(stores, list) else [stores])]
     places = [place_of(run, path) for path in paths if isinstance(path, str)]

@@ -140,6 +140,13 @@ def test_the_rate_is_that_of_the_stores_of_the_run(tmp_path, monkeypatch):
     (run / "config.yaml").write_text(yaml.safe_dump(config | {"run": "runs/mine"}))
     monkeypatch.chdir(tmp_path / "b")
     assert command._rate(run, config["data"]) == 10.0
+    moved = run.rename(tmp_path / "moved")  # where its stores are is not known any more
+    assert command._rate(moved, config["data"]) == 30.0
+    (moved / "summary.json").write_text(json.dumps({"rate_hz": 10.0}))
+    assert command._rate(moved, config["data"]) == 10.0
+    (moved / "summary.json").write_text(json.dumps({"rate_hz": -1}))
+    with pytest.raises(InputError, match=r"summary\.json: rate_hz"):
+        command._rate(moved, config["data"])
 
 
 @pytest.mark.parametrize("deviations", [[1e-7, float("nan"), 2e-7], [1e-7, 2.0, 1e-7]])
