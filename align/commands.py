@@ -203,7 +203,8 @@ def rollout(
         size: Side in pixels of the images of a pushing world.
         difficulty: Range of starts in a pushing world: easy, medium or full.
         film: Number of trials to film, at most all.
-        domain: What a policy with domain conditioning is told: SIM or REAL.
+        domain: Where it acts, SIM or REAL: whose stores say how positions and actions are written, and what
+            a policy with domain conditioning is told.
         guidance_weight: Weight of the guidance on the domain, if not the policy's own.
         n_action_steps: Actions that are executed before the next are planned, if not the policy's own.
         threads: CPU threads.

@@ -299,7 +299,8 @@ class DiffusionPolicy(Expectations):
                 "agent_pos" (B, To, P), oldest first.
             noise: (B, horizon, A) standard normal; equal noise gives equal actions.
             generator: For the DDPM sampler's own noise; a list has one a sample, which needs no other.
-            domain: Where it acts, for a policy with domain conditioning.
+            domain: Where it acts: whose stores say how positions and actions are written, and what a policy
+                with domain conditioning is told.
             skip: Leave out so many actions before them, whose time will have passed.
             as_stored: Take positions and give actions as the domain's store writes them: where keys made
                 sine and cosine of angles or 6-D of rotations, that is undone. Otherwise both are as the

@@ -33,7 +33,7 @@ def rollout(
         steps: Control steps a trial; none ends early, so that holding the goal is tested.
         name: Name of the world, for the rows.
         film: Number of trials to film, if the worlds can be drawn.
-        domain: What a policy with domain conditioning is told.
+        domain: As of `PolicyRunner`.
 
     Returns:
         One row a trial ("world", "trial", "seed", the world's results, and "start_score", the score before

@@ -26,7 +26,8 @@ def export(
         out: Folder to write.
         format: onnx: one file of encoder, normaliser and all sampling steps, a manifest, and a program that
             runs it with onnxruntime and NumPy. lerobot: a policy that LeRobot loads, and the plugin for that.
-        domain: What a policy with domain conditioning is told: SIM or REAL.
+        domain: Where it will act, SIM or REAL: whose stores say how positions and actions are written, and
+            what a policy with domain conditioning is told.
         rate: Rate of the demonstrations in Hz, to be told; by default the run's or its stores'.
         cameras: What LeRobot calls the cameras, as {image: front}; by default what the policy does.
         trust: Your own modules or packages whose classes the policy may be made of; their code runs.

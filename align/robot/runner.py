@@ -46,7 +46,8 @@ class PolicyRunner:
             it is due, and the robot waits. Take the least that is longer than a chunk's latency.
         image_fit: How images of another size than training's are resized; see `align.data.images.Fit`. `None`
             refuses them.
-        domain: Where it acts, for a policy with domain conditioning.
+        domain: Where it acts: whose stores say how positions and actions are written, and what a policy with
+            domain conditioning is told.
         source: Who shows the observations, for messages.
 
     Raises:
