@@ -33,9 +33,9 @@ def summary(module: CotrainingModule, data: CotrainingData, progress: Progress, 
         "sim_demos": data.train[Domain.SIM].n_episodes,
         "training_seconds": round(progress.seconds_trained, 1),
     }
-    rates = [data.train[domain].episodes.attrs.get("rate_hz") for domain in (Domain.REAL, Domain.SIM)]
-    if known := [rate for rate in rates if rate is not None]:
-        found["rate_hz"] = float(known[0])
+    rates = (data.train[domain].episodes.attrs.get("rate_hz") for domain in (Domain.REAL, Domain.SIM))
+    if (rate := next((rate for rate in rates if rate is not None), None)) is not None:
+        found["rate_hz"] = float(rate)
     if data.gated is not None:
         loss = "restricted" if module.ambient is None else module.ambient.loss
         found |= {"sigma_min": data.gated.dataset_sigma_min, "denoising": loss}

@@ -14,7 +14,6 @@ _SLICE = re.compile(r"(?P<name>[^\[\]+]+?)(\[(?P<start>\d*):(?P<stop>\d*)\])?")
 
 _AROUND = re.compile(rf"({'|'.join(TRANSFORMS)})\((.*)\)")
 
-
 HALF_TURN = {"radians": np.pi, "degrees": 180.0}
 
 Forms = tuple[tuple[str | None, int], ...]

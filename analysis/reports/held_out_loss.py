@@ -79,7 +79,7 @@ def report(sweep: Sweep) -> list[Path]:
         if len(pairs.ratios) > 1:
             row["standard deviation"] = f"{np.log(pairs.ratios).std(ddof=1):.1%}"
         row["each"] = ", ".join(f"{ratio:.3f}" for ratio in pairs.ratios)
-        if budgets and pairs.budget is not None:
+        if pairs.budget is not None:
             kept = int((pairs.ratios <= 1 + pairs.budget).sum())
             row |= {"budget": f"{1 + pairs.budget:g}", "kept": f"{kept} of {len(pairs.ratios)}"}
             row["λ"] = f"{pairs.weights.min():.2g} to {pairs.weights.max():.2g}"
