@@ -44,6 +44,8 @@ class Interval(NamedTuple):
     high: float
 
     def __str__(self) -> str:
+        if np.isnan([self.low, self.high]).all():  # nothing is known of them
+            return minus(f"{self.value:.2f}")
         return minus(f"{self.value:.2f} [{decimals(self.low, 2)}, {decimals(self.high, 2)}]")
 
     def as_dict(self) -> dict[str, float | None]:

@@ -28,6 +28,8 @@ def digits_of(metric: Metric) -> int:
 def as_text(interval: Interval, digits: str, floor: float = -np.inf) -> str:
     """The estimate with its interval; what is below the floor is not told more exactly."""
     value, *ends = (f"< {floor:g}" if x < floor else format(x, digits) for x in interval)
+    if np.isnan(interval[1:]).all():
+        return minus(value)
     places, sign = int(digits[-2]), digits[:-3]
     ends = [
         end if x < floor else decimals(x, places, sign) for x, end in zip(interval[1:], ends, strict=True)

@@ -13,10 +13,12 @@ from synthetic_runs import write_run
 from align.alignment import DANN, MMD
 from align.analysis.reports import arm_table
 from align.analysis.reports.arm_table import ArmTable
+from align.analysis.reports.arm_table.cells import as_text
 from align.analysis.reports.arm_table.own_distance import own_distance
 from align.analysis.reports.probes.probe import load_embeddings
 from align.analysis.reports.sweep import Metric, Sweep
 from align.analysis.reports.sweep.comparisons import compare
+from align.analysis.statistics.intervals import Interval
 from align.analysis.statistics.probing.divergence import divergence
 from align.analysis.statistics.probing.probe import Embeddings
 from align.checkpoints.trust import trusting
@@ -248,3 +250,10 @@ def test_where_trials_are_scored_by_success_alone_no_score_is_beside_it(sweep, d
     assert sorted(_printed(drawn)) == sorted([*of_real, "sim: score"])
     first = next(path for path in written if path.name == "results.md").read_text().splitlines()[0]
     assert first == "| arm | trainings | real: success_90 | real: success_90 − co-training | verdict |"
+
+
+def test_ends_that_are_not_known_are_left_out():
+    """As of a score in one trial."""
+    assert as_text(Interval(-0.5, np.nan, np.nan), ".2f") == "−0.50"
+    assert as_text(Interval(0.5, 0.4, 0.6), "+.2f") == "+0.50 [+0.40, +0.60]"
+    assert str(Interval(-0.5, np.nan, np.nan)) == "−0.50"

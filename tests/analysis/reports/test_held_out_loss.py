@@ -77,6 +77,14 @@ def test_what_was_kept_of_a_sweep_says_the_same(sweep, tmp_path_factory):
     assert (kept / "held_out_loss.csv").read_bytes() == before
 
 
+def test_of_one_training_an_arm_has_no_interval(tmp_path):
+    for arm, real in (("plain", 0.20), ("other", 0.24)):
+        write(tmp_path, arm, 0, real, 0.04)
+    (tmp_path / "grid.json").write_text(json.dumps({"reference": {"arm": "plain"}}))
+    held_out_loss.report(Sweep(tmp_path))
+    assert "| other | plain | 1 | 1.12 | 1.125 |" in (tmp_path / "held_out_loss.md").read_text()
+
+
 def test_a_budget_of_another_training_is_not_judged(sweep):
     for seed in (0, 1):
         write(sweep, "other", seed, 0.2, 0.04, budget=0.02, reference="elsewhere")
